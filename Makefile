@@ -1,0 +1,44 @@
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --build-constraint constraints.txt
+
+.PHONY: run test test-slow lint system constraints clean
+
+run: .venv/.run                ## set up and run the first experiment
+	$(BIN)/python -m capbench +experiment=quickstart
+
+test: .venv/.test              ## set up with every extra and run the tests
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+test-slow: .venv/.test         ## the tests that take long
+	$(BIN)/python -m pytest -n auto -m slow
+
+lint: .venv/.test              ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+system:                        ## what needs a system package (Debian, as root)
+	@echo "no part of CapBench needs a system package yet"
+
+constraints: .venv/.test       ## pin what is installed now
+	{ head -n 1 constraints.txt; $(BIN)/uv pip freeze --python $(BIN)/python --exclude-editable | grep -v -E '^(pip|setuptools)='; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist
+
+.venv/bin/uv: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "CapBench needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) -V); set PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
+	@touch $@
+
+.venv/.run: .venv/bin/uv pyproject.toml
+	$(UV) --editable .
+	@touch $@
+
+.venv/.test: .venv/bin/uv pyproject.toml
+	$(UV) --editable '.[test]'
+	@touch $@ .venv/.run

@@ -1,0 +1,66 @@
+"""The command line: python -m capbench [VERB] [Hydra overrides]. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from capbench.errors import Mistake, nearest
+
+VERBS = {
+    "train": "compose an experiment, train it, test it, leave a run folder (the default verb)",
+}
+
+HELP = """\
+CapBench: which recogniser reads which captcha, how well, from how many images, at what cost.
+
+usage: python -m capbench [VERB] [SETTING=VALUE ...]
+
+verbs
+{verbs}
+
+examples
+  python -m capbench +experiment=quickstart            four digits, a few minutes on a laptop
+  python -m capbench +experiment=resnet_62 trainer=gpu 62 symbols on a GPU
+  python -m capbench data=csv data.root=DIR alphabet=auto
+                                                       your own labelled images
+  python -m capbench -m model=cnn,resnet seed=1,2 +experiment=quickstart
+                                                       a sweep
+  python -m capbench resume=runs/quickstart/...        go on with a run that stopped
+
+  python -m capbench VERB --help                       the choices of a verb and all its settings
+  python -m capbench VERB --cfg job                    the settings as composed, without running
+
+CAPBENCH_TRACE=1 shows the traceback behind a one-line message."""
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] in ("-h", "--help", "help"):
+        width = max(map(len, VERBS)) + 2
+        print(HELP.format(verbs="\n".join(f"  {verb:{width}}{what}" for verb, what in VERBS.items())))
+        return
+    if arguments and arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(version("capbench"))
+        return
+    verb = "train"
+    if arguments and not arguments[0].startswith(("-", "+", "~")) and "=" not in arguments[0]:
+        verb, *arguments = arguments
+    try:
+        if verb not in VERBS:
+            raise Mistake(f"{verb}: is no verb; {nearest(verb, VERBS)}")
+        importlib.import_module(f"capbench.verbs.{verb}").main(arguments)
+    except Mistake as mistake:
+        if os.environ.get("CAPBENCH_TRACE") == "1":
+            raise
+        print(f"capbench: {mistake}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Hydra as CapBench uses it: composes the settings, runs the verb, and tells each mistake in one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from capbench.errors import Mistake, nearest
+from capbench.settings import conf_dir
+
+PRESETS = ("experiment", "debug")
+
+
+def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str]) -> None:
+    """Compose `conf/<config_name>.yaml` with the overrides and hand it to `task`, or to each job of a sweep."""
+    overrides = with_presets_last(arguments)
+    sys.argv[1:] = overrides  # Hydra reads it, and so does Lightning when it starts the other processes
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here instead of being printed
+    mistakes: list[Mistake] = []
+
+    def guarded(config: DictConfig) -> Any:
+        try:
+            return task(config)
+        except Mistake as mistake:
+            if sweeping():
+                raise
+            mistakes.append(mistake)  # raised past Hydra, which would add lines of its own
+            return None
+
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise Mistake(explain(error, config_name, overrides)) from error
+    if mistakes:
+        raise mistakes[0]
+
+
+def sweeping() -> bool:
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def with_presets_last(arguments: list[str]) -> list[str]:
+    """`experiment=` and `debug=` are no part of the defaults list: they join it at its end, in this order."""
+    presets = [a for name in PRESETS for a in arguments if a.lstrip("+").startswith(f"{name}=")]
+    return ["+" + preset.lstrip("+") for preset in presets] + [a for a in arguments if a not in presets]
+
+
+def explain(error: BaseException, config_name: str, overrides: list[str]) -> str:
+    """Hydra's message as one line that names the key, and the nearest right ones."""
+    message = " ".join(str(error).split()) or (
+        explain(error.__cause__, config_name, overrides) if error.__cause__ else ""
+    )
+    option = re.search(
+        r"Could not find '([\w/.@-]+)/([^/']+)' Available options in '[^']+': (.*?)(?: Config search path|$)", message
+    )
+    if option:
+        group, wrong, options = option[1], option[2], option[3].split()
+        return f"{group}={wrong}: is no option; {nearest(wrong, options)}"
+    key = re.search(
+        r"Could not (?:override|append to config\. An item is already at|delete from config\.) '?([\w/.@-]+)'?", message
+    )
+    if key:
+        return _about_key(key[1], message, config_name, overrides)
+    unread = re.match(
+        r"LexerNoViableAlt|no viable alternative|mismatched input|extraneous input|token recognition", message
+    )
+    if unread:
+        return f"{' '.join(overrides)}: cannot be read ({message.partition(' See https')[0]}); write key=value, quoting what is not plain"
+    folder = re.search(r"Primary config .* not found|Additional config directory .* not found", message)
+    return folder[0] if folder else message
+
+
+def _about_key(key: str, message: str, config_name: str, overrides: list[str]) -> str:
+    if "already at" in message:
+        return f"{key}: is there already; drop the + before it"
+    if "Multiple values" in message:
+        return f"{key}: is given more than once; give it once"
+    value = next((o.partition("=")[2] for o in overrides if o.lstrip("+~").startswith(f"{key}=")), "")
+    known = list(known_keys(config_name))
+    return f"{key}: is no setting (value {value!r}); {nearest(key, known)}"
+
+
+def known_keys(config_name: str) -> Iterator[str]:
+    """Every key of the settings as they are without overrides, and every group."""
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        config = hydra.compose(config_name)
+    yield from (path.name for path in conf_dir().iterdir() if path.is_dir() and path.name not in PRESETS)
+
+    def keys(node: Any, prefix: str) -> Iterator[str]:
+        for key in node:
+            yield f"{prefix}{key}"
+            if isinstance(node._get_node(key), DictConfig) and not OmegaConf.is_missing(node, key):
+                yield from keys(node[key], f"{prefix}{key}.")
+
+    yield from keys(config, "")

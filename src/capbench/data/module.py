@@ -1,0 +1,220 @@
+"""Batches for Lightning: the same images in the same order whatever the workers, and each once over all ranks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from capbench.data import splits, store
+from capbench.data.augment import Augment
+from capbench.data.sources import Sample, Source
+from capbench.data.views import View
+from capbench.errors import Mistake
+from capbench.text import Alphabet, Codec, Over
+
+
+class Batch(NamedTuple):
+    views: torch.Tensor
+    """uint8 [image, channel, height, width], or [image, character, channel, height, width]"""
+    targets: torch.Tensor
+    """int64 [image, position]"""
+    numbers: torch.Tensor
+    """int64 [image], the images' places in their part"""
+
+
+class Request(NamedTuple):
+    """What a worker needs to make one batch: all else it has."""
+
+    epoch: int
+    numbers: np.ndarray
+
+
+@dataclass(frozen=True)
+class Part:
+    """The images of one part of the split."""
+
+    views: np.ndarray
+    places: np.ndarray
+    samples: list[Sample]
+
+    @property
+    def texts(self) -> list[str]:
+        return [sample.text for sample in self.samples]
+
+
+class Material:
+    """A source, viewed, parted and checked: all that can be wrong with the data is found when this is made."""
+
+    def __init__(self, source: Source, view: View, alphabet: Alphabet, cache: str | None) -> None:
+        _, characters = source.lengths([sample.text for sample in source.samples])
+        kept = store.prepare(source, view, characters, cache)
+        self.bad = kept.bad
+        samples = [source.samples[number] for number in kept.numbers]
+        if source.rule is None:
+            parts = splits.given([s.part for s in samples], [s.where for s in samples])
+        else:
+            parts = source.rule.assign(kept.digests)
+        if source.train_size is not None:
+            parts = splits.keep_fewer(parts, kept.digests, source.train_size)
+        self.parts: dict[str, Part] = {}
+        for name in splits.PARTS:
+            places = np.flatnonzero(parts == name)
+            if not len(places):
+                raise Mistake(f"data.split.{name}: leaves no image for it of {len(samples)}; ask for more")
+            self.parts[name] = Part(kept.views, places, [samples[place] for place in places])
+        training = self.parts["train"].texts
+        self.alphabet = alphabet.settled(training)
+        self.shortest, self.longest = source.lengths(training)
+        if view.cuts and self.longest != characters:
+            raise Mistake(
+                f"data.length: is {self.longest} in training and {characters} elsewhere; say it, to cut alike"
+            )
+        self._check_texts()
+        self.hash = self._content_hash(kept.digests)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of one view."""
+        height, width, channels = self.parts["train"].views.shape[-3:]
+        return channels, height, width
+
+    def codec(self, over: Over) -> Codec:
+        return Codec(self.alphabet, self.shortest, self.longest, over)
+
+    def _check_texts(self) -> None:
+        codec = self.codec("positions")
+        for part in self.parts.values():
+            for sample in part.samples:
+                fault = codec.fault(sample.text)
+                if fault:
+                    raise Mistake(
+                        f"{sample.where}: label {sample.text!r} {fault}; mend it, or widen alphabet or data.length"
+                    )
+
+    def _content_hash(self, digests: np.ndarray) -> str:
+        """One hash of every image's pixels, text and part, whatever their order."""
+        rows = sorted(
+            f"{name} {digests[place]:016x} {sample.text}"
+            for name, part in self.parts.items()
+            for place, sample in zip(part.places, part.samples, strict=True)
+        )
+        return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+class Batches(Sampler[Request]):
+    """One rank's share of each global batch. Shuffled by (seed, epoch) where there is a seed, else in order."""
+
+    def __init__(self, images: int, batch_size: int, seed: int | None, whole: bool, rank: int, ranks: int) -> None:
+        self.images = images
+        self.batch_size = batch_size
+        self.seed = seed
+        self.whole = whole or images < batch_size  # else a last, smaller batch is left out
+        self.rank = rank
+        self.ranks = ranks
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.images // self.batch_size) if self.whole else self.images // self.batch_size
+
+    def __iter__(self) -> Iterator[Request]:
+        order = np.arange(self.images)
+        if self.seed is not None:
+            np.random.default_rng([self.seed, self.epoch]).shuffle(order)
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            yield Request(self.epoch, order[start : start + self.batch_size][self.rank :: self.ranks])
+
+
+class Views(Dataset[Batch]):
+    """Makes whole batches at once, since one copy of many images is far cheaper than many of one."""
+
+    def __init__(self, part: Part, codec: Codec, augment: Augment | None, seed: int) -> None:
+        self.views = part.views
+        self.places = part.places
+        self.targets = torch.from_numpy(codec.encode(part.texts))
+        self.augment = None if augment is None or augment.empty else augment
+        self.seed = seed
+
+    def __getitem__(self, request: Request) -> Batch:
+        views = np.array(self.views[self.places[request.numbers]])
+        if self.augment is not None:
+            pictures = views.reshape(-1, *views.shape[-3:])
+            pieces = len(pictures) // max(len(views), 1)
+            for i, picture in enumerate(pictures):
+                number = int(request.numbers[i // pieces])
+                picture[...] = self.augment(picture, (self.seed, request.epoch, number, i % pieces))
+        return Batch(
+            torch.from_numpy(np.moveaxis(views, -1, -3)),
+            self.targets[request.numbers],
+            torch.from_numpy(request.numbers),
+        )
+
+
+class Captchas(pl.LightningDataModule):
+    """Loaders for the three parts. `batch_size` counts the images of one step over all devices."""
+
+    def __init__(
+        self,
+        material: Material,
+        codec: Codec,
+        augment: Augment,
+        *,
+        batch_size: int,
+        workers: int,
+        seed: int,
+        whole_epochs: bool,
+    ) -> None:
+        super().__init__()
+        self.material = material
+        self.codec = codec
+        self.augment = augment
+        self.batch_size = batch_size
+        self.workers = workers
+        self.seed = seed
+        self.whole_epochs = whole_epochs
+
+    def _loader(self, name: str) -> DataLoader[Batch]:
+        assert self.trainer is not None
+        part = self.material.parts[name]
+        training = name == "train"
+        ranks = self.trainer.world_size
+        if len(part.samples) < ranks or self.batch_size % ranks:
+            raise Mistake(
+                f"trainer.devices: {ranks} processes cannot share optim.batch_size={self.batch_size} and "
+                f"{len(part.samples)} {name} images evenly; choose a multiple of {ranks}"
+            )
+        batches = Batches(
+            len(part.samples),
+            self.batch_size,
+            self.seed if training else None,
+            self.whole_epochs or not training,
+            self.trainer.global_rank,
+            ranks,
+        )
+        return DataLoader(
+            Views(part, self.codec, self.augment if training else None, self.seed),
+            batch_size=None,
+            sampler=batches,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0 and training,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("train")
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return self._loader("test")

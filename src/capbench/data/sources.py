@@ -1,0 +1,353 @@
+"""Where pairs of image and text come from: rendered, a CSV, file names, OCR labels."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from annotated_types import Len
+
+from capbench import images
+from capbench.data.splits import Split
+from capbench.errors import Mistake, nearest
+from capbench.ranges import Count, Seed, Share
+from capbench.render.reference import CaptchaPackage
+from capbench.render.style import Style
+from capbench.text import AUTO, Alphabet
+
+Length = Count | Annotated[list[Count], Len(2, 2)]
+
+PART_SPACING = 1 << 40  # indices between the training, validation and test samples of one stream
+
+
+class Sample(NamedTuple):
+    """One pair before its image is decoded; `where` names its origin in messages."""
+
+    name: str
+    text: str
+    where: str
+    part: str | None
+
+
+class Source(ABC):
+    """Samples in a stable order, and the image of each."""
+
+    train_size: Count | None
+    on_bad: Literal["error", "skip"]
+
+    @property
+    @abstractmethod
+    def samples(self) -> list[Sample]: ...
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """A hash of all that decides the images' pixels."""
+
+    @abstractmethod
+    def image(self, number: int) -> np.ndarray:
+        """uint8 [height, width, 3 or 4], or BadImage. Called from several processes."""
+
+    @abstractmethod
+    def lengths(self, training_texts: Iterable[str]) -> tuple[int, int]:
+        """The shortest and the longest text to expect."""
+
+    @property
+    @abstractmethod
+    def rule(self) -> Split | None:
+        """How the images are parted, or None where each sample names its part."""
+
+
+def bounds(length: int | list[int]) -> tuple[int, int]:
+    shortest, longest = (length, length) if isinstance(length, int) else length
+    if shortest > longest:
+        raise Mistake(f"data.length: [{shortest}, {longest}] is reversed; write [shortest, longest]")
+    return shortest, longest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthetic(Source):
+    """Rendered captchas. Sample i of a seed is the same for ever; the parts are far-apart ranges of i."""
+
+    renderer: Literal["captcha"]
+    style: Style
+    alphabet: Alphabet
+    length: Length
+    seed: Seed
+    split: Split
+    train_size: Count | None
+
+    on_bad = "error"
+    rule = None
+
+    def __post_init__(self) -> None:
+        if self.alphabet.symbols == AUTO:
+            raise Mistake("alphabet.symbols: auto cannot be rendered; choose an alphabet, such as alphabet=digits")
+        for part in ("train", "val", "test"):
+            if not isinstance(getattr(self.split, part), int):
+                raise Mistake(f"data.split.{part}: {getattr(self.split, part)} is no count; say how many to render")
+        bounds(self.length)
+
+    @cached_property
+    def _renderer(self) -> CaptchaPackage:
+        return CaptchaPackage(self.style, self.alphabet.symbols, *bounds(self.length), self.seed)
+
+    @cached_property
+    def _indices(self) -> list[tuple[int, str]]:
+        sizes = {"train": self.split.train, "val": self.split.val, "test": self.split.test}
+        if self.train_size is not None:
+            if self.train_size > int(sizes["train"] or 0):
+                raise Mistake(f"data.train_size: {self.train_size} is more than data.split.train={sizes['train']}")
+            sizes["train"] = self.train_size
+        return [
+            (number * PART_SPACING + i, part)
+            for number, (part, size) in enumerate(sizes.items())
+            for i in range(int(size or 0))
+        ]
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        return [
+            Sample(f"{part}_{index % PART_SPACING}", self._renderer.text(index), f"sample {index}", part)
+            for index, part in self._indices
+        ]
+
+    @cached_property
+    def key(self) -> str:
+        engines = [version("captcha"), version("pillow"), version("numpy")]
+        settings = (self.style, self.alphabet, bounds(self.length), self.seed, self.split, self.train_size, engines)
+        return hashlib.sha256(repr(settings).encode()).hexdigest()
+
+    def image(self, number: int) -> np.ndarray:
+        return self._renderer.sample(self._indices[number][0])[0]
+
+    def lengths(self, training_texts: Iterable[str]) -> tuple[int, int]:
+        return bounds(self.length)
+
+
+class Files:
+    """The files of a folder or a zip file, read one at a time; safe to send to another process."""
+
+    def __init__(self, root: str) -> None:
+        self.root = Path(root)
+        if not self.root.exists():
+            raise Mistake(f"data.root: {root} does not exist; give a folder or a zip file of images")
+        self.zipped = self.root.is_file()
+        if self.zipped and not zipfile.is_zipfile(self.root):
+            raise Mistake(f"data.root: {root} is neither a folder nor a zip file")
+
+    @cached_property
+    def _zip(self) -> zipfile.ZipFile:
+        return zipfile.ZipFile(self.root)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"root": self.root, "zipped": self.zipped}
+
+    @cached_property
+    def names(self) -> list[str]:
+        """All files, sorted, as paths below the root with forward slashes."""
+        if self.zipped:
+            return sorted(entry.filename for entry in self._zip.infolist() if not entry.is_dir())
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        return frozenset(self.names)
+
+    def read(self, name: str) -> bytes:
+        try:
+            if self.zipped:
+                if self._zip.getinfo(name).file_size > images.MOST_BYTES:
+                    raise images.BadImage(f"has over {images.MOST_BYTES:,} bytes")
+                return self._zip.read(name)
+            path = self.root / name
+            if path.stat().st_size > images.MOST_BYTES:
+                raise images.BadImage(f"has over {images.MOST_BYTES:,} bytes")
+            return path.read_bytes()
+        except (OSError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+            raise images.BadImage(f"cannot be read ({error})") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder(Source):
+    """What all labelled folders share; each kind says where the labels stand."""
+
+    root: str
+    split: Split | None
+    length: Length | None
+    train_size: Count | None
+    on_bad: Literal["error", "skip"]
+
+    files: Files = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", Files(self.root))
+        if self.length is not None:
+            bounds(self.length)
+
+    @property
+    def rule(self) -> Split | None:
+        return self.split
+
+    @abstractmethod
+    def _labelled(self) -> list[Sample]: ...
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        samples = self._labelled()
+        if not samples:
+            raise Mistake(
+                f"data.root: {self.root} holds no labelled image; accepted are {', '.join(sorted(images.SUFFIXES))}"
+            )
+        return [sample._replace(text=self._padded(sample.text)) for sample in samples]
+
+    def _padded(self, text: str) -> str:
+        """Spreadsheets eat leading zeros; a number shorter than the one length gets them back."""
+        return text.zfill(self.length) if isinstance(self.length, int) and text.isdecimal() else text
+
+    @cached_property
+    def key(self) -> str:
+        digest = hashlib.sha256(version("pillow").encode())
+        for sample in self.samples:
+            try:
+                content = self.files.read(sample.name)
+            except images.BadImage:
+                content = b""
+            digest.update(sample.name.encode() + b"\0" + hashlib.sha256(content).digest())
+        return digest.hexdigest()
+
+    def image(self, number: int) -> np.ndarray:
+        return images.decode(self.files.read(self.samples[number].name))
+
+    def lengths(self, training_texts: Iterable[str]) -> tuple[int, int]:
+        if self.length is not None:
+            return bounds(self.length)
+        sizes = [len(text) for text in training_texts]
+        return min(sizes), max(sizes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Csv(Folder):
+    """Images named by a CSV file that lies among them."""
+
+    labels: str
+    file_column: str
+    label_column: str
+    split_column: str | None
+
+    @property
+    def rule(self) -> Split | None:
+        return None if self.split_column else self.split
+
+    def _labelled(self) -> list[Sample]:
+        if self.split_column is None and self.split is None:
+            raise Mistake("data.split: is null; give sizes, or name the column with data.split_column")
+        return _without_repeats(self._row(place, row) for place, row in self._rows())
+
+    def _rows(self) -> Iterable[tuple[str, dict[str, str]]]:
+        wanted = [self.file_column, self.label_column, *([self.split_column] if self.split_column else [])]
+        place = f"{self.root}/{self.labels}"
+        if self.labels not in self.files.known:
+            raise Mistake(f"data.labels: {place} does not exist; {nearest(self.labels, self._csv_names())}")
+        try:
+            table = csv.DictReader(io.StringIO(self.files.read(self.labels).decode("utf-8-sig"), newline=""))
+            for column in wanted:
+                if column not in (table.fieldnames or []):
+                    raise Mistake(f"{place}: has no column {column!r}; {nearest(column, table.fieldnames or [])}")
+            for row in table:
+                line = f"{place}:{table.line_num}"
+                if any(row[column] is None for column in wanted):
+                    raise Mistake(f"{line}: has fewer fields than the heading; fill the row")
+                yield line, row
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise Mistake(f"{place}: is no CSV file in UTF-8 ({error})") from error
+
+    def _csv_names(self) -> list[str]:
+        return [name for name in self.files.names if name.lower().endswith(".csv")]
+
+    def _row(self, place: str, row: dict[str, str]) -> Sample:
+        name = PurePosixPath(row[self.file_column].strip()).as_posix()
+        if name not in self.files.known:
+            raise Mistake(f"{place}: {name!r} does not exist below {self.root}; mend the row or add the file")
+        return Sample(
+            name, row[self.label_column].strip(), place, row[self.split_column] if self.split_column else None
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ocr(Csv):
+    """Images with labels on which engines agreed: rows without a label, or less sure than wanted, stay out."""
+
+    confidence_column: str
+    min_confidence: Share
+
+    def _labelled(self) -> list[Sample]:
+        rows = list(self._rows())
+        if rows and self.min_confidence > 0 and self.confidence_column not in rows[0][1]:
+            raise Mistake(f"{rows[0][0]}: has no column {self.confidence_column!r}; set data.min_confidence=0")
+        return _without_repeats(
+            self._row(place, row) for place, row in rows if row[self.label_column].strip() and self._sure(place, row)
+        )
+
+    def _sure(self, place: str, row: dict[str, str]) -> bool:
+        if self.min_confidence == 0:
+            return True
+        try:
+            return float(row[self.confidence_column]) >= self.min_confidence
+        except (TypeError, ValueError) as error:
+            raise Mistake(f"{place}: confidence {row[self.confidence_column]!r} is no number; write 0 to 1") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileNames(Folder):
+    """Images whose names hold their text: the group `label` of a pattern matched against each name."""
+
+    pattern: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.split is None:
+            raise Mistake("data.split: is null; give the sizes of the parts")
+        try:
+            groups = re.compile(self.pattern).groupindex
+        except re.error as error:
+            raise Mistake(f"data.pattern: {self.pattern!r} is no regular expression ({error})") from error
+        if "label" not in groups:
+            raise Mistake(f"data.pattern: {self.pattern!r} has no group (?P<label>…); mark the text with one")
+
+    def _labelled(self) -> list[Sample]:
+        match: Callable[[str], re.Match[str] | None] = re.compile(self.pattern).fullmatch
+        samples = []
+        for name in self.files.names:
+            if PurePosixPath(name).suffix.lower() not in images.SUFFIXES:
+                continue
+            found = match(PurePosixPath(name).name)
+            if found is None:
+                raise Mistake(
+                    f"{self.root}/{name}: does not match data.pattern {self.pattern!r}; rename it or mend the pattern"
+                )
+            samples.append(Sample(name, found["label"], f"{self.root}/{name}", None))
+        return samples
+
+
+def _without_repeats(samples: Iterable[Sample]) -> list[Sample]:
+    """A file may stand in several rows only if they agree."""
+    first: dict[str, Sample] = {}
+    for sample in samples:
+        known = first.setdefault(sample.name, sample)
+        if (known.text, known.part) != (sample.text, sample.part):
+            raise Mistake(
+                f"{sample.where}: {sample.name!r} is {sample.text!r} here and {known.text!r} at {known.where}; keep one row"
+            )
+    return list(first.values())

@@ -1,0 +1,74 @@
+"""Which images train, which validate and which test: decided by what an image holds, never by its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Gt, Lt
+
+from capbench.errors import Mistake
+
+PARTS = ("train", "val", "test")
+
+Size = Annotated[int, Ge(1)] | Annotated[float, Gt(0), Lt(1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Sizes of the parts: a count of images or a fraction of them; `train` null takes the rest."""
+
+    train: Size | None
+    val: Size
+    test: Size
+
+    def assign(self, digests: np.ndarray) -> np.ndarray:
+        """A part's name for each image, from the digests of the pixels, uint64 [image].
+
+        A fraction cuts the range of the digest, so an image keeps its part when others are added. A count takes
+        the lowest digests first. Equal images have equal digests and so never stand on both sides. Left-over
+        images have the name "".
+        """
+        parts = np.full(len(digests), "", dtype="<U5")
+        position = digests.astype(np.float64) / 2.0**64
+        start = 0.0
+        for name in ("test", "val", "train"):
+            size = getattr(self, name)
+            free = parts == ""
+            if size is None:
+                parts[free] = name
+            elif isinstance(size, float):
+                parts[free & (position < start + size)] = name
+                start += size
+            else:
+                parts[free & np.isin(digests, _lowest(digests[free], size, f"data.split.{name}"))] = name
+        return parts
+
+
+def _lowest(digests: np.ndarray, count: int, key: str) -> np.ndarray:
+    """The lowest digests that together stand for `count` images; equal ones are taken or left together."""
+    if count > len(digests):
+        raise Mistake(f"{key}: {count} images are wanted and {len(digests)} are left; ask for fewer")
+    values, counts = np.unique(digests, return_counts=True)
+    return values[: int(np.searchsorted(np.cumsum(counts), count)) + 1]
+
+
+def given(names: Sequence[str | None], where: Sequence[str]) -> np.ndarray:
+    """The parts that the data itself names."""
+    for name, place in zip(names, where, strict=True):
+        if name not in PARTS:
+            raise Mistake(f"{place}: split {name!r} is unknown; write train, val or test")
+    return np.array(names, dtype="<U5")
+
+
+def keep_fewer(parts: np.ndarray, digests: np.ndarray, train_size: int) -> np.ndarray:
+    """Only the `train_size` training images of lowest digest stay in training; N's are among those of N+1."""
+    train = np.flatnonzero(parts == "train")
+    if train_size > len(train):
+        raise Mistake(f"data.train_size: {train_size} are wanted and the training part has {len(train)}; ask for fewer")
+    ranked = train[np.argsort(digests[train], kind="stable")]
+    fewer = parts.copy()
+    fewer[ranked[train_size:]] = ""
+    return fewer

@@ -1,0 +1,182 @@
+"""Images decoded once and kept as arrays: in memory, or in a memory-mapped file named by their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from filelock import FileLock
+from tqdm import tqdm
+
+from capbench.data.sources import Source
+from capbench.data.views import View
+from capbench.errors import Mistake
+from capbench.images import BadImage
+
+CHUNK = 256
+WORTH_A_POOL = 8 * CHUNK  # below this, starting processes costs more than it saves
+
+
+@dataclass(frozen=True)
+class Store:
+    """Views of all good images of a source, and why the others were left out."""
+
+    views: np.ndarray
+    """uint8 [image, ...view]"""
+    digests: np.ndarray
+    """uint64 [image], of the decoded pixels"""
+    numbers: np.ndarray
+    """int64 [image], each image's place among the source's samples"""
+    bad: list[str]
+
+
+class _Chunk(NamedTuple):
+    views: list[np.ndarray]
+    digests: list[int]
+    numbers: list[int]
+    bad: list[tuple[int, str]]
+
+
+def prepare(source: Source, view: View, characters: int, cache: str | None) -> Store:
+    """All of `source` as `view` shows it, from `cache` (a folder) if it was made before."""
+    if cache is None:
+        with tempfile.TemporaryDirectory(prefix="capbench-") as temporary:
+            store = _load(_build(source, view, characters, Path(temporary)))
+            return Store(np.array(store.views), store.digests, store.numbers, _checked(store.bad, source))
+    key = hashlib.sha256(repr((source.key, view, characters, version("opencv-python-headless"))).encode()).hexdigest()
+    root = Path(cache).expanduser()
+    folder = root / key[:32]
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / f"{key[:32]}.lock"):
+            if not folder.is_dir():
+                with _replacing(folder) as unfinished:
+                    _build(source, view, characters, unfinished)
+    except PermissionError as error:
+        raise Mistake(f"cache: {cache} cannot be written ({error}); give another folder or cache=null") from error
+    store = _load(folder)
+    _checked(store.bad, source)
+    return store
+
+
+def _checked(bad: list[str], source: Source) -> list[str]:
+    if bad and source.on_bad == "error":
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        raise Mistake(f"{bad[0]}{more}; mend it, or leave such files out with data.on_bad=skip")
+    return bad
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """A folder to fill that becomes `folder` only when filled."""
+    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
+    try:
+        yield unfinished
+        unfinished.replace(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _load(folder: Path) -> Store:
+    record = json.loads((folder / "bad.json").read_text())
+    return Store(
+        np.load(folder / "views.npy", mmap_mode="r"),
+        np.load(folder / "digests.npy"),
+        np.load(folder / "numbers.npy"),
+        record,
+    )
+
+
+def _build(source: Source, view: View, characters: int, folder: Path) -> Path:
+    """Fill `folder` with the arrays; views go straight to the file, never all of them into memory."""
+    samples = source.samples
+    digests: list[int] = []
+    numbers: list[int] = []
+    bad: list[str] = []
+    shape: tuple[int, ...] | None = None
+    with (folder / "views.raw").open("wb") as raw:
+        for chunk in tqdm_chunks(source, view, characters, len(samples)):
+            for picture, number in zip(chunk.views, chunk.numbers, strict=True):
+                shape = shape or picture.shape
+                if picture.shape != shape:
+                    raise Mistake(
+                        f"{samples[number].where}: is {picture.shape[0]}×{picture.shape[1]} pixels where the first image "
+                        f"has {shape[0]}×{shape[1]}; set view.size=[height,width]"
+                    )
+                raw.write(picture.tobytes())
+            digests += chunk.digests
+            numbers += chunk.numbers
+            bad += [f"{samples[number].where}: {samples[number].name} {reason}" for number, reason in chunk.bad]
+    if shape is None:
+        raise Mistake(f"{bad[0]}; no image of {len(samples)} could be read")
+    _with_header(folder / "views.raw", folder / "views.npy", (len(numbers), *shape))
+    np.save(folder / "digests.npy", np.array(digests, dtype=np.uint64))
+    np.save(folder / "numbers.npy", np.array(numbers, dtype=np.int64))
+    (folder / "bad.json").write_text(json.dumps(bad))
+    return folder
+
+
+def _with_header(raw: Path, target: Path, shape: tuple[int, ...]) -> None:
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    with target.open("wb") as out, raw.open("rb") as content:
+        np.lib.format.write_array_header_1_0(out, header)
+        shutil.copyfileobj(content, out, 1 << 20)
+    raw.unlink()
+
+
+def tqdm_chunks(source: Source, view: View, characters: int, count: int) -> Iterator[_Chunk]:
+    with tqdm(total=count, desc="preparing images", unit="img", leave=False, disable=count < WORTH_A_POOL) as bar:
+        for chunk in _chunks(source, view, characters, count):
+            bar.update(len(chunk.numbers) + len(chunk.bad))
+            yield chunk
+
+
+def _chunks(source: Source, view: View, characters: int, count: int) -> Iterable[_Chunk]:
+    starts = range(0, count, CHUNK)
+    workers = len(os.sched_getaffinity(0))
+    if count < WORTH_A_POOL or workers == 1:
+        for start in starts:
+            yield _views(source, view, characters, range(start, min(start + CHUNK, count)))
+        return
+    # Spawned, not forked: torch's threads may be running in this process by now.
+    with ProcessPoolExecutor(workers, get_context("spawn"), _keep, (source, view, characters)) as pool:
+        yield from pool.map(_views_of_kept, [range(start, min(start + CHUNK, count)) for start in starts])
+
+
+_kept: tuple[Source, View, int]
+
+
+def _keep(source: Source, view: View, characters: int) -> None:
+    global _kept
+    _kept = (source, view, characters)
+
+
+def _views_of_kept(numbers: range) -> _Chunk:
+    return _views(*_kept, numbers)
+
+
+def _views(source: Source, view: View, characters: int, numbers: range) -> _Chunk:
+    chunk = _Chunk([], [], [], [])
+    for number in numbers:
+        try:
+            image = source.image(number)
+        except BadImage as error:
+            chunk.bad.append((number, str(error)))
+            continue
+        digest = hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=8).digest()
+        chunk.views.append(view(image, characters))
+        chunk.digests.append(int.from_bytes(digest, "big"))
+        chunk.numbers.append(number)
+    return chunk

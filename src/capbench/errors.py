@@ -1,0 +1,21 @@
+"""Mistakes of the user's: told in one line, without a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class Mistake(Exception):
+    """What is wrong, where, and what would be right, in one line."""
+
+
+def nearest(wrong: str, right: Iterable[str]) -> str:
+    """A hint that names the likeliest right ones, or all of them: ends a Mistake's line."""
+    options = sorted(set(right))
+    close = get_close_matches(wrong, options, n=3, cutoff=0.6)
+    if close:
+        return "did you mean " + " or ".join(close) + "?"
+    if not options:
+        return "there is nothing to choose from"
+    return "choose from " + ", ".join(options)

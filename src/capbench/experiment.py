@@ -1,0 +1,284 @@
+"""One experiment from settings to record, as it reads: check, build, train, test, write down."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from capbench import metrics
+from capbench.data.augment import Augment
+from capbench.data.module import Captchas, Material, Request, Views
+from capbench.data.sources import Source
+from capbench.data.views import View
+from capbench.errors import Mistake
+from capbench.loggers import Destination, Story
+from capbench.models import Model, PerCharacter
+from capbench.optim import Optim
+from capbench.ranges import Seed
+from capbench.recognizer import Recognizer
+from capbench.render.style import Style
+from capbench.report import pictures, table
+from capbench.runs import RunFolder, provenance
+from capbench.settings import build, check, target_class
+from capbench.text import Alphabet, Codec
+from capbench.training import Checkpoints, Curves, Hardware, callback
+
+PICTURED = 16
+
+
+def schema(
+    *,
+    name: str,
+    group: str | None,
+    tags: list[str],
+    seed: Seed,
+    cache: str | None,
+    alphabet: Alphabet,
+    style: Style,
+    data: Source,
+    view: View,
+    augment: Augment,
+    model: Model,
+    optim: Optim,
+    trainer: Hardware,
+    logger: Destination,
+) -> None:
+    """The settings of an experiment, by name and type; the check reads this signature."""
+
+
+@dataclass
+class Experiment:
+    """Everything a training needs, built and found sound."""
+
+    settings: dict[str, Any]
+    material: Material
+    codec: Codec
+    data: Captchas
+    recognizer: Recognizer
+    optim: Optim
+    hardware: Hardware
+    destination: Destination
+
+
+def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping: bool = False) -> float:
+    """Train, test and record; returns exact accuracy on validation."""
+    _quieten()
+    if resumed and folder.result.exists():
+        _say(f"{folder.path} is finished already\n" + table.results(folder.read_result()))
+        return float(folder.read_result()["val/exact"])
+    experiment = prepare(settings, sweeping=sweeping)
+    if not resumed and _leads():
+        folder.begin(settings)
+    failed = True
+    try:
+        result = train_and_record(experiment, folder)
+        failed = False
+        return float(result["val/exact"])
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise Mistake(
+            f"{folder.path}: no room on the disk ({error.strerror}); what was written before is intact: "
+            f"make room and go on with resume={folder.path}"
+        ) from error
+    finally:
+        experiment.destination.close(failed)
+
+
+def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
+    """Check the settings and build what they describe. Whatever is wrong with them is found here."""
+    check(settings, schema)
+    hardware: Hardware = build(settings["trainer"])
+    if sweeping and hardware.relaunches:
+        raise Mistake(
+            "trainer: several processes cannot be started from within a sweep, each would run all of it; "
+            "give each job one device, or start the jobs one by one"
+        )
+    optim: Optim = build(settings["optim"])
+    source: Source = build(settings["data"])
+    view: View = build(settings["view"])
+    augment: Augment = build(settings["augment"])
+    material = Material(source, view, build(settings["alphabet"]), settings["cache"])
+    pl.seed_everything(settings["seed"], verbose=False)
+    model, codec = build_model(settings["model"], material, view)
+    if model.in_one_pass and hardware.relaunches:
+        raise Mistake("trainer: what learns in one pass runs in one process; choose trainer=cpu or trainer=gpu")
+    if hardware.compile:
+        model.compile()  # in place: the names of the weights stay
+    texts = {name: part.texts for name, part in material.parts.items()}
+    return Experiment(
+        settings=settings,
+        material=material,
+        codec=codec,
+        data=Captchas(
+            material,
+            codec,
+            augment,
+            batch_size=optim.batch_size,
+            workers=hardware.workers,
+            seed=settings["seed"],
+            whole_epochs=model.in_one_pass,
+        ),
+        recognizer=Recognizer(model, codec, optim, texts, settings["seed"]),
+        optim=optim,
+        hardware=hardware,
+        destination=build(settings["logger"]),
+    )
+
+
+def build_model(settings: dict[str, Any], material: Material, view: View) -> tuple[Model, Codec]:
+    """The recogniser for this material, and the codec for its scores."""
+    over = target_class(settings).over
+    codec = material.codec(over)
+    if view.cuts and over == "time":
+        raise Mistake("model: what reads over time reads whole images; choose view=whole, or another model")
+    positions = 1 if view.cuts else codec.longest
+    model: Model = build(settings, material.shape, positions, codec.classes)
+    if view.cuts:
+        model = PerCharacter(model)
+    if over == "time":
+        with torch.no_grad():
+            steps = model.eval()(torch.zeros(1, *material.shape)).shape[1]
+        model.train()
+        if steps < 2 * codec.longest - 1:
+            raise Mistake(
+                f"view.size: gives {steps} steps of time and texts of {codec.longest} may need "
+                f"{2 * codec.longest - 1}; make the view wider"
+            )
+    return model, codec
+
+
+def train_and_record(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
+    recognizer, data, material = experiment.recognizer, experiment.data, experiment.material
+    leads = _leads()
+    loggers = experiment.destination.open(folder.path, experiment.settings) if leads else []
+    trainer = experiment.hardware.trainer(experiment.optim, folder.path, loggers, recognizer.model.in_one_pass)
+    if leads:
+        _draw_inputs(experiment, folder)
+        for left_out in material.bad:
+            _say(f"left out: {left_out}")
+    last = folder.last if folder.last.exists() else None
+    trainer.fit(recognizer, datamodule=data, ckpt_path=last, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+
+    best = torch.load(folder.best, map_location="cpu", weights_only=True)
+    recognizer.load_state_dict(best["state_dict"])
+    trainer.validate(recognizer, datamodule=data, verbose=False)
+    trainer.test(recognizer, datamodule=data, verbose=False)
+    if not leads:
+        return recognizer.measured
+
+    samples = material.parts["test"].samples
+    texts = recognizer.texts["test"]
+    readings = recognizer.readings
+    predictions = [(s.name, t, r.text, r.confidence) for s, t, r in zip(samples, texts, readings, strict=False)]
+    pairs = metrics.confusions([t for _, t, _, _ in predictions], [a for _, _, a, _ in predictions])
+    right = sum(text == answer for _, text, answer, _ in predictions)
+    curves: Curves = callback(trainer, Curves)
+    checkpoints: Checkpoints = callback(trainer, Checkpoints)
+    trained = {
+        name: value for name, value in curves.rows[checkpoints.best_epoch - 1].items() if name.startswith("train/")
+    }
+    result = {
+        **{key: experiment.settings[key] for key in ("name", "group", "tags", "seed")},
+        **recognizer.measured,
+        **trained,
+        "test/exact_ci": metrics.wilson(right, len(predictions)),
+        "test/images": len(predictions),
+        "test/confused": metrics.most_confused(pairs),
+        "train/seconds": round(curves.seconds, 2),
+        "train/images": curves.images,
+        "train/images_per_second": round(curves.images_per_second, 1),
+        "train/epochs": len(curves.rows),
+        "best/epoch": checkpoints.best_epoch,
+        "params": sum(p.numel() for p in recognizer.model.parameters()),
+        "alphabet": experiment.codec.alphabet.symbols,
+        "length": [experiment.codec.shortest, experiment.codec.longest],
+        "view/shape": list(material.shape),
+        **{f"data/{name}": len(part.samples) for name, part in material.parts.items()},
+        "data/bad": len(material.bad),
+        "data/hash": material.hash,
+        **provenance(),
+    }
+    folder.write_weights(recognizer.model.state_dict())
+    folder.write_predictions(predictions)
+    views = _Views(material, "test")
+    drawn = [
+        pictures.curves(folder.pictures / "curves.png", folder.metrics),
+        pictures.confusion(folder.pictures / "confusion.png", pairs),
+        _draw_errors(predictions, views, folder),
+    ]
+    experiment.destination.tell(Story(result, predictions, views, pairs, [folder.pictures / "inputs.png", *drawn]))
+    folder.write_result(result)  # last: its presence says that the folder is whole
+    where = os.path.relpath(folder.path)
+    _say(table.results(result) + f"\n\nrun folder: {where}\npictures:   {where}/{folder.pictures.name}")
+    return result
+
+
+class _Views:
+    """Pictures [height, width, channel] of a part's images; cut characters side by side."""
+
+    def __init__(self, material: Material, part: str) -> None:
+        self._part = material.parts[part]
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        return side_by_side(self._part.views[self._part.places[number]])
+
+
+def side_by_side(view: np.ndarray) -> np.ndarray:
+    return np.array(view) if view.ndim == 3 else np.concatenate(list(view), axis=1)
+
+
+def _draw_inputs(experiment: Experiment, folder: RunFolder) -> None:
+    """What the recogniser is fed: training views after augmentation, with their labels."""
+    part = experiment.material.parts["train"]
+    numbers = np.arange(min(PICTURED, len(part.samples)))
+    batch = Views(part, experiment.codec, experiment.data.augment, experiment.data.seed)[Request(0, numbers)]
+    views = [side_by_side(np.moveaxis(view, -3, -1)) for view in batch.views.numpy()]
+    captions = [part.samples[number].text for number in numbers]
+    pictures.sheet(folder.pictures / "inputs.png", views, captions, "what the recogniser is fed")
+
+
+def _draw_errors(predictions: list[tuple[str, str, str, float]], views: _Views, folder: RunFolder) -> Path:
+    """The mistakes made with the most confidence."""
+    wrong = [i for i, (_, text, answer, _) in enumerate(predictions) if text != answer]
+    wrong.sort(key=lambda i: -predictions[i][3])
+    worst = wrong[:PICTURED]
+    captions = [
+        f"{text} read as {answer or '∅'} ({sure:.2f})" for _, text, answer, sure in (predictions[i] for i in worst)
+    ]
+    title = (
+        f"worst of {len(wrong):,} errors on {len(predictions):,} test images"
+        if wrong
+        else "no error on the test images"
+    )
+    return pictures.sheet(folder.pictures / "errors.png", [views[i] for i in worst], captions, title, pictures.WRONG)
+
+
+def _leads() -> bool:
+    """Whether this process is the only one, or the first of several: the one that writes."""
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+@rank_zero_only
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _quieten() -> None:
+    """Lightning's greetings and hints say nothing about the experiment."""
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch\..*")

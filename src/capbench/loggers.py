@@ -1,0 +1,128 @@
+"""Where a run's curves go besides its own folder."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from abc import ABC, abstractmethod
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+
+from capbench.ranges import CountOrZero
+
+
+@dataclass(frozen=True)
+class Story:
+    """What there is to tell of a finished run."""
+
+    result: dict[str, Any]
+    predictions: list[tuple[str, str, str, float]]
+    """Name, true text, answer, confidence of each test image."""
+    views: Any
+    """Indexed by a test image's number: uint8 [height, width, channel]."""
+    confusions: Counter[tuple[str, str]]
+    pictures: list[Path]
+
+
+class Destination(ABC):
+    """Opens Lightning's loggers for a run, tells them the end of it, and closes them whatever happened."""
+
+    @abstractmethod
+    def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]: ...
+
+    def tell(self, story: Story) -> None:  # noqa: B027 (most have nothing to add)
+        ...
+
+    def close(self, failed: bool) -> None:  # noqa: B027
+        ...
+
+
+class Nowhere(Destination):
+    def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]:
+        return []
+
+
+class Csv(Destination):
+    """Lightning's own CSV log, in `csv/` of the run's folder."""
+
+    def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]:
+        return [CSVLogger(folder, name="csv", version="")]
+
+
+@dataclass(kw_only=True)
+class Wandb(Destination):
+    """Weights & Biases: offline unless WANDB_MODE or a WANDB_API_KEY says otherwise; one W&B run for each run."""
+
+    project: str
+    gallery: CountOrZero
+
+    def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]:
+        os.environ.setdefault("WANDB_SILENT", "true")
+        mode = os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
+        (folder / "wandb").mkdir(parents=True, exist_ok=True)
+        self._logger = WandbLogger(
+            save_dir=folder,
+            project=self.project,
+            name=f"{settings['name']}/{folder.name}",
+            group=settings["group"] or settings["name"],
+            tags=settings["tags"],
+            id=self._identity(folder),
+            resume="allow",
+            mode=mode,
+            config=settings,
+            log_model=False,
+        )
+        run = self._logger.experiment
+        run.define_metric("epoch")
+        for part in ("train", "val"):
+            run.define_metric(f"{part}/*", step_metric="epoch")
+        return [self._logger]
+
+    @staticmethod
+    def _identity(folder: Path) -> str:
+        """The W&B run that this folder is, kept so that a resumed run stays one."""
+        kept = folder / "wandb" / "id.txt"
+        if not kept.exists():
+            kept.write_text(secrets.token_hex(4))
+        return kept.read_text()
+
+    def tell(self, story: Story) -> None:
+        import wandb
+
+        run = self._logger.experiment
+        wrong = [i for i, (_, text, answer, _) in enumerate(story.predictions) if text != answer]
+        wrong.sort(key=lambda i: -story.predictions[i][3])
+        shown = wrong[: self.gallery]
+        table = wandb.Table(["filename", "text", "answer", "confidence", "right"])
+        for name, text, answer, confidence in story.predictions:
+            table.add_data(name, text, answer, confidence, text == answer)
+        log: dict[str, Any] = {f"pictures/{path.stem}": wandb.Image(str(path)) for path in story.pictures}
+        log["test/predictions"] = table
+        log["test/confusion"] = wandb.Table(
+            ["true", "read", "count"],
+            [[true, read, count] for (true, read), count in sorted(story.confusions.items())],
+        )
+        if shown:
+            log["test/errors"] = [
+                wandb.Image(
+                    _picture(story.views[i]), caption=f"{story.predictions[i][1]} read as {story.predictions[i][2]}"
+                )
+                for i in shown
+            ]
+        run.log(log)
+        run.summary.update({key: value for key, value in story.result.items() if not isinstance(value, list)})
+
+    def close(self, failed: bool) -> None:
+        import wandb
+
+        # Without it the jobs of one sweep would become one W&B run.
+        if wandb.run is not None:
+            wandb.finish(exit_code=1 if failed else 0)
+
+
+def _picture(view: Any) -> Any:
+    return view[:, :, 0] if view.shape[2] == 1 else view

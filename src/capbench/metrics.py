@@ -1,0 +1,71 @@
+"""What is measured of readings: plain numbers from texts and confidences."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+CALIBRATION_BINS = 15
+
+
+def scores(texts: Sequence[str], answers: Sequence[str]) -> dict[str, float]:
+    """Accuracies of `answers` against the true `texts`.
+
+    `char` counts the characters that stand right at their place, `cer` the edits needed for each true character.
+    """
+    characters = sum(len(text) for text in texts)
+    longest = max(len(text) for text in texts)
+    places = range(longest)
+    right_at = [
+        sum(a[p : p + 1] == t[p : p + 1] for t, a in zip(texts, answers, strict=True) if p < len(t)) for p in places
+    ]
+    seen_at = [sum(p < len(t) for t in texts) for p in places]
+    edits = sum(Levenshtein.distance(t, a) for t, a in zip(texts, answers, strict=True))
+    count = len(texts)
+    return {
+        "exact": sum(t == a for t, a in zip(texts, answers, strict=True)) / count,
+        "exact_nocase": sum(t.lower() == a.lower() for t, a in zip(texts, answers, strict=True)) / count,
+        "char": sum(right_at) / characters,
+        "cer": edits / characters,
+        **{f"position_{p + 1}": right_at[p] / seen_at[p] for p in places},
+    }
+
+
+def calibration(right: Sequence[bool], confidences: Sequence[float]) -> dict[str, float]:
+    """The mean confidence of whole texts, and how far it is from the truth (expected calibration error)."""
+    confidence, truth = np.asarray(confidences, dtype=float), np.asarray(right, dtype=float)
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    error = sum(abs((confidence[bins == b] - truth[bins == b]).sum()) for b in np.unique(bins))
+    return {"confidence": float(confidence.mean()), "ece": float(error / len(confidence))}
+
+
+def confusions(texts: Sequence[str], answers: Sequence[str]) -> Counter[tuple[str, str]]:
+    """How often each symbol was read as each, right ones included; "" where one was left out or put in."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    for text, answer in zip(texts, answers, strict=True):
+        if len(text) == len(answer):
+            pairs.update(zip(text, answer, strict=True))
+            continue
+        for step in Levenshtein.opcodes(text, answer):
+            true, read = text[step.src_start : step.src_end], answer[step.dest_start : step.dest_end]
+            pairs.update((true[i : i + 1], read[i : i + 1]) for i in range(max(len(true), len(read))))
+    return pairs
+
+
+def most_confused(pairs: Counter[tuple[str, str]], most: int = 10) -> list[tuple[str, str, int]]:
+    """True symbol, what was read, how often; most frequent first, ties in alphabetical order."""
+    wrong = [(true, read, count) for (true, read), count in pairs.items() if true != read]
+    return sorted(wrong, key=lambda row: (-row[2], row[0], row[1]))[:most]
+
+
+def wilson(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
+    """The 95 % interval of a share, by Wilson's score."""
+    share = right / count
+    centre = share + z * z / (2 * count)
+    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    scale = 1 + z * z / count
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

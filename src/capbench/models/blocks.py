@@ -1,0 +1,69 @@
+"""Pieces that several networks are built of."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from capbench.models.base import Shape
+
+
+def output_shape(network: nn.Module, shape: Shape) -> Shape:
+    """What `network` makes of one view of `shape`."""
+    training = network.training
+    network.eval()
+    with torch.no_grad():
+        channels, height, width = network(torch.zeros(1, *shape)).shape[1:]
+    network.train(training)
+    return channels, height, width
+
+
+def conv_norm_relu(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Residual(nn.Module):
+    """Two 3×3 convolutions beside a shortcut: [n, inputs, h, w] to [n, outputs, ⌈h/stride⌉, ⌈w/stride⌉]."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, pooled_shortcut: bool = True) -> None:
+        super().__init__()
+        self.first = conv_norm_relu(inputs, outputs, 3, stride)
+        self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs))
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 and pooled_shortcut:  # averaging keeps what a strided 1×1 convolution would skip
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(stride, ceil_mode=True),
+                nn.Conv2d(inputs, outputs, 1, bias=False),
+                nn.BatchNorm2d(outputs),
+            )
+        elif stride > 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.second(self.first(x)) + self.shortcut(x))
+
+
+class PositionHead(nn.Module):
+    """Features [n, channel, h, w] to scores [n, position, class], by one linear layer.
+
+    `columns` averages over the height and keeps the width, where the characters stand; `flat` keeps both;
+    `global` averages over both.
+    """
+
+    def __init__(self, shape: Shape, positions: int, classes: int, pool: str, dropout: float) -> None:
+        super().__init__()
+        channels, height, width = shape
+        kept = {"columns": (1, width), "flat": (height, width), "global": (1, 1)}[pool]
+        self.pool = nn.AdaptiveAvgPool2d(kept) if pool != "flat" else nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(channels * kept[0] * kept[1], positions * classes)
+        self.positions = positions
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        scores = self.linear(self.dropout(self.pool(features).flatten(1)))
+        return scores.view(len(scores), self.positions, -1)

@@ -1,0 +1,37 @@
+"""A small residual network for whole images."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from capbench.models.base import Model, Shape
+from capbench.models.blocks import PositionHead, Residual, conv_norm_relu, output_shape
+from capbench.ranges import Count, Share
+
+
+class CNN(Model):
+    """A strided stem and one residual block for each of `widths`, each halving height and width."""
+
+    def __init__(
+        self,
+        shape: Shape,
+        positions: int,
+        classes: int,
+        *,
+        stem: Count,
+        widths: list[Count],
+        pool: Literal["columns", "flat", "global"],
+        dropout: Share,
+    ) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = [conv_norm_relu(shape[0], stem, 3, stride=2)]
+        for inputs, outputs in zip([stem, *widths], widths, strict=False):
+            blocks.append(Residual(inputs, outputs, stride=2))
+        self.features = nn.Sequential(*blocks)
+        self.head = PositionHead(output_shape(self.features, shape), positions, classes, pool, dropout)
+
+    def forward(self, views: torch.Tensor) -> torch.Tensor:
+        return self.head(self.features(views * 2 - 1))

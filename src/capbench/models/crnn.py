@@ -1,0 +1,37 @@
+"""Convolution, recurrence, CTC: reads texts of any length."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from capbench.models.base import Model, Shape
+from capbench.models.blocks import Residual, conv_norm_relu, output_shape
+from capbench.ranges import Count, Share
+
+
+class CRNN(Model):
+    """Scores over time, one step for every four columns of pixels: [image, width / 4, class]."""
+
+    over = "time"
+
+    def __init__(
+        self, shape: Shape, positions: int, classes: int, *, width: Count, hidden: Count, dropout: Share
+    ) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            conv_norm_relu(shape[0], width, 3, stride=2),
+            Residual(width, 2 * width, stride=2),
+            Residual(2 * width, 4 * width, stride=1),
+            nn.MaxPool2d((2, 1), ceil_mode=True),
+        )
+        channels, height, _ = output_shape(self.features, shape)
+        self.squeeze = nn.Linear(channels * height, hidden)
+        self.recurrence = nn.LSTM(hidden, hidden, num_layers=1, bidirectional=True, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(2 * hidden, classes)
+
+    def forward(self, views: torch.Tensor) -> torch.Tensor:
+        columns = self.features(views * 2 - 1).flatten(1, 2).transpose(1, 2)  # [n, time, channel·h]
+        context, _ = self.recurrence(torch.relu(self.squeeze(columns)))
+        return self.linear(self.dropout(context))

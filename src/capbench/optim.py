@@ -1,0 +1,69 @@
+"""How weights are changed: optimiser, schedule and what goes with them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+from capbench.ranges import Count, NotNegative, Positive, Share
+
+KINDS: dict[str, Any] = {
+    "adamw": torch.optim.AdamW,
+    "adam": torch.optim.Adam,
+    "adadelta": torch.optim.Adadelta,
+    "sgd": torch.optim.SGD,
+}
+FLOOR = 0.01  # where a cycle ends, as a share of the highest learning rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optim:
+    """Settings of one training; `batch_size` counts the images of one step over all devices."""
+
+    kind: Literal["adamw", "adam", "adadelta", "sgd"]
+    lr: Positive
+    weight_decay: NotNegative
+    momentum: Share | None
+    schedule: Literal["one_cycle", "cosine", "constant"]
+    warmup: Share
+    epochs: Count
+    batch_size: Count
+    label_smoothing: Share
+    ema: Share
+    clip: NotNegative
+
+    def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        """Weights of layers decay; biases and norms do not."""
+        weights = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
+        others = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
+        groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+        extra: dict[str, Any] = {} if self.momentum is None else {"momentum": self.momentum}
+        return KINDS[self.kind](groups, lr=self.lr, weight_decay=self.weight_decay, **extra)
+
+    def scheduler(self, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
+        return LambdaLR(optimizer, lambda step: self.share_of_lr(step, steps))
+
+    def share_of_lr(self, step: int, steps: int) -> float:
+        """The learning rate at `step` of `steps`, as a share of `lr`.
+
+        `cosine` rises in a straight line and falls to nothing; `one_cycle` swings up from a twenty-fifth.
+        """
+        if self.schedule == "constant":
+            return 1.0
+        rising = self.warmup * steps
+        if step < rising:
+            progress = (step + 1) / (rising + 1)
+            return progress if self.schedule == "cosine" else 0.04 + 0.96 * _swing(progress)
+        progress = (step - rising) / max(steps - rising, 1)
+        floor = 0.0 if self.schedule == "cosine" else FLOOR
+        return floor + (1 - floor) * (1 - _swing(min(progress, 1.0)))
+
+
+def _swing(progress: float) -> float:
+    """Half a cosine, from 0 to 1."""
+    return (1 - math.cos(math.pi * progress)) / 2

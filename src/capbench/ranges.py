@@ -1,0 +1,16 @@
+"""Types of settings that carry their range, for the check before anything runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le, Lt
+
+Count = Annotated[int, Ge(1)]
+CountOrZero = Annotated[int, Ge(0)]
+Pixels = Annotated[int, Ge(1), Le(4096)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
+Share = Annotated[float, Ge(0), Lt(1)]
+Seed = Annotated[int, Ge(0), Lt(2**31)]
+Byte = Annotated[int, Ge(0), Le(255)]

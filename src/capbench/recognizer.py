@@ -1,0 +1,141 @@
+"""The LightningModule: loss, optimiser and metrics around any model."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.nn import functional as F
+
+from capbench import metrics
+from capbench.data.module import Batch
+from capbench.models import Model
+from capbench.optim import Optim
+from capbench.text import Codec, Reading
+
+
+class _Seen(NamedTuple):
+    """What is kept of each step until its epoch ends; on the device, so that no step waits for it."""
+
+    numbers: torch.Tensor
+    best: torch.Tensor
+    probability: torch.Tensor | None
+    loss: torch.Tensor
+
+
+class Recognizer(pl.LightningModule):
+    """Trains and measures one model.
+
+    `measured` holds the last value of every metric, `readings` the answers of the last validation or test.
+    """
+
+    def __init__(self, model: Model, codec: Codec, optim: Optim, texts: dict[str, list[str]], seed: int) -> None:
+        super().__init__()
+        self.model = model
+        self.codec = codec
+        self.optim = optim
+        self.texts = {part: [codec.alphabet.folded(text) for text in known] for part, known in texts.items()}
+        self.seed = seed
+        self.readings: list[Reading] = []
+        self.measured: dict[str, float] = {}
+        self._seen: list[_Seen] = []
+        # What learns in one pass has no gradient to follow.
+        self.automatic_optimization = not model.in_one_pass
+
+    def forward(self, views: torch.Tensor) -> torch.Tensor:
+        """Scores [image, position or time, class] of uint8 views."""
+        return self.model(views.float() / 255)
+
+    def loss(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        if self.codec.over == "positions":
+            return F.cross_entropy(scores.flatten(0, 1), targets.flatten(), label_smoothing=self.optim.label_smoothing)
+        lengths = (targets != self.codec.blank).sum(1)
+        steps = torch.full_like(lengths, scores.shape[1])
+        log_probability = scores.float().log_softmax(-1).transpose(0, 1)
+        loss = F.ctc_loss(log_probability, targets, steps, lengths, self.codec.blank, zero_infinity=True)
+        if self.optim.label_smoothing:
+            # The same pull towards evenness that cross-entropy's smoothing has, at each step of time.
+            loss = torch.lerp(loss, -log_probability.mean(), self.optim.label_smoothing)
+        return loss
+
+    def on_train_epoch_start(self) -> None:
+        # Each epoch draws from its own stream, so that a resumed run goes on as one left alone.
+        stream = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank])
+        torch.manual_seed(int(stream.generate_state(1)[0]))
+
+    def training_step(self, batch: Batch, _: int) -> torch.Tensor | None:
+        if self.model.in_one_pass:
+            self.model.learn(batch.views.float() / 255, batch.targets)
+            return None
+        scores = self(batch.views)
+        loss = self.loss(scores, batch.targets)
+        self._seen.append(_Seen(batch.numbers, scores.detach().argmax(-1).to(torch.int16), None, loss.detach()))
+        return loss
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        scores = self(batch.views)
+        probability, best = scores.float().softmax(-1).max(-1)
+        self._seen.append(_Seen(batch.numbers, best.to(torch.int16), probability, self.loss(scores, batch.targets)))
+
+    test_step = validation_step
+
+    def on_train_epoch_end(self) -> None:
+        if self._seen:
+            self._finish("train")
+
+    def on_validation_epoch_start(self) -> None:
+        # Validation runs before its training epoch ends: keep the two apart.
+        self._of_training, self._seen = self._seen, []
+
+    def on_validation_epoch_end(self) -> None:
+        self._finish("val")
+        self._seen = self._of_training
+
+    def on_test_epoch_end(self) -> None:
+        self._finish("test")
+
+    def _finish(self, part: str) -> None:
+        """Measure what was seen of `part`, on all ranks together, and log it."""
+        seen, self._seen = self._seen, []
+        numbers = torch.cat([s.numbers for s in seen])
+        best = torch.cat([s.best for s in seen])
+        weights = torch.tensor([len(s.numbers) for s in seen], dtype=torch.float64)
+        losses = torch.stack([s.loss for s in seen]).double().cpu()
+        columns: list[Any] = [numbers.cpu().numpy(), best.cpu().numpy().astype(np.int64), float(losses @ weights)]
+        if part != "train":
+            columns.append(torch.cat([s.probability for s in seen if s.probability is not None]).cpu().numpy())
+        numbers, best, loss, *rest = self._of_all_ranks(columns)
+        order = np.argsort(numbers, kind="stable")
+        texts = [self.texts[part][number] for number in numbers[order]]
+        if rest:
+            self.readings = self.codec.read(best[order], rest[0][order])
+            answers = [reading.text for reading in self.readings]
+        else:
+            answers = self.codec.texts(best[order])
+        measured = metrics.scores(texts, answers)
+        if rest:
+            right = [text == answer for text, answer in zip(texts, answers, strict=True)]
+            measured |= metrics.calibration(right, [reading.confidence for reading in self.readings])
+        measured["loss"] = loss / len(numbers)
+        named = {f"{part}/{name}": value for name, value in measured.items()}
+        self.measured |= named
+        self.log_dict(named)
+
+    def _of_all_ranks(self, columns: list[Any]) -> list[Any]:
+        if self.trainer.world_size == 1:
+            return columns
+        gathered: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(gathered, columns)
+        return [
+            np.concatenate(column) if isinstance(column[0], np.ndarray) else sum(column)
+            for column in zip(*gathered, strict=True)
+        ]
+
+    def configure_optimizers(self) -> Any:
+        if self.model.in_one_pass:
+            return None
+        optimizer = self.optim.optimizer(self.model)
+        scheduler = self.optim.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

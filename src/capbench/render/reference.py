@@ -1,0 +1,95 @@
+"""The `captcha` package as renderer, made a pure function of (style, text length, seed, index)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
+
+import captcha.image
+import numpy as np
+from captcha.image import ImageCaptcha
+
+from capbench.render.style import Style
+
+T = TypeVar("T")
+
+
+class Renderer(Protocol):
+    """What every renderer offers: the picture and the text of sample `index` of stream `seed`."""
+
+    def sample(self, index: int) -> tuple[np.ndarray, str]: ...
+
+
+class _Seeded:
+    """Stands where the package expects `secrets`: the same three draws, from the sample's own generator."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    @contextmanager
+    def drawing_from(self, rng: np.random.Generator) -> Iterator[None]:
+        self._local.rng = rng
+        try:
+            yield
+        finally:
+            del self._local.rng
+
+    @property
+    def _rng(self) -> np.random.Generator:
+        return self._local.rng
+
+    def choice(self, options: Sequence[T]) -> T:
+        return options[int(self._rng.integers(len(options)))]
+
+    def randbelow(self, bound: int) -> int:
+        return int(self._rng.integers(bound))
+
+    def randbits(self, bits: int) -> int:
+        return int(self._rng.integers(1 << bits))
+
+
+_draws: Any = _Seeded()
+captcha.image.secrets = _draws  # the package draws from `secrets`, which cannot be seeded
+
+
+@lru_cache(maxsize=8)
+def _image_captcha(width: int, height: int, fonts: tuple[str, ...] | None, sizes: tuple[int, ...]) -> ImageCaptcha:
+    return ImageCaptcha(width, height, list(fonts) if fonts else None, sizes)
+
+
+def sample_text(symbols: str, shortest: int, longest: int, rng: np.random.Generator) -> str:
+    """A text of uniformly drawn symbols, its length uniform between `shortest` and `longest`."""
+    length = int(rng.integers(shortest, longest + 1))
+    return "".join(symbols[i] for i in rng.integers(len(symbols), size=length))
+
+
+class CaptchaPackage:
+    """Sample `index` is the same bytes for ever, whichever process or thread draws it."""
+
+    def __init__(self, style: Style, symbols: str, shortest: int, longest: int, seed: int) -> None:
+        self.style = style
+        self.symbols = symbols
+        self.shortest = shortest
+        self.longest = longest
+        self.seed = seed
+
+    def _generator(self, index: int) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(key=[self.seed, index]))
+
+    def text(self, index: int) -> str:
+        return sample_text(self.symbols, self.shortest, self.longest, self._generator(index))
+
+    def sample(self, index: int) -> tuple[np.ndarray, str]:
+        """The picture, uint8 [height, width, 3], and its text."""
+        rng = self._generator(index)
+        text = sample_text(self.symbols, self.shortest, self.longest, rng)
+        style = self.style
+        painter = _image_captcha(
+            style.width, style.height, tuple(style.fonts) if style.fonts else None, tuple(style.font_sizes)
+        )
+        with _draws.drawing_from(rng):
+            picture = painter.generate_image(text)
+        return np.asarray(picture.convert("RGB")), text

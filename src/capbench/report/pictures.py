@@ -1,0 +1,92 @@
+"""Pictures of a run: what the recogniser is fed, how it learned, what it confuses, where it fails."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from capbench.files import replacing
+
+RIGHT, WRONG, QUIET = "#1a7f37", "#cf222e", "#57606a"
+TRAIN, VALIDATION = "#9a6700", "#0969da"
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    FigureCanvasAgg(figure)
+    with replacing(path, "wb") as file:
+        figure.savefig(file, format="png", dpi=110, bbox_inches="tight")
+    return path
+
+
+def sheet(path: Path, views: Sequence[np.ndarray], captions: Sequence[str], title: str, colour: str = QUIET) -> Path:
+    """Views [height, width, channel], each with a caption, in rows of four."""
+    columns = min(4, max(len(views), 1))
+    rows = max(1, -(-len(views) // columns))
+    height, width = views[0].shape[:2] if len(views) else (1, 3)
+    cell = 2.4
+    figure = Figure(figsize=(columns * cell, rows * (cell * height / width + 0.45) + 0.5), layout="constrained")
+    figure.suptitle(title, fontsize=11)
+    for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        axes.axis("off")
+        if place < len(views):
+            view = views[place]
+            axes.imshow(view[:, :, 0] if view.shape[2] == 1 else view, cmap="gray", vmin=0, vmax=255)
+            axes.set_title(_literal(captions[place]), fontsize=9, color=colour)
+    return _save(figure, path)
+
+
+def curves(path: Path, metrics: Path) -> Path:
+    """Loss and exact accuracy over the epochs of metrics.csv, training beside validation."""
+    with metrics.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    epochs = [float(row["epoch"]) for row in rows]
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "exact"), strict=True):
+        for part, colour in (("train", TRAIN), ("val", VALIDATION)):
+            known = [
+                (e, float(row[f"{part}/{name}"]))
+                for e, row in zip(epochs, rows, strict=True)
+                if row.get(f"{part}/{name}")
+            ]
+            if known:
+                axes.plot(*zip(*known, strict=True), color=colour, marker="o", markersize=3, label=part)
+        axes.set_xlabel("epoch")
+        axes.set_title("loss" if name == "loss" else "texts read exactly")
+        axes.grid(alpha=0.25)
+        if axes.lines:
+            axes.legend(frameon=False)
+    return _save(figure, path)
+
+
+def confusion(path: Path, pairs: Counter[tuple[str, str]]) -> Path:
+    """Rows true, columns read; shares of each true symbol, the diagonal left out so that mistakes show."""
+    symbols = sorted({symbol for pair in pairs for symbol in pair})
+    place = {symbol: i for i, symbol in enumerate(symbols)}
+    counts = np.zeros((len(symbols), len(symbols)))
+    for (true, read), count in pairs.items():
+        counts[place[true], place[read]] += count
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    np.fill_diagonal(shares, 0)
+    size = max(3.5, 0.22 * len(symbols) + 1.5)
+    figure = Figure(figsize=(size + 1, size), layout="constrained")
+    axes = figure.subplots()
+    drawn = axes.imshow(shares, cmap="Reds", vmin=0, vmax=max(float(shares.max()), 0.01))
+    names = [_literal(symbol) if symbol else "∅" for symbol in symbols]
+    axes.set_xticks(range(len(symbols)), names, fontsize=8)
+    axes.set_yticks(range(len(symbols)), names, fontsize=8)
+    axes.set_xlabel("read")
+    axes.set_ylabel("true")
+    axes.set_title("mistakes, as a share of each true symbol", fontsize=10)
+    figure.colorbar(drawn, ax=axes, shrink=0.8)
+    return _save(figure, path)
+
+
+def _literal(text: str) -> str:
+    """Captions come from labels: a dollar sign is one, not the start of a formula."""
+    return text.replace("$", r"\$")

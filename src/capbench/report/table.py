@@ -1,0 +1,28 @@
+"""Results on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SHOWN = ("exact", "exact_nocase", "char", "cer", "confidence", "ece", "loss")
+
+
+def results(result: Mapping[str, Any]) -> str:
+    """Each part's metrics side by side, then what it cost."""
+    parts = ("train", "val", "test")
+    lines = ["", f"{'':14}" + "".join(f"{part:>10}" for part in parts)]
+    for name in SHOWN:
+        cells = [result.get(f"{part}/{name}") for part in parts]
+        lines.append(f"{name:14}" + "".join(f"{'' if cell is None else format(cell, '.4f'):>10}" for cell in cells))
+    low, high = result["test/exact_ci"]
+    lines += [
+        "",
+        f"test/exact is {low:.4f} to {high:.4f} with 95 % confidence, on {result['test/images']:,} unseen images",
+        f"{result['params']:,} parameters, {result['train/seconds']:.0f} s, "
+        f"{result['train/images']:,} images seen at {result['train/images_per_second']:,.0f} a second",
+    ]
+    if result["test/confused"]:
+        pairs = ", ".join(f"{true or '∅'}→{read or '∅'} ×{count}" for true, read, count in result["test/confused"][:6])
+        lines.append(f"most confused: {pairs}")
+    return "\n".join(lines)

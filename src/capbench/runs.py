@@ -1,0 +1,140 @@
+"""What a run's folder holds, and how it is written."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors.torch import save
+
+from capbench.errors import Mistake
+from capbench.files import replacing
+
+RECORDED = ("capbench", "torch", "pytorch-lightning", "timm", "captcha", "albumentations", "numpy", "pillow")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One training's folder: `config.yaml` makes it a run, `result.json` a finished one."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def result(self) -> Path:
+        return self.path / "result.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions.csv"
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def last(self) -> Path:
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def pictures(self) -> Path:
+        return self.path / "pictures"
+
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        if self.config.exists():
+            raise Mistake(f"{self.path}: holds a run already; go on with resume={self.path}, or name another folder")
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.pictures.mkdir(exist_ok=True)
+        with replacing(self.config) as file:
+            yaml.safe_dump(dict(settings), file, sort_keys=False, allow_unicode=True)
+
+    def settings(self) -> dict[str, Any]:
+        """The settings that `begin` wrote; plain data, whatever stands in the file."""
+        if not self.config.is_file():
+            raise Mistake(f"resume: {self.path} is no run; it has no config.yaml")
+        try:
+            settings = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise Mistake(f"{self.config}: is no YAML ({' '.join(str(error).split())})") from error
+        if not isinstance(settings, dict):
+            raise Mistake(f"{self.config}: holds no settings")
+        return settings
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        with replacing(self.result) as file:
+            json.dump(result, file, indent=1, ensure_ascii=False)
+            file.write("\n")
+
+    def read_result(self) -> dict[str, Any]:
+        return json.loads(self.result.read_text(encoding="utf-8"))
+
+    def write_predictions(self, rows: Iterable[tuple[str, str, str, float]]) -> None:
+        with replacing(self.predictions) as file:
+            writer = csv.writer(file)
+            writer.writerow(["filename", "text", "answer", "confidence"])
+            writer.writerows((name, text, answer, f"{confidence:.6f}") for name, text, answer, confidence in rows)
+
+    def write_weights(self, state: Mapping[str, torch.Tensor]) -> None:
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+        with replacing(self.weights, "wb") as file:
+            file.write(save(tensors))
+
+
+def provenance() -> dict[str, Any]:
+    """What else decides a run's numbers: versions, the code's revision, the machine, the command."""
+    versions = {f"version/{package}": _version(package) for package in RECORDED}
+    return {
+        **versions,
+        "version/python": platform.python_version(),
+        "git": _revision(),
+        "cpus": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "command": shlex.join(["python", "-m", "capbench", *sys.argv[1:]]),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _revision() -> str | None:
+    """The commit of the checkout that this code runs from, with + where it has changes; None outside one."""
+    here = Path(__file__).parents[2]
+    if not (here / ".git").exists():
+        return None
+    try:
+        commit = _git(here, "rev-parse", "HEAD")
+        return commit + ("+" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()

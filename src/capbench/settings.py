@@ -1,0 +1,140 @@
+"""Settings: where they stand, and the check that finds a mistake in them before anything runs.
+
+The keyword-only parameters of what a setting builds are its schema: their names are the keys, their types the
+accepted values. Positional parameters are what CapBench itself supplies.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from capbench.errors import Mistake, nearest
+
+TARGET = "_target_"
+PARTIAL = "_partial_"
+ANY_CLASS = ConfigDict(arbitrary_types_allowed=True)
+
+
+def conf_dir() -> Path:
+    """conf/ of the checkout, or the copy that lies within an installed package."""
+    inside = Path(__file__).parent / "conf"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "conf"
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Plain data: interpolations resolved, nothing missing."""
+    try:
+        settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise Mistake(f"{error.full_key}: must be given; add {error.full_key}=… to the command") from error
+    except InterpolationKeyError as error:
+        raise Mistake(f"{error.full_key}: {_first_line(error)}") from error
+    except OmegaConfBaseException as error:
+        raise Mistake(_first_line(error)) from error
+    return settings
+
+
+def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "") -> None:
+    """Hold `settings` against the keyword-only parameters of `target`; `at` is the key they stand under."""
+    accepted = {
+        name: parameter
+        for name, parameter in inspect.signature(target).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    body = target.__init__ if inspect.isclass(target) else target
+    hints = typing.get_type_hints(body, include_extras=True)
+    for key, value in settings.items():
+        if key in (TARGET, PARTIAL):
+            continue
+        if key not in accepted:
+            raise Mistake(
+                f"{_join(at, key)}: is no setting (value {value!r}); {nearest(_join(at, key), (_join(at, name) for name in accepted))}"
+            )
+        _check_value(value, hints.get(key, Any), _join(at, key))
+    for name, parameter in accepted.items():
+        if name not in settings and parameter.default is parameter.empty:
+            raise Mistake(f"{_join(at, name)}: must be given; {getattr(target, '__name__', target)} needs it")
+
+
+def build(settings: Mapping[str, Any], *supplied: Any) -> Any:
+    """The object that checked settings describe."""
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
+    try:
+        return instantiate(dict(settings), *supplied, _convert_="all")
+    except InstantiationException as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, Mistake):
+            cause = cause.__cause__
+        raise (cause or error) from None
+
+
+def target_class(settings: Mapping[str, Any]) -> Any:
+    """The class that settings build."""
+    return _ours(settings[TARGET], TARGET)
+
+
+def _check_value(value: Any, hint: Any, at: str) -> None:
+    if isinstance(value, Mapping) and TARGET in value:
+        target = _ours(value[TARGET], at)
+        wanted = _class_of(hint)
+        if wanted is not None and not issubclass(target, wanted):
+            raise Mistake(f"{at}._target_: {value[TARGET]} is no {wanted.__name__}; choose an option of {at}=")
+        check(value, target, at)
+    elif isinstance(value, list) and any(isinstance(item, Mapping) and TARGET in item for item in value):
+        inner = (typing.get_args(hint) or (Any,))[0]
+        for number, item in enumerate(value):
+            _check_value(item, inner, f"{at}.{number}")
+    else:
+        _check_plain(value, hint, at)
+
+
+def _check_plain(value: Any, hint: Any, at: str) -> None:
+    try:
+        TypeAdapter(hint, config=ANY_CLASS).validate_python(value, strict=True)
+    except ValidationError as error:
+        reasons = dict.fromkeys(problem["msg"][:1].lower() + problem["msg"][1:] for problem in error.errors())
+        raise Mistake(f"{at}: {value!r} is not accepted; {' or '.join(reasons)}") from error
+
+
+def _ours(path: Any, at: str) -> type:
+    """The class that `_target_` names, if it is one that CapBench itself defines."""
+    module, _, name = str(path).rpartition(".")
+    try:
+        if not module.startswith("capbench."):
+            raise ImportError
+        found = getattr(importlib.import_module(module), name)
+        if not inspect.isclass(found) or found.__module__ != module:
+            raise ImportError
+    except (ImportError, AttributeError) as error:
+        raise Mistake(f"{at}._target_: {path} is nothing that CapBench builds; choose an option of {at}=") from error
+    return found
+
+
+def _class_of(hint: Any) -> type | None:
+    """The class that a hint asks for, or None where it is no plain class (a protocol, a callable, a union)."""
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        classes = [part for part in typing.get_args(hint) if part is not type(None)]
+        return _class_of(classes[0]) if len(classes) == 1 else None
+    if inspect.isclass(hint) and not getattr(hint, "_is_protocol", False):
+        return hint
+    return None
+
+
+def _join(at: str, key: Any) -> str:
+    return f"{at}.{key}" if at else str(key)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0]

@@ -1,0 +1,135 @@
+"""Text to class numbers and back: alphabets, and the one decoder of all recognisers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from capbench.errors import Mistake
+
+AUTO = "auto"
+
+Over = Literal["positions", "time"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alphabet:
+    """The symbols a captcha may hold, in class order; case folding lives here and nowhere else."""
+
+    symbols: str
+    fold: Literal["lower", "upper"] | None
+
+    def __post_init__(self) -> None:
+        if self.symbols == AUTO:
+            return
+        if not self.symbols:
+            raise Mistake("alphabet.symbols: is empty; give the symbols a captcha may hold, or auto")
+        twice = sorted({s for s in self.symbols if self.symbols.count(s) > 1})
+        if twice:
+            raise Mistake(f"alphabet.symbols: {''.join(twice)!r} stands there twice; give each symbol once")
+        if self.folded(self.symbols) != self.symbols:
+            raise Mistake(f"alphabet.symbols: {self.symbols!r} changes when folded to {self.fold} case; give it folded")
+
+    def folded(self, text: str) -> str:
+        if self.fold == "lower":
+            return text.lower()
+        if self.fold == "upper":
+            return text.upper()
+        return text
+
+    def settled(self, texts: Iterable[str]) -> Alphabet:
+        """This alphabet, or where it is `auto` the symbols of `texts` in sorted order."""
+        if self.symbols != AUTO:
+            return self
+        symbols = "".join(sorted({symbol for text in texts for symbol in self.folded(text)}))
+        return Alphabet(symbols=symbols, fold=self.fold)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a recogniser read: the text, its confidence, and one for each character."""
+
+    text: str
+    confidence: float
+    characters: tuple[float, ...]
+
+
+class Codec:
+    """Texts of `shortest` to `longest` symbols as class numbers, and scores as texts.
+
+    Over `positions`, class k at position p says that symbol k stands there; where lengths differ, the class
+    `blank` fills the positions behind the text. Over `time` (CTC), repeats are merged and blanks dropped.
+    """
+
+    def __init__(self, alphabet: Alphabet, shortest: int, longest: int, over: Over) -> None:
+        self.alphabet = alphabet
+        self.shortest = shortest
+        self.longest = longest
+        self.over = over
+        self.blank = len(alphabet.symbols)  # behind the symbols, so that theirs are the same numbers either way
+        self._has_blank = over == "time" or shortest != longest
+        self._number = {symbol: number for number, symbol in enumerate(alphabet.symbols)}
+
+    @property
+    def classes(self) -> int:
+        return len(self.alphabet.symbols) + self._has_blank
+
+    def fault(self, text: str) -> str | None:
+        """Why `text` cannot be encoded, or None."""
+        folded = self.alphabet.folded(text)
+        outside = sorted({symbol for symbol in folded if symbol not in self._number})
+        if outside:
+            return f"{''.join(outside)!r} is outside the alphabet {self.alphabet.symbols!r}"
+        if not self.shortest <= len(folded) <= self.longest:
+            wanted = str(self.longest) if self.shortest == self.longest else f"{self.shortest} to {self.longest}"
+            return f"has {len(folded)} symbols where {wanted} are expected"
+        return None
+
+    def encode(self, texts: Iterable[str]) -> np.ndarray:
+        """Class numbers, int64 [text, longest], blank behind shorter texts."""
+        rows = [[self._number[symbol] for symbol in self.alphabet.folded(text)] for text in texts]
+        numbers = np.full((len(rows), self.longest), self.blank, dtype=np.int64)
+        for row, known in zip(numbers, rows, strict=True):
+            row[: len(known)] = known
+        return numbers
+
+    def kept(self, best: np.ndarray) -> np.ndarray:
+        """Which entries of the best classes [image, position or time] become symbols, bool of that shape."""
+        symbols = best != self.blank
+        if self.over == "time":
+            symbols[:, 1:] &= best[:, 1:] != best[:, :-1]
+        return symbols
+
+    def texts(self, best: np.ndarray) -> list[str]:
+        """The texts of the best classes [image, position or time]."""
+        symbols = np.array([*self.alphabet.symbols, ""])[best]
+        symbols[~self.kept(best)] = ""
+        return ["".join(row) for row in symbols.tolist()]
+
+    def read(self, best: np.ndarray, probability: np.ndarray) -> list[Reading]:
+        """Readings from the best class and its probability, each [image, position or time].
+
+        The confidence of the whole is the product over its entries; over time, over the runs of equal
+        classes, blanks among them, each with its highest probability.
+        """
+        counted = np.ones_like(best, dtype=bool)
+        if self.over == "time":
+            counted[:, 1:] = best[:, 1:] != best[:, :-1]
+            probability = _highest_of_run(best, probability)
+        whole = np.prod(probability, axis=1, where=counted)
+        return [
+            Reading(text, float(confidence), tuple(row[keep].tolist()))
+            for text, confidence, row, keep in zip(self.texts(best), whole, probability, self.kept(best), strict=True)
+        ]
+
+
+def _highest_of_run(best: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """At the start of each run of equal classes, the highest probability within it."""
+    highest = probability.copy()
+    for step in range(best.shape[1] - 2, -1, -1):
+        same = best[:, step] == best[:, step + 1]
+        highest[same, step] = np.maximum(highest[same, step], highest[same, step + 1])
+    return highest

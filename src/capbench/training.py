@@ -1,0 +1,255 @@
+"""Lightning's Trainer as CapBench uses it, and the callbacks that show and keep what happens."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, EMAWeightAveraging, ProgressBar
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+from pytorch_lightning.strategies import DDPStrategy
+from tqdm import tqdm
+
+from capbench.errors import Mistake
+from capbench.files import replacing
+from capbench.optim import Optim
+from capbench.ranges import Count, CountOrZero
+
+WATCHED = "val/exact"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """Where a training runs, and for how long at most."""
+
+    accelerator: Literal["cpu", "gpu"]
+    devices: Count
+    nodes: Count
+    strategy: Literal["single", "ddp"]
+    backend: Literal["gloo", "nccl"] | None
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    threads: Count | None
+    workers: CountOrZero
+    compile: bool
+    patience: Count | None
+    limit_batches: Count | None
+    progress: bool
+
+    def __post_init__(self) -> None:
+        if self.strategy == "single" and (self.devices > 1 or self.nodes > 1):
+            raise Mistake(f"trainer.strategy: single runs on one device, not {self.devices}×{self.nodes}; set ddp")
+        if self.accelerator == "gpu":
+            there = torch.cuda.device_count()
+            if there < self.devices:
+                raise Mistake(f"trainer.devices: {self.devices} GPUs are wanted and {there} are here; try trainer=cpu")
+
+    @property
+    def relaunches(self) -> bool:
+        """Whether Lightning starts this program again for the other processes."""
+        return self.strategy == "ddp" and self.devices > 1
+
+    def trainer(self, optim: Optim, folder: Path, loggers: list[Logger], one_pass: bool) -> pl.Trainer:
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        callbacks: list[pl.Callback] = [Progress(self.progress)] if self.progress else []
+        if optim.ema and not one_pass:
+            callbacks.append(EMAWeightAveraging(decay=optim.ema))
+        if self.patience is not None:
+            callbacks.append(EarlyStopping(WATCHED, mode="max", patience=self.patience))
+        callbacks += [Curves(folder / "metrics.csv"), Checkpoints(folder / "checkpoints")]
+        return pl.Trainer(
+            accelerator=self.accelerator,
+            devices=self.devices,
+            num_nodes=self.nodes,
+            strategy=DDPStrategy(process_group_backend=self.backend) if self.strategy == "ddp" else "auto",
+            precision=self.precision,
+            max_epochs=1 if one_pass else optim.epochs,
+            gradient_clip_val=optim.clip or None if not one_pass else None,
+            limit_train_batches=self.limit_batches,
+            limit_val_batches=self.limit_batches,
+            limit_test_batches=self.limit_batches,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,  # ours shares each batch out
+            deterministic="warn",
+            logger=loggers or False,
+            callbacks=callbacks,
+            plugins=[WholeCheckpoints()],
+            default_root_dir=folder,
+            enable_checkpointing=True,
+            enable_model_summary=False,
+            enable_progress_bar=self.progress,
+        )
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes beside the old checkpoint and then replaces it, so a full disk leaves the old one intact."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target, "wb") as file:
+            torch.save(checkpoint, file)
+
+
+class Checkpoints(Checkpoint):
+    """`last.ckpt` after each epoch; `best.ckpt` is the one most exact on validation, of equals the least loss."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.best: tuple[float, float] | None = None
+        self.best_epoch = 0
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        score = (pl_module.measured[WATCHED], -pl_module.measured["val/loss"])
+        better = self.best is None or score > self.best
+        if better:
+            self.best, self.best_epoch = score, trainer.current_epoch + 1
+        last = self.folder / "last.ckpt"
+        trainer.save_checkpoint(last)
+        if better and trainer.is_global_zero:
+            link = self.folder / ".best.ckpt.part"
+            link.unlink(missing_ok=True)
+            os.link(last, link)  # the next last.ckpt is a new file, so this one stays as it is
+            link.replace(self.folder / "best.ckpt")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": list(self.best or ()), "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        exact, loss = state_dict["best"]
+        self.best, self.best_epoch = (exact, loss), state_dict["best_epoch"]
+
+
+class Curves(Checkpoint):
+    """`metrics.csv`, a row for each epoch, and the time that training took, over all its resumptions.
+
+    Lightning calls a Checkpoint's hooks after the module's own, when the epoch's metrics stand.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, float]] = []
+        self.images = 0
+        self.seconds = 0.0
+        self.training_seconds = 0.0
+        self._since = 0.0
+        self._epoch_since = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._since = time.perf_counter()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._epoch_since = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.images += len(batch.numbers) * trainer.world_size
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.state.fn == "fit":
+            self.training_seconds += time.perf_counter() - self._epoch_since
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        now = time.perf_counter()
+        self.seconds += now - self._since
+        self._since = now
+        lr = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else 0.0
+        head = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "images": self.images}
+        self.rows.append({**head, "seconds": round(self.seconds, 3), "lr": lr, **pl_module.measured})
+        if trainer.is_global_zero:
+            with replacing(self.path) as file:
+                writer = csv.DictWriter(file, list(self.rows[-1]))
+                writer.writeheader()
+                writer.writerows(self.rows)
+
+    @property
+    def images_per_second(self) -> float:
+        return self.images / self.training_seconds if self.training_seconds else 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("rows", "images", "seconds", "training_seconds")}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name, value in state_dict.items():
+            setattr(self, name, value)
+
+
+class Progress(ProgressBar):
+    """One bar over the whole training: images a second, loss, and the last accuracy on validation."""
+
+    def __init__(self, wanted: bool) -> None:
+        super().__init__()
+        self._bar: tqdm | None = None
+        self._wanted = wanted
+
+    def disable(self) -> None:
+        """Lightning calls this on all ranks but the first."""
+        self._wanted = False
+
+    def enable(self) -> None:
+        self._wanted = True
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not self._wanted:
+            return
+        a_person_looks_on = sys.stderr.isatty()
+        per_epoch = int(trainer.num_training_batches) * self._images_of_step(trainer)
+        self._bar = tqdm(
+            total=(trainer.max_epochs or 1) * per_epoch,
+            initial=trainer.current_epoch * per_epoch,
+            desc="training",
+            unit="img",
+            unit_scale=True,
+            smoothing=0.05,
+            mininterval=0.3 if a_person_looks_on else 15,
+            dynamic_ncols=True,
+        )
+
+    @staticmethod
+    def _images_of_step(trainer: pl.Trainer) -> int:
+        module: Any = trainer.datamodule  # type: ignore[attr-defined]
+        return min(module.batch_size, len(module.material.parts["train"].samples))
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._bar is None:
+            return
+        if self._bar.update(self._images_of_step(trainer)):  # true when it was drawn: only then wait for the loss
+            self._describe(trainer, outputs)
+
+    def _describe(self, trainer: pl.Trainer, outputs: Any) -> None:
+        assert self._bar is not None
+        shown = {"epoch": f"{trainer.current_epoch + 1}/{trainer.max_epochs}"}
+        if outputs is not None:
+            shown["loss"] = f"{float(outputs['loss']):.3f}"
+        if WATCHED in trainer.callback_metrics:
+            shown[WATCHED] = f"{float(trainer.callback_metrics[WATCHED]):.4f}"
+        self._bar.set_postfix(shown, refresh=False)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._bar is not None and trainer.state.fn == "fit":
+            self._describe(trainer, None)
+            self._bar.refresh()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self.on_train_end(trainer, pl_module)
+
+
+def callback(trainer: pl.Trainer, kind: type) -> Any:
+    """The trainer's one callback of this kind."""
+    return next(c for c in trainer.callbacks if isinstance(c, kind))  # type: ignore[attr-defined]

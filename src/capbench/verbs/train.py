@@ -1,0 +1,53 @@
+"""train: compose an experiment, train it, test it, leave a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from capbench import compose
+from capbench.errors import Mistake
+from capbench.settings import plain
+
+
+def main(arguments: list[str]) -> None:
+    resumed = [argument for argument in arguments if argument.startswith("resume=")]
+    if not resumed:
+        compose.run("train", job, arguments)
+        return
+    if len(arguments) > 1:
+        others = ", ".join(argument for argument in arguments if argument not in resumed[:1])
+        raise Mistake(f"{resumed[0]}: goes on with the run's own settings; drop {others}")
+    from capbench import experiment
+    from capbench.runs import RunFolder
+
+    folder = RunFolder(Path(resumed[0].partition("=")[2]))
+    experiment.run(folder.settings(), folder, resumed=True)
+
+
+def job(config: DictConfig) -> float:
+    """One training; what it returns is what a sweeper maximises: exact accuracy on validation."""
+    from hydra.core.hydra_config import HydraConfig
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        settings: dict[str, Any] = plain(config)
+        # From here on torch is needed, which takes seconds to import.
+        from capbench import experiment
+        from capbench.runs import RunFolder
+
+        return experiment.run(settings, RunFolder(folder), resumed=False, sweeping=compose.sweeping())
+    except BaseException:
+        _remove_if_empty(folder)
+        raise
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Hydra makes the folder before the settings are checked; a mistake in them leaves nothing behind."""
+    for empty in (folder, *folder.parents[:2]):
+        try:
+            empty.rmdir()
+        except OSError:
+            return
