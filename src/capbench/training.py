@@ -162,7 +162,8 @@ class Curves(Checkpoint):
         now = time.perf_counter()
         self.seconds += now - self._since
         self._since = now
-        lr = trainer.optimizers[0].param_groups[0]["lr"] if trainer.optimizers else 0.0
+        groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+        lr = groups[0]["lr"] if groups else 0.0
         head = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "images": self.images}
         self.rows.append({**head, "seconds": round(self.seconds, 3), "lr": lr, **pl_module.measured})
         if trainer.is_global_zero:

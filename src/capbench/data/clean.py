@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -11,12 +12,15 @@ import numpy as np
 from capbench.ranges import Byte
 
 
-class Step(Protocol):
+class Step(ABC):
+    """One step of a chain."""
+
+    @abstractmethod
     def __call__(self, grey: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Threshold:
+class Threshold(Step):
     """Black and white: bright above `at`, or below it when inverted; Otsu's own level where `at` is otsu."""
 
     at: Byte | Literal["otsu"]
@@ -30,7 +34,7 @@ class Threshold:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blur:
+class Blur(Step):
     """The three-by-three binomial filter."""
 
     def __call__(self, grey: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -13,7 +14,7 @@ from capbench.ranges import Count, Share
 
 
 class CNN(Model):
-    """A strided stem and one residual block for each of `widths`, each halving height and width."""
+    """A convolution for each of `stem` and a residual block for each of `widths`, all halving height and width."""
 
     def __init__(
         self,
@@ -21,15 +22,19 @@ class CNN(Model):
         positions: int,
         classes: int,
         *,
-        stem: Count,
+        stem: list[Count],
         widths: list[Count],
         pool: Literal["columns", "flat", "global"],
         dropout: Share,
     ) -> None:
         super().__init__()
-        blocks: list[nn.Module] = [conv_norm_relu(shape[0], stem, 3, stride=2)]
-        for inputs, outputs in zip([stem, *widths], widths, strict=False):
-            blocks.append(Residual(inputs, outputs, stride=2))
+        channels = [shape[0], *stem, *widths]
+        blocks: list[nn.Module] = []
+        for place, (inputs, outputs) in enumerate(pairwise(channels)):
+            if place < len(stem):
+                blocks.append(conv_norm_relu(inputs, outputs, 3, stride=2))
+            else:
+                blocks.append(Residual(inputs, outputs, stride=2))
         self.features = nn.Sequential(*blocks)
         self.head = PositionHead(output_shape(self.features, shape), positions, classes, pool, dropout)
 

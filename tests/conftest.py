@@ -1,0 +1,119 @@
+"""What the tests share: small real data, settings composed as the command line composes them, and the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+os.environ["HYDRA_FULL_ERROR"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests themselves run side by side
+
+
+@pytest.fixture(autouse=True)
+def own_place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test runs in an empty folder, with a cache that only this test session uses, and offline."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CAPBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+
+
+def save_captchas(folder: Path, count: int, symbols: str = "0123456789", length: int = 4, seed: int = 5) -> list[str]:
+    """A labelled folder, images/ and labels.csv, of rendered captchas; returns their texts."""
+    from PIL import Image
+
+    from capbench.render.reference import CaptchaPackage
+    from capbench.render.style import Style
+
+    style = Style(width=160, height=60, fonts=None, font_sizes=[42, 50, 56])
+    renderer = CaptchaPackage(style, symbols, length, length, seed)
+    (folder / "images").mkdir(parents=True)
+    texts = []
+    lines = ["filename,label,confidence"]
+    for i in range(count):
+        pixels, text = renderer.sample(i)
+        Image.fromarray(pixels).save(folder / "images" / f"{i}_{text}.png")
+        texts.append(text)
+        lines.append(f"images/{i}_{text}.png,{text},{(i % 10) / 10}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return texts
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """160 labelled captchas of four digits."""
+    folder = tmp_path_factory.mktemp("labelled")
+    save_captchas(folder, 160)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def labelled_zip(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("zipped") / "labelled.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(labelled.rglob("*")):
+            if file.is_file():
+                archive.write(file, file.relative_to(labelled))
+    return path
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    """Plain settings of a training, as the command line composes them."""
+    import hydra
+
+    from capbench.compose import with_presets_last
+    from capbench.settings import conf_dir, plain
+
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return plain(hydra.compose("train", with_presets_last(list(overrides))))
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Callable[..., Any]:
+    """Run a training in this process; gives its folder."""
+    from capbench import experiment
+    from capbench.runs import RunFolder
+
+    def run(*overrides: str, at: str = "run") -> RunFolder:
+        folder = RunFolder(tmp_path / at)
+        experiment.run(composed(*overrides), folder, resumed=False)
+        return folder
+
+    return run
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Any]]:
+    """The command line in this process: gives the exit code, standard output and standard error."""
+    from capbench.__main__ import main
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["capbench", *arguments])
+        capfd.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        printed = capfd.readouterr()
+        return code, printed.out, printed.err
+
+    yield call
+
+
+def capbench(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "capbench", *arguments], capture_output=True, text=True, timeout=400, **options
+    )
+
+
+FAST = ("debug=fast", "trainer.progress=false")

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from capbench.data.module import Material
+from capbench.errors import Mistake
+from capbench.settings import build
+from tests.conftest import composed, save_captchas
+
+
+def material(*overrides: str) -> Material:
+    settings = composed(*overrides)
+    return Material(
+        build(settings["data"]), build(settings["view"]), build(settings["alphabet"]), settings["cache"]
+    )
+
+
+def rows(folder: Path, *lines: str) -> None:
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Forty labelled captchas to spoil."""
+    save_captchas(tmp_path / "small", 40)
+    return tmp_path / "small"
+
+
+def test_synthetic_parts_are_apart_and_the_size_asked_for() -> None:
+    known = material("data.split={train:20,val:10,test:15}")
+    assert {name: len(part.samples) for name, part in known.parts.items()} == {"train": 20, "val": 10, "test": 15}
+    assert all(len(text) == 4 for text in known.parts["test"].texts)
+    assert len(set(known.parts["train"].texts) | set(known.parts["test"].texts)) > 30
+
+
+def test_synthetic_validation_and_test_stay_when_training_shrinks() -> None:
+    whole, less = (material(f"data.split={{train:{n},val:10,test:10}}") for n in (30, 12))
+    fewer = material("data.split={train:30,val:10,test:10}", "data.train_size=12")
+    for part in ("val", "test"):
+        for other in (less, fewer):
+            assert whole.parts[part].texts == other.parts[part].texts
+    assert fewer.parts["train"].texts == less.parts["train"].texts == whole.parts["train"].texts[:12]
+
+
+def test_lengths_may_range() -> None:
+    known = material("data.length=[2,5]", "data.split={train:60,val:10,test:10}")
+    assert {len(text) for text in known.parts["train"].texts} == {2, 3, 4, 5}
+    assert (known.shortest, known.longest) == (2, 5)
+
+
+def test_a_zip_file_is_the_folder(labelled: Path, labelled_zip: Path) -> None:
+    folder, zipped = (material("data=csv", "alphabet=auto", f"data.root={root}") for root in (labelled, labelled_zip))
+    assert folder.hash == zipped.hash
+    assert folder.parts["test"].texts == zipped.parts["test"].texts
+    assert folder.alphabet.symbols == "0123456789"
+
+
+def test_file_names_hold_the_same_labels(labelled: Path) -> None:
+    by_csv = material("data=csv", f"data.root={labelled}")
+    by_name = material("data=filenames", f"data.root={labelled}")
+    assert by_csv.hash == by_name.hash
+
+
+@pytest.mark.parametrize(("name", "label"), [("5UFQ.jpg", "5UFQ"), ("50_7136.png", "7136"), ("0000.1.png", "0000")])
+def test_the_pattern_fits_the_usual_names(name: str, label: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"")
+    source = build(composed("data=filenames", f"data.root={tmp_path}")["data"])
+    assert [sample.text for sample in source.samples] == [label]
+
+
+def test_other_columns(small: Path) -> None:
+    text = (small / "labels.csv").read_text()
+    (small / "other.csv").write_text(text.replace("filename,label", "path,solution"))
+    known = material(
+        "data=csv", f"data.root={small}", "data.labels=other.csv", "data.file_column=path", "data.label_column=solution"
+    )
+    assert known.hash == material("data=csv", f"data.root={small}").hash
+
+
+def test_lost_zeros_come_back(small: Path) -> None:
+    names = sorted(path.name for path in (small / "images").iterdir())
+    rows(small, "filename,label", *(f"images/{name},{i}" for i, name in enumerate(names)))
+    known = material("data=csv", f"data.root={small}", "data.length=6")
+    texts = {text for part in known.parts.values() for text in part.texts}
+    assert texts == {f"{i:06}" for i in range(len(names))}
+
+
+def test_a_split_column_decides(small: Path) -> None:
+    names = sorted(path.name for path in (small / "images").iterdir())
+    parts = ["train"] * 30 + ["val"] * 4 + ["test"] * 6
+    rows(small, "filename,label,split", *(f"images/{n},{n[-8:-4]},{p}" for n, p in zip(names, parts, strict=True)))
+    known = material("data=csv", f"data.root={small}", "data.split_column=split")
+    assert {name: len(part.samples) for name, part in known.parts.items()} == {"train": 30, "val": 4, "test": 6}
+
+
+def test_ocr_labels_below_the_wanted_confidence_stay_out(small: Path) -> None:
+    text = (small / "labels.csv").read_text().splitlines()
+    text[1] = ",".join([text[1].split(",")[0], "", ""])  # the engines did not agree
+    rows(small, *text)
+    known = build(composed("data=ocr", f"data.root={small}")["data"]).samples
+    assert len(known) == 39
+    sure = build(composed("data=ocr", f"data.root={small}", "data.min_confidence=0.5")["data"]).samples
+    assert len(sure) == 20
+
+
+def test_copies_of_an_image_stay_on_one_side(small: Path) -> None:
+    lines = (small / "labels.csv").read_text().splitlines()
+    for line in lines[1:]:
+        name, label, _ = line.split(",")
+        copy = name.replace("images/", "images/copy_of_")
+        (small / copy).write_bytes((small / name).read_bytes())
+        lines = [*lines, f"{copy},{label},1"]
+    rows(small, *lines)
+    known = material("data=csv", f"data.root={small}")
+    names = {part: {s.name.replace("copy_of_", "") for s in known.parts[part].samples} for part in known.parts}
+    assert not names["train"] & names["test"]
+    assert not names["train"] & names["val"]
+    assert not names["val"] & names["test"]
+
+
+def test_the_cache_gives_the_same_arrays(labelled: Path) -> None:
+    first, again = (material("data=csv", f"data.root={labelled}") for _ in range(2))
+    unkept = material("data=csv", f"data.root={labelled}", "cache=null")
+    for other in (again, unkept):
+        assert first.hash == other.hash
+        assert (np.asarray(first.parts["val"].views) == np.asarray(other.parts["val"].views)).all()
+    assert isinstance(again.parts["val"].views, np.memmap)
+
+
+def test_many_images_are_prepared_by_several_processes_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    from capbench.data import store
+
+    one_by_one = material("data.split={train:300,val:20,test:20}", "cache=null")
+    monkeypatch.setattr(store, "WORTH_A_POOL", 1)
+    monkeypatch.setattr(store, "CHUNK", 64)
+    pooled = material("data.split={train:300,val:20,test:20}", "cache=null")
+    assert one_by_one.hash == pooled.hash
+    assert (one_by_one.parts["train"].views == pooled.parts["train"].views).all()
+
+
+def test_a_source_can_be_sent_to_another_process(labelled_zip: Path) -> None:
+    source = build(composed("data=csv", f"data.root={labelled_zip}")["data"])
+    first = source.image(0)
+    assert (pickle.loads(pickle.dumps(source)).image(0) == first).all()
+
+
+def cut_short(folder: Path) -> None:
+    victim = sorted((folder / "images").iterdir())[3]
+    victim.write_bytes(victim.read_bytes()[:300])
+
+
+def no_image(folder: Path) -> None:
+    sorted((folder / "images").iterdir())[0].write_text("hello")
+
+
+def relabel(folder: Path, line: int, label: str) -> None:
+    lines = (folder / "labels.csv").read_text().splitlines()
+    name = lines[line - 1].split(",")[0]
+    lines[line - 1] = f"{name},{label},1"
+    rows(folder, *lines)
+
+
+def disagree(folder: Path) -> None:
+    lines = (folder / "labels.csv").read_text().splitlines()
+    rows(folder, *lines, f"{lines[1].split(',')[0]},9999,1")
+
+
+BAD: list[tuple[str, Callable[[Path], Any], list[str], str]] = [
+    ("missing folder", lambda f: None, ["data.root=nowhere"], r"data\.root: nowhere does not exist"),
+    ("no zip", lambda f: None, ["data.root=small/labels.csv"], "neither a folder nor a zip"),
+    ("empty folder", lambda f: (f / "empty").mkdir(), ["data=filenames", "data.root=small/empty"], "holds no labelled image"),
+    ("no labels", lambda f: (f / "labels.csv").unlink(), [], r"labels\.csv does not exist"),
+    ("no column", lambda f: None, ["data.label_column=lable"], "has no column 'lable'; did you mean label"),
+    ("binary CSV", lambda f: (f / "labels.csv").write_bytes(b"\xff\xfe\x00"), [], "no CSV file in UTF-8"),
+    ("only a heading", lambda f: rows(f, "filename,label"), [], "holds no labelled image"),
+    ("short row", lambda f: rows(f, "filename,label", "images/x.png"), [], r"labels\.csv:2: has fewer fields"),
+    ("missing file", lambda f: rows(f, "filename,label", "images/x.png,1"), [], r"labels\.csv:2: 'images/x\.png' does not exist"),
+    ("symbol outside", lambda f: relabel(f, 7, "12x4"), [], r"labels\.csv:7: label '12x4' 'x' is outside the alphabet"),
+    ("wrong length", lambda f: relabel(f, 9, "12345"), ["data.length=4"], r"labels\.csv:9: label '12345' has 5 symbols where 4"),
+    ("rows disagree", disagree, [], r"labels\.csv:42: 'images/0_\d+\.png' is '9999' here and '\d+' at .*labels\.csv:2; keep"),
+    ("truncated", cut_short, [], r"labels\.csv:\d+: images/\S+ is truncated or damaged .*data\.on_bad=skip"),
+    ("no image", no_image, [], r"images/\S+ is no image of a known format"),
+    ("empty part", lambda f: None, ["data.split.test=0.0001"], r"data\.split\.test: leaves no image"),
+    ("no group", lambda f: None, ["data=filenames", "data.pattern=.*"], r"has no group \(\?P<label>"),
+    ("no regex", lambda f: None, ["data=filenames", "data.pattern='('"], "no regular expression"),
+    ("name that does not fit", lambda f: None, ["data=filenames", "data.pattern='(?P<label>x)'"], r"does not match data\.pattern"),
+    ("range reversed", lambda f: None, ["data.length=[5,3]"], r"data\.length: \[5, 3\] is reversed"),
+    ("no alpha", lambda f: None, ["view.channel=alpha"], r"view\.channel: alpha is wanted and an image has none"),
+    ("no place for boxes", lambda f: None, ["view=strokes", "view.boxes=[[0,99,0,9],[0,9,0,9],[0,9,0,9],[0,9,0,9]]"], "reaches beyond"),
+]
+
+
+@pytest.mark.parametrize(("change", "overrides", "message"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+def test_bad_data_is_refused_in_one_line(
+    change: Callable[[Path], Any], overrides: list[str], message: str, small: Path, tmp_path: Path
+) -> None:
+    change(small)
+    before = sorted(path for path in tmp_path.rglob("*"))
+    with pytest.raises(Mistake, match=message) as refused:
+        material("data=csv", "data.root=small", "cache=null", *overrides)
+    assert "\n" not in str(refused.value)
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+
+
+def test_bad_files_can_be_left_out(small: Path) -> None:
+    cut_short(small)
+    known = material("data=csv", f"data.root={small}", "data.on_bad=skip")
+    assert sum(len(part.samples) for part in known.parts.values()) == 39
+    (reason,) = known.bad
+    assert "truncated" in reason
+
+
+def test_images_of_several_sizes_need_a_size(small: Path) -> None:
+    from PIL import Image
+
+    victim = sorted((small / "images").iterdir())[-1]
+    Image.new("RGB", (30, 20)).save(victim)
+    with pytest.raises(Mistake, match=r"is 20×30 pixels where the first image has 60×160; set view\.size"):
+        material("data=csv", f"data.root={small}")
+    assert material("data=csv", f"data.root={small}", "view.size=[32,96]").shape == (1, 32, 96)

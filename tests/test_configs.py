@@ -1,0 +1,85 @@
+"""Every file under conf/ is composed, built and run; a misspelt key in any group is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from capbench import experiment
+from capbench.errors import Mistake
+from capbench.settings import check, conf_dir
+from tests.conftest import FAST, composed
+
+OPTIONS = sorted(path.relative_to(conf_dir()).with_suffix("").as_posix() for path in conf_dir().glob("*/*.yaml"))
+GROUPS = sorted({option.split("/")[0] for option in OPTIONS})
+
+NEEDS_ROOT = {"data/csv", "data/ocr", "data/filenames", "experiment/knn_33"}
+SEVERAL_PROCESSES = {"trainer/ddp", "trainer/ddp_cpu"}  # test_ddp.py runs them
+HEAVY = {"model/resnet", "model/resnet_article", "model/ensemble_article", "model/cnn_article", "experiment/resnet_62"}
+MEANT_FOR_ONE_CHARACTER = {"model/mlp", "model/mlp_article", "model/knn"}
+
+
+def overrides_of(option: str, root: Path) -> list[str]:
+    group, _, name = option.partition("/")
+    overrides = [f"{group}={name}"]
+    if option in NEEDS_ROOT:
+        overrides += [f"data.root={root}"]
+    if option == "data/filenames":
+        overrides += [f"data.root={root}/images", "alphabet=digits"]
+    if option == "alphabet/auto":
+        overrides += ["data=csv", f"data.root={root}"]
+    if option in HEAVY:
+        overrides += ["view.size=[30,80]"]
+    if option in MEANT_FOR_ONE_CHARACTER:
+        overrides += ["view=characters"]
+    return overrides
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_it_runs(option: str, labelled: Path, train: Callable[..., Any]) -> None:
+    if option in SEVERAL_PROCESSES:
+        pytest.skip("starts several processes: test_ddp.py runs it")
+    if option == "trainer/gpu" and not torch.cuda.is_available():
+        pytest.skip("no GPU on this machine")
+    # What the option itself says counts; the rest is made small.
+    small = [*FAST]
+    if option.startswith("debug/"):
+        small = ["trainer.progress=false", "trainer.limit_batches=2", "optim.epochs=1"]
+    folder = train(*small, *overrides_of(option, labelled))
+    result = folder.read_result()
+    assert 0 <= result["test/exact"] <= 1
+    assert result["test/images"] == 32
+    assert {path.name for path in folder.pictures.iterdir()} == {"inputs.png", "curves.png", "confusion.png", "errors.png"}
+
+
+def test_every_verb_has_its_file() -> None:
+    from capbench.__main__ import VERBS
+
+    assert {path.stem for path in conf_dir().glob("*.yaml")} == set(VERBS)
+
+
+@pytest.mark.parametrize("group", [group for group in GROUPS if group not in ("experiment", "debug")])
+def test_a_misspelt_key_is_refused(group: str) -> None:
+    settings = composed()
+    settings[group]["seeed"] = 1
+    with pytest.raises(Mistake, match=rf"^{group}\.seeed: is no setting \(value 1\); "):
+        check(settings, experiment.schema)
+
+
+@pytest.mark.parametrize("group", ["experiment", "debug"])
+def test_a_misspelt_key_in_a_preset_is_refused(group: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
+    (tmp_path / "mine" / group).mkdir(parents=True)
+    (tmp_path / "mine" / group / "typo.yaml").write_text("# @package _global_\noptim: {lerning_rate: 1}\n")
+    code, _, err = cli("--config-dir", str(tmp_path / "mine"), f"{group}=typo")
+    assert code == 2
+    assert "optim.lerning_rate: is no setting" in err
+
+
+def test_every_option_is_short_and_explains_its_keys() -> None:
+    for path in conf_dir().glob("**/*.yaml"):
+        lines = path.read_text().splitlines()
+        assert len(lines) <= 40, f"{path.name} has grown long"
