@@ -50,9 +50,14 @@ def sweeping() -> bool:
 
 
 def with_presets_last(arguments: list[str]) -> list[str]:
-    """`experiment=` and `debug=` are no part of the defaults list: they join it at its end, in this order."""
-    presets = [a for name in PRESETS for a in arguments if a.lstrip("+").startswith(f"{name}=")]
-    return ["+" + preset.lstrip("+") for preset in presets] + [a for a in arguments if a not in presets]
+    """Flags, overrides, then presets: Hydra's parser wants flags and overrides each in one run.
+
+    `experiment=` and `debug=` are no part of the defaults list: they join it at its end, in this order.
+    """
+    overrides = [a for a in arguments if not a.startswith("-") and ("=" in a or a.startswith("~"))]
+    presets = [a for name in PRESETS for a in overrides if a.lstrip("+").startswith(f"{name}=")]
+    flags = [a for a in arguments if a not in overrides]
+    return [*flags, *(a for a in overrides if a not in presets), *("+" + preset.lstrip("+") for preset in presets)]
 
 
 def explain(error: BaseException, config_name: str, overrides: list[str]) -> str:

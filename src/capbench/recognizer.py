@@ -60,8 +60,11 @@ class Recognizer(pl.LightningModule):
             loss = torch.lerp(loss, -log_probability.mean(), self.optim.label_smoothing)
         return loss
 
-    def on_train_epoch_start(self) -> None:
-        # Each epoch draws from its own stream, so that a resumed run goes on as one left alone.
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        if batch_idx:
+            return
+        # Each epoch draws from its own stream, so that a resumed run goes on as one left alone. This is
+        # done here, not at the epoch's start, since loaders draw too when they begin, more with workers.
         stream = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank])
         torch.manual_seed(int(stream.generate_state(1)[0]))
 

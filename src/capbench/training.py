@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import sys
 import time
@@ -95,8 +96,10 @@ class WholeCheckpoints(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()  # torch's own writer would hide the reason why a file cannot be written
+        torch.save(checkpoint, content)
         with replacing(target, "wb") as file:
-            torch.save(checkpoint, file)
+            file.write(content.getbuffer())
 
 
 class Checkpoints(Checkpoint):

@@ -113,9 +113,11 @@ class Batches(Sampler[Request]):
 
     def __init__(self, images: int, batch_size: int, seed: int | None, whole: bool, rank: int, ranks: int) -> None:
         self.images = images
-        self.batch_size = batch_size
+        self.own_size = batch_size // ranks
         self.seed = seed
-        self.whole = whole or images < batch_size  # else a last, smaller batch is left out
+        if not whole and images >= batch_size:  # leave out a last, smaller batch
+            images -= images % batch_size
+        self.used = images
         self.rank = rank
         self.ranks = ranks
         self.epoch = 0
@@ -125,14 +127,17 @@ class Batches(Sampler[Request]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.images // self.batch_size) if self.whole else self.images // self.batch_size
+        own = len(range(self.rank, self.used, self.ranks))
+        return -(-own // self.own_size)
 
     def __iter__(self) -> Iterator[Request]:
         order = np.arange(self.images)
         if self.seed is not None:
             np.random.default_rng([self.seed, self.epoch]).shuffle(order)
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            yield Request(self.epoch, order[start : start + self.batch_size][self.rank :: self.ranks])
+        # Every ranks-th image: of each whole batch an equal share, of the rest no rank an empty one.
+        own = order[: self.used][self.rank :: self.ranks]
+        for start in range(0, len(own), self.own_size):
+            yield Request(self.epoch, own[start : start + self.own_size])
 
 
 class Views(Dataset[Batch]):

@@ -64,7 +64,7 @@ def prepare(source: Source, view: View, characters: int, cache: str | None) -> S
             if not folder.is_dir():
                 with _replacing(folder) as unfinished:
                     _build(source, view, characters, unfinished)
-    except PermissionError as error:
+    except OSError as error:
         raise Mistake(f"cache: {cache} cannot be written ({error}); give another folder or cache=null") from error
     store = _load(folder)
     _checked(store.bad, source)

@@ -1,0 +1,116 @@
+"""Batches: the same whatever the workers; over all ranks each image once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from capbench.data.augment import Augment
+from capbench.data.module import Batches, Material, Views
+from capbench.errors import Mistake
+from capbench.settings import build
+from tests.conftest import composed
+
+SMALL = "data.split={train:37,val:9,test:8}"
+
+
+def material(*overrides: str) -> Material:
+    settings = composed(SMALL, *overrides)
+    return Material(build(settings["data"]), build(settings["view"]), build(settings["alphabet"]), settings["cache"])
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+@pytest.mark.parametrize("images", [37, 12])
+def test_every_image_once_over_all_ranks(images: int, ranks: int) -> None:
+    seen = [
+        number
+        for rank in range(ranks)
+        for request in Batches(images, 6, None, whole=True, rank=rank, ranks=ranks)
+        for number in request.numbers
+    ]
+    assert sorted(seen) == list(range(images))
+
+
+def test_ranks_share_the_batches_that_one_would_have() -> None:
+    def batches(rank: int, ranks: int) -> list[np.ndarray]:
+        sampler = Batches(37, 8, seed=3, whole=False, rank=rank, ranks=ranks)
+        sampler.set_epoch(5)
+        return [request.numbers for request in sampler]
+
+    alone, halves = batches(0, 1), [batches(rank, 2) for rank in range(2)]
+    assert len(alone) == 4
+    for one, left, right in zip(alone, *halves, strict=True):
+        assert sorted(one) == sorted([*left, *right])
+        assert len(left) == len(right)
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        sampler = Batches(37, 37, seed, whole=False, rank=0, ranks=1)
+        sampler.set_epoch(epoch)
+        return [number for request in sampler for number in request.numbers.tolist()]
+
+    assert order(1, 0) == order(1, 0)
+    assert len({tuple(order(seed, epoch)) for seed in (1, 2) for epoch in (0, 1)}) == 4
+
+
+def test_fewer_images_than_a_batch_are_one_batch() -> None:
+    assert [len(r.numbers) for r in Batches(5, 8, seed=1, whole=False, rank=0, ranks=1)] == [5]
+
+
+@pytest.mark.parametrize("view", ["whole", "characters"])
+def test_workers_change_nothing(view: str) -> None:
+    """Augmentation is a function of seed, epoch and image; whoever makes the batch."""
+    known = material(f"view={view}")
+    augment: Augment = build(composed("augment=light")["augment"])
+    part = known.parts["train"]
+
+    def epoch(number: int, workers: int) -> list[torch.Tensor]:
+        sampler = Batches(len(part.samples), 8, seed=1, whole=True, rank=0, ranks=1)
+        sampler.set_epoch(number)
+        views = Views(part, known.codec("positions"), augment, seed=1)
+        return [batch.views for batch in DataLoader(views, batch_size=None, sampler=sampler, num_workers=workers)]
+
+    alone, helped = epoch(0, 0), epoch(0, 2)
+    assert all((a == b).all() for a, b in zip(alone, helped, strict=True))
+    again = torch.cat(epoch(1, 0))
+    assert not (torch.cat(alone).sum() == again.sum()).all()  # the next epoch changes the images otherwise
+
+
+def test_views_and_targets_belong_together() -> None:
+    known = material()
+    codec = known.codec("positions")
+    batch = Views(known.parts["val"], codec, None, seed=1)[next(iter(Batches(9, 4, None, whole=True, rank=0, ranks=1)))]
+    assert batch.views.shape == (4, 1, 60, 160)
+    assert batch.views.dtype == torch.uint8
+    assert codec.texts(batch.targets.numpy()) == known.parts["val"].texts[:4]
+
+
+def test_the_stored_images_are_left_as_they_are() -> None:
+    known = material()
+    part = known.parts["train"]
+    before = np.array(part.views)
+    augment: Augment = build(composed("augment=light")["augment"])
+    Views(part, known.codec("positions"), augment, seed=1)[next(iter(Batches(37, 37, 1, whole=True, rank=0, ranks=1)))]
+    assert (before == part.views).all()
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([{"Rotat": {}}], r"augment\.steps: Rotat is unknown to albumentations; did you mean Rotate"),
+        ([{"Rotate": {"limitt": 5}}], r"augment\.steps\.Rotate: \{'limitt': 5\} is refused by albumentations"),
+        ([{"Rotate": {"limit": "x"}}], r"augment\.steps\.Rotate"),
+        ([{"Rotate": {}, "Blur": {}}], "is no step; write one name"),
+    ],
+)
+def test_augmentation_that_cannot_be_is_refused(steps: list[dict[str, object]], message: str) -> None:
+    with pytest.raises(Mistake, match=message):
+        Augment(steps=steps)
+
+
+def test_the_hash_is_of_the_content() -> None:
+    assert material().hash == material("cache=null").hash
+    assert material().hash != material("data.seed=2").hash

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from capbench.data.clean import Blur, Threshold
+from capbench.data.views import Characters, Whole, component_boxes, pick, resize
+from capbench.errors import Mistake
+from capbench.settings import build
+from tests.conftest import composed
+
+RANDOM = np.random.default_rng(0).integers(0, 256, (30, 120, 3), dtype=np.uint8)
+
+
+def test_grey_is_that_of_opencv() -> None:
+    assert (pick(RANDOM, "grey")[:, :, 0] == cv2.cvtColor(RANDOM, cv2.COLOR_RGB2GRAY)).all()
+
+
+def test_one_channel() -> None:
+    assert (pick(RANDOM, "green")[:, :, 0] == RANDOM[:, :, 1]).all()
+    with_alpha = np.dstack([RANDOM, RANDOM[:, :, 0]])
+    assert (pick(with_alpha, "alpha")[:, :, 0] == RANDOM[:, :, 0]).all()
+
+
+def test_transparency_shows_white() -> None:
+    black = np.zeros((2, 2, 4), dtype=np.uint8)
+    black[0, :, 3] = 255
+    assert pick(black, "colour")[:, 0].tolist() == [[0, 0, 0], [255, 255, 255]]
+
+
+def test_padding_keeps_the_aspect() -> None:
+    image = np.full((10, 40, 1), 7, dtype=np.uint8)
+    image[4:6, 18:22] = 200
+    padded = resize(image, 40, 40, "pad")
+    assert padded.shape == (40, 40, 1)
+    assert (padded[0] == 7).all()
+    assert (padded == 200).sum() == 8
+    assert (resize(image, 40, 40, "stretch") == 200).sum() > 8
+
+
+def test_whole_keeps_or_makes_the_size() -> None:
+    assert Whole(channel="colour", size=None, fit="stretch")(RANDOM, 4).shape == (30, 120, 3)
+    assert Whole(channel="grey", size=[16, 64], fit="pad")(RANDOM, 4).shape == (16, 64, 1)
+
+
+def test_the_chain_of_the_knn_article() -> None:
+    """As the article writes it: threshold 127 inverted, the 3×3 filter, threshold 185, four boxes of 21×20."""
+    grey = cv2.cvtColor(RANDOM, cv2.COLOR_RGB2GRAY)
+    _, inverted = cv2.threshold(grey, 127, 255, cv2.THRESH_BINARY_INV)
+    blurred = cv2.filter2D(inverted, -1, np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16)
+    _, expected = cv2.threshold(blurred, 185, 255, cv2.THRESH_BINARY)
+    pieces = build(composed("view=strokes")["view"])(RANDOM, 4)
+    assert pieces.shape == (4, 21, 20, 1)
+    for piece, left in zip(pieces, (8, 38, 68, 98), strict=True):
+        assert (piece[:, :, 0] == expected[4:25, left : left + 20]).all()
+
+
+def test_otsu_parts_two_levels() -> None:
+    grey = np.where(np.arange(100).reshape(10, 10) < 50, 90, 140).astype(np.uint8)
+    assert (Threshold(at="otsu", invert=True)(grey) == np.where(grey == 90, 255, 0)).all()
+    assert Blur()(np.full((4, 4), 9, dtype=np.uint8)).tolist() == [[9] * 4] * 4
+
+
+def view(**changes: Any) -> Characters:
+    return Characters(**({"channel": "grey", "clean": [], "cut": "equal", "boxes": None, "size": [24, 16]} | changes))
+
+
+def test_equal_widths_cover_the_image() -> None:
+    image = np.repeat(np.arange(120, dtype=np.uint8)[None, :, None], 30, axis=0).repeat(3, axis=2)
+    pieces = view(size=[30, 24])(image, 5)
+    assert (np.concatenate(list(pieces), axis=1)[:, :, 0] == image[:, :, 0]).all()
+
+
+def test_components_are_found_from_left_to_right() -> None:
+    mask = np.zeros((20, 60), dtype=np.uint8)
+    mask[5:15, 40:48] = 255
+    mask[2:18, 10:20] = 255
+    mask[0, 0] = 255  # a speck
+    assert component_boxes(mask, 2) == [[2, 18, 10, 20], [5, 15, 40, 48]]
+    assert component_boxes(mask * 0, 2) == [[0, 0, 0, 0]] * 2
+
+
+def test_a_character_that_was_not_found_is_black() -> None:
+    image = np.full((20, 60, 3), 255, dtype=np.uint8)
+    image[5:15, 10:20] = 0
+    pieces = view(clean=[Threshold(at=127, invert=True)], cut="components")(image, 2)
+    assert pieces[0].min() == 255
+    assert pieces[1].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cut": "fixed"}, r"view\.boxes: is empty"),
+        ({"boxes": [[0, 1, 0, 1]]}, r"view\.boxes: is not used by view\.cut=equal"),
+        ({"cut": "components"}, r"view\.clean: is empty"),
+        ({"channel": "colour", "clean": [Blur()]}, r"view\.channel: colour cannot be cleaned"),
+        ({"cut": "fixed", "boxes": [[5, 5, 0, 1]]}, r"holds no pixel"),
+    ],
+)
+def test_settings_that_contradict_each_other(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(Mistake, match=message):
+        view(**changes)

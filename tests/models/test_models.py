@@ -1,0 +1,95 @@
+"""One shape for all recognisers, and the articles' networks layer by layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from capbench.errors import Mistake
+from capbench.models import Model, PerCharacter
+from capbench.models.articles import DigitMember, PlainResNet, WholeImage
+from capbench.models.mlp import MLP
+from capbench.models.resnet import Timm
+from capbench.settings import build, conf_dir
+from tests.conftest import composed
+
+NAMES = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
+
+
+def parameters(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def made(name: str, shape: tuple[int, int, int], positions: int, classes: int) -> Model:
+    return build(composed(f"model={name}")["model"], shape, positions, classes)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", NAMES)
+def test_scores_have_one_shape(name: str, channels: int) -> None:
+    model = made(name, (channels, 32, 96), 5, 11).eval()
+    scores = model(torch.rand(2, channels, 32, 96))
+    assert scores.shape[0] == 2
+    assert scores.shape[2] == 11
+    assert scores.shape[1] == 5 if model.over == "positions" else scores.shape[1] >= 9
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "crnn"])
+def test_any_of_them_reads_cut_characters(name: str) -> None:
+    model = PerCharacter(made(name, (1, 24, 16) if "article" not in name else (1, 40, 40), 1, 36)).eval()
+    height, width = (24, 16) if "article" not in name else (40, 40)
+    assert model(torch.rand(2, 5, 1, height, width)).shape == (2, 5, 36)
+
+
+def test_a_member_of_the_per_digit_ensemble_has_619370_parameters() -> None:
+    member = DigitMember((1, 40, 120), 1, 10)
+    assert parameters(member) + 2 * sum(b.num_features for b in member.modules() if isinstance(b, nn.BatchNorm2d)) == 619_370
+    assert parameters(member) == 618_410  # the article's trainable ones
+    assert member.head.linear.in_features == 3584
+
+
+def test_the_whole_image_article() -> None:
+    network = WholeImage((1, 60, 160), 4, 10)
+    sizes = [(m.in_channels, m.out_channels, m.kernel_size, m.padding) for m in network.modules() if isinstance(m, nn.Conv2d)]
+    assert sizes == [(1, 32, (3, 3), (0, 0)), (32, 64, (3, 3), (0, 0)), (64, 64, (3, 3), (0, 0))]
+    dense = [(m.in_features, m.out_features) for m in network.modules() if isinstance(m, nn.Linear)]
+    assert dense == [(64 * 5 * 18, 4096), (4096, 2048), (2048, 40)]
+
+
+def test_the_resnet_article_is_about_40_megabytes() -> None:
+    network = PlainResNet((3, 60, 160), 4, 62)
+    assert sum(isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3) for m in network.modules()) == 17
+    assert 40e6 < 4 * parameters(network) < 46e6
+
+
+def test_the_perceptron_of_the_ocr_article() -> None:
+    settings = composed("model=mlp_article")["model"]
+    layers = [m for m in MLP((1, 24, 16), 1, 36, **{k: v for k, v in settings.items() if k != "_target_"}).modules() if isinstance(m, nn.Linear)]
+    assert [(m.in_features, m.out_features) for m in layers] == [(384, 100), (100, 36)]
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "mobilenetv3_small_050", "vit_tiny_patch16_224", "convnext_atto"])
+def test_backbones_of_every_family(backbone: str) -> None:
+    model = Timm((1, 48, 96), 4, 10, backbone=backbone, stem_stride=None, pool="columns", dropout=0.0).eval()
+    assert model(torch.rand(2, 1, 48, 96)).shape == (2, 4, 10)
+
+
+def test_an_unknown_backbone_is_named_with_the_nearest() -> None:
+    with pytest.raises(Mistake, match=r"model\.backbone: resnet81 is unknown to timm; did you mean .*resnet"):
+        Timm((1, 32, 64), 4, 10, backbone="resnet81", stem_stride=None, pool="flat", dropout=0.0)
+
+
+def test_a_stem_that_cannot_be_changed_is_refused() -> None:
+    with pytest.raises(Mistake, match="model.stem_stride"):
+        Timm((1, 32, 64), 4, 10, backbone="convnext_atto", stem_stride=1, pool="flat", dropout=0.0)
+
+
+def test_models_know_no_lightning_and_no_hydra() -> None:
+    folder = Path(__file__).parents[2] / "src" / "capbench" / "models"
+    for path in folder.glob("*.py"):
+        text = path.read_text()
+        assert "lightning" not in text.replace("They know no Lightning", "")
+        assert "import hydra" not in text
