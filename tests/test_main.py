@@ -113,4 +113,12 @@ def test_presets_need_no_plus_and_debug_comes_last() -> None:
     from capbench.compose import with_presets_last
 
     arguments = ["debug=fast", "seed=1,2", "-m", "experiment=cnn_4", "~x", "--config-dir", "mine"]
-    assert with_presets_last(arguments) == ["-m", "--config-dir", "mine", "seed=1,2", "~x", "+experiment=cnn_4", "+debug=fast"]
+    assert with_presets_last(arguments) == [
+        "-m",
+        "--config-dir",
+        "mine",
+        "seed=1,2",
+        "~x",
+        "+experiment=cnn_4",
+        "+debug=fast",
+    ]

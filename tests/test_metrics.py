@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from capbench import metrics
 
-PAIRS = st.lists(st.tuples(st.text("abAB", min_size=1, max_size=5), st.text("abAB", max_size=6)), min_size=1, max_size=30)
+PAIRS = st.lists(
+    st.tuples(st.text("abAB", min_size=1, max_size=5), st.text("abAB", max_size=6)), min_size=1, max_size=30
+)
 
 
 def edit_distance(a: str, b: str) -> int:

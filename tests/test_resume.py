@@ -68,7 +68,8 @@ def test_killed_and_resumed_ends_like_one_left_alone(tmp_path: Path, train: Call
     last = killed / "checkpoints" / "last.ckpt"
     before = hashlib.sha256(last.read_bytes()).digest()
     full = capbench(
-        f"resume={killed}", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+        f"resume={killed}",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY)),
     )
     assert full.returncode == 2
     assert full.stderr.count("\n") == 1
@@ -125,7 +126,9 @@ def test_what_cannot_be_resumed(arguments: list[str], message: str, cli: Callabl
         ("!!python/object/apply:os.system [touch owned]", "is no YAML"),
     ],
 )
-def test_a_strangers_settings_build_nothing(settings: str, message: str, cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_strangers_settings_build_nothing(
+    settings: str, message: str, cli: Callable[..., Any], tmp_path: Path
+) -> None:
     import re
 
     (tmp_path / "config.yaml").write_text(settings)

@@ -11,7 +11,16 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 
-FOLDER = {"config.yaml", "result.json", "metrics.csv", "predictions.csv", "model.safetensors", "checkpoints", "pictures", "wandb"}
+FOLDER = {
+    "config.yaml",
+    "result.json",
+    "metrics.csv",
+    "predictions.csv",
+    "model.safetensors",
+    "checkpoints",
+    "pictures",
+    "wandb",
+}
 
 
 class Recording(BasicSweeper):

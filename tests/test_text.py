@@ -81,7 +81,8 @@ def test_auto_takes_the_symbols_of_the_texts_sorted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("symbols", "fold", "message"), [("", None, "is empty"), ("abca", None, "'a' stands there twice"), ("Ab", "lower", "folded")]
+    ("symbols", "fold", "message"),
+    [("", None, "is empty"), ("abca", None, "'a' stands there twice"), ("Ab", "lower", "folded")],
 )
 def test_an_alphabet_that_cannot_be_is_refused(symbols: str, fold: str | None, message: str) -> None:
     with pytest.raises(Mistake, match=message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,12 +166,14 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> dict[str, Any
     trainer = experiment.hardware.trainer(experiment.optim, folder.path, loggers, recognizer.model.in_one_pass)
     if leads:
         _draw_inputs(experiment, folder)
-        for left_out in material.bad:
-            _say(f"left out: {left_out}")
+        _introduce(experiment)
     last = folder.last if folder.last.exists() else None
-    trainer.fit(recognizer, datamodule=data, ckpt_path=last, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    try:
+        trainer.fit(recognizer, datamodule=data, ckpt_path=last, weights_only=True)
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        where = os.path.relpath(folder.path)
+        _say(f"\nstopped; what was learned up to the last whole epoch is kept: go on with resume={where}")
+        sys.exit(130)
 
     best = torch.load(folder.best, map_location="cpu", weights_only=True)
     recognizer.load_state_dict(best["state_dict"])
@@ -187,6 +190,7 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> dict[str, Any
     right = sum(text == answer for _, text, answer, _ in predictions)
     curves: Curves = callback(trainer, Curves)
     checkpoints: Checkpoints = callback(trainer, Checkpoints)
+    confused = {**best["confused"], **recognizer.confused, "train": best["confused"].get("train", [])}
     trained = {
         name: value for name, value in curves.rows[checkpoints.best_epoch - 1].items() if name.startswith("train/")
     }
@@ -196,7 +200,7 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> dict[str, Any
         **trained,
         "test/exact_ci": metrics.wilson(right, len(predictions)),
         "test/images": len(predictions),
-        "test/confused": metrics.most_confused(pairs),
+        **{f"{part}/confused": known for part, known in confused.items()},
         "train/seconds": round(curves.seconds, 2),
         "train/images": curves.images,
         "train/images_per_second": round(curves.images_per_second, 1),
@@ -269,6 +273,23 @@ def _draw_errors(predictions: list[tuple[str, str, str, float]], views: _Views, 
 def _leads() -> bool:
     """Whether this process is the only one, or the first of several: the one that writes."""
     return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _introduce(experiment: Experiment) -> None:
+    """What was composed, and what of the data to know before it runs."""
+    material, codec = experiment.material, experiment.codec
+    for left_out in material.bad:
+        _say(f"left out: {left_out}")
+    if material.unseen:
+        _say(f"training never shows {material.unseen!r}: texts with them will count as mistakes")
+    sizes = ", ".join(f"{name} {len(part.samples):,}" for name, part in material.parts.items())
+    length = f"{codec.longest}" if codec.shortest == codec.longest else f"{codec.shortest} to {codec.longest}"
+    model = experiment.settings["model"]["_target_"].rpartition(".")[2]
+    size = sum(p.numel() for p in experiment.recognizer.model.parameters())
+    _say(
+        f"images: {sizes}; {length} of {len(codec.alphabet.symbols)} symbols; "
+        f"view {'×'.join(map(str, material.shape))}; {model} with {size:,} parameters"
+    )
 
 
 @rank_zero_only

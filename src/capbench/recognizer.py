@@ -28,25 +28,31 @@ class _Seen(NamedTuple):
 class Recognizer(pl.LightningModule):
     """Trains and measures one model.
 
-    `measured` holds the last value of every metric, `readings` the answers of the last validation or test.
+    `measured` holds the last value of every metric, `confused` each part's most confused symbols, `readings` the
+    answers of the last validation or test.
     """
 
     def __init__(self, model: Model, codec: Codec, optim: Optim, texts: dict[str, list[str]], seed: int) -> None:
         super().__init__()
-        self.model = model
+        # Convolutions over channels that lie side by side run about twice as fast, on CPUs as on GPUs.
+        self.model = model.to(memory_format=torch.channels_last)
         self.codec = codec
         self.optim = optim
         self.texts = {part: [codec.alphabet.folded(text) for text in known] for part, known in texts.items()}
         self.seed = seed
         self.readings: list[Reading] = []
         self.measured: dict[str, float] = {}
+        self.confused: dict[str, list[tuple[str, str, int]]] = {}
         self._seen: list[_Seen] = []
         # What learns in one pass has no gradient to follow.
         self.automatic_optimization = not model.in_one_pass
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
         """Scores [image, position or time, class] of uint8 views."""
-        return self.model(views.float() / 255)
+        images = views.float() / 255
+        if images.ndim == 4:
+            images = images.contiguous(memory_format=torch.channels_last)
+        return self.model(images)
 
     def loss(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if self.codec.over == "positions":
@@ -124,6 +130,7 @@ class Recognizer(pl.LightningModule):
         measured["loss"] = loss / len(numbers)
         named = {f"{part}/{name}": value for name, value in measured.items()}
         self.measured |= named
+        self.confused[part] = metrics.most_confused(metrics.confusions(texts, answers))
         self.log_dict(named)
 
     def _of_all_ranks(self, columns: list[Any]) -> list[Any]:
@@ -135,6 +142,9 @@ class Recognizer(pl.LightningModule):
             np.concatenate(column) if isinstance(column[0], np.ndarray) else sum(column)
             for column in zip(*gathered, strict=True)
         ]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["confused"] = self.confused
 
     def configure_optimizers(self) -> Any:
         if self.model.in_one_pass:

@@ -11,6 +11,7 @@ import numpy as np
 from capbench.errors import Mistake
 
 AUTO = "auto"
+UNKNOWN = -100  # the class number of a symbol outside the alphabet, which torch's cross-entropy passes over
 
 Over = Literal["positions", "time"]
 
@@ -77,10 +78,14 @@ class Codec:
     def classes(self) -> int:
         return len(self.alphabet.symbols) + self._has_blank
 
+    def outside(self, text: str) -> list[str]:
+        """The symbols of `text` that are not in the alphabet."""
+        return sorted({symbol for symbol in self.alphabet.folded(text) if symbol not in self._number})
+
     def fault(self, text: str) -> str | None:
         """Why `text` cannot be encoded, or None."""
         folded = self.alphabet.folded(text)
-        outside = sorted({symbol for symbol in folded if symbol not in self._number})
+        outside = self.outside(text)
         if outside:
             return f"{''.join(outside)!r} is outside the alphabet {self.alphabet.symbols!r}"
         if not self.shortest <= len(folded) <= self.longest:
@@ -89,8 +94,13 @@ class Codec:
         return None
 
     def encode(self, texts: Iterable[str]) -> np.ndarray:
-        """Class numbers, int64 [text, longest], blank behind shorter texts."""
-        rows = [[self._number[symbol] for symbol in self.alphabet.folded(text)] for text in texts]
+        """Class numbers, int64 [text, longest], blank behind shorter texts.
+
+        A symbol outside the alphabet is UNKNOWN over positions, and left out over time.
+        """
+        rows = [[self._number.get(symbol, UNKNOWN) for symbol in self.alphabet.folded(text)] for text in texts]
+        if self.over == "time":
+            rows = [[number for number in row if number != UNKNOWN] for row in rows]
         numbers = np.full((len(rows), self.longest), self.blank, dtype=np.int64)
         for row, known in zip(numbers, rows, strict=True):
             row[: len(known)] = known

@@ -60,6 +60,8 @@ class Hardware:
     def trainer(self, optim: Optim, folder: Path, loggers: list[Logger], one_pass: bool) -> pl.Trainer:
         if self.threads is not None:
             torch.set_num_threads(self.threads)
+        # Deterministic torch also writes over all memory it hands out, which makes a small network three times slower.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         callbacks: list[pl.Callback] = [Progress(self.progress)] if self.progress else []
         if optim.ema and not one_pass:
             callbacks.append(EMAWeightAveraging(decay=optim.ema))

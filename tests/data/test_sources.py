@@ -16,9 +16,7 @@ from tests.conftest import composed, save_captchas
 
 def material(*overrides: str) -> Material:
     settings = composed(*overrides)
-    return Material(
-        build(settings["data"]), build(settings["view"]), build(settings["alphabet"]), settings["cache"]
-    )
+    return Material(build(settings["data"]), build(settings["view"]), build(settings["alphabet"]), settings["cache"])
 
 
 def rows(folder: Path, *lines: str) -> None:
@@ -174,25 +172,55 @@ def disagree(folder: Path) -> None:
 BAD: list[tuple[str, Callable[[Path], Any], list[str], str]] = [
     ("missing folder", lambda f: None, ["data.root=nowhere"], r"data\.root: nowhere does not exist"),
     ("no zip", lambda f: None, ["data.root=small/labels.csv"], "neither a folder nor a zip"),
-    ("empty folder", lambda f: (f / "empty").mkdir(), ["data=filenames", "data.root=small/empty"], "holds no labelled image"),
+    (
+        "empty folder",
+        lambda f: (f / "empty").mkdir(),
+        ["data=filenames", "data.root=small/empty"],
+        "holds no labelled image",
+    ),
     ("no labels", lambda f: (f / "labels.csv").unlink(), [], r"labels\.csv does not exist"),
     ("no column", lambda f: None, ["data.label_column=lable"], "has no column 'lable'; did you mean label"),
     ("binary CSV", lambda f: (f / "labels.csv").write_bytes(b"\xff\xfe\x00"), [], "no CSV file in UTF-8"),
     ("only a heading", lambda f: rows(f, "filename,label"), [], "holds no labelled image"),
     ("short row", lambda f: rows(f, "filename,label", "images/x.png"), [], r"labels\.csv:2: has fewer fields"),
-    ("missing file", lambda f: rows(f, "filename,label", "images/x.png,1"), [], r"labels\.csv:2: 'images/x\.png' does not exist"),
+    (
+        "missing file",
+        lambda f: rows(f, "filename,label", "images/x.png,1"),
+        [],
+        r"labels\.csv:2: 'images/x\.png' does not exist",
+    ),
     ("symbol outside", lambda f: relabel(f, 7, "12x4"), [], r"labels\.csv:7: label '12x4' 'x' is outside the alphabet"),
-    ("wrong length", lambda f: relabel(f, 9, "12345"), ["data.length=4"], r"labels\.csv:9: label '12345' has 5 symbols where 4"),
-    ("rows disagree", disagree, [], r"labels\.csv:42: 'images/0_\d+\.png' is '9999' here and '\d+' at .*labels\.csv:2; keep"),
+    (
+        "wrong length",
+        lambda f: relabel(f, 9, "12345"),
+        ["data.length=4"],
+        r"labels\.csv:9: label '12345' has 5 symbols where 4",
+    ),
+    (
+        "rows disagree",
+        disagree,
+        [],
+        r"labels\.csv:42: 'images/0_\d+\.png' is '9999' here and '\d+' at .*labels\.csv:2; keep",
+    ),
     ("truncated", cut_short, [], r"labels\.csv:\d+: images/\S+ is truncated or damaged .*data\.on_bad=skip"),
     ("no image", no_image, [], r"images/\S+ is no image of a known format"),
     ("empty part", lambda f: None, ["data.split.test=0.0001"], r"data\.split\.test: leaves no image"),
     ("no group", lambda f: None, ["data=filenames", "data.pattern=.*"], r"has no group \(\?P<label>"),
     ("no regex", lambda f: None, ["data=filenames", "data.pattern='('"], "no regular expression"),
-    ("name that does not fit", lambda f: None, ["data=filenames", "data.pattern='(?P<label>x)'"], r"does not match data\.pattern"),
+    (
+        "name that does not fit",
+        lambda f: None,
+        ["data=filenames", "data.pattern='(?P<label>x)'"],
+        r"does not match data\.pattern",
+    ),
     ("range reversed", lambda f: None, ["data.length=[5,3]"], r"data\.length: \[5, 3\] is reversed"),
     ("no alpha", lambda f: None, ["view.channel=alpha"], r"view\.channel: alpha is wanted and an image has none"),
-    ("no place for boxes", lambda f: None, ["view=strokes", "view.boxes=[[0,99,0,9],[0,9,0,9],[0,9,0,9],[0,9,0,9]]"], "reaches beyond"),
+    (
+        "no place for boxes",
+        lambda f: None,
+        ["view=strokes", "view.boxes=[[0,99,0,9],[0,9,0,9],[0,9,0,9],[0,9,0,9]]"],
+        "reaches beyond",
+    ),
 ]
 
 
@@ -224,3 +252,25 @@ def test_images_of_several_sizes_need_a_size(small: Path) -> None:
     with pytest.raises(Mistake, match=r"is 20×30 pixels where the first image has 60×160; set view\.size"):
         material("data=csv", f"data.root={small}")
     assert material("data=csv", f"data.root={small}", "view.size=[32,96]").shape == (1, 32, 96)
+
+
+def test_symbols_that_training_never_shows(small: Path) -> None:
+    """Where the alphabet is read from training they count as mistakes; a given alphabet refuses them."""
+    lines = (small / "labels.csv").read_text().splitlines()
+    parts = ["train"] * 30 + ["val"] * 5 + ["test"] * 5
+    rows(
+        small,
+        "filename,label,split",
+        *(
+            f"{line.split(',')[0]},12{'34' if p == 'train' else '5x'},{p}"
+            for line, p in zip(lines[1:], parts, strict=True)
+        ),
+    )
+    common = ("data=csv", f"data.root={small}", "data.split_column=split", "cache=null")
+    known = material(*common, "alphabet=auto")
+    assert known.alphabet.symbols == "1234"
+    assert known.unseen == "5x"
+    assert known.codec("positions").encode(["125x"]).tolist() == [[0, 1, -100, -100]]
+    assert known.codec("time").encode(["125x"]).tolist() == [[0, 1, 4, 4]]
+    with pytest.raises(Mistake, match="'x' is outside the alphabet"):
+        material(*common, "alphabet=digits")

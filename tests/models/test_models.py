@@ -46,14 +46,19 @@ def test_any_of_them_reads_cut_characters(name: str) -> None:
 
 def test_a_member_of_the_per_digit_ensemble_has_619370_parameters() -> None:
     member = DigitMember((1, 40, 120), 1, 10)
-    assert parameters(member) + 2 * sum(b.num_features for b in member.modules() if isinstance(b, nn.BatchNorm2d)) == 619_370
+    assert (
+        parameters(member) + 2 * sum(b.num_features for b in member.modules() if isinstance(b, nn.BatchNorm2d))
+        == 619_370
+    )
     assert parameters(member) == 618_410  # the article's trainable ones
     assert member.head.linear.in_features == 3584
 
 
 def test_the_whole_image_article() -> None:
     network = WholeImage((1, 60, 160), 4, 10)
-    sizes = [(m.in_channels, m.out_channels, m.kernel_size, m.padding) for m in network.modules() if isinstance(m, nn.Conv2d)]
+    sizes = [
+        (m.in_channels, m.out_channels, m.kernel_size, m.padding) for m in network.modules() if isinstance(m, nn.Conv2d)
+    ]
     assert sizes == [(1, 32, (3, 3), (0, 0)), (32, 64, (3, 3), (0, 0)), (64, 64, (3, 3), (0, 0))]
     dense = [(m.in_features, m.out_features) for m in network.modules() if isinstance(m, nn.Linear)]
     assert dense == [(64 * 5 * 18, 4096), (4096, 2048), (2048, 40)]
@@ -67,7 +72,11 @@ def test_the_resnet_article_is_about_40_megabytes() -> None:
 
 def test_the_perceptron_of_the_ocr_article() -> None:
     settings = composed("model=mlp_article")["model"]
-    layers = [m for m in MLP((1, 24, 16), 1, 36, **{k: v for k, v in settings.items() if k != "_target_"}).modules() if isinstance(m, nn.Linear)]
+    layers = [
+        m
+        for m in MLP((1, 24, 16), 1, 36, **{k: v for k, v in settings.items() if k != "_target_"}).modules()
+        if isinstance(m, nn.Linear)
+    ]
     assert [(m.in_features, m.out_features) for m in layers] == [(384, 100), (100, 36)]
 
 

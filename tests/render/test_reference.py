@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def test_the_text_is_what_is_painted(monkeypatch: pytest.MonkeyPatch) -> None:
     painted: list[str] = []
     draw = ImageCaptcha._draw_character
 
-    def noted(self: ImageCaptcha, symbol: str, *rest: object) -> object:
+    def noted(self: ImageCaptcha, symbol: str, *rest: Any) -> Any:
         painted.append(symbol)
         return draw(self, symbol, *rest)
 

@@ -17,7 +17,7 @@ from capbench.data.augment import Augment
 from capbench.data.sources import Sample, Source
 from capbench.data.views import View
 from capbench.errors import Mistake
-from capbench.text import Alphabet, Codec, Over
+from capbench.text import AUTO, Alphabet, Codec, Over
 
 
 class Batch(NamedTuple):
@@ -53,8 +53,8 @@ class Material:
     """A source, viewed, parted and checked: all that can be wrong with the data is found when this is made."""
 
     def __init__(self, source: Source, view: View, alphabet: Alphabet, cache: str | None) -> None:
-        _, characters = source.lengths([sample.text for sample in source.samples])
-        kept = store.prepare(source, view, characters, cache)
+        self.shortest, self.longest = source.lengths()
+        kept = store.prepare(source, view, self.longest, cache)
         self.bad = kept.bad
         samples = [source.samples[number] for number in kept.numbers]
         if source.rule is None:
@@ -69,14 +69,8 @@ class Material:
             if not len(places):
                 raise Mistake(f"data.split.{name}: leaves no image for it of {len(samples)}; ask for more")
             self.parts[name] = Part(kept.views, places, [samples[place] for place in places])
-        training = self.parts["train"].texts
-        self.alphabet = alphabet.settled(training)
-        self.shortest, self.longest = source.lengths(training)
-        if view.cuts and self.longest != characters:
-            raise Mistake(
-                f"data.length: is {self.longest} in training and {characters} elsewhere; say it, to cut alike"
-            )
-        self._check_texts()
+        self.alphabet = alphabet.settled(self.parts["train"].texts)
+        self.unseen = self._check_texts(read_from_training=alphabet.symbols == AUTO)
         self.hash = self._content_hash(kept.digests)
 
     @property
@@ -88,15 +82,24 @@ class Material:
     def codec(self, over: Over) -> Codec:
         return Codec(self.alphabet, self.shortest, self.longest, over)
 
-    def _check_texts(self) -> None:
+    def _check_texts(self, read_from_training: bool) -> str:
+        """Refuse texts that cannot be. Gives the symbols that only validation and test hold.
+
+        A recogniser cannot know those: where the alphabet was read from training, they count as mistakes.
+        """
         codec = self.codec("positions")
+        unseen: set[str] = set()
         for part in self.parts.values():
             for sample in part.samples:
+                if read_from_training and (outside := codec.outside(sample.text)):
+                    unseen.update(outside)
+                    continue
                 fault = codec.fault(sample.text)
                 if fault:
                     raise Mistake(
                         f"{sample.where}: label {sample.text!r} {fault}; mend it, or widen alphabet or data.length"
                     )
+        return "".join(sorted(unseen))
 
     def _content_hash(self, digests: np.ndarray) -> str:
         """One hash of every image's pixels, text and part, whatever their order."""

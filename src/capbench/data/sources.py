@@ -60,7 +60,7 @@ class Source(ABC):
         """uint8 [height, width, 3 or 4], or BadImage. Called from several processes."""
 
     @abstractmethod
-    def lengths(self, training_texts: Iterable[str]) -> tuple[int, int]:
+    def lengths(self) -> tuple[int, int]:
         """The shortest and the longest text to expect."""
 
     @property
@@ -132,7 +132,7 @@ class Synthetic(Source):
     def image(self, number: int) -> np.ndarray:
         return self._renderer.sample(self._indices[number][0])[0]
 
-    def lengths(self, training_texts: Iterable[str]) -> tuple[int, int]:
+    def lengths(self) -> tuple[int, int]:
         return bounds(self.length)
 
 
@@ -230,10 +230,10 @@ class Folder(Source):
     def image(self, number: int) -> np.ndarray:
         return images.decode(self.files.read(self.samples[number].name))
 
-    def lengths(self, training_texts: Iterable[str]) -> tuple[int, int]:
+    def lengths(self) -> tuple[int, int]:
         if self.length is not None:
             return bounds(self.length)
-        sizes = [len(text) for text in training_texts]
+        sizes = [len(sample.text) for sample in self.samples]
         return min(sizes), max(sizes)
 
 

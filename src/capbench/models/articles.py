@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from capbench.models.base import Model, Shape
-from capbench.models.blocks import PositionHead, Residual, conv_norm_relu, output_shape
+from capbench.models.blocks import LinearHead, Residual, conv_norm_relu, output_shape
 
 
 def _convolutions(inputs: int, outputs: int, count: int) -> list[nn.Module]:
@@ -32,7 +32,7 @@ class DigitMember(Model):
             ]
             inputs = outputs
         self.features = nn.Sequential(*layers)
-        self.head = PositionHead(output_shape(self.features, shape), positions, classes, "flat", dropout=0)
+        self.head = LinearHead(output_shape(self.features, shape), positions, classes, "flat", dropout=0)
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(views))
@@ -75,7 +75,7 @@ class PlainResNet(Model):
             layers += [Residual(inputs, outputs, stride, pooled_shortcut=False), Residual(outputs, outputs, 1)]
             inputs = outputs
         self.features = nn.Sequential(*layers)
-        self.head = PositionHead(output_shape(self.features, shape), positions, classes, "global", dropout=0)
+        self.head = LinearHead(output_shape(self.features, shape), positions, classes, "global", dropout=0)
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(views))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -48,14 +50,24 @@ class Residual(nn.Module):
         return F.relu(self.second(self.first(x)) + self.shortcut(x))
 
 
-class PositionHead(nn.Module):
-    """Features [n, channel, h, w] to scores [n, position, class], by one linear layer.
+Pool = Literal["attend", "flat", "columns", "global"]
+
+
+def position_head(shape: Shape, positions: int, classes: int, pool: Pool, dropout: float) -> nn.Module:
+    """From features [n, channel, h, w] to scores [n, position, class]."""
+    if pool == "attend":
+        return AttendingHead(shape, positions, classes, dropout)
+    return LinearHead(shape, positions, classes, pool, dropout)
+
+
+class LinearHead(nn.Module):
+    """One linear layer over the features.
 
     `columns` averages over the height and keeps the width, where the characters stand; `flat` keeps both;
     `global` averages over both.
     """
 
-    def __init__(self, shape: Shape, positions: int, classes: int, pool: str, dropout: float) -> None:
+    def __init__(self, shape: Shape, positions: int, classes: int, pool: Pool, dropout: float) -> None:
         super().__init__()
         channels, height, width = shape
         kept = {"columns": (1, width), "flat": (height, width), "global": (1, 1)}[pool]
@@ -65,5 +77,30 @@ class PositionHead(nn.Module):
         self.positions = positions
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        scores = self.linear(self.dropout(self.pool(features).flatten(1)))
-        return scores.view(len(scores), self.positions, -1)
+        return self.linear(self.dropout(self.pool(features).flatten(1))).unflatten(1, (self.positions, -1))
+
+
+class AttendingHead(nn.Module):
+    """Each position looks at the cells where its character stands; one classifier serves them all.
+
+    Where to look is told by all cells together, since the place of a character depends on those before it. The
+    shared classifier learns a symbol from every position at once, so it needs far fewer images than a layer that
+    learns each position's symbols apart.
+    """
+
+    SUMMARY = 16  # numbers that each cell contributes to the decision where to look
+
+    def __init__(self, shape: Shape, positions: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        channels, height, width = shape
+        cells = height * width
+        self.summary = nn.Linear(channels, self.SUMMARY)
+        self.look = nn.Linear(self.SUMMARY * cells, positions * cells)
+        self.dropout = nn.Dropout(dropout)
+        self.classify = nn.Linear(channels, classes)
+        self.positions = positions
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        cells = features.permute(0, 2, 3, 1).flatten(1, 2)  # [n, h·w, channel]: no copy where channels lie last
+        where = self.look(F.relu(self.summary(cells)).flatten(1)).unflatten(1, (self.positions, -1)).softmax(-1)
+        return self.classify(self.dropout(where @ cells))

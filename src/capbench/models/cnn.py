@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import nn
 
 from capbench.models.base import Model, Shape
-from capbench.models.blocks import PositionHead, Residual, conv_norm_relu, output_shape
+from capbench.models.blocks import Pool, Residual, conv_norm_relu, output_shape, position_head
 from capbench.ranges import Count, Share
 
 
@@ -24,7 +23,7 @@ class CNN(Model):
         *,
         stem: list[Count],
         widths: list[Count],
-        pool: Literal["columns", "flat", "global"],
+        pool: Pool,
         dropout: Share,
     ) -> None:
         super().__init__()
@@ -36,7 +35,7 @@ class CNN(Model):
             else:
                 blocks.append(Residual(inputs, outputs, stride=2))
         self.features = nn.Sequential(*blocks)
-        self.head = PositionHead(output_shape(self.features, shape), positions, classes, pool, dropout)
+        self.head = position_head(output_shape(self.features, shape), positions, classes, pool, dropout)
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(views * 2 - 1))

@@ -10,7 +10,7 @@ from torch import nn
 
 from capbench.errors import Mistake, nearest
 from capbench.models.base import Model, Shape
-from capbench.models.blocks import PositionHead, output_shape
+from capbench.models.blocks import Pool, output_shape, position_head
 from capbench.ranges import Share
 
 
@@ -25,14 +25,14 @@ class Timm(Model):
         *,
         backbone: str,
         stem_stride: Literal[1, 2, 4] | None,
-        pool: Literal["columns", "flat", "global"],
+        pool: Pool,
         dropout: Share,
     ) -> None:
         super().__init__()
         if not timm.is_model(backbone):
             raise Mistake(f"model.backbone: {backbone} is unknown to timm; {nearest(backbone, timm.list_models())}")
         self.backbone = _Features(backbone, shape, stem_stride)
-        self.head = PositionHead(output_shape(self.backbone, shape), positions, classes, pool, dropout)
+        self.head = position_head(output_shape(self.backbone, shape), positions, classes, pool, dropout)
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
         return self.head(self.backbone(views * 2 - 1))

@@ -1,0 +1,77 @@
+"""Every command in the README is run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(?:sh|bash)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    line.partition("  #")[0].strip()
+    for block in BLOCKS
+    for line in block.replace("\\\n", " ").splitlines()
+    if line.strip()
+]
+OURS = [shlex.split(command)[3:] for command in COMMANDS if command.startswith("python -m capbench")]
+
+
+def test_the_two_commands_stand_at_the_top() -> None:
+    assert BLOCKS[0].split("\n")[:2] == ["make run", "make test"] or [
+        line.split("#")[0].strip() for line in BLOCKS[0].splitlines()
+    ] == ["make run", "make test"]
+
+
+def test_the_readme_has_commands_and_nothing_else_to_run() -> None:
+    assert len(OURS) >= 8
+    others = [command for command in COMMANDS if not command.startswith("python -m capbench")]
+    assert all(command.split()[0] in ("make", "wandb") for command in others)
+
+
+@pytest.mark.parametrize("arguments", OURS, ids=[" ".join(arguments) for arguments in OURS])
+def test_a_command_of_the_readme(
+    arguments: list[str], cli: Callable[..., Any], labelled: Path, train: Callable[..., Any]
+) -> None:
+    if "trainer=gpu" in arguments and not torch.cuda.is_available():
+        pytest.skip("no GPU on this machine")
+    if "trainer=ddp_cpu" in arguments:
+        pytest.skip("starts several processes: test_ddp.py runs it")
+    if "resume=RUN" in arguments:
+        arguments = [f"resume={train('debug=fast', 'trainer.progress=false').path}"]
+    elif "--help" not in arguments and "--cfg" not in arguments:
+        arguments = [a.replace("DIR", str(labelled)) for a in arguments]
+        arguments += [] if any(a.startswith("debug=") for a in arguments) else ["debug=fast"]
+        arguments += ["trainer.limit_batches=1", "optim.epochs=1", "trainer.progress=false"]
+        arguments += ["view.size=[30,80]"] if "+experiment=resnet_62" in arguments else []
+    code, _, err = cli(*arguments)
+    assert code == 0, err
+
+
+def test_every_experiment_stands_in_its_table() -> None:
+    for path in (ROOT / "conf" / "experiment").glob("*.yaml"):
+        assert f"| `{path.stem}`" in README
+
+
+def test_every_file_it_shows_is_there() -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_the_tree_it_draws_is_the_tree() -> None:
+    (tree,) = re.findall(r"^```\n(conf/.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    place: list[str] = []
+    for line in tree.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = re.split(r"\s{2,}", line.strip())[0].split()
+        for name in names:
+            path = ROOT.joinpath(*place[:depth], name.rstrip("/"))
+            assert path.exists(), path
+        place[depth:] = [names[0].rstrip("/")]

@@ -1,0 +1,32 @@
+"""A wheel, installed in an empty environment and run outside the repository."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.mark.slow
+def test_a_wheel_runs_the_quickstart_outside_the_repository(tmp_path: Path) -> None:
+    def call(*command: str | Path) -> str:
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    uv = Path(sys.executable).with_name("uv")
+    if not uv.exists():
+        pytest.skip("uv is not in this environment: make test puts it there")
+    call(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path / "dist", ROOT)
+    (wheel,) = (tmp_path / "dist").glob("capbench-*.whl")
+    call(sys.executable, "-m", "venv", tmp_path / "empty")
+    python = tmp_path / "empty" / "bin" / "python"
+    call(uv, "pip", "install", "--quiet", "--python", python, "--constraint", ROOT / "constraints.txt", wheel)
+    out = call(python.with_name("capbench"), "+experiment=quickstart", "debug=fast", "logger=wandb")
+    assert "test/exact is" in out
+    (result,) = tmp_path.glob("runs/quickstart/*/result.json")
+    assert (result.parent / "pictures" / "errors.png").exists()
