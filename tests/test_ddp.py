@@ -39,9 +39,3 @@ def test_two_processes_leave_one_whole_record(tmp_path: Path) -> None:
 def test_two_gpus(tmp_path: Path) -> None:
     done = capbench("trainer=ddp", "debug=fast")
     assert done.returncode == 0, done.stderr
-
-
-def test_a_batch_that_cannot_be_shared_evenly_is_refused() -> None:
-    done = capbench("trainer=ddp_cpu", "optim.batch_size=33", "data.split={train:96,val:33,test:41}", "logger=none")
-    assert done.returncode == 2
-    assert "trainer.devices: 2 processes cannot share optim.batch_size=33" in done.stderr

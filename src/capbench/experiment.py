@@ -8,33 +8,29 @@ import os
 import sys
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from capbench import metrics
+from capbench import record
 from capbench.data.augment import Augment
-from capbench.data.module import Captchas, Material, Request, Views
+from capbench.data.module import Captchas, Material
 from capbench.data.sources import Source
 from capbench.data.views import View
 from capbench.errors import Mistake
-from capbench.loggers import Destination, Story
+from capbench.loggers import Destination
 from capbench.models import Model, PerCharacter
 from capbench.optim import Optim
 from capbench.ranges import Seed
 from capbench.recognizer import Recognizer
 from capbench.render.style import Style
-from capbench.report import pictures, table
-from capbench.runs import RunFolder, provenance
+from capbench.report import table
+from capbench.runs import RunFolder
 from capbench.settings import build, check, target_class
 from capbench.text import Alphabet, Codec
 from capbench.training import Checkpoints, Curves, Hardware, callback
-
-PICTURED = 16
 
 
 def schema(
@@ -82,9 +78,9 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
         folder.begin(settings)
     failed = True
     try:
-        result = train_and_record(experiment, folder)
+        exact = train_and_record(experiment, folder)
         failed = False
-        return float(result["val/exact"])
+        return exact
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
@@ -112,8 +108,7 @@ def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
     material = Material(source, view, build(settings["alphabet"]), settings["cache"])
     pl.seed_everything(settings["seed"], verbose=False)
     model, codec = build_model(settings["model"], material, view)
-    if model.in_one_pass and hardware.relaunches:
-        raise Mistake("trainer: what learns in one pass runs in one process; choose trainer=cpu or trainer=gpu")
+    _check_sharing(hardware, optim, material, model)
     if hardware.compile:
         model.compile()  # in place: the names of the weights stay
     texts = {name: part.texts for name, part in material.parts.items()}
@@ -135,6 +130,25 @@ def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
         hardware=hardware,
         destination=build(settings["logger"]),
     )
+
+
+def _check_sharing(hardware: Hardware, optim: Optim, material: Material, model: Model) -> None:
+    """Several processes share every batch evenly, and each has something to validate and test."""
+    processes = hardware.devices * hardware.nodes
+    if processes == 1:
+        return
+    if model.in_one_pass:
+        raise Mistake("trainer: what learns in one pass runs in one process; choose trainer=cpu or trainer=gpu")
+    if optim.batch_size % processes:
+        raise Mistake(
+            f"optim.batch_size: {optim.batch_size} images cannot be shared evenly by {processes} processes; "
+            f"choose a multiple of {processes}"
+        )
+    for name, part in material.parts.items():
+        if len(part.samples) < processes:
+            raise Mistake(
+                f"data.split.{name}: {len(part.samples)} images are fewer than {processes} processes; add some"
+            )
 
 
 def build_model(settings: dict[str, Any], material: Material, view: View) -> tuple[Model, Codec]:
@@ -159,14 +173,15 @@ def build_model(settings: dict[str, Any], material: Material, view: View) -> tup
     return model, codec
 
 
-def train_and_record(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
-    recognizer, data, material = experiment.recognizer, experiment.data, experiment.material
+def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
+    """Train, test the best weights, and write down what came of it; returns exact accuracy on validation."""
+    recognizer, data = experiment.recognizer, experiment.data
     leads = _leads()
     loggers = experiment.destination.open(folder.path, experiment.settings) if leads else []
     trainer = experiment.hardware.trainer(experiment.optim, folder.path, loggers, recognizer.model.in_one_pass)
     if leads:
-        _draw_inputs(experiment, folder)
         _introduce(experiment)
+        record.draw_inputs(experiment.material, experiment.codec, data, folder)
     last = folder.last if folder.last.exists() else None
     try:
         trainer.fit(recognizer, datamodule=data, ckpt_path=last, weights_only=True)
@@ -177,97 +192,17 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> dict[str, Any
 
     best = torch.load(folder.best, map_location="cpu", weights_only=True)
     recognizer.load_state_dict(best["state_dict"])
+    recognizer.confused |= best["confused"]
     trainer.validate(recognizer, datamodule=data, verbose=False)
     trainer.test(recognizer, datamodule=data, verbose=False)
-    if not leads:
-        return recognizer.measured
-
-    samples = material.parts["test"].samples
-    texts = recognizer.texts["test"]
-    readings = recognizer.readings
-    predictions = [(s.name, t, r.text, r.confidence) for s, t, r in zip(samples, texts, readings, strict=False)]
-    pairs = metrics.confusions([t for _, t, _, _ in predictions], [a for _, _, a, _ in predictions])
-    right = sum(text == answer for _, text, answer, _ in predictions)
-    curves: Curves = callback(trainer, Curves)
-    checkpoints: Checkpoints = callback(trainer, Checkpoints)
-    confused = {**best["confused"], **recognizer.confused, "train": best["confused"].get("train", [])}
-    trained = {
-        name: value for name, value in curves.rows[checkpoints.best_epoch - 1].items() if name.startswith("train/")
-    }
-    result = {
-        **{key: experiment.settings[key] for key in ("name", "group", "tags", "seed")},
-        **recognizer.measured,
-        **trained,
-        "test/exact_ci": metrics.wilson(right, len(predictions)),
-        "test/images": len(predictions),
-        **{f"{part}/confused": known for part, known in confused.items()},
-        "train/seconds": round(curves.seconds, 2),
-        "train/images": curves.images,
-        "train/images_per_second": round(curves.images_per_second, 1),
-        "train/epochs": len(curves.rows),
-        "best/epoch": checkpoints.best_epoch,
-        "params": sum(p.numel() for p in recognizer.model.parameters()),
-        "alphabet": experiment.codec.alphabet.symbols,
-        "length": [experiment.codec.shortest, experiment.codec.longest],
-        "view/shape": list(material.shape),
-        **{f"data/{name}": len(part.samples) for name, part in material.parts.items()},
-        "data/bad": len(material.bad),
-        "data/hash": material.hash,
-        **provenance(),
-    }
-    folder.write_weights(recognizer.model.state_dict())
-    folder.write_predictions(predictions)
-    views = _Views(material, "test")
-    drawn = [
-        pictures.curves(folder.pictures / "curves.png", folder.metrics),
-        pictures.confusion(folder.pictures / "confusion.png", pairs),
-        _draw_errors(predictions, views, folder),
-    ]
-    experiment.destination.tell(Story(result, predictions, views, pairs, [folder.pictures / "inputs.png", *drawn]))
-    folder.write_result(result)  # last: its presence says that the folder is whole
-    where = os.path.relpath(folder.path)
-    _say(table.results(result) + f"\n\nrun folder: {where}\npictures:   {where}/{folder.pictures.name}")
-    return result
-
-
-class _Views:
-    """Pictures [height, width, channel] of a part's images; cut characters side by side."""
-
-    def __init__(self, material: Material, part: str) -> None:
-        self._part = material.parts[part]
-
-    def __getitem__(self, number: int) -> np.ndarray:
-        return side_by_side(self._part.views[self._part.places[number]])
-
-
-def side_by_side(view: np.ndarray) -> np.ndarray:
-    return np.array(view) if view.ndim == 3 else np.concatenate(list(view), axis=1)
-
-
-def _draw_inputs(experiment: Experiment, folder: RunFolder) -> None:
-    """What the recogniser is fed: training views after augmentation, with their labels."""
-    part = experiment.material.parts["train"]
-    numbers = np.arange(min(PICTURED, len(part.samples)))
-    batch = Views(part, experiment.codec, experiment.data.augment, experiment.data.seed)[Request(0, numbers)]
-    views = [side_by_side(np.moveaxis(view, -3, -1)) for view in batch.views.numpy()]
-    captions = [part.samples[number].text for number in numbers]
-    pictures.sheet(folder.pictures / "inputs.png", views, captions, "what the recogniser is fed")
-
-
-def _draw_errors(predictions: list[tuple[str, str, str, float]], views: _Views, folder: RunFolder) -> Path:
-    """The mistakes made with the most confidence."""
-    wrong = [i for i, (_, text, answer, _) in enumerate(predictions) if text != answer]
-    wrong.sort(key=lambda i: -predictions[i][3])
-    worst = wrong[:PICTURED]
-    captions = [
-        f"{text} read as {answer or '∅'} ({sure:.2f})" for _, text, answer, sure in (predictions[i] for i in worst)
-    ]
-    title = (
-        f"worst of {len(wrong):,} errors on {len(predictions):,} test images"
-        if wrong
-        else "no error on the test images"
-    )
-    return pictures.sheet(folder.pictures / "errors.png", [views[i] for i in worst], captions, title, pictures.WRONG)
+    if leads:
+        curves, checkpoints = callback(trainer, Curves), callback(trainer, Checkpoints)
+        story = record.write(experiment.settings, experiment.material, recognizer, curves, checkpoints, folder)
+        experiment.destination.tell(story)
+        folder.write_result(story.result)  # last: its presence says that the folder is whole
+        where = os.path.relpath(folder.path)
+        _say(table.results(story.result) + f"\n\nrun folder: {where}\npictures:   {where}/{folder.pictures.name}")
+    return recognizer.measured["val/exact"]
 
 
 def _leads() -> bool:

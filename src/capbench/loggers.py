@@ -13,6 +13,7 @@ from typing import Any
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
 from capbench.ranges import CountOrZero
+from capbench.runs import Prediction
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,7 @@ class Story:
     """What there is to tell of a finished run."""
 
     result: dict[str, Any]
-    predictions: list[tuple[str, str, str, float]]
-    """Name, true text, answer, confidence of each test image."""
+    predictions: list[Prediction]
     views: Any
     """Indexed by a test image's number: uint8 [height, width, channel]."""
     confusions: Counter[tuple[str, str]]
@@ -94,12 +94,10 @@ class Wandb(Destination):
         import wandb
 
         run = self._logger.experiment
-        wrong = [i for i, (_, text, answer, _) in enumerate(story.predictions) if text != answer]
-        wrong.sort(key=lambda i: -story.predictions[i][3])
+        wrong = [i for i, p in enumerate(story.predictions) if p.text != p.answer]
+        wrong.sort(key=lambda i: -story.predictions[i].confidence)
         shown = wrong[: self.gallery]
-        table = wandb.Table(["filename", "text", "answer", "confidence", "right"])
-        for name, text, answer, confidence in story.predictions:
-            table.add_data(name, text, answer, confidence, text == answer)
+        table = wandb.Table([*Prediction._fields, "right"], [[*p, p.text == p.answer] for p in story.predictions])
         log: dict[str, Any] = {f"pictures/{path.stem}": wandb.Image(str(path)) for path in story.pictures}
         log["test/predictions"] = table
         log["test/confusion"] = wandb.Table(
@@ -109,7 +107,8 @@ class Wandb(Destination):
         if shown:
             log["test/errors"] = [
                 wandb.Image(
-                    _picture(story.views[i]), caption=f"{story.predictions[i][1]} read as {story.predictions[i][2]}"
+                    _picture(story.views[i]),
+                    caption=f"{story.predictions[i].text} read as {story.predictions[i].answer}",
                 )
                 for i in shown
             ]

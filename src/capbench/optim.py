@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from capbench.ranges import Count, NotNegative, Positive, Share
 
@@ -18,7 +18,6 @@ KINDS: dict[str, Any] = {
     "adadelta": torch.optim.Adadelta,
     "sgd": torch.optim.SGD,
 }
-FLOOR = 0.01  # where a cycle ends, as a share of the highest learning rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,24 +45,18 @@ class Optim:
         return KINDS[self.kind](groups, lr=self.lr, weight_decay=self.weight_decay, **extra)
 
     def scheduler(self, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
+        if self.schedule == "one_cycle":
+            return OneCycleLR(
+                optimizer, self.lr, total_steps=steps, pct_start=self.warmup, cycle_momentum=self.kind != "adadelta"
+            )
         return LambdaLR(optimizer, lambda step: self.share_of_lr(step, steps))
 
     def share_of_lr(self, step: int, steps: int) -> float:
-        """The learning rate at `step` of `steps`, as a share of `lr`.
-
-        `cosine` rises in a straight line and falls to nothing; `one_cycle` swings up from a twenty-fifth.
-        """
+        """The learning rate at `step` of `steps`, as a share of `lr`; cosine rises in a straight line first."""
         if self.schedule == "constant":
             return 1.0
         rising = self.warmup * steps
         if step < rising:
-            progress = (step + 1) / (rising + 1)
-            return progress if self.schedule == "cosine" else 0.04 + 0.96 * _swing(progress)
+            return (step + 1) / (rising + 1)
         progress = (step - rising) / max(steps - rising, 1)
-        floor = 0.0 if self.schedule == "cosine" else FLOOR
-        return floor + (1 - floor) * (1 - _swing(min(progress, 1.0)))
-
-
-def _swing(progress: float) -> float:
-    """Half a cosine, from 0 to 1."""
-    return (1 - math.cos(math.pi * progress)) / 2
+        return (1 + math.cos(math.pi * min(progress, 1.0))) / 2

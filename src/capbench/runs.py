@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import yaml
@@ -22,6 +22,15 @@ from capbench.errors import Mistake
 from capbench.files import replacing
 
 RECORDED = ("capbench", "torch", "pytorch-lightning", "timm", "captcha", "albumentations", "numpy", "pillow")
+
+
+class Prediction(NamedTuple):
+    """A row of predictions.csv: the true text of an image, and what was read."""
+
+    filename: str
+    text: str
+    answer: str
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -90,11 +99,11 @@ class RunFolder:
     def read_result(self) -> dict[str, Any]:
         return json.loads(self.result.read_text(encoding="utf-8"))
 
-    def write_predictions(self, rows: Iterable[tuple[str, str, str, float]]) -> None:
+    def write_predictions(self, predictions: Iterable[Prediction]) -> None:
         with replacing(self.predictions) as file:
             writer = csv.writer(file)
-            writer.writerow(["filename", "text", "answer", "confidence"])
-            writer.writerows((name, text, answer, f"{confidence:.6f}") for name, text, answer, confidence in rows)
+            writer.writerow(Prediction._fields)
+            writer.writerows((*p[:3], f"{p.confidence:.6f}") for p in predictions)
 
     def write_weights(self, state: Mapping[str, torch.Tensor]) -> None:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}

@@ -196,11 +196,6 @@ class Captchas(pl.LightningDataModule):
         part = self.material.parts[name]
         training = name == "train"
         ranks = self.trainer.world_size
-        if len(part.samples) < ranks or self.batch_size % ranks:
-            raise Mistake(
-                f"trainer.devices: {ranks} processes cannot share optim.batch_size={self.batch_size} and "
-                f"{len(part.samples)} {name} images evenly; choose a multiple of {ranks}"
-            )
         batches = Batches(
             len(part.samples),
             self.batch_size,

@@ -1,0 +1,120 @@
+"""What is written down of a training: predictions, weights, pictures, and the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capbench import metrics
+from capbench.data.module import Captchas, Material, Part, Request, Views
+from capbench.loggers import Story
+from capbench.recognizer import Recognizer
+from capbench.report import pictures
+from capbench.runs import Prediction, RunFolder, provenance
+from capbench.text import Codec
+from capbench.training import Checkpoints, Curves
+
+PICTURED = 16
+
+
+def write(
+    settings: dict[str, Any],
+    material: Material,
+    recognizer: Recognizer,
+    curves: Curves,
+    checkpoints: Checkpoints,
+    folder: RunFolder,
+) -> Story:
+    """Fill the folder with all but the result; gives what there is to tell."""
+    tested = material.parts["test"]
+    # With limited batches only the first images were read.
+    predictions = [
+        Prediction(sample.name, text, reading.text, reading.confidence)
+        for sample, text, reading in zip(tested.samples, recognizer.texts["test"], recognizer.readings, strict=False)
+    ]
+    pairs = metrics.confusions([p.text for p in predictions], [p.answer for p in predictions])
+    views = _Pictures(tested)
+    folder.write_weights(recognizer.model.state_dict())
+    folder.write_predictions(predictions)
+    drawn = [
+        folder.pictures / "inputs.png",
+        pictures.curves(folder.pictures / "curves.png", folder.metrics),
+        pictures.confusion(folder.pictures / "confusion.png", pairs),
+        _draw_errors(predictions, views, folder),
+    ]
+    result = {
+        **{key: settings[key] for key in ("name", "group", "tags", "seed")},
+        **_measured(recognizer, curves, checkpoints, predictions),
+        **_size_of(material, recognizer),
+        **provenance(),
+    }
+    return Story(result, predictions, views, pairs, drawn)
+
+
+def _measured(
+    recognizer: Recognizer, curves: Curves, checkpoints: Checkpoints, predictions: Sequence[Prediction]
+) -> dict[str, Any]:
+    right = sum(p.text == p.answer for p in predictions)
+    of_best_epoch = curves.rows[checkpoints.best_epoch - 1]
+    return {
+        **recognizer.measured,
+        **{name: value for name, value in of_best_epoch.items() if name.startswith("train/")},
+        "test/exact_ci": metrics.wilson(right, len(predictions)),
+        "test/images": len(predictions),
+        **{f"{part}/confused": pairs for part, pairs in recognizer.confused.items()},
+        "train/seconds": round(curves.seconds, 2),
+        "train/images": curves.images,
+        "train/images_per_second": round(curves.images_per_second, 1),
+        "train/epochs": len(curves.rows),
+        "best/epoch": checkpoints.best_epoch,
+    }
+
+
+def _size_of(material: Material, recognizer: Recognizer) -> dict[str, Any]:
+    codec = recognizer.codec
+    return {
+        "params": sum(p.numel() for p in recognizer.model.parameters()),
+        "alphabet": codec.alphabet.symbols,
+        "length": [codec.shortest, codec.longest],
+        "view/shape": list(material.shape),
+        **{f"data/{name}": len(part.samples) for name, part in material.parts.items()},
+        "data/bad": len(material.bad),
+        "data/hash": material.hash,
+    }
+
+
+class _Pictures:
+    """A part's images as [height, width, channel]; cut characters stand side by side."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        return _side_by_side(self._part.views[self._part.places[number]])
+
+
+def _side_by_side(view: np.ndarray) -> np.ndarray:
+    return np.array(view) if view.ndim == 3 else np.concatenate(list(view), axis=1)
+
+
+def draw_inputs(material: Material, codec: Codec, data: Captchas, folder: RunFolder) -> None:
+    """What the recogniser is fed: training views after augmentation, with their labels."""
+    part = material.parts["train"]
+    numbers = np.arange(min(PICTURED, len(part.samples)))
+    batch = Views(part, codec, data.augment, data.seed)[Request(0, numbers)]
+    views = [_side_by_side(np.moveaxis(view, -3, -1)) for view in batch.views.numpy()]
+    captions = [part.samples[number].text for number in numbers]
+    pictures.sheet(folder.pictures / "inputs.png", views, captions, "what the recogniser is fed")
+
+
+def _draw_errors(predictions: Sequence[Prediction], views: _Pictures, folder: RunFolder) -> Path:
+    """The mistakes made with the most confidence."""
+    wrong = [i for i, p in enumerate(predictions) if p.text != p.answer]
+    worst = sorted(wrong, key=lambda i: -predictions[i].confidence)[:PICTURED]
+    captions = [f"{p.text} read as {p.answer or '∅'} ({p.confidence:.2f})" for p in (predictions[i] for i in worst)]
+    of_all = f"of {len(predictions):,} test images"
+    title = f"worst errors, {len(wrong):,} {of_all}" if wrong else f"no error {of_all}"
+    return pictures.sheet(folder.pictures / "errors.png", [views[i] for i in worst], captions, title, pictures.WRONG)

@@ -1,0 +1,144 @@
+"""Training itself: it learns, it stops when asked, and its folder rebuilds what was trained."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from capbench import experiment
+from capbench.optim import Optim
+from capbench.runs import RunFolder
+from capbench.settings import build
+from tests.conftest import FAST, composed
+
+QUIET = ("logger=none", "trainer.progress=false")
+
+
+def optim(**changes: Any) -> Optim:
+    return build(composed()["optim"] | changes)
+
+
+@pytest.mark.parametrize("model", ["cnn", "crnn"])
+def test_a_recogniser_learns_a_few_images_by_heart(model: str, train: Callable[..., Any]) -> None:
+    epochs = 60 if model == "cnn" else 150
+    result = train("debug=overfit", f"model={model}", f"optim.epochs={epochs}", *QUIET).read_result()
+    assert result["train/exact"] > 0.9
+    assert result["train/loss"] < 0.2
+
+
+def test_knn_knows_what_it_was_shown(train: Callable[..., Any], labelled: Any) -> None:
+    """Every test image is also a training image under another name: the nearest neighbour is the image itself."""
+    lines = (labelled / "labels.csv").read_text().splitlines()[1:41]
+    both = [f"{line.rsplit(',', 1)[0]},train" for line in lines[:20]]
+    folder = labelled.parent / "same"
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for line in lines[:20]:
+        name, label, _ = line.split(",")
+        content = (labelled / name).read_bytes()
+        (folder / name).write_bytes(content)
+        (folder / name.replace("images/", "images/again_")).write_bytes(content)
+        both.append(f"{name.replace('images/', 'images/again_')},{label},{'val' if len(both) < 25 else 'test'}")
+    (folder / "labels.csv").write_text("filename,label,split\n" + "\n".join(both) + "\n")
+    for view in ("characters", "whole"):
+        result = train(
+            "model=knn",
+            "model.k=1",
+            f"view={view}",
+            "data=csv",
+            f"data.root={folder}",
+            "data.split_column=split",
+            *QUIET,
+            at=view,
+        ).read_result()
+        assert result["test/exact"] == 1
+        assert result["val/exact"] == 1
+
+
+def test_early_stop(train: Callable[..., Any]) -> None:
+    result = train("debug=fast", "optim.epochs=6", "optim.lr=1e-12", "trainer.patience=2", *QUIET).read_result()
+    assert result["train/epochs"] == 3
+
+
+def test_mixed_precision(train: Callable[..., Any]) -> None:
+    assert "test/exact" in train(*FAST, "trainer.precision=bf16-mixed").read_result()
+
+
+@pytest.mark.slow
+def test_compiled_networks_keep_the_names_of_their_weights(train: Callable[..., Any]) -> None:
+    plain, compiled = (train(*FAST, f"trainer.compile={c}", at=c) for c in ("false", "true"))
+    assert load_file(plain.weights).keys() == load_file(compiled.weights).keys()
+
+
+def test_the_folder_rebuilds_the_recogniser(train: Callable[..., Any]) -> None:
+    folder: RunFolder = train("debug=fast", "optim.epochs=2", "optim.ema=0.5", "trainer.limit_batches=null", *QUIET)
+    again = experiment.prepare(folder.settings())
+    again.recognizer.model.load_state_dict(load_file(folder.weights))
+    again.recognizer.eval()
+    part = again.material.parts["test"]
+    views = torch.from_numpy(np.moveaxis(np.array(part.views[part.places]), -1, -3))
+    with torch.no_grad():
+        best = again.recognizer(views).argmax(-1).numpy()
+    with folder.predictions.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["answer"] for row in rows] == again.codec.texts(best)
+    assert [row["text"] for row in rows] == part.texts
+    assert again.material.hash == folder.read_result()["data/hash"]
+
+
+def test_the_record_is_flat_and_says_where_it_comes_from(train: Callable[..., Any]) -> None:
+    folder = train(*FAST, "group=study", "tags=[a]")
+    result = json.loads(folder.result.read_text())
+    assert all(not isinstance(value, dict) for value in result.values())
+    for key in (
+        "test/exact",
+        "test/exact_nocase",
+        "test/char",
+        "test/cer",
+        "test/ece",
+        "test/position_4",
+        "test/confused",
+    ):
+        assert key in result
+        assert key.replace("test/", "val/") in result
+    low, high = result["test/exact_ci"]
+    assert low <= result["test/exact"] <= high
+    assert result["group"] == "study"
+    assert result["seed"] == 1
+    assert result["version/torch"] == torch.__version__.partition("+")[0]
+    assert len(result["data/hash"]) == 64
+    assert result["params"] == sum(
+        p.numel() for p in load_file(folder.weights).values() if p.dtype == torch.float32
+    ) - sum(p.numel() for name, p in load_file(folder.weights).items() if "running" in name)
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine"])
+def test_the_learning_rate_rises_and_falls(schedule: str) -> None:
+    settings = optim(schedule=schedule, lr=0.1, warmup=0.25)
+    optimizer = settings.optimizer(nn.Linear(2, 2))
+    scheduler = settings.scheduler(optimizer, 100)
+    rates = []
+    for _ in range(100):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step() if len(rates) < 100 else None
+    assert 20 <= int(np.argmax(rates)) <= 26
+    assert max(rates) == pytest.approx(0.1, rel=0.02)
+    assert rates[0] < 0.02
+    assert rates[-1] < 0.001
+
+
+@pytest.mark.parametrize("kind", ["adamw", "adam", "adadelta", "sgd"])
+def test_only_matrices_decay(kind: str) -> None:
+    settings = optim(kind=kind, weight_decay=0.5)
+    optimizer = settings.optimizer(nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)))
+    settings.scheduler(optimizer, 10)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.5, 0.0]
+    assert [len(group["params"]) for group in optimizer.param_groups] == [1, 3]
