@@ -21,9 +21,9 @@ class CRNN(Model):
         super().__init__()
         self.features = nn.Sequential(
             conv_norm_relu(shape[0], width, 3, stride=2),
-            Residual(width, 2 * width, stride=2),
-            Residual(2 * width, 4 * width, stride=1),
-            nn.MaxPool2d((2, 1), ceil_mode=True),
+            Residual(width, 3 * width, stride=2),
+            nn.MaxPool2d((2, 1), ceil_mode=True),  # the width is the time: keep it
+            Residual(3 * width, 6 * width, stride=1),
         )
         channels, height, _ = output_shape(self.features, shape)
         self.squeeze = nn.Linear(channels * height, hidden)
