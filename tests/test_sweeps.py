@@ -6,10 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pytest
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.config_store import ConfigStore
-from hydra.core.plugins import Plugins
+from hydra.experimental.callback import Callback
 
 FOLDER = {
     "config.yaml",
@@ -23,28 +20,17 @@ FOLDER = {
 }
 
 
-class Recording(BasicSweeper):
-    """Keeps what the jobs return, as a sweeper that searches would."""
+class Recording(Callback):
+    """Keeps what the jobs return to Hydra, which is what a sweeper that searches is given."""
 
-    __module__ = "hydra_plugins.recording"  # the only place where Hydra takes a sweeper from
     returned: ClassVar[list[Any]] = []
 
-    def sweep(self, arguments: list[str]) -> Any:
-        batches = super().sweep(arguments)
-        self.returned[:] = [job.return_value for batch in batches for job in batch]
-        return batches
+    def on_job_end(self, config: Any, job_return: Any, **_: Any) -> None:
+        self.returned.append(job_return.return_value)
 
 
-@pytest.fixture
-def recording() -> list[Any]:
-    if Recording not in Plugins.instance().discover():
-        Plugins.instance().register(Recording)
-    node = {"_target_": "hydra_plugins.recording.Recording", "max_batch_size": None, "params": None}
-    ConfigStore.instance().store(group="hydra/sweeper", name="recording", node=node, provider="tests")
-    return Recording.returned
-
-
-def test_four_jobs_leave_four_whole_runs(cli: Callable[..., Any], tmp_path: Path, recording: list[Any]) -> None:
+def test_four_jobs_leave_four_whole_runs(cli: Callable[..., Any], tmp_path: Path) -> None:
+    Recording.returned.clear()
     code, _, err = cli(
         "-m",
         "model=cnn,resnet",
@@ -53,7 +39,7 @@ def test_four_jobs_leave_four_whole_runs(cli: Callable[..., Any], tmp_path: Path
         "debug=fast",
         "logger=wandb",
         "trainer.progress=false",
-        "hydra/sweeper=recording",
+        f"+hydra.callbacks.recording._target_={__name__}.Recording",
     )
     assert code == 0, err
     results = sorted(tmp_path.glob("runs/quickstart/*/*/result.json"))
@@ -64,8 +50,8 @@ def test_four_jobs_leave_four_whole_runs(cli: Callable[..., Any], tmp_path: Path
         (offline,) = (result.parent / "wandb").glob("offline-run-*/run-*.wandb")
         identities.add(offline.stem)
     assert len(identities) == 4
-    assert len(recording) == 4
-    assert all(isinstance(value, float) and 0 <= value <= 1 for value in recording)
+    assert len(Recording.returned) == 4
+    assert all(isinstance(value, float) and 0 <= value <= 1 for value in Recording.returned)
 
 
 def test_a_failing_job_is_told_and_the_others_run(cli: Callable[..., Any], tmp_path: Path) -> None:

@@ -192,7 +192,6 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
 
     best = torch.load(folder.best, map_location="cpu", weights_only=True)
     recognizer.load_state_dict(best["state_dict"])
-    recognizer.confused |= best["confused"]
     trainer.validate(recognizer, datamodule=data, verbose=False)
     trainer.test(recognizer, datamodule=data, verbose=False)
     if leads:

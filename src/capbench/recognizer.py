@@ -146,6 +146,9 @@ class Recognizer(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["confused"] = self.confused
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.confused = checkpoint["confused"]
+
     def configure_optimizers(self) -> Any:
         if self.model.in_one_pass:
             return None

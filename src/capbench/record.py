@@ -58,10 +58,10 @@ def _measured(
     recognizer: Recognizer, curves: Curves, checkpoints: Checkpoints, predictions: Sequence[Prediction]
 ) -> dict[str, Any]:
     right = sum(p.text == p.answer for p in predictions)
-    of_best_epoch = curves.rows[checkpoints.best_epoch - 1]
     return {
-        **recognizer.measured,
-        **{name: value for name, value in of_best_epoch.items() if name.startswith("train/")},
+        # Training as it ended, beside the best weights: that is where learning by heart shows.
+        **{name: value for name, value in curves.rows[-1].items() if name.startswith("train/")},
+        **{name: value for name, value in recognizer.measured.items() if not name.startswith("train/")},
         "test/exact_ci": metrics.wilson(right, len(predictions)),
         "test/images": len(predictions),
         **{f"{part}/confused": pairs for part, pairs in recognizer.confused.items()},
