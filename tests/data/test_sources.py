@@ -181,6 +181,12 @@ BAD: list[tuple[str, Callable[[Path], Any], list[str], str]] = [
     ("no labels", lambda f: (f / "labels.csv").unlink(), [], r"labels\.csv does not exist"),
     ("no column", lambda f: None, ["data.label_column=lable"], "has no column 'lable'; did you mean label"),
     ("binary CSV", lambda f: (f / "labels.csv").write_bytes(b"\xff\xfe\x00"), [], "no CSV file in UTF-8"),
+    (
+        "huge CSV",
+        lambda f: (f / "labels.csv").write_bytes(b"x" * (11 << 20)),
+        [],
+        r"labels\.csv: has over 10,485,760 bytes",
+    ),
     ("only a heading", lambda f: rows(f, "filename,label"), [], "holds no labelled image"),
     ("short row", lambda f: rows(f, "filename,label", "images/x.png"), [], r"labels\.csv:2: has fewer fields"),
     (

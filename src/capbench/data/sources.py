@@ -175,6 +175,7 @@ class Files:
             if path.stat().st_size > images.MOST_BYTES:
                 raise images.BadImage(f"has over {images.MOST_BYTES:,} bytes")
             return path.read_bytes()
+        # zipfile tells an unknown compression and a password with the last two.
         except (OSError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
             raise images.BadImage(f"cannot be read ({error})") from error
 
@@ -270,6 +271,8 @@ class Csv(Folder):
                 if any(row[column] is None for column in wanted):
                     raise Mistake(f"{line}: has fewer fields than the heading; fill the row")
                 yield line, row
+        except images.BadImage as error:
+            raise Mistake(f"{place}: {error}; mend it, or split the folder") from error
         except (UnicodeDecodeError, csv.Error) as error:
             raise Mistake(f"{place}: is no CSV file in UTF-8 ({error})") from error
 

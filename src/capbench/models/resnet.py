@@ -15,7 +15,7 @@ from capbench.ranges import Share
 
 
 class Timm(Model):
-    """A timm backbone and a linear head for each position."""
+    """A timm backbone and a head that finds each position."""
 
     def __init__(
         self,
