@@ -30,11 +30,9 @@ def save_captchas(folder: Path, count: int, symbols: str = "0123456789", length:
     """A labelled folder, images/ and labels.csv, of rendered captchas; returns their texts."""
     from PIL import Image
 
-    from capbench.render.reference import CaptchaPackage
-    from capbench.render.style import Style
+    from capbench.render.painter import Painter
 
-    style = Style(width=160, height=60, fonts=None, font_sizes=[42, 50, 56])
-    renderer = CaptchaPackage(style, symbols, length, length, seed)
+    renderer = Painter(style(), symbols, length, length, seed)
     (folder / "images").mkdir(parents=True)
     texts = []
     lines = ["filename,label,confidence"]
@@ -74,6 +72,16 @@ def composed(*overrides: str) -> dict[str, Any]:
 
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return plain(hydra.compose("train", with_presets_last(list(overrides))))
+
+
+def style(*overrides: str) -> Any:
+    """A style as the command line composes and checks it."""
+    from capbench.render.style import Style
+    from capbench.settings import build, check
+
+    settings = composed(*overrides)["style"]
+    check(settings, Style, "style")
+    return build(settings)
 
 
 @pytest.fixture

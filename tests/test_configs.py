@@ -87,4 +87,4 @@ def test_a_misspelt_key_in_a_preset_is_refused(group: str, tmp_path: Path, cli: 
 def test_every_option_is_short() -> None:
     for path in conf_dir().glob("**/*.yaml"):
         lines = path.read_text().splitlines()
-        assert len(lines) <= 40, f"{path.name} has grown long"
+        assert len(lines) <= 46, f"{path.name} has grown long"

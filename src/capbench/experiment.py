@@ -111,7 +111,7 @@ def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
     _check_sharing(hardware, optim, material, model)
     if hardware.compile:
         model.compile()  # in place: the names of the weights stay
-    texts = {name: part.texts for name, part in material.parts.items()}
+    texts = {name: material.parts[name].texts for name in ("val", "test")}
     return Experiment(
         settings=settings,
         material=material,
@@ -145,10 +145,8 @@ def _check_sharing(hardware: Hardware, optim: Optim, material: Material, model: 
             f"choose a multiple of {processes}"
         )
     for name, part in material.parts.items():
-        if len(part.samples) < processes:
-            raise Mistake(
-                f"data.split.{name}: {len(part.samples)} images are fewer than {processes} processes; add some"
-            )
+        if len(part) < processes:
+            raise Mistake(f"data.split.{name}: {len(part)} images are fewer than {processes} processes; add some")
 
 
 def build_model(settings: dict[str, Any], material: Material, view: View) -> tuple[Model, Codec]:
@@ -216,7 +214,7 @@ def _introduce(experiment: Experiment) -> None:
         _say(f"left out: {left_out}")
     if material.unseen:
         _say(f"training never shows {material.unseen!r}: texts with them will count as mistakes")
-    sizes = ", ".join(f"{name} {len(part.samples):,}" for name, part in material.parts.items())
+    sizes = ", ".join(f"{name} {len(part):,}" for name, part in material.parts.items())
     length = f"{codec.longest}" if codec.shortest == codec.longest else f"{codec.shortest} to {codec.longest}"
     model = experiment.settings["model"]["_target_"].rpartition(".")[2]
     size = sum(p.numel() for p in experiment.recognizer.model.parameters())

@@ -20,6 +20,7 @@ class _Seen(NamedTuple):
     """What is kept of each step until its epoch ends; on the device, so that no step waits for it."""
 
     numbers: torch.Tensor
+    targets: torch.Tensor
     best: torch.Tensor
     probability: torch.Tensor | None
     loss: torch.Tensor
@@ -80,13 +81,17 @@ class Recognizer(pl.LightningModule):
             return None
         scores = self(batch.views)
         loss = self.loss(scores, batch.targets)
-        self._seen.append(_Seen(batch.numbers, scores.detach().argmax(-1).to(torch.int16), None, loss.detach()))
+        self._seen.append(
+            _Seen(batch.numbers, batch.targets, scores.detach().argmax(-1).to(torch.int16), None, loss.detach())
+        )
         return loss
 
     def validation_step(self, batch: Batch, _: int) -> None:
         scores = self(batch.views)
         probability, best = scores.float().softmax(-1).max(-1)
-        self._seen.append(_Seen(batch.numbers, best.to(torch.int16), probability, self.loss(scores, batch.targets)))
+        self._seen.append(
+            _Seen(batch.numbers, batch.targets, best.to(torch.int16), probability, self.loss(scores, batch.targets))
+        )
 
     test_step = validation_step
 
@@ -112,12 +117,18 @@ class Recognizer(pl.LightningModule):
         best = torch.cat([s.best for s in seen])
         weights = torch.tensor([len(s.numbers) for s in seen], dtype=torch.float64)
         losses = torch.stack([s.loss for s in seen]).double().cpu()
-        columns: list[Any] = [numbers.cpu().numpy(), best.cpu().numpy().astype(np.int64), float(losses @ weights)]
+        targets = torch.cat([s.targets for s in seen]).cpu().numpy()
+        read = best.cpu().numpy().astype(np.int64)
+        columns: list[Any] = [numbers.cpu().numpy(), targets, read, float(losses @ weights)]
         if part != "train":
             columns.append(torch.cat([s.probability for s in seen if s.probability is not None]).cpu().numpy())
-        numbers, best, loss, *rest = self._of_all_ranks(columns)
+        numbers, targets, best, loss, *rest = self._of_all_ranks(columns)
         order = np.argsort(numbers, kind="stable")
-        texts = [self.texts[part][number] for number in numbers[order]]
+        # Training may never show a text twice; those of the other parts may hold symbols that it never shows.
+        if part == "train":
+            texts = self.codec.spell(targets[order])
+        else:
+            texts = [self.texts[part][number] for number in numbers[order]]
         if rest:
             self.readings = self.codec.read(best[order], rest[0][order])
             answers = [reading.text for reading in self.readings]

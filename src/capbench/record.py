@@ -80,7 +80,7 @@ def _size_of(material: Material, recognizer: Recognizer) -> dict[str, Any]:
         "alphabet": codec.alphabet.symbols,
         "length": [codec.shortest, codec.longest],
         "view/shape": list(material.shape),
-        **{f"data/{name}": len(part.samples) for name, part in material.parts.items()},
+        **{f"data/{name}": len(part) for name, part in material.parts.items()},
         "data/bad": len(material.bad),
         "data/hash": material.hash,
     }
@@ -103,10 +103,10 @@ def _side_by_side(view: np.ndarray) -> np.ndarray:
 def draw_inputs(material: Material, codec: Codec, data: Captchas, folder: RunFolder) -> None:
     """What the recogniser is fed: training views after augmentation, with their labels."""
     part = material.parts["train"]
-    numbers = np.arange(min(PICTURED, len(part.samples)))
+    numbers = np.arange(min(PICTURED, len(part)))
     batch = Views(part, codec, data.augment, data.seed)[Request(0, numbers)]
     views = [_side_by_side(np.moveaxis(view, -3, -1)) for view in batch.views.numpy()]
-    captions = [part.samples[number].text for number in numbers]
+    captions = codec.spell(batch.targets.numpy())
     pictures.sheet(folder.pictures / "inputs.png", views, captions, "what the recogniser is fed")
 
 

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Len
 
 from capbench.errors import Mistake
+from capbench.ranges import Count
 
 AUTO = "auto"
 UNKNOWN = -100  # the class number of a symbol outside the alphabet, which torch's cross-entropy passes over
 
 Over = Literal["positions", "time"]
+
+Length = Count | Annotated[list[Count], Len(2, 2)]
+
+
+def bounds(length: int | list[int], key: str = "data.length") -> tuple[int, int]:
+    """The shortest and the longest text; `key` names the setting in messages."""
+    shortest, longest = (length, length) if isinstance(length, int) else length
+    if shortest > longest:
+        raise Mistake(f"{key}: [{shortest}, {longest}] is reversed; write [shortest, longest]")
+    return shortest, longest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +117,11 @@ class Codec:
         for row, known in zip(numbers, rows, strict=True):
             row[: len(known)] = known
         return numbers
+
+    def spell(self, numbers: np.ndarray) -> list[str]:
+        """The texts that class numbers [text, longest] of `encode` stand for."""
+        symbols = np.array([*self.alphabet.symbols, ""])
+        return ["".join(row) for row in symbols[np.where(numbers == UNKNOWN, self.blank, numbers)].tolist()]
 
     def kept(self, best: np.ndarray) -> np.ndarray:
         """Which entries of the best classes [image, position or time] become symbols, bool of that shape."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from capbench.data.augment import Augment
-from capbench.data.module import Batches, Material, Views
+from capbench.data.module import Ahead, Batch, Batches, Material, Request, Views, ahead
 from capbench.errors import Mistake
 from capbench.settings import build
 from tests.conftest import composed
@@ -114,3 +118,75 @@ def test_augmentation_that_cannot_be_is_refused(steps: list[dict[str, object]], 
 def test_the_hash_is_of_the_content() -> None:
     assert material().hash == material("cache=null").hash
     assert material().hash != material("data.seed=2").hash
+
+
+FRESH = "data.fresh=true"
+
+
+@pytest.mark.parametrize("view", ["whole", "characters"])
+def test_fresh_images_are_new_in_each_epoch_and_the_same_again(view: str) -> None:
+    known = material(FRESH, f"view={view}")
+    part = known.parts["train"]
+    assert len(part) == 37
+
+    def epoch(number: int, workers: int = 0) -> list[Batch]:
+        sampler = Batches(len(part), 8, seed=1, whole=True, rank=0, ranks=1)
+        sampler.set_epoch(number)
+        views = Views(part, known.codec("positions"), None, seed=1)
+        kind = DataLoader if workers else Ahead
+        return list(kind(views, batch_size=None, sampler=sampler, num_workers=workers))
+
+    first, again, helped, second = epoch(0), epoch(0), epoch(0, workers=2), epoch(1)
+    for one, other, third in zip(first, again, helped, strict=True):
+        assert (one.views == other.views).all() and (one.views == third.views).all()
+        assert (one.targets == other.targets).all() and (one.targets == third.targets).all()
+    pictures = {view.numpy().tobytes() for batch in [*first, *second] for view in batch.views}
+    assert len(pictures) == 74
+
+
+def test_the_first_epoch_shows_what_would_be_stored() -> None:
+    fresh, stored = material(FRESH), material()
+    request = Request(0, np.arange(37))
+    views, texts = fresh.parts["train"].take(request)
+    kept, known = stored.parts["train"].take(request)
+    assert texts == known
+    assert np.abs(views.astype(int) - kept).max() <= 3  # drawn in grey, and in colour made grey
+
+
+def test_a_train_size_asks_for_certain_images() -> None:
+    known = material(FRESH, "data.train_size=5")
+    assert not known.parts["train"].renewed
+    assert len(known.parts["train"]) == 5
+
+
+def test_streams_of_other_settings_have_other_hashes() -> None:
+    hashes = {material(FRESH, *more).hash for more in ([], ["data.seed=2"], ["style.tilt=[-20,20]"])}
+    assert len(hashes | {material().hash}) == 4
+
+
+def test_ahead_keeps_the_order_and_passes_errors_on() -> None:
+    assert list(ahead(iter(range(50)), 3)) == list(range(50))
+
+    def broken() -> Iterator[int]:
+        yield 1
+        raise OSError("no more")
+
+    items = ahead(broken(), 3)
+    assert next(items) == 1
+    with pytest.raises(OSError, match="no more"):
+        next(items)
+
+
+def test_ahead_stops_when_nobody_listens() -> None:
+    made = []
+
+    def endless() -> Iterator[int]:
+        for number in itertools.count():
+            made.append(number)
+            yield number
+
+    items = ahead(endless(), 3)
+    assert next(items) == 0
+    items.close()  # type: ignore[attr-defined]
+    assert len(made) <= 6
+    assert not any(thread.name == "ahead" for thread in threading.enumerate())

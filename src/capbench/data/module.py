@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -18,6 +20,8 @@ from capbench.data.sources import Sample, Source
 from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.text import AUTO, Alphabet, Codec, Over
+
+T = TypeVar("T")
 
 
 class Batch(NamedTuple):
@@ -44,9 +48,45 @@ class Part:
     places: np.ndarray
     samples: list[Sample]
 
+    renewed = False
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
     @property
     def texts(self) -> list[str]:
         return [sample.text for sample in self.samples]
+
+    @property
+    def view_shape(self) -> tuple[int, ...]:
+        return self.views.shape[1:]
+
+    def take(self, request: Request) -> tuple[np.ndarray, list[str]]:
+        """Views uint8 [image, ...view] and texts of the images asked for."""
+        views = np.array(self.views[self.places[request.numbers]])
+        return views, [self.samples[number].text for number in request.numbers.tolist()]
+
+
+@dataclass(frozen=True)
+class Renewed(Part):
+    """A training part whose images the source draws anew in each epoch."""
+
+    source: Source
+    view: View
+    characters: int
+
+    renewed = True
+
+    def __len__(self) -> int:
+        return self.source.renewed
+
+    @property
+    def view_shape(self) -> tuple[int, ...]:
+        return self.take(Request(0, np.zeros(1, dtype=np.int64)))[0].shape[1:]
+
+    def take(self, request: Request) -> tuple[np.ndarray, list[str]]:
+        numbers = request.numbers.astype(np.int64) + request.epoch * len(self)
+        return self.source.renew(numbers, self.view, self.characters)
 
 
 class Material:
@@ -65,18 +105,22 @@ class Material:
             parts = splits.keep_fewer(parts, kept.digests, source.train_size)
         self.parts: dict[str, Part] = {}
         for name in splits.PARTS:
+            if name == "train" and source.renewed:
+                nothing = np.empty(0, dtype=np.int64)
+                self.parts[name] = Renewed(kept.views, nothing, [], source, view, self.longest)
+                continue
             places = np.flatnonzero(parts == name)
             if not len(places):
                 raise Mistake(f"data.split.{name}: leaves no image for it of {len(samples)}; ask for more")
             self.parts[name] = Part(kept.views, places, [samples[place] for place in places])
         self.alphabet = alphabet.settled(self.parts["train"].texts)
         self.unseen = self._check_texts(read_from_training=alphabet.symbols == AUTO)
-        self.hash = self._content_hash(kept.digests)
+        self.hash = self._content_hash(kept.digests, source)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of one view."""
-        height, width, channels = self.parts["train"].views.shape[-3:]
+        height, width, channels = self.parts["train"].view_shape[-3:]
         return channels, height, width
 
     def codec(self, over: Over) -> Codec:
@@ -101,9 +145,10 @@ class Material:
                     )
         return "".join(sorted(unseen))
 
-    def _content_hash(self, digests: np.ndarray) -> str:
-        """One hash of every image's pixels, text and part, whatever their order."""
-        rows = sorted(
+    def _content_hash(self, digests: np.ndarray, source: Source) -> str:
+        """One hash of every image's pixels, text and part, whatever their order; of a stream, what it is drawn by."""
+        stream = [source.key] if source.renewed else []
+        rows = stream + sorted(
             f"{name} {digests[place]:016x} {sample.text}"
             for name, part in self.parts.items()
             for place, sample in zip(part.places, part.samples, strict=True)
@@ -147,14 +192,13 @@ class Views(Dataset[Batch]):
     """Makes whole batches at once, since one copy of many images is far cheaper than many of one."""
 
     def __init__(self, part: Part, codec: Codec, augment: Augment | None, seed: int) -> None:
-        self.views = part.views
-        self.places = part.places
-        self.targets = torch.from_numpy(codec.encode(part.texts))
+        self.part = part
+        self.codec = codec
         self.augment = None if augment is None or augment.empty else augment
         self.seed = seed
 
     def __getitem__(self, request: Request) -> Batch:
-        views = np.array(self.views[self.places[request.numbers]])
+        views, texts = self.part.take(request)
         if self.augment is not None:
             pictures = views.reshape(-1, *views.shape[-3:])
             pieces = len(pictures) // max(len(views), 1)
@@ -163,9 +207,59 @@ class Views(Dataset[Batch]):
                 picture[...] = self.augment(picture, (self.seed, request.epoch, number, i % pieces))
         return Batch(
             torch.from_numpy(np.moveaxis(views, -1, -3)),
-            self.targets[request.numbers],
+            torch.from_numpy(self.codec.encode(texts)),
             torch.from_numpy(request.numbers),
         )
+
+
+class Ahead(DataLoader[Batch]):
+    """A loader whose next batches are made by a thread while this one is learned from."""
+
+    DEPTH = 4  # batches
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        return ahead(super().__iter__(), self.DEPTH)
+
+
+def ahead(items: Iterator[T], depth: int) -> Iterator[T]:
+    """`items` in their order, up to `depth` of them made beforehand by a thread; its errors are raised here."""
+    ready: Queue[tuple[bool, Any]] = Queue(depth)
+    unwanted = Event()
+
+    def offer(entry: tuple[bool, Any]) -> bool:
+        while not unwanted.is_set():
+            try:
+                ready.put(entry, timeout=0.1)
+            except Full:
+                continue
+            return True
+        return False
+
+    def make() -> None:
+        try:
+            for item in items:
+                if not offer((True, item)):
+                    return
+            offer((False, None))
+        except BaseException as error:
+            offer((False, error))
+
+    def take() -> Iterator[T]:
+        try:
+            while True:
+                there, item = ready.get()
+                if not there:
+                    if item is not None:
+                        raise item
+                    return
+                yield item
+        finally:
+            unwanted.set()
+            maker.join()
+
+    maker = Thread(target=make, name="ahead", daemon=True)
+    maker.start()
+    return take()
 
 
 class Captchas(pl.LightningDataModule):
@@ -197,14 +291,15 @@ class Captchas(pl.LightningDataModule):
         training = name == "train"
         ranks = self.trainer.world_size
         batches = Batches(
-            len(part.samples),
+            len(part),
             self.batch_size,
             self.seed if training else None,
             self.whole_epochs or not training,
             self.trainer.global_rank,
             ranks,
         )
-        return DataLoader(
+        kind = Ahead if part.renewed and self.workers == 0 else DataLoader
+        return kind(
             Views(part, self.codec, self.augment if training else None, self.seed),
             batch_size=None,
             sampler=batches,

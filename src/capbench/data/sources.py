@@ -13,20 +13,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-from annotated_types import Len
 
 from capbench import images
 from capbench.data.splits import Split
+from capbench.data.views import View, Whole
 from capbench.errors import Mistake, nearest
 from capbench.ranges import Count, Seed, Share
-from capbench.render.reference import CaptchaPackage
+from capbench.render.painter import Painter
+from capbench.render.reference import CaptchaPackage, Renderer
 from capbench.render.style import Style
-from capbench.text import AUTO, Alphabet
-
-Length = Count | Annotated[list[Count], Len(2, 2)]
+from capbench.text import AUTO, Alphabet, Length, bounds
 
 PART_SPACING = 1 << 40  # indices between the training, validation and test samples of one stream
 
@@ -68,19 +67,26 @@ class Source(ABC):
     def rule(self) -> Split | None:
         """How the images are parted, or None where each sample names its part."""
 
+    @property
+    def renewed(self) -> int:
+        """How many training images each epoch draws anew; 0 where all training images are among the samples."""
+        return 0
 
-def bounds(length: int | list[int]) -> tuple[int, int]:
-    shortest, longest = (length, length) if isinstance(length, int) else length
-    if shortest > longest:
-        raise Mistake(f"data.length: [{shortest}, {longest}] is reversed; write [shortest, longest]")
-    return shortest, longest
+    def renew(self, numbers: np.ndarray, view: View, characters: int) -> tuple[np.ndarray, list[str]]:
+        """Views uint8 [image, ...view] and texts of training images, counted from the first epoch's first."""
+        raise TypeError(f"{type(self).__name__} has its images once and for all")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Synthetic(Source):
-    """Rendered captchas. Sample i of a seed is the same for ever; the parts are far-apart ranges of i."""
+    """Rendered captchas. Sample i of a seed is the same for ever; the parts are far-apart ranges of i.
 
-    renderer: Literal["captcha"]
+    `fresh` training images are drawn anew for each epoch, without end and without storage; `train_size` asks for
+    certain images, the same in each epoch.
+    """
+
+    renderer: Literal["capbench", "captcha"]
+    fresh: bool
     style: Style
     alphabet: Alphabet
     length: Length
@@ -98,10 +104,12 @@ class Synthetic(Source):
             if not isinstance(getattr(self.split, part), int):
                 raise Mistake(f"data.split.{part}: {getattr(self.split, part)} is no count; say how many to render")
         bounds(self.length)
+        _ = self._renderer  # a style that cannot show these texts is refused here
 
     @cached_property
-    def _renderer(self) -> CaptchaPackage:
-        return CaptchaPackage(self.style, self.alphabet.symbols, *bounds(self.length), self.seed)
+    def _renderer(self) -> Renderer:
+        kind: type[Painter] | type[CaptchaPackage] = Painter if self.renderer == "capbench" else CaptchaPackage
+        return kind(self.style, self.alphabet.symbols, *bounds(self.length), self.seed)
 
     @cached_property
     def _indices(self) -> list[tuple[int, str]]:
@@ -110,6 +118,8 @@ class Synthetic(Source):
             if self.train_size > int(sizes["train"] or 0):
                 raise Mistake(f"data.train_size: {self.train_size} is more than data.split.train={sizes['train']}")
             sizes["train"] = self.train_size
+        if self.renewed:
+            sizes["train"] = 0
         return [
             (number * PART_SPACING + i, part)
             for number, (part, size) in enumerate(sizes.items())
@@ -118,22 +128,37 @@ class Synthetic(Source):
 
     @cached_property
     def samples(self) -> list[Sample]:
+        texts = self._renderer.texts(np.array([index for index, _ in self._indices], dtype=np.int64))
         return [
-            Sample(f"{part}_{index % PART_SPACING}", self._renderer.text(index), f"sample {index}", part)
-            for index, part in self._indices
+            Sample(f"{part}_{index % PART_SPACING}", text, f"sample {index}", part)
+            for (index, part), text in zip(self._indices, texts, strict=True)
         ]
 
     @cached_property
     def key(self) -> str:
-        engines = [version("captcha"), version("pillow"), version("numpy")]
-        settings = (self.style, self.alphabet, bounds(self.length), self.seed, self.split, self.train_size, engines)
-        return hashlib.sha256(repr(settings).encode()).hexdigest()
+        engines = [version(package) for package in ("captcha", "pillow", "numpy", "numba", "opencv-python-headless")]
+        stream = (self.renderer, self.fresh, self.style, self.alphabet, bounds(self.length), self.seed)
+        return hashlib.sha256(repr((stream, self.split, self.train_size, engines)).encode()).hexdigest()
 
     def image(self, number: int) -> np.ndarray:
         return self._renderer.sample(self._indices[number][0])[0]
 
     def lengths(self) -> tuple[int, int]:
         return bounds(self.length)
+
+    @property
+    def renewed(self) -> int:
+        return int(self.split.train or 0) if self.fresh and self.train_size is None else 0
+
+    def renew(self, numbers: np.ndarray, view: View, characters: int) -> tuple[np.ndarray, list[str]]:
+        renderer = self._renderer
+        if isinstance(renderer, Painter) and isinstance(view, Whole) and view.channel == "grey":
+            pictures = renderer.pictures(numbers, grey=True)
+            if view.size in (None, [self.style.height, self.style.width]):
+                return pictures, renderer.texts(numbers)
+        else:
+            pictures = renderer.pictures(numbers)
+        return np.stack([view(picture, characters) for picture in pictures]), renderer.texts(numbers)
 
 
 class Files:

@@ -28,7 +28,7 @@ class View(ABC):
 
     @abstractmethod
     def __call__(self, image: np.ndarray, characters: int) -> np.ndarray:
-        """From uint8 [height, width, 3 or 4] to [height, width, channel], or [character, height, width, channel]."""
+        """From uint8 [height, width, 1, 3 or 4] to [height, width, channel], or [character, height, width, channel]."""
 
 
 def pick(image: np.ndarray, channel: Channel) -> np.ndarray:
@@ -42,7 +42,7 @@ def pick(image: np.ndarray, channel: Channel) -> np.ndarray:
     if image.shape[2] == 4:
         alpha = image[:, :, 3:].astype(np.uint16)
         image = ((image[:, :, :3] * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
-    if channel == "colour":
+    if channel == "colour" or image.shape[2] == 1:
         return image
     return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)[:, :, None]
 

@@ -89,18 +89,21 @@ class AttendingHead(nn.Module):
     """
 
     SUMMARY = 16  # numbers that each cell contributes to the decision where to look
+    LAYOUT = 64  # numbers that all cells together are boiled down to for it
 
     def __init__(self, shape: Shape, positions: int, classes: int, dropout: float) -> None:
         super().__init__()
         channels, height, width = shape
         cells = height * width
         self.summary = nn.Linear(channels, self.SUMMARY)
-        self.look = nn.Linear(self.SUMMARY * cells, positions * cells)
+        self.layout = nn.Linear(self.SUMMARY * cells, self.LAYOUT)
+        self.look = nn.Linear(self.LAYOUT, positions * cells)
         self.dropout = nn.Dropout(dropout)
         self.classify = nn.Linear(channels, classes)
         self.positions = positions
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         cells = features.permute(0, 2, 3, 1).flatten(1, 2)  # [n, h·w, channel]: no copy where channels lie last
-        where = self.look(F.relu(self.summary(cells)).flatten(1)).unflatten(1, (self.positions, -1)).softmax(-1)
+        layout = F.relu(self.layout(F.relu(self.summary(cells)).flatten(1)))
+        where = self.look(layout).unflatten(1, (self.positions, -1)).softmax(-1)
         return self.classify(self.dropout(where @ cells))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import nn
 
+from capbench.errors import Mistake
 from capbench.models.base import Model, Shape
 from capbench.models.blocks import Pool, Residual, conv_norm_relu, output_shape, position_head
 from capbench.ranges import Count, Share
 
 
 class CNN(Model):
-    """A convolution for each of `stem` and a residual block for each of `widths`, all halving height and width."""
+    """A convolution that halves height and width for each of `stem`, and a residual block for each of `widths`."""
 
     def __init__(
         self,
@@ -23,17 +24,21 @@ class CNN(Model):
         *,
         stem: list[Count],
         widths: list[Count],
+        strides: list[Literal[1, 2]],
         pool: Pool,
         dropout: Share,
     ) -> None:
         super().__init__()
-        channels = [shape[0], *stem, *widths]
+        if len(strides) != len(widths):
+            raise Mistake(f"model.strides: {strides} are not one for each of model.widths={widths}; give as many")
         blocks: list[nn.Module] = []
-        for place, (inputs, outputs) in enumerate(pairwise(channels)):
-            if place < len(stem):
-                blocks.append(conv_norm_relu(inputs, outputs, 3, stride=2))
-            else:
-                blocks.append(Residual(inputs, outputs, stride=2))
+        inputs = shape[0]
+        for outputs in stem:
+            blocks.append(conv_norm_relu(inputs, outputs, 3, stride=2))
+            inputs = outputs
+        for outputs, stride in zip(widths, strides, strict=True):
+            blocks.append(Residual(inputs, outputs, stride))
+            inputs = outputs
         self.features = nn.Sequential(*blocks)
         self.head = position_head(output_shape(self.features, shape), positions, classes, pool, dropout)
 

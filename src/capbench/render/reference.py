@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,19 +13,27 @@ import captcha.image
 import numpy as np
 from captcha.image import ImageCaptcha
 
+from capbench.errors import Mistake
 from capbench.render.style import Style
 
 T = TypeVar("T")
 
 
 class Renderer(Protocol):
-    """What every renderer offers: the picture and the text of sample `index` of stream `seed`."""
+    """What every renderer offers of its stream, by index: texts, and pictures uint8 [height, width, 3]."""
+
+    def texts(self, indices: np.ndarray) -> list[str]: ...
+
+    def pictures(self, indices: np.ndarray) -> np.ndarray: ...
 
     def sample(self, index: int) -> tuple[np.ndarray, str]: ...
 
 
 class _Seeded:
-    """Stands where the package expects `secrets`: the same three draws, from the sample's own generator."""
+    """Stands where the package expects `secrets`: the same three draws, from the sample's own generator.
+
+    Whoever uses the package without asking for a sample gets what `secrets` gives.
+    """
 
     def __init__(self) -> None:
         self._local = threading.local()
@@ -35,20 +44,20 @@ class _Seeded:
         try:
             yield
         finally:
-            del self._local.rng
+            self._local.rng = None
 
     @property
-    def _rng(self) -> np.random.Generator:
-        return self._local.rng
+    def _rng(self) -> np.random.Generator | None:
+        return getattr(self._local, "rng", None)
 
     def choice(self, options: Sequence[T]) -> T:
-        return options[int(self._rng.integers(len(options)))]
+        return options[self.randbelow(len(options))]
 
     def randbelow(self, bound: int) -> int:
-        return int(self._rng.integers(bound))
+        return secrets.randbelow(bound) if self._rng is None else int(self._rng.integers(bound))
 
     def randbits(self, bits: int) -> int:
-        return int(self._rng.integers(1 << bits))
+        return secrets.randbits(bits) if self._rng is None else int(self._rng.integers(1 << bits))
 
 
 _draws: Any = _Seeded()
@@ -56,8 +65,8 @@ captcha.image.secrets = _draws  # the package draws from `secrets`, which cannot
 
 
 @lru_cache(maxsize=8)
-def _image_captcha(width: int, height: int, fonts: tuple[str, ...] | None, sizes: tuple[int, ...]) -> ImageCaptcha:
-    return ImageCaptcha(width, height, list(fonts) if fonts else None, sizes)
+def _image_captcha(width: int, height: int, fonts: tuple[str, ...], sizes: tuple[int, ...]) -> ImageCaptcha:
+    return ImageCaptcha(width, height, list(fonts), sizes)
 
 
 def sample_text(symbols: str, shortest: int, longest: int, rng: np.random.Generator) -> str:
@@ -70,6 +79,10 @@ class CaptchaPackage:
     """Sample `index` is the same bytes for ever, whichever process or thread draws it."""
 
     def __init__(self, style: Style, symbols: str, shortest: int, longest: int, seed: int) -> None:
+        if not (style.stretch and style.fade):
+            raise Mistake(
+                "data.renderer: captcha draws only as that package does; choose style=default, or data.renderer=capbench"
+            )
         self.style = style
         self.symbols = symbols
         self.shortest = shortest
@@ -79,17 +92,20 @@ class CaptchaPackage:
     def _generator(self, index: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=[self.seed, index]))
 
-    def text(self, index: int) -> str:
-        return sample_text(self.symbols, self.shortest, self.longest, self._generator(index))
+    def texts(self, indices: np.ndarray) -> list[str]:
+        return [
+            sample_text(self.symbols, self.shortest, self.longest, self._generator(index)) for index in indices.tolist()
+        ]
+
+    def pictures(self, indices: np.ndarray) -> np.ndarray:
+        return np.stack([self.sample(index)[0] for index in indices.tolist()])
 
     def sample(self, index: int) -> tuple[np.ndarray, str]:
         """The picture, uint8 [height, width, 3], and its text."""
         rng = self._generator(index)
         text = sample_text(self.symbols, self.shortest, self.longest, rng)
         style = self.style
-        painter = _image_captcha(
-            style.width, style.height, tuple(style.fonts) if style.fonts else None, tuple(style.font_sizes)
-        )
+        painter = _image_captcha(style.width, style.height, tuple(style.font_files), tuple(style.font_sizes))
         with _draws.drawing_from(rng):
             picture = painter.generate_image(text)
         return np.asarray(picture.convert("RGB")), text

@@ -1,32 +1,163 @@
-"""How a rendered captcha looks."""
+"""How a rendered captcha looks: plain settings, each checked on its own and against the others."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, fields
+from typing import Annotated, Literal
 
-from PIL import ImageFont
+from annotated_types import Ge, Le, Len
+from captcha.image import DEFAULT_FONTS
 
 from capbench.errors import Mistake
-from capbench.ranges import Pixels
+from capbench.ranges import Byte, CountOrZero
+from capbench.render.glyphs import check_font, font_file
+
+Side = Annotated[int, Ge(8), Le(1024)]
+FontSize = Annotated[int, Ge(5), Le(200)]
+Part = Annotated[float, Ge(0), Le(1)]
+Number = Annotated[float, Ge(-360), Le(360)]
+
+Range = Annotated[list[Number], Len(2, 2)]
+Shares = Annotated[list[Part], Len(2, 2)]
+Levels = Annotated[list[Byte], Len(2, 2)]
+Counts = Annotated[list[Annotated[int, Ge(0), Le(2000)]], Len(2, 2)]
+Sizes = Annotated[list[Annotated[float, Ge(1), Le(64)]], Len(2, 2)]
+Blur = Annotated[list[Annotated[float, Ge(0), Le(8)]], Len(2, 2)]
+Quality = Annotated[list[Annotated[int, Ge(1), Le(100)]], Len(2, 2)]
+
+
+def check_order(settings: object, at: str) -> None:
+    """Refuse every pair whose first number is the greater."""
+    for field in fields(settings):  # type: ignore[arg-type]
+        value = getattr(settings, field.name)
+        pair = isinstance(value, list) and len(value) == 2 and all(isinstance(v, int | float) for v in value)
+        if pair and field.name not in ("font_sizes", "warp") and value[0] > value[1]:
+            raise Mistake(f"{at}.{field.name}: {value} is reversed; write [lowest, highest]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Colour:
+    """A random colour.
+
+    Without `saturation`, red, green and blue are each drawn from `levels`. With it, the brightest of them is, and a
+    hue is drawn, or is the text's.
+    """
+
+    levels: Levels
+    saturation: Shares | None
+    hue: Literal["own", "text"]
+
+    def __post_init__(self) -> None:
+        check_order(self, "style: colour")
+        if self.hue == "text" and self.saturation is None:
+            raise Mistake("style: colour.hue: text needs a saturation, such as [0.5, 1.0]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gradient:
+    """From the background's colour to another one, in a direction drawn anew for each picture."""
+
+    to: Colour
+    angle: Range
+
+    def __post_init__(self) -> None:
+        check_order(self, "style.gradient")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """A layer of noise; each item has a colour of its own, or the text's where `colour` is null."""
+
+    count: Counts
+    size: Sizes
+    colour: Colour | None
+    behind: bool
+
+    def __post_init__(self) -> None:
+        check_order(self, f"style.noise ({type(self).__name__})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Specks(Noise):
+    """Tiny diagonal strokes of `size` pixels, anywhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dots(Noise):
+    """Round dots of `size` pixels across, anywhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arc(Noise):
+    """Lower halves of ellipses, `size` pixels thick, as the captcha package draws its curve."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line(Noise):
+    """Straight strokes, `size` pixels thick, `length` a share of the width, `tilt` in degrees."""
+
+    length: Shares
+    tilt: Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wave(Noise):
+    """Sine waves over a `length` of the width; `amplitude` a share of the height, `period` of the width."""
+
+    length: Shares
+    amplitude: Shares
+    period: Annotated[list[Annotated[float, Ge(0.02), Le(10)]], Len(2, 2)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """Size and type of a rendered captcha; what it leaves out is the renderer's own."""
+    """A style; conf/style/default.yaml says what each setting means."""
 
-    width: Pixels
-    height: Pixels
+    width: Side
+    height: Side
+
     fonts: list[str] | None
-    font_sizes: list[Pixels]
+    font_sizes: list[FontSize]
+    outline: Part
+    stretch: bool
+    tilt: Range
+    warp: Shares
+
+    align: Literal["left", "centre", "spread"]
+    margin: Part
+    overlap: Range
+    spaces: Part
+    play: Range
+    lift: Range
+
+    text: Colour
+    own_colours: bool
+    opacity: Shares
+    fade: bool
+    hard: bool
+    scatter: Annotated[float, Ge(0), Le(8)]
+    hatch: CountOrZero
+
+    background: Colour
+    gradient: Gradient | None
+    grain: Byte
+    noise: list[Noise]
+
+    smooth: bool
+    blur: Blur
+    jpeg: Quality | None
 
     def __post_init__(self) -> None:
+        check_order(self, "style")
         if not self.font_sizes:
             raise Mistake("style.font_sizes: is empty; give one or more sizes in pixels, such as [42, 50, 56]")
-        for font in self.fonts or []:
-            if not Path(font).is_file():
-                raise Mistake(f"style.fonts: {font} is not a file; give the paths of TrueType fonts")
-            try:
-                ImageFont.truetype(font, self.font_sizes[0])
-            except OSError as error:
-                raise Mistake(f"style.fonts: {font} cannot be read as a font ({error})") from error
+        if self.fonts is not None and not self.fonts:
+            raise Mistake("style.fonts: is empty; give paths of TrueType fonts, or null for the captcha package's own")
+        if self.text.hue == "text":
+            raise Mistake("style.text.hue: text would be its own; set own")
+        for font in self.font_files:
+            check_font(font, "")
+
+    @property
+    def font_files(self) -> list[str]:
+        return [font_file(font) for font in self.fonts] if self.fonts else list(DEFAULT_FONTS)

@@ -1,0 +1,161 @@
+"""Speeds as ratios against their peers: measured in turn in one run, several times, the median counts.
+
+The machine's load changes from minute to minute and hits both sides alike, so a ratio holds where a speed does not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from captcha.image import ImageCaptcha
+from tqdm import tqdm
+
+from capbench import rendering
+from capbench.errors import Mistake, nearest
+from capbench.files import replacing
+from capbench.ranges import Count
+from capbench.render.painter import Painter
+from capbench.settings import build, check
+from capbench.text import bounds
+
+Timed = Callable[[], float]
+"""Does some work and tells its speed."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is compared: two callables that do the same, or the same amount, and tell how many a second."""
+
+    name: str
+    ours: Timed
+    peer: Timed
+    unit: str
+
+
+def schema(*, only: str | None, rounds: Count, out: str) -> None:
+    """The verb's own settings; the others are those of the training that is timed."""
+
+
+def measure(settings: dict[str, Any]) -> str:
+    """Measure the wanted pairs, write them down, and tell them as a table."""
+    own = {key: settings.pop(key) for key in ("only", "rounds", "out")}
+    check(own, schema)
+    with tempfile.TemporaryDirectory(prefix="capbench-") as folder:
+        pairs = [*render_pairs(settings, Path(folder)), *train_pairs(settings, Path(folder))]
+        wanted = [pair for pair in pairs if pair.name.startswith(own["only"] or "")]
+        if not wanted:
+            raise Mistake(f"only: {own['only']} begins no name; {nearest(own['only'], [pair.name for pair in pairs])}")
+        rows = [_measured(pair, own["rounds"]) for pair in tqdm(wanted, desc="bench", unit="pair", leave=False)]
+    with replacing(Path(own["out"])) as file:
+        json.dump(rows, file, indent=1)
+    width = max(len(row["name"]) for row in rows)
+    head = f"{'':{width}} {'ours':>12} {'peer':>12} {'ratio':>8}"
+    lines = [
+        f"{row['name']:{width}} {row['ours']:>12,.0f} {row['peer']:>12,.0f} {row['ratio']:>8.2f}  {row['unit']}"
+        for row in rows
+    ]
+    return "\n".join([head, *lines])
+
+
+def _measured(pair: Pair, rounds: int) -> dict[str, Any]:
+    pair.ours(), pair.peer()  # compiled, cached, loaded: once, untimed
+    speeds = []
+    for number in range(rounds):
+        # Each goes first every other time.
+        if number % 2:
+            peer, ours = pair.peer(), pair.ours()
+        else:
+            ours, peer = pair.ours(), pair.peer()
+        speeds.append((ours, peer))
+    return {
+        "name": pair.name,
+        "ours": statistics.median(ours for ours, _ in speeds),
+        "peer": statistics.median(peer for _, peer in speeds),
+        "ratio": statistics.median(ours / peer for ours, peer in speeds),
+        "unit": pair.unit,
+    }
+
+
+def _speed(work: Callable[[], Any], amount: int) -> float:
+    start = time.perf_counter()
+    work()
+    return amount / (time.perf_counter() - start)
+
+
+def render_pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:
+    """The renderer beside the captcha package on one core, beside itself on two, and beside memory."""
+    style, symbols = build(settings["style"]), settings["alphabet"]["symbols"]
+    painter = Painter(style, symbols, *bounds(settings["data"]["length"]), 1)
+    package = ImageCaptcha(style.width, style.height, style.font_files, tuple(style.font_sizes))
+    many, few = np.arange(4096), 256
+    texts = painter.texts(many)
+
+    def paint(grey: bool, threads: int) -> Timed:
+        return lambda: _speed(lambda: painter.pictures(many, grey=grey, threads=threads), len(many))
+
+    def package_paint(mode: str) -> Timed:
+        return lambda: _speed(lambda: [package.generate_image(t).convert(mode) for t in texts[:few]], few)
+
+    def fill(channels: int) -> Timed:
+        # As the renderer does: new memory, every byte of it written.
+        shape = (len(many), style.height, style.width, channels)
+        return lambda: _speed(lambda: np.empty(shape, np.uint8).fill(200), len(many))
+
+    def write() -> float:
+        with tempfile.TemporaryDirectory(dir=folder) as out, _silence():
+            run = {"length": settings["data"]["length"], "seed": 1, "count": len(many), "format": "png", "sheet": False}
+            run |= {"alphabet": settings["alphabet"], "style": settings["style"], "out": f"{out}/ours"}
+            return _speed(lambda: rendering.render(run), len(many))
+
+    def package_write() -> float:
+        def write_few() -> None:
+            for number, text in enumerate(texts[:few]):
+                package.write(text, f"{out}/{number}.png")
+
+        with tempfile.TemporaryDirectory(dir=folder) as out:
+            return _speed(write_few, few)
+
+    return [
+        Pair("render/grey", paint(True, 1), package_paint("L"), "images/s on one core; peer: captcha package"),
+        Pair("render/colour", paint(False, 1), package_paint("RGB"), "images/s on one core; peer: captcha package"),
+        Pair("render/grey_threads", paint(True, 2), paint(True, 1), "images/s on two threads; peer: on one"),
+        Pair("render/colour_threads", paint(False, 2), paint(False, 1), "images/s on two threads; peer: on one"),
+        Pair("render/grey_floor", paint(True, 1), fill(1), "images/s on one core; peer: writing the pixels once"),
+        Pair("render/colour_floor", paint(False, 1), fill(3), "images/s on one core; peer: writing the pixels once"),
+        Pair("render/png", write, package_write, "PNG files/s, all cores; peer: ImageCaptcha.write in a loop"),
+    ]
+
+
+def train_pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:
+    """Whole trainings of one epoch: fed by the renderer, and with the same images ready in memory."""
+    from capbench import experiment
+    from capbench.runs import RunFolder
+
+    def trained(fresh: bool) -> Timed:
+        def run() -> float:
+            changed = settings | {"data": settings["data"] | {"fresh": fresh}, "cache": str(folder / "cache")}
+            with tempfile.TemporaryDirectory(dir=folder) as where, _silence():
+                run_folder = RunFolder(Path(where) / "run")
+                experiment.run(changed, run_folder, resumed=False)
+                return float(run_folder.read_result()["train/images_per_second"])
+
+        return run
+
+    return [Pair("train/fresh", trained(True), trained(False), "images/s; peer: the same images ready in memory")]
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """What is said while it works goes nowhere."""
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield

@@ -1,0 +1,153 @@
+"""Every glyph that a style can show, rasterised once by FreeType and kept at several times its size.
+
+A kernel that looks up the nearest point of an enlarged glyph reads what bilinear interpolation of the glyph itself
+would give, with one load instead of four.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from captcha.image import DEFAULT_FONTS
+from fontTools.ttLib import TTFont, TTLibError
+from PIL import Image, ImageDraw, ImageFont
+
+from capbench.errors import Mistake, nearest
+
+ENLARGED = 3  # texels to a pixel
+TOUCHED = 6  # coverage from which on a point counts as ink; its area then equals the package's
+BORDER = 2  # empty texels around each glyph, so that a rounded address still hits
+
+# Columns of Atlas.sizes: the ink's width and height, the tile's, how far the ink's centre lies below the line's.
+INK_W, INK_H, TILE_W, TILE_H, DROP = range(5)
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """Glyph s of face f; the last symbol is the space, which has a tile and no ink. Outlined faces follow the filled."""
+
+    ink: np.ndarray
+    """uint8, all enlarged glyphs one behind another"""
+    start: np.ndarray
+    """int64 [face, symbol], where a glyph begins in `ink`"""
+    shape: np.ndarray
+    """int64 [face, symbol, 2], its rows and columns of texels, borders among them"""
+    sizes: np.ndarray
+    """float64 [face, symbol, 5], in pixels"""
+
+
+def bundled_fonts() -> dict[str, Path]:
+    """Fonts that come with the packages CapBench needs, by file name."""
+    spec = importlib.util.find_spec("matplotlib")
+    assert spec is not None and spec.origin is not None
+    folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
+    found = [*sorted(folder.glob("*.ttf")), *map(Path, DEFAULT_FONTS)]
+    return {path.name: path for path in found}
+
+
+def font_file(name: str) -> str:
+    """The path of a font: a path as it is, or the file name of a bundled one."""
+    if Path(name).is_file():
+        return name
+    bundled = bundled_fonts()
+    if name not in bundled:
+        raise Mistake(f"style.fonts: {name} is no file and no bundled font; {nearest(name, bundled)}")
+    return str(bundled[name])
+
+
+def check_font(path: str, symbols: str) -> None:
+    """Refuse what is no font, or lacks a glyph of the alphabet."""
+    try:
+        with TTFont(path, fontNumber=0, lazy=True) as font:
+            known = font.getBestCmap() or {}
+    except (TTLibError, OSError, AssertionError, KeyError, ValueError) as error:
+        raise Mistake(f"style.fonts: {path} cannot be read as a font ({error})") from error
+    lacking = "".join(symbol for symbol in symbols if ord(symbol) not in known)
+    if lacking:
+        raise Mistake(f"style.fonts: {path} has no glyph for {lacking!r}; choose another font, or leave them out")
+
+
+@lru_cache(maxsize=8)
+def rasterise(
+    fonts: tuple[str, ...], sizes: tuple[int, ...], symbols: str, outlined: bool, stretch: bool, fade: bool
+) -> Atlas:
+    """The atlas of all fonts in all sizes; `stretch` and `fade` give tiles and edges as the captcha package does."""
+    faces = [(ImageFont.truetype(font, size), outline) for outline in ([False, True] if outlined else [False])
+             for font in fonts for size in sizes]  # fmt: skip
+    glyphs: list[np.ndarray] = []
+    measures: list[tuple[float, float, float, float, float]] = []
+    for face, outline in faces:
+        for symbol in [*symbols, " "]:
+            ink, drop = _ink(face, symbol, outline)
+            tile = _tile(face, symbol) if stretch else _set_width(face, symbol, ink)
+            glyphs.append(_enlarged_as_pasted(ink) if fade else _enlarged(ink))
+            measures.append((ink.shape[1], ink.shape[0], *tile, drop))
+    shape = np.array([glyph.shape for glyph in glyphs], dtype=np.int64).reshape(len(faces), -1, 2)
+    ends = np.cumsum([glyph.size for glyph in glyphs])
+    return Atlas(
+        ink=np.concatenate([glyph.ravel() for glyph in glyphs]),
+        start=np.concatenate([[0], ends[:-1]]).astype(np.int64).reshape(len(faces), -1),
+        shape=shape,
+        sizes=np.array(measures, dtype=np.float64).reshape(len(faces), -1, 5),
+    )
+
+
+def _ink(face: ImageFont.FreeTypeFont, symbol: str, outline: bool) -> tuple[np.ndarray, float]:
+    """Coverage of the glyph, uint8 [height, width], cut to its ink, and how far its centre lies below the line's."""
+    room = 2 * int(face.size) + 8
+    canvas = Image.new("L", (room + 2 * int(face.size) * len(symbol), 2 * room))
+    pen = ImageDraw.Draw(canvas)
+    if outline:
+        thick = max(1, round(face.size / 24))
+        pen.text((room // 2, room // 2), symbol, font=face, fill=255, stroke_width=thick, stroke_fill=255)
+        pen.text((room // 2, room // 2), symbol, font=face, fill=0)
+    else:
+        pen.text((room // 2, room // 2), symbol, font=face, fill=255)
+    box = canvas.getbbox()
+    if box is None:
+        return np.zeros((1, 1), dtype=np.uint8), 0.0
+    ascent, descent = face.getmetrics()
+    return np.asarray(canvas.crop(box)), (box[1] + box[3]) / 2 - (room // 2 + (ascent + descent) / 2)
+
+
+def _tile(face: ImageFont.FreeTypeFont, symbol: str) -> tuple[float, float]:
+    """Width and height of the box into which the captcha package stretches the ink."""
+    _, _, right, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((1, 1), symbol, font=face)
+    return float(int(right)), float(int(bottom))
+
+
+def _set_width(face: ImageFont.FreeTypeFont, symbol: str, ink: np.ndarray) -> tuple[float, float]:
+    """The room on the line that the font gives the glyph."""
+    return max(face.getlength(symbol), float(ink.shape[1])), float(ink.shape[0])
+
+
+def _enlarged(ink: np.ndarray) -> np.ndarray:
+    """Bilinear interpolation of the glyph, which fades out over its border, at ENLARGED points to a pixel."""
+    padded = np.pad(ink, 1)
+    rows, columns = padded.shape
+    large = cv2.resize(padded, (columns * ENLARGED, rows * ENLARGED), interpolation=cv2.INTER_LINEAR)
+    spare = ENLARGED - BORDER
+    return np.ascontiguousarray(large[spare : large.shape[0] - spare, spare : large.shape[1] - spare])
+
+
+def _enlarged_as_pasted(ink: np.ndarray) -> np.ndarray:
+    """As `_enlarged`, with the thick hard edges that the captcha package gives its characters.
+
+    It turns and resizes pictures with transparency, where a point between ink and nothing keeps the ink's full
+    colour, and then forgets the transparency: whatever ink has touched is ink.
+    """
+    padded = Image.fromarray(np.pad(ink, 2))
+    columns, rows = padded.size
+    # Its turned pixels lie anywhere between the glyph's; a third of one aside is as good as any, and whole texels.
+    third = Image.Transform.AFFINE, (1, 0, 1 / ENLARGED, 0, 1, 1 / ENLARGED), Image.Resampling.BILINEAR
+    moved = padded.transform(padded.size, *third)
+    large = np.asarray(moved.resize((columns * ENLARGED, rows * ENLARGED), Image.Resampling.BICUBIC))
+    spare = 2 * ENLARGED - BORDER - 1
+    rows, columns = (side * ENLARGED + 2 * BORDER for side in ink.shape)
+    touched = large[spare : spare + rows, spare : spare + columns] >= TOUCHED
+    return np.ascontiguousarray(touched * np.uint8(255))

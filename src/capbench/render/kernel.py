@@ -1,0 +1,541 @@
+"""The compiled kernel: a range of samples, straight into an array.
+
+Every function is a pure function of its arguments and releases the GIL, so that threads share a batch. A picture is
+drawn into planes [channel, height, width]: one of luminance, or three of colour; drawing is linear in the colours, so
+the one is the grey of the three. All that is random comes from `draws`, by address.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from capbench.render.draws import CHARACTER, NOISE, PICTURE, TEXT, between, draw, whole_between
+from capbench.render.glyphs import BORDER, DROP, ENLARGED, INK_H, INK_W, TILE_H, TILE_W
+
+# Rows that say what to draw a colour from: [lowest level, highest, lowest saturation or -1, highest, hue of the text].
+# Rows of noise: kind, behind, count (2), size (2), colour's own, colour row (5), then what the kind needs (6).
+COLOUR_COLUMNS = 5
+KIND, BEHIND, COUNT, SIZE, OWN, COLOUR = 0, 1, 2, 4, 6, 7
+FORM = COLOUR + COLOUR_COLUMNS
+NOISE_COLUMNS = FORM + 6
+SPECKS, DOTS, ARC, LINE, WAVE = range(5)
+LEFT, CENTRE, SPREAD = range(3)
+
+ARC_STEPS = 40
+WAVE_STEP = 3.0  # pixels between the points of a wave
+NATURAL_ROOM = 0.35  # how far beyond its tile a warped glyph may reach, as a share of the tile
+
+
+class Look(NamedTuple):
+    """A style as numbers."""
+
+    outlined_from: int  # the first outlined face; the number of faces where there is none
+    outline: float
+    stretch: bool
+    tilt_low: float
+    tilt_high: float
+    warp_x: float
+    warp_y: float
+    align: int
+    margin: float
+    overlap_low: float
+    overlap_high: float
+    spaces: float
+    play_low: float
+    play_high: float
+    lift_low: float
+    lift_high: float
+    own_colours: bool
+    opacity_low: float
+    opacity_high: float
+    fade: bool
+    hard: bool
+    scatter: float
+    hatch: int
+    gradient: bool
+    angle_low: float
+    angle_high: float
+    grain: float
+    smooth: bool
+    text: np.ndarray
+    background: np.ndarray
+    gradient_to: np.ndarray
+    noise: np.ndarray
+    specks: np.ndarray
+    """int64 [size, pixel, 2]: the pixels of a speck, as x and y; those beyond its number of pixels lie far outside"""
+
+
+@njit(nogil=True, cache=True)
+def texts(seed, first, indices, symbols, shortest, longest, classes, lengths):
+    """Fill classes int64 [sample, longest] (-1 behind a text) and lengths [sample]: uniform, each on its own."""
+    for row in range(len(indices)):
+        index = first + indices[row]
+        size, _, _, _ = draw(seed, index, TEXT, 0)
+        lengths[row] = whole_between(shortest, longest, size)
+        for place in range(longest):
+            classes[row, place] = -1
+        for place in range(lengths[row]):
+            symbol, _, _, _ = draw(seed, index, TEXT, 1 + place)
+            classes[row, place] = int(symbol * symbols)
+
+
+@njit(nogil=True, cache=True)
+def paint(look, ink, start, shape, sizes, seed, indices, classes, lengths, pictures, boxes):
+    """Draw uint8 pictures [sample, height, width, 1 or 3] and the boxes of their characters.
+
+    Boxes are float32 [sample, longest, 4]: left, top, right, bottom of each character's tile in pixels.
+    """
+    _, height, width, channels = pictures.shape
+    planes = np.empty((channels, height, width), dtype=np.uint8)
+    sums = np.empty(width, dtype=np.float32)
+    tiles = np.empty((2 * boxes.shape[1], 8), dtype=np.float64)
+    tables = np.empty((channels + 1, 256), dtype=np.int64)
+    colour = np.empty(3, dtype=np.float64)
+    other = np.empty(3, dtype=np.float64)
+    for row in range(len(indices)):
+        index = indices[row]
+        text_r, text_g, text_b, _ = draw(seed, index, PICTURE, 0)
+        pick_colour(look.text, text_r, text_g, text_b, 0.0, colour)
+        hue = hue_of(colour)
+        _fill(look, seed, index, hue, planes, other)
+        for layer in range(len(look.noise)):
+            if look.noise[layer, BEHIND] > 0:
+                _draw_noise(look, layer, seed, index, colour, hue, planes, other)
+        _write(
+            look, ink, start, shape, sizes, seed, index, classes[row], lengths[row],
+            planes, tiles, tables, colour, other, boxes[row],
+        )  # fmt: skip
+        for layer in range(len(look.noise)):
+            if look.noise[layer, BEHIND] == 0:
+                _draw_noise(look, layer, seed, index, colour, hue, planes, other)
+        for channel in range(channels):
+            if look.smooth:
+                _smooth(planes[channel], sums, pictures[row], channel)
+            else:
+                pictures[row, :, :, channel] = planes[channel]
+
+
+@njit(nogil=True, cache=True)
+def pick_colour(source, first, second, third, text_hue, colour):
+    """A colour from its row of settings and three draws, into float64 [red, green, blue]."""
+    if source[2] < 0:
+        colour[0] = whole_between(source[0], source[1], first)
+        colour[1] = whole_between(source[0], source[1], second)
+        colour[2] = whole_between(source[0], source[1], third)
+        return
+    brightest = whole_between(source[0], source[1], first)
+    saturation = between(source[2], source[3], second)
+    hue = (text_hue if source[4] > 0 else third) * 6.0
+    for channel in range(3):
+        # How far the channel lies from its own pure hue, on the wheel of six.
+        distance = abs((hue - 2.0 * channel + 3.0) % 6.0 - 3.0)
+        strength = min(1.0, max(0.0, 2.0 - distance))
+        colour[channel] = np.round(brightest * (1.0 - saturation * (1.0 - strength)))
+
+
+@njit(nogil=True, cache=True)
+def hue_of(colour):
+    """The place of a colour on the wheel, 0 to 1; 0 for a grey."""
+    red, green, blue = colour[0], colour[1], colour[2]
+    highest, lowest = max(red, green, blue), min(red, green, blue)
+    if highest == lowest:
+        return 0.0
+    span = highest - lowest
+    if highest == red:
+        return ((green - blue) / span % 6.0) / 6.0
+    if highest == green:
+        return ((blue - red) / span + 2.0) / 6.0
+    return ((red - green) / span + 4.0) / 6.0
+
+
+@njit(nogil=True, cache=True, inline="always")
+def level(colour, channel, channels):
+    """What a colour leaves in a plane."""
+    if channels == 1:
+        return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+    return colour[channel]
+
+
+@njit(nogil=True, cache=True)
+def _fill(look, seed, index, hue, planes, colour):
+    """Background: plain or a gradient, and grain on it."""
+    channels, height, width = planes.shape
+    first, second, third, turn = draw(seed, index, PICTURE, 1)
+    pick_colour(look.background, first, second, third, hue, colour)
+    if not look.gradient:
+        for channel in range(channels):
+            planes[channel] = np.uint8(level(colour, channel, channels) + 0.5)
+    else:
+        end = np.empty(3, dtype=np.float64)
+        first, second, third, _ = draw(seed, index, PICTURE, 2)
+        pick_colour(look.gradient_to, first, second, third, hue, end)
+        angle = math.radians(between(look.angle_low, look.angle_high, turn))
+        across, down = math.cos(angle), math.sin(angle)
+        reach = abs(across) * width + abs(down) * height
+        for channel in range(channels):
+            low, high = level(colour, channel, channels), level(end, channel, channels)
+            for y in range(height):
+                part = 0.5 + (down * (y + 0.5 - height / 2) - across * width / 2) / reach
+                for x in range(width):
+                    planes[channel, y, x] = np.uint8(low + (high - low) * (part + across * (x + 0.5) / reach) + 0.5)
+    if look.grain > 0:
+        salt, _, _, _ = draw(seed, index, PICTURE, 3)
+        for y in range(height):
+            for x in range(width):
+                shift = (2.0 * _scramble(salt, y * width + x) - 1.0) * look.grain
+                for channel in range(channels):
+                    planes[channel, y, x] = np.uint8(min(255.0, max(0.0, planes[channel, y, x] + shift + 0.5)))
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _scramble(salt, place):
+    """A cheap number from 0 to below 1 for each pixel, of one properly drawn number."""
+    mixed = np.uint64(salt * 4294967296.0) ^ (np.uint64(place) * np.uint64(0x9E3779B97F4A7C15))
+    mixed = (mixed ^ (mixed >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (mixed >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@njit(nogil=True, cache=True)
+def _write(look, ink, start, shape, sizes, seed, index, classes, length, planes, tiles, tables, colour, other, boxes):
+    """The characters: their faces and places first, then their pixels."""
+    channels, _height, width = planes.shape
+    space = sizes.shape[1] - 1
+    filled = look.outlined_from
+    count = 0
+    total = 0.0
+    for place in range(length):
+        face, gap, near, kind = draw(seed, index, CHARACTER, place * 8)
+        face = int(face * filled) + (filled if kind < look.outline else 0)
+        if gap < look.spaces:
+            other_face, _, _, gap_near = draw(seed, index, CHARACTER, place * 8 + 4)
+            other_face = int(other_face * filled)
+            tiles[count, 0] = -1
+            tiles[count, 1] = sizes[other_face, space, TILE_W]
+            tiles[count, 2] = gap_near
+            total += tiles[count, 1]
+            count += 1
+        tiles[count, 0] = place
+        tiles[count, 1] = sizes[face, classes[place], TILE_W]
+        tiles[count, 2] = near
+        tiles[count, 3] = face
+        total += tiles[count, 1]
+        count += 1
+    average = math.floor(total / length)
+    extent = 0.0
+    for tile in range(count):
+        tiles[tile, 4] = extent  # where it begins on the line
+        extent += tiles[tile, 1]
+        if tile < count - 1 or look.align == LEFT:
+            extent -= math.floor(average * between(look.overlap_low, look.overlap_high, tiles[tile, 2]) + 0.5)
+    _, _, _, shift = draw(seed, index, PICTURE, 0)
+    shift = between(look.play_low, look.play_high, shift)
+    squeeze = 1.0
+    begin = 0.0
+    if look.align == LEFT:
+        squeeze = min(1.0, width / total)
+        begin = math.floor(average * look.margin) + shift
+    elif look.align == CENTRE:
+        squeeze = min(1.0, width * (1.0 - 2.0 * look.margin) / extent)
+        begin = (width / squeeze - extent) / 2 + shift
+    for tile in range(count):
+        place = int(tiles[tile, 0])
+        if place < 0:
+            continue
+        advance = tiles[tile, 1]
+        left = begin + tiles[tile, 4]
+        if look.align == SPREAD:
+            cell = width * (1.0 - 2.0 * look.margin) / length
+            _, play, _, _ = draw(seed, index, CHARACTER, place * 8 + 4)
+            left = width * look.margin + (place + 0.5) * cell - advance / 2
+            left += between(look.play_low, look.play_high, play)
+        if tile == 0 or look.own_colours or look.opacity_low < look.opacity_high or place == 0:
+            first, second, third, strong = draw(seed, index, CHARACTER, place * 8 + 3)
+            if look.own_colours:
+                pick_colour(look.text, first, second, third, 0.0, other)
+            else:
+                other[:] = colour
+            _mix(other, between(look.opacity_low, look.opacity_high, strong), look.fade, look.hard, channels, tables)
+        face = int(tiles[tile, 3])
+        symbol = classes[place]
+        _stamp(
+            look, ink, start[face, symbol], shape[face, symbol], sizes[face, symbol], seed, index, place,
+            left, advance, squeeze, planes, tables, boxes[place],
+        )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _mix(colour, opacity, fade, hard, channels, tables):
+    """What each coverage from 0 to 255 adds to a plane, and in the last row what it keeps; both times 65,536.
+
+    `fade` is how the captcha package pastes: the darker the ink, the thinner, and darker still at its edges.
+    """
+    grey = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+    for coverage in range(256):
+        share = coverage / 255.0
+        if hard:
+            share = 1.0 if coverage >= 128 else 0.0
+        strength = share * opacity
+        if fade:
+            strength = min(255.0, math.floor(math.floor(share * grey + 0.5) * 1.97)) / 255.0
+        tables[channels, coverage] = int((1.0 - strength) * 65536.0 + 0.5)
+        if not fade:
+            share = 1.0
+        for channel in range(channels):
+            tables[channel, coverage] = int(strength * share * level(colour, channel, channels) * 65536.0 + 0.5)
+
+
+@njit(nogil=True, cache=True)
+def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, squeeze, planes, tables, box):
+    """One character: each pixel of its tile looks up the point of the glyph that lands there.
+
+    From tile to glyph: a quadrilateral with moved corners, as big as the turned ink, then the turn. Along a row both
+    coordinates of the glyph change evenly.
+    """
+    channels, height, width = planes.shape
+    turn, move_x, move_y, lift = draw(seed, index, CHARACTER, place * 8 + 1)
+    corner_x1, corner_y1, corner_x2, corner_y2 = draw(seed, index, CHARACTER, place * 8 + 2)
+    angle = math.radians(between(look.tilt_low, look.tilt_high, turn))
+    cos, sin = math.cos(angle), math.sin(angle)
+    ink_w, ink_h = sizes[INK_W], sizes[INK_H]
+    turned_w = _whole_pixels(ink_w / 2, (abs(ink_w * cos) + abs(ink_h * sin)) / 2)
+    turned_h = _whole_pixels(ink_h / 2, (abs(ink_w * sin) + abs(ink_h * cos)) / 2)
+    tile_w, tile_h, room = sizes[TILE_W], sizes[TILE_H], 0.0
+    if look.stretch:
+        top = math.floor((height - tile_h) / 2)
+    else:
+        tile_w, tile_h, room = turned_w, turned_h, NATURAL_ROOM
+        left += (advance - tile_w) / 2
+        top = (height - tile_h) / 2 + sizes[DROP]
+    top += between(look.lift_low, look.lift_high, lift)
+
+    reach_x, reach_y = tile_w * look.warp_x * move_x, tile_h * look.warp_y * move_y
+    x1, x2 = math.trunc(between(-reach_x, reach_x, corner_x1)), math.trunc(between(-reach_x, reach_x, corner_x2))
+    y1, y2 = math.trunc(between(-reach_y, reach_y, corner_y1)), math.trunc(between(-reach_y, reach_y, corner_y2))
+    full_w, full_h = tile_w + abs(x1) + abs(x2), tile_h + abs(y1) + abs(y2)
+    scale_x, scale_y = turned_w / full_w, turned_h / full_h
+
+    box[0], box[1] = left * squeeze, top
+    box[2], box[3] = (left + tile_w) * squeeze, top + tile_h
+    first_x = max(0, math.floor((left - room * tile_w) * squeeze))
+    last_x = min(width, math.ceil((left + (1.0 + room) * tile_w) * squeeze))
+    first_y = max(0, math.floor(top - room * tile_h))
+    last_y = min(height, math.ceil(top + (1.0 + room) * tile_h))
+    rows, columns = shape[0], shape[1]
+    rough = look.scatter > 0 or look.hatch > 0
+    salt, _, _, _ = draw(seed, index, CHARACTER, place * 8 + 5)
+    for y in range(first_y, last_y):
+        down = y + 0.5 - top
+        # The point of the turned ink under tile column 0, and its change for each tile column.
+        at_x = (x1 - 2.0 * x1 * down / tile_h) * scale_x - turned_w / 2
+        at_y = (y1 + (full_h - y2 - y1) * down / tile_h) * scale_y - turned_h / 2
+        step_x = ((full_w - x2 - x1) / tile_w + 2.0 * (x1 + x2) * down / (tile_w * tile_h)) * scale_x
+        step_y = (-2.0 * y1 / tile_w + 2.0 * (y1 + y2) * down / (tile_w * tile_h)) * scale_y
+        # From there to texels, by picture column.
+        du = (cos * step_x + sin * step_y) * ENLARGED / squeeze
+        dv = (cos * step_y - sin * step_x) * ENLARGED / squeeze
+        u = (cos * at_x + sin * at_y + ink_w / 2) * ENLARGED + BORDER + du * (0.5 - left * squeeze)
+        v = (cos * at_y - sin * at_x + ink_h / 2) * ENLARGED + BORDER + dv * (0.5 - left * squeeze)
+        low, high = _inside(u, du, columns, float(first_x), float(last_x))
+        low, high = _inside(v, dv, rows, low, high)
+        x_from, x_to = math.ceil(low), math.floor(high) + 1
+        x_to = min(x_to, last_x)
+        if x_from >= x_to:
+            continue
+        if rough:
+            _rough_row(look, ink, start, rows, columns, u, v, du, dv, x_from, x_to, y, salt, planes, tables)
+            continue
+        u_fixed, v_fixed = int((u + du * x_from) * 65536.0), int((v + dv * x_from) * 65536.0)
+        du_fixed, dv_fixed = int(du * 65536.0), int(dv * 65536.0)
+        for channel in range(channels):
+            line = planes[channel, y]
+            add = tables[channel]
+            keep = tables[channels]
+            u_now, v_now = u_fixed, v_fixed
+            for x in range(x_from, x_to):
+                coverage = ink[start + (v_now >> 16) * columns + (u_now >> 16)]
+                line[x] = np.uint8((np.int64(line[x]) * keep[coverage] + add[coverage] + 32768) >> 16)
+                u_now += du_fixed
+                v_now += dv_fixed
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _whole_pixels(middle, half):
+    """How many pixels `middle` ± `half` touches: Pillow's size of a turned picture."""
+    return math.ceil(middle + half - 1e-9) - math.floor(middle - half + 1e-9)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _inside(origin, step, size, low, high):
+    """The part of [low, high] where origin + step·x lies safely within [0, size)."""
+    least, most = 0.02, size - 0.02
+    if abs(step) < 1e-9:
+        return (low, high) if least <= origin <= most else (1.0, 0.0)
+    one, two = (least - origin) / step, (most - origin) / step
+    return max(low, min(one, two)), min(high, max(one, two))
+
+
+@njit(nogil=True, cache=True)
+def _rough_row(look, ink, start, rows, columns, u, v, du, dv, x_from, x_to, y, salt, planes, tables):
+    """A row of a character whose points are scattered, or that is left out on a hatch."""
+    channels, _, width = planes.shape
+    for x in range(x_from, x_to):
+        if look.hatch > 0 and x % look.hatch == 0 and y % look.hatch == 0:
+            continue
+        u_now, v_now = u + du * x, v + dv * x
+        if look.scatter > 0:
+            u_now += (2.0 * _scramble(salt, 2 * (y * width + x)) - 1.0) * look.scatter * ENLARGED
+            v_now += (2.0 * _scramble(salt, 2 * (y * width + x) + 1) - 1.0) * look.scatter * ENLARGED
+        if not (0 <= u_now < columns and 0 <= v_now < rows):
+            continue
+        coverage = ink[start + int(v_now) * columns + int(u_now)]
+        for channel in range(channels):
+            kept = np.int64(planes[channel, y, x]) * tables[channels, coverage]
+            planes[channel, y, x] = np.uint8((kept + tables[channel, coverage] + 32768) >> 16)
+
+
+@njit(nogil=True, cache=True)
+def _draw_noise(look, layer, seed, index, text_colour, hue, planes, colour):
+    """One layer of noise."""
+    _, height, width = planes.shape
+    settings = look.noise[layer]
+    kind, form = int(settings[KIND]), settings[FORM:]
+    stream = NOISE + layer
+    how_many, _, _, _ = draw(seed, index, stream, 0)
+    for item in range(whole_between(settings[COUNT], settings[COUNT + 1], how_many)):
+        a, b, c, big = draw(seed, index, stream, 1 + 4 * item)
+        size = between(settings[SIZE], settings[SIZE + 1], big)
+        if settings[OWN] > 0:
+            first, second, third, _ = draw(seed, index, stream, 2 + 4 * item)
+            pick_colour(settings[COLOUR : COLOUR + COLOUR_COLUMNS], first, second, third, hue, colour)
+        else:
+            colour[:] = text_colour
+        if kind == SPECKS:
+            x, y = int(a * (width + 1)), int(b * (height + 1))
+            pixels = look.specks[min(int(size + 0.5), len(look.specks) - 1)]
+            for pixel in range(len(pixels)):
+                _dot(planes, x + pixels[pixel, 0], y + pixels[pixel, 1], colour, 1.0, 0)
+        elif kind == DOTS:
+            _capsule(planes, a * width, b * height, a * width, b * height, size, colour, look.hard, look.hatch)
+        elif kind == ARC:
+            d, e, _, _ = draw(seed, index, stream, 3 + 4 * item)
+            _arc(planes, a, b, c, d, e, size, colour, look.hard)
+        elif kind == LINE:
+            d, e, _, _ = draw(seed, index, stream, 3 + 4 * item)
+            half = between(form[0], form[1], c) * width / 2
+            angle = math.radians(between(form[2], form[3], d))
+            x, y, across, down = a * width, b * height, half * math.cos(angle), half * math.sin(angle)
+            _line(planes, x - across, y - down, x + across, y + down, size, colour, look.hard, look.hatch)
+        else:
+            d, e, phase, _ = draw(seed, index, stream, 3 + 4 * item)
+            _wave(planes, form, a, b, c, d, phase, size, colour, look.hard, look.hatch)
+
+
+@njit(nogil=True, cache=True)
+def _arc(planes, a, b, c, d, e, size, colour, hard):
+    """The lower part of an ellipse whose box is drawn as the captcha package draws it."""
+    _, height, width = planes.shape
+    fifth_w, fifth_h = width // 5, height // 5
+    left = int(a * (fifth_w + 1))
+    right = int(b * (width - fifth_w + 1)) + fifth_w
+    top = int(c * (height - 2 * fifth_h + 1)) + fifth_h
+    bottom = int(d * (height - top - fifth_h + 1)) + top
+    end = math.radians(160 + int(e * 41))
+    begin = math.radians(int((e * 41) % 1.0 * 21))
+    middle_x, middle_y = (left + right) / 2, (top + bottom) / 2
+    radius_x, radius_y = (right - left) / 2, (bottom - top) / 2
+    step = (end - begin) / ARC_STEPS
+    turn_cos, turn_sin = math.cos(step), math.sin(step)
+    cos, sin = math.cos(begin), math.sin(begin)
+    x, y = middle_x + radius_x * cos, middle_y + radius_y * sin
+    for _ in range(ARC_STEPS):
+        cos, sin = cos * turn_cos - sin * turn_sin, sin * turn_cos + cos * turn_sin
+        next_x, next_y = middle_x + radius_x * cos, middle_y + radius_y * sin
+        _line(planes, x, y, next_x, next_y, size, colour, hard, 0)
+        x, y = next_x, next_y
+
+
+@njit(nogil=True, cache=True)
+def _wave(planes, form, a, b, c, d, phase, size, colour, hard, hatch):
+    _, height, width = planes.shape
+    length = between(form[0], form[1], c) * width
+    amplitude = between(form[2], form[3], d) * height
+    period = between(form[4], form[5], (d * 97.0) % 1.0) * width
+    left = a * (width - length)
+    base = amplitude + b * max(0.0, height - 2 * amplitude)
+    steps = math.ceil(length / WAVE_STEP)
+    turn = 2 * math.pi * phase
+    x, y = left, base + amplitude * math.sin(turn)
+    for step in range(1, steps + 1):
+        next_x = left + length * step / steps
+        next_y = base + amplitude * math.sin(turn + 2 * math.pi * (next_x - left) / period)
+        _line(planes, x, y, next_x, next_y, size, colour, hard, hatch)
+        x, y = next_x, next_y
+
+
+@njit(nogil=True, cache=True)
+def _line(planes, x1, y1, x2, y2, size, colour, hard, hatch):
+    """A straight piece: one pixel thick without half-tones, as Pillow draws it, or thicker with soft edges."""
+    if size >= 1.5:
+        _capsule(planes, x1, y1, x2, y2, size, colour, hard, hatch)
+        return
+    steps = int(max(abs(math.floor(x2 + 0.5) - math.floor(x1 + 0.5)), abs(math.floor(y2 + 0.5) - math.floor(y1 + 0.5))))
+    for step in range(steps + 1):
+        part = step / max(steps, 1)
+        x, y = x1 + (x2 - x1) * part, y1 + (y2 - y1) * part
+        _dot(planes, math.floor(x + 0.5), math.floor(y + 0.5), colour, 1.0, hatch)
+
+
+@njit(nogil=True, cache=True)
+def _capsule(planes, x1, y1, x2, y2, size, colour, hard, hatch):
+    """All points within half of `size` from a straight piece; a dot where it has no length."""
+    _, height, width = planes.shape
+    half = size / 2
+    along_x, along_y = x2 - x1, y2 - y1
+    length = along_x * along_x + along_y * along_y
+    for y in range(max(0, math.floor(min(y1, y2) - half - 1)), min(height, math.ceil(max(y1, y2) + half + 1))):
+        for x in range(max(0, math.floor(min(x1, x2) - half - 1)), min(width, math.ceil(max(x1, x2) + half + 1))):
+            off_x, off_y = x + 0.5 - x1, y + 0.5 - y1
+            part = 0.0
+            if length > 0:
+                part = min(1.0, max(0.0, (off_x * along_x + off_y * along_y) / length))
+            off_x -= part * along_x
+            off_y -= part * along_y
+            coverage = half + 0.5 - math.sqrt(off_x * off_x + off_y * off_y)
+            if hard:
+                coverage = 1.0 if coverage >= 0.5 else 0.0
+            if coverage > 0:
+                _dot(planes, x, y, colour, min(1.0, coverage), hatch)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _dot(planes, x, y, colour, coverage, hatch):
+    channels, height, width = planes.shape
+    if not (0 <= x < width and 0 <= y < height) or (hatch > 0 and x % hatch == 0 and y % hatch == 0):
+        return
+    for channel in range(channels):
+        old = float(planes[channel, y, x])
+        planes[channel, y, x] = np.uint8(old + (level(colour, channel, channels) - old) * coverage + 0.5)
+
+
+@njit(nogil=True, cache=True)
+def _smooth(plane, sums, picture, channel):
+    """Pillow's SMOOTH: 3×3, five times the middle; the outermost pixels stay as they are."""
+    height, width = plane.shape
+    for x in range(width):
+        picture[0, x, channel] = plane[0, x]
+        picture[height - 1, x, channel] = plane[height - 1, x]
+    share, half, four = np.float32(1.0 / 13.0), np.float32(0.5), np.float32(4.0)
+    for y in range(1, height - 1):
+        above, here, below = plane[y - 1], plane[y], plane[y + 1]
+        for x in range(width):
+            sums[x] = np.float32(above[x]) + np.float32(here[x]) + np.float32(below[x])
+        picture[y, 0, channel] = here[0]
+        picture[y, width - 1, channel] = here[width - 1]
+        for x in range(1, width - 1):
+            whole = sums[x - 1] + sums[x] + sums[x + 1] + four * np.float32(here[x])
+            picture[y, x, channel] = np.uint8(whole * share + half)

@@ -1,0 +1,216 @@
+"""CapBench's own renderer: whole batches, compiled, over threads; sample `index` alone is the same bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw
+
+from capbench.errors import Mistake
+from capbench.render import glyphs, kernel
+from capbench.render.draws import PICTURE, between, draw
+from capbench.render.style import Arc, Colour, Dots, Line, Noise, Specks, Style, Wave
+
+SHARE = 32  # samples that are worth handing to a thread
+TIGHTEST = 0.35  # a longer text may be squeezed to this share of its width
+TALLEST = 1.35  # a character may reach this many times the picture's height
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="render")
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Draws texts of `shortest` to `longest` of `symbols` in a style; `seed` names the stream."""
+
+    style: Style
+    symbols: str
+    shortest: int
+    longest: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        for font in self.style.font_files:
+            glyphs.check_font(font, self.symbols)
+        sizes = self._atlas.sizes[:, :-1]
+        widest, tallest = float(sizes[..., glyphs.TILE_W].max()), float(sizes[..., glyphs.TILE_H].max())
+        if tallest > TALLEST * self.style.height:
+            raise Mistake(
+                f"style.font_sizes: {self.style.font_sizes} give characters {tallest:.0f} pixels high in a picture of "
+                f"{self.style.height}; choose smaller ones or a greater style.height"
+            )
+        room = self.style.width * (1 - (2 * self.style.margin if self.style.align != "left" else 0))
+        if self.longest * widest * TIGHTEST > room:
+            raise Mistake(
+                f"style.width: {self.style.width} has no room for {self.longest} characters up to {widest:.0f} pixels "
+                f"wide; choose a greater width, smaller style.font_sizes or a shorter data.length"
+            )
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in ("style", "symbols", "shortest", "longest", "seed")}
+
+    @cached_property
+    def _atlas(self) -> glyphs.Atlas:
+        style = self.style
+        return glyphs.rasterise(
+            tuple(self.style.font_files),
+            tuple(style.font_sizes),
+            self.symbols,
+            style.outline > 0,
+            style.stretch,
+            style.fade,
+        )
+
+    @cached_property
+    def _look(self) -> kernel.Look:
+        return _look(self.style, len(self.style.font_files) * len(self.style.font_sizes))
+
+    def classes(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Symbol numbers int64 [sample, longest], -1 behind a text, and lengths [sample]."""
+        classes = np.empty((len(indices), self.longest), dtype=np.int64)
+        lengths = np.empty(len(indices), dtype=np.int64)
+        kernel.texts(self.seed, 0, indices, len(self.symbols), self.shortest, self.longest, classes, lengths)
+        return classes, lengths
+
+    def texts(self, indices: np.ndarray) -> list[str]:
+        letters = np.array([*self.symbols, ""])
+        return ["".join(row) for row in letters[self.classes(indices)[0]].tolist()]
+
+    def sample(self, index: int) -> tuple[np.ndarray, str]:
+        """The picture, uint8 [height, width, 3], and its text."""
+        indices = np.array([index], dtype=np.int64)
+        return self.pictures(indices)[0], self.texts(indices)[0]
+
+    def pictures(self, indices: np.ndarray, *, grey: bool = False, threads: int | None = None) -> np.ndarray:
+        """uint8 [sample, height, width, 3], or [sample, height, width, 1] in grey."""
+        return self.drawn(indices, grey=grey, threads=threads)[0]
+
+    def drawn(
+        self, indices: np.ndarray, *, grey: bool = False, threads: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Pictures, and where their characters stand: float32 [sample, longest, 4] of left, top, right, bottom."""
+        indices = np.ascontiguousarray(indices, dtype=np.int64)
+        style = self.style
+        pictures = np.empty((len(indices), style.height, style.width, 1 if grey else 3), dtype=np.uint8)
+        boxes = np.full((len(indices), self.longest, 4), np.nan, dtype=np.float32)
+        classes, lengths = self.classes(indices)
+        atlas, look = self._atlas, self._look
+
+        def paint(part: slice) -> None:
+            kernel.paint(
+                look, atlas.ink, atlas.start, atlas.shape, atlas.sizes, self.seed,
+                indices[part], classes[part], lengths[part], pictures[part], boxes[part],
+            )  # fmt: skip
+            self._finish(indices[part], pictures[part])
+
+        parts = _parts(len(indices), threads or len(os.sched_getaffinity(0)))
+        if len(parts) == 1:
+            paint(parts[0])
+        else:
+            list(_threads().map(paint, parts))
+        return pictures, boxes
+
+    def _finish(self, indices: np.ndarray, pictures: np.ndarray) -> None:
+        """Blur and JPEG, which OpenCV does best."""
+        style = self.style
+        if style.jpeg is None and style.blur[1] == 0:
+            return
+        for index, picture in zip(indices.tolist(), pictures, strict=True):
+            spread, quality, _, _ = draw(self.seed, index, PICTURE, 4)
+            sigma = between(style.blur[0], style.blur[1], spread)
+            if sigma > 0:
+                picture[...] = cv2.GaussianBlur(picture, (0, 0), sigma).reshape(picture.shape)
+            if style.jpeg is not None:
+                wanted = round(between(style.jpeg[0], style.jpeg[1], quality))
+                _, content = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, wanted])
+                kind = cv2.IMREAD_GRAYSCALE if picture.shape[2] == 1 else cv2.IMREAD_COLOR
+                picture[...] = np.asarray(cv2.imdecode(content, kind)).reshape(picture.shape)[..., ::-1]
+
+
+def _parts(count: int, threads: int) -> list[slice]:
+    """Even shares for the threads, none too small to be worth one."""
+    shares = max(1, min(threads, count // SHARE))
+    edges = [count * share // shares for share in range(shares + 1)]
+    return [slice(low, high) for low, high in pairwise(edges)]
+
+
+def _colour_row(colour: Colour) -> list[float]:
+    return [*colour.levels, *(colour.saturation or [-1.0, -1.0]), float(colour.hue == "text")]
+
+
+KINDS: list[type[Noise]] = [Specks, Dots, Arc, Line, Wave]
+
+
+def _noise_row(noise: Noise) -> list[float]:
+    form: list[float] = []
+    if isinstance(noise, Line):
+        form = [*noise.length, *noise.tilt]
+    elif isinstance(noise, Wave):
+        form = [*noise.length, *noise.amplitude, *noise.period]
+    colour = _colour_row(noise.colour) if noise.colour else [0.0] * kernel.COLOUR_COLUMNS
+    head = [KINDS.index(type(noise)), noise.behind, *noise.count, *noise.size, noise.colour is not None]
+    row = [*map(float, head), *colour, *form]
+    return row + [0.0] * (kernel.NOISE_COLUMNS - len(row))
+
+
+def _speck_pixels() -> np.ndarray:
+    """The pixels of Pillow's shortest diagonal line in widths 0 to 3, int64 [width, pixel, 2]."""
+    middle, most = 8, 8
+    table = np.full((4, most, 2), -10_000, dtype=np.int64)
+    for width in range(1, 4):
+        canvas = Image.new("L", (16, 16))
+        ImageDraw.Draw(canvas).line(((middle, middle), (middle - 1, middle - 1)), fill=1, width=width)
+        rows, columns = np.nonzero(np.asarray(canvas))
+        table[width, : len(rows)] = np.stack([columns, rows], axis=1) - middle
+    return table
+
+
+def _look(style: Style, faces: int) -> kernel.Look:
+    """A style as the kernel's numbers."""
+    aligns: Sequence[str] = ("left", "centre", "spread")
+    noise = [_noise_row(layer) for layer in style.noise]
+    end = style.gradient.to if style.gradient else style.background
+    return kernel.Look(
+        outlined_from=faces,
+        outline=float(style.outline),
+        stretch=style.stretch,
+        tilt_low=float(style.tilt[0]),
+        tilt_high=float(style.tilt[1]),
+        warp_x=float(style.warp[0]),
+        warp_y=float(style.warp[1]),
+        align=aligns.index(style.align),
+        margin=float(style.margin),
+        overlap_low=float(style.overlap[0]),
+        overlap_high=float(style.overlap[1]),
+        spaces=float(style.spaces),
+        play_low=float(style.play[0]),
+        play_high=float(style.play[1]),
+        lift_low=float(style.lift[0]),
+        lift_high=float(style.lift[1]),
+        own_colours=style.own_colours,
+        opacity_low=float(style.opacity[0]),
+        opacity_high=float(style.opacity[1]),
+        fade=style.fade,
+        hard=style.hard,
+        scatter=float(style.scatter),
+        hatch=int(style.hatch),
+        gradient=style.gradient is not None,
+        angle_low=float(style.gradient.angle[0] if style.gradient else 0.0),
+        angle_high=float(style.gradient.angle[1] if style.gradient else 0.0),
+        grain=float(style.grain),
+        smooth=style.smooth,
+        text=np.array(_colour_row(style.text)),
+        background=np.array(_colour_row(style.background)),
+        gradient_to=np.array(_colour_row(end)),
+        noise=np.array(noise, dtype=np.float64).reshape(len(noise), kernel.NOISE_COLUMNS),
+        specks=_speck_pixels(),
+    )

@@ -1,0 +1,162 @@
+"""Rendered captchas as a labelled folder: resumable, each file whole or not there."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from capbench.errors import Mistake
+from capbench.files import replacing
+from capbench.ranges import Count, Seed
+from capbench.render.painter import Painter
+from capbench.render.style import Style
+from capbench.report import pictures
+from capbench.settings import build, check
+from capbench.text import AUTO, Alphabet, Length, bounds
+
+CHUNK = 128  # pictures
+SHEET = 48  # pictures
+SETTINGS = "render.json"  # beside the images: what they were drawn with
+
+
+def schema(
+    *,
+    alphabet: Alphabet,
+    style: Style,
+    length: Length,
+    seed: Seed,
+    count: Count,
+    out: str,
+    format: Literal["png", "npy", "zip"],
+    sheet: bool,
+) -> None:
+    """The settings of the verb, by name and type; the check reads this signature."""
+
+
+def render(settings: dict[str, Any]) -> str:
+    """Check the settings, draw what they say, and tell where it lies."""
+    check(settings, schema)
+    alphabet: Alphabet = build(settings["alphabet"])
+    if alphabet.symbols == AUTO:
+        raise Mistake("alphabet.symbols: auto cannot be rendered; choose an alphabet, such as alphabet=digits")
+    shortest, longest = bounds(settings["length"], "length")
+    painter = Painter(build(settings["style"]), alphabet.symbols, shortest, longest, settings["seed"])
+    out, count, kind = Path(settings["out"]), settings["count"], settings["format"]
+    if settings["sheet"]:
+        return f"sheet: {draw_sheet(painter, out / 'sheet.png')}"
+    drawn_with = {key: settings[key] for key in ("alphabet", "style", "length", "seed", "format")}
+    if kind == "zip":
+        where = write_zip(painter, count, out.with_suffix(".zip"), drawn_with)
+    else:
+        where = write_folder(painter, count, out, drawn_with, as_array=kind == "npy")
+    return f"{count:,} captchas: {where}"
+
+
+def draw_sheet(painter: Painter, path: Path) -> Path:
+    """The first samples in one picture, each with its text."""
+    numbers = np.arange(SHEET)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    style = painter.style
+    title = f"{style.width}×{style.height}, {len(painter.symbols)} symbols"
+    return pictures.sheet(path, list(painter.pictures(numbers)), painter.texts(numbers), title)
+
+
+def write_folder(painter: Painter, count: int, folder: Path, drawn_with: dict[str, Any], as_array: bool) -> Path:
+    """images/ or images.npy, and labels.csv last: its presence says that the folder is whole."""
+    _begin(folder, drawn_with)
+    numbers = np.arange(count)
+    texts = painter.texts(numbers)
+    if as_array:
+        names = [f"images.npy#{number}" for number in range(count)]
+        _write_array(painter, count, folder / "images.npy")
+    else:
+        names = [f"images/{number:06d}.png" for number in range(count)]
+        _write_pictures(painter, names, folder)
+    with replacing(folder / "labels.csv") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["filename", "label"])
+        writer.writerows(zip(names, texts, strict=True))
+    return folder
+
+
+def write_zip(painter: Painter, count: int, path: Path, drawn_with: dict[str, Any]) -> Path:
+    """A zip of the folder, which is drawn beside it first, so that this too can be gone on with."""
+    unpacked = path.with_name(f".{path.name}.part")
+    write_folder(painter, count, unpacked, drawn_with, as_array=False)
+    with replacing(path, "wb") as file, zipfile.ZipFile(file, "w") as archive:  # PNG is compressed already
+        for member in tqdm(sorted(unpacked.rglob("*")), desc="packing", unit="file", leave=False, delay=1):
+            if member.is_file() and member.name != SETTINGS:
+                archive.write(member, member.relative_to(unpacked))
+    shutil.rmtree(unpacked)
+    return path
+
+
+def _begin(folder: Path, drawn_with: dict[str, Any]) -> None:
+    """Take a new folder, or one that was begun with the same settings."""
+    known = folder / SETTINGS
+    if known.is_file():
+        if json.loads(known.read_text()) != drawn_with:
+            raise Mistake(f"out: {folder} was drawn with other settings ({known}); give another folder")
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Mistake(f"out: {folder} holds something else; give a new or an empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(known) as file:
+        json.dump(drawn_with, file, indent=1)
+
+
+def _write_pictures(painter: Painter, names: list[str], folder: Path) -> None:
+    (folder / "images").mkdir(exist_ok=True)
+    there = {entry.name for entry in os.scandir(folder / "images")}
+    missing = [number for number, name in enumerate(names) if name.rpartition("/")[2] not in there]
+
+    def write(numbers: list[int]) -> int:
+        for number, picture in zip(numbers, painter.pictures(np.array(numbers), threads=1), strict=True):
+            _, content = cv2.imencode(".png", picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            target = folder / names[number]
+            unfinished = target.with_name(f".{target.name}.part")
+            unfinished.write_bytes(content.tobytes())
+            unfinished.replace(target)
+        return len(numbers)
+
+    chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool, _bar(len(names), len(missing)) as bar:
+        for written in pool.map(write, chunks):
+            bar.update(written)
+
+
+def _write_array(painter: Painter, count: int, path: Path) -> None:
+    """Chunk behind chunk; what an interrupted run left is kept up to its last whole picture."""
+    if path.exists() and np.load(path, mmap_mode="r").shape[0] == count:
+        return
+    unfinished = path.with_name(f".{path.name}.part")
+    shape = (count, painter.style.height, painter.style.width, 3)
+    size = int(np.prod(shape[1:]))
+    done = unfinished.stat().st_size // size if unfinished.exists() else 0
+    with unfinished.open("ab") as file, _bar(count, count - done) as bar:
+        file.truncate(done * size)
+        for start in range(done, count, 8 * CHUNK):
+            numbers = np.arange(start, min(start + 8 * CHUNK, count))
+            file.write(painter.pictures(numbers).tobytes())
+            bar.update(len(numbers))
+    with replacing(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        with unfinished.open("rb") as pixels:
+            shutil.copyfileobj(pixels, file, 1 << 20)
+    unfinished.unlink()
+
+
+def _bar(total: int, missing: int) -> tqdm:
+    return tqdm(
+        desc="rendering", total=total, initial=total - missing, unit="img", unit_scale=True, leave=False, delay=0.5
+    )

@@ -1,0 +1,19 @@
+"""render: draw captchas into a labelled folder, or one sheet of them to look at."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from capbench import compose
+from capbench.settings import plain
+
+
+def main(arguments: list[str]) -> None:
+    compose.run("render", job, arguments)
+
+
+def job(config: DictConfig) -> None:
+    settings = plain(config)
+    from capbench import rendering  # compiled code: seconds to import
+
+    print(rendering.render(settings))

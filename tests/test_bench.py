@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+QUICK = ("bench", "rounds=1", "data.split={train:64,val:16,test:16}", "optim.batch_size=32")
+
+
+def test_bench_writes_what_it_shows(cli: Callable[..., Any]) -> None:
+    code, out, err = cli(*QUICK, "only=render/grey")
+    assert code == 0, err
+    rows = json.loads(Path("bench.json").read_text())
+    assert [row["name"] for row in rows] == ["render/grey", "render/grey_threads", "render/grey_floor"]
+    assert all(set(row) == {"name", "ours", "peer", "ratio", "unit"} for row in rows)
+    assert all(row["ours"] > 0 and abs(row["ratio"] - row["ours"] / row["peer"]) < 1e-9 for row in rows)
+    assert all(row["name"] in out for row in rows)
+
+
+def test_a_training_is_timed_fresh_and_from_memory(cli: Callable[..., Any]) -> None:
+    code, _, err = cli(*QUICK, "only=train", "out=mine.json")
+    assert code == 0, err
+    (row,) = json.loads(Path("mine.json").read_text())
+    assert (row["name"], row["ratio"] > 0) == ("train/fresh", True)
+    assert [path.name for path in Path().iterdir()] == ["mine.json"]
+
+
+def test_an_unknown_name_is_one_line(cli: Callable[..., Any]) -> None:
+    code, _, err = cli(*QUICK, "only=rendr")
+    assert code == 2
+    assert err.startswith("capbench: only: rendr begins no name; did you mean render/")

@@ -1,0 +1,131 @@
+"""The render verb: a labelled folder in each format, gone on with after an interruption."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from capbench.render.painter import Painter
+from tests.conftest import style
+
+SMALL = ("render", "count=40", "out=made")
+
+
+def labels(folder: Path) -> list[tuple[str, str]]:
+    with (folder / "labels.csv").open(newline="") as file:
+        return [(row["filename"], row["label"]) for row in csv.DictReader(file)]
+
+
+def painter() -> Painter:
+    return Painter(style(), "0123456789", 4, 4, 1)
+
+
+def test_png(cli: Callable[..., Any]) -> None:
+    code, out, err = cli(*SMALL)
+    assert (code, out) == (0, "40 captchas: made\n"), err
+    rows = labels(Path("made"))
+    assert [text for _, text in rows] == painter().texts(np.arange(40))
+    expected = painter().pictures(np.arange(40))
+    for (name, _), picture in zip(rows, expected, strict=True):
+        assert (np.asarray(Image.open(Path("made") / name)) == picture).all()
+
+
+def test_npy(cli: Callable[..., Any]) -> None:
+    code, _, err = cli(*SMALL, "format=npy")
+    assert code == 0, err
+    assert (np.load("made/images.npy") == painter().pictures(np.arange(40))).all()
+    assert labels(Path("made"))[3] == ("images.npy#3", painter().texts(np.arange(4))[3])
+
+
+def test_a_zip_is_a_labelled_folder(cli: Callable[..., Any], train: Callable[..., Any]) -> None:
+    code, out, err = cli(*SMALL, "format=zip")
+    assert (code, out) == (0, "40 captchas: made.zip\n"), err
+    assert [path.name for path in Path().iterdir()] == ["made.zip"]
+    split = "data.split={train:20,val:10,test:10}"
+    folder = train("data=csv", "data.root=made.zip", split, "debug=fast", split, "trainer.progress=false")
+    assert folder.read_result()["data/train"] == 20
+
+
+def test_a_sheet(cli: Callable[..., Any]) -> None:
+    code, out, err = cli("render", "sheet=true", "style=gradient", "alphabet=mixed_62")
+    assert (code, out) == (0, "sheet: captchas/sheet.png\n"), err
+    assert Image.open("captchas/sheet.png").size[0] > 500
+
+
+@pytest.mark.parametrize("kind", ["png", "npy", "zip"])
+def test_killed_and_gone_on_with(kind: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
+    """SIGKILL in the middle, then the same command: the same files as without."""
+    command = ["render", "count=3000", f"format={kind}"]
+    code, _, err = cli(*command, "out=whole")
+    assert code == 0, err
+    killed = subprocess.Popen([sys.executable, "-m", "capbench", *command, "out=broken"], stderr=subprocess.DEVNULL)
+    begun = {"png": "broken/images", "npy": "broken/.images.npy.part", "zip": ".broken.zip.part/images"}[kind]
+    while not Path(begun).exists() and killed.poll() is None:
+        time.sleep(0.005)
+    time.sleep(0.05)
+    os.kill(killed.pid, signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL, "it was done before it could be killed"
+    assert not Path("broken/labels.csv").exists()
+    assert not Path("broken.zip").exists()
+    code, _, err = cli(*command, "out=broken")
+    assert code == 0, err
+    if kind == "zip":
+        subprocess.run([sys.executable, "-m", "zipfile", "-e", "whole.zip", "whole"], check=True)
+        subprocess.run([sys.executable, "-m", "zipfile", "-e", "broken.zip", "broken"], check=True)
+    whole, broken = (
+        {
+            path.relative_to(root): path.read_bytes()
+            for path in Path(root).rglob("*")
+            if path.is_file() and not path.name.startswith(".")
+        }
+        for root in ("whole", "broken")
+    )
+    assert whole == broken
+
+
+def test_a_folder_of_other_settings_is_left_alone(cli: Callable[..., Any]) -> None:
+    assert cli(*SMALL)[0] == 0
+    code, _, err = cli(*SMALL, "seed=2")
+    assert code == 2
+    assert err == "capbench: out: made was drawn with other settings (made/render.json); give another folder\n"
+    Path("full").mkdir()
+    Path("full/letter.txt").write_text("dear")
+    code, _, err = cli("render", "out=full")
+    assert (code, err) == (2, "capbench: out: full holds something else; give a new or an empty folder\n")
+
+
+def test_more_can_be_added(cli: Callable[..., Any]) -> None:
+    assert cli(*SMALL)[0] == 0
+    assert cli("render", "count=60", "out=made")[0] == 0
+    assert len(labels(Path("made"))) == len(list(Path("made/images").iterdir())) == 60
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["cuont=3"], "cuont: is no setting (value '3'); did you mean count"),
+        (["count=0"], "count: 0 is not accepted"),
+        (["format=gif"], "format: 'gif' is not accepted; input should be 'png', 'npy' or 'zip'"),
+        (["style=nice"], "style=nice: is no option"),
+        (["alphabet=auto"], "alphabet.symbols: auto cannot be rendered"),
+        (["length=[4,2]"], "length: [4, 2] is reversed; write [shortest, longest]"),
+        (["style.width=24"], "style.width: 24 has no room for 4 characters"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: list[str], message: str, cli: Callable[..., Any]) -> None:
+    code, _, err = cli("render", *arguments)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert list(Path().iterdir()) == []
