@@ -26,6 +26,8 @@ from capbench.text import AUTO, Alphabet, Length, bounds
 
 CHUNK = 128  # pictures
 SHEET = 48  # pictures
+# Captchas are flat areas: PNG without its filters is smaller, and twice as fast.
+PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
 SETTINGS = "render.json"  # beside the images: what they were drawn with
 
 
@@ -122,11 +124,11 @@ def _write_pictures(painter: Painter, names: list[str], folder: Path) -> None:
 
     def write(numbers: list[int]) -> int:
         for number, picture in zip(numbers, painter.pictures(np.array(numbers), threads=1), strict=True):
-            _, content = cv2.imencode(".png", picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
-            target = folder / names[number]
-            unfinished = target.with_name(f".{target.name}.part")
-            unfinished.write_bytes(content.tobytes())
-            unfinished.replace(target)
+            _, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), PNG)
+            target = f"{folder}/{names[number]}"
+            with open(f"{target}.part", "wb") as file:  # noqa: PTH123 - a Path costs as much as the writing
+                file.write(content.data)
+            os.replace(f"{target}.part", target)  # noqa: PTH105
         return len(numbers)
 
     chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]

@@ -9,7 +9,7 @@ import re
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -139,6 +139,11 @@ class Synthetic(Source):
         engines = [version(package) for package in ("captcha", "pillow", "numpy", "numba", "opencv-python-headless")]
         stream = (self.renderer, self.fresh, self.style, self.alphabet, bounds(self.length), self.seed)
         return hashlib.sha256(repr((stream, self.split, self.train_size, engines)).encode()).hexdigest()
+
+    def only(self, part: str) -> Synthetic:
+        """This source with next to nothing in its other parts, for who wants just one."""
+        sizes = {name: getattr(self.split, name) if name == part else 1 for name in ("train", "val", "test")}
+        return replace(self, split=Split(**sizes), train_size=None)
 
     def image(self, number: int) -> np.ndarray:
         return self._renderer.sample(self._indices[number][0])[0]

@@ -22,7 +22,19 @@ def results(result: Mapping[str, Any]) -> str:
         f"{result['params']:,} parameters, {result['train/seconds']:.0f} s, "
         f"{result['train/images']:,} images seen at {result['train/images_per_second']:,.0f} a second",
     ]
-    if result["test/confused"]:
-        pairs = ", ".join(f"{true or '∅'}→{read or '∅'} ×{count}" for true, read, count in result["test/confused"][:6])
-        lines.append(f"most confused: {pairs}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_confused(result)])
+
+
+def pairing(result: Mapping[str, Any]) -> str:
+    """What a trained run read of another source."""
+    lines = [f"{name:14}{result[f'test/{name}']:>10.4f}" for name in SHOWN if f"test/{name}" in result]
+    low, high = result["test/exact_ci"]
+    interval = f"exact is {low:.4f} to {high:.4f} with 95 % confidence, on {result['test/images']:,} images"
+    return "\n".join([*lines, "", interval, *_confused(result)])
+
+
+def _confused(result: Mapping[str, Any]) -> list[str]:
+    if not result["test/confused"]:
+        return []
+    pairs = (f"{true or '∅'}→{read or '∅'} ×{count}" for true, read, count in result["test/confused"][:6])
+    return [f"most confused: {', '.join(pairs)}"]
