@@ -23,6 +23,8 @@ COMMANDS = [
 ]
 OURS = [shlex.split(command)[3:] for command in COMMANDS if command.startswith("python -m capbench")]
 
+SMALLER = {"render": ["count=40"], "evaluate": [], "bench": ["rounds=1"]}
+
 
 def test_the_two_commands_stand_at_the_top() -> None:
     assert BLOCKS[0].split("\n")[:2] == ["make run", "make test"] or [
@@ -44,9 +46,13 @@ def test_a_command_of_the_readme(
         pytest.skip("no GPU on this machine")
     if "trainer=ddp_cpu" in arguments:
         pytest.skip("starts several processes: test_ddp.py runs it")
-    if "resume=RUN" in arguments:
-        arguments = [f"resume={train('debug=fast', 'trainer.progress=false').path}"]
-    elif "--help" not in arguments and "--cfg" not in arguments:
+    if any("RUN" in argument for argument in arguments):
+        run = str(train("debug=fast", "trainer.progress=false").path)
+        arguments = [argument.replace("RUN", run).replace("DIR", str(labelled)) for argument in arguments]
+    if arguments[0] in SMALLER:
+        arguments = [*arguments, *SMALLER[arguments[0]]]
+        arguments += ["data.split.test=16"] if "data.renderer=captcha" in arguments else []
+    elif "--help" not in arguments and "--cfg" not in arguments and not arguments[0].startswith("resume="):
         arguments = [a.replace("DIR", str(labelled)) for a in arguments]
         arguments += [] if any(a.startswith("debug=") for a in arguments) else ["debug=fast"]
         arguments += ["trainer.limit_batches=1", "optim.epochs=1", "trainer.progress=false"]

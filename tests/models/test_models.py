@@ -82,18 +82,31 @@ def test_the_perceptron_of_the_ocr_article() -> None:
 
 @pytest.mark.parametrize("backbone", ["resnet18", "mobilenetv3_small_050", "vit_tiny_patch16_224", "convnext_atto"])
 def test_backbones_of_every_family(backbone: str) -> None:
-    model = Timm((1, 48, 96), 4, 10, backbone=backbone, stem_stride=None, pool="columns", dropout=0.0).eval()
+    model = Timm(
+        (1, 48, 96), 4, 10, backbone=backbone, widths=None, stem_stride=None, pool="columns", dropout=0.0
+    ).eval()
     assert model(torch.rand(2, 1, 48, 96)).shape == (2, 4, 10)
 
 
 def test_an_unknown_backbone_is_named_with_the_nearest() -> None:
     with pytest.raises(Mistake, match=r"model\.backbone: resnet81 is unknown to timm; did you mean .*resnet"):
-        Timm((1, 32, 64), 4, 10, backbone="resnet81", stem_stride=None, pool="flat", dropout=0.0)
+        Timm((1, 32, 64), 4, 10, backbone="resnet81", widths=None, stem_stride=None, pool="flat", dropout=0.0)
 
 
 def test_a_stem_that_cannot_be_changed_is_refused() -> None:
+    with pytest.raises(Mistake, match="model.widths: convnext_atto takes none; only ResNets do"):
+        Timm(
+            (1, 32, 64),
+            4,
+            10,
+            backbone="convnext_atto",
+            widths=[8, 8, 8, 8],
+            stem_stride=None,
+            pool="flat",
+            dropout=0.0,
+        )
     with pytest.raises(Mistake, match="model.stem_stride"):
-        Timm((1, 32, 64), 4, 10, backbone="convnext_atto", stem_stride=1, pool="flat", dropout=0.0)
+        Timm((1, 32, 64), 4, 10, backbone="convnext_atto", widths=None, stem_stride=1, pool="flat", dropout=0.0)
 
 
 def test_models_know_no_lightning_and_no_hydra() -> None:

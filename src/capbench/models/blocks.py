@@ -80,6 +80,17 @@ class LinearHead(nn.Module):
         return self.linear(self.dropout(self.pool(features).flatten(1))).unflatten(1, (self.positions, -1))
 
 
+def _evenly_spaced(height: int, width: int, positions: int) -> torch.Tensor:
+    """Logits [position, h·w] of looking where each character would stand if all were evenly spaced.
+
+    A head that starts by looking everywhere needs its first thousands of images to tell the positions apart.
+    """
+    columns = (torch.arange(width) + 0.5) / width
+    centres = (torch.arange(positions) + 0.5) / positions
+    logits = -(((columns - centres[:, None]) * positions) ** 2) / 2
+    return logits[:, None, :].expand(positions, height, width).flatten(1)
+
+
 class AttendingHead(nn.Module):
     """Each position looks at the cells where its character stands; one classifier serves them all.
 
@@ -98,6 +109,8 @@ class AttendingHead(nn.Module):
         self.summary = nn.Linear(channels, self.SUMMARY)
         self.layout = nn.Linear(self.SUMMARY * cells, self.LAYOUT)
         self.look = nn.Linear(self.LAYOUT, positions * cells)
+        with torch.no_grad():
+            self.look.bias.copy_(_evenly_spaced(height, width, positions).flatten())
         self.dropout = nn.Dropout(dropout)
         self.classify = nn.Linear(channels, classes)
         self.positions = positions

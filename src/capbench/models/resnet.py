@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import timm
 import torch
+from annotated_types import Len
 from torch import nn
 
 from capbench.errors import Mistake, nearest
 from capbench.models.base import Model, Shape
 from capbench.models.blocks import Pool, output_shape, position_head
-from capbench.ranges import Share
+from capbench.ranges import Count, Share
 
 
 class Timm(Model):
@@ -24,6 +25,7 @@ class Timm(Model):
         classes: int,
         *,
         backbone: str,
+        widths: Annotated[list[Count], Len(4, 4)] | None,
         stem_stride: Literal[1, 2, 4] | None,
         pool: Pool,
         dropout: Share,
@@ -31,7 +33,7 @@ class Timm(Model):
         super().__init__()
         if not timm.is_model(backbone):
             raise Mistake(f"model.backbone: {backbone} is unknown to timm; {nearest(backbone, timm.list_models())}")
-        self.backbone = _Features(backbone, shape, stem_stride)
+        self.backbone = _Features(backbone, shape, widths, stem_stride)
         self.head = position_head(output_shape(self.backbone, shape), positions, classes, pool, dropout)
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
@@ -41,14 +43,16 @@ class Timm(Model):
 class _Features(nn.Module):
     """Feature maps [n, channel, h, w] of whichever family: convolutional, or tokens on a grid."""
 
-    def __init__(self, name: str, shape: Shape, stem_stride: int | None) -> None:
+    def __init__(self, name: str, shape: Shape, widths: list[int] | None, stem_stride: int | None) -> None:
         super().__init__()
         channels, height, width = shape
         options: dict[str, Any] = {"pretrained": False, "in_chans": channels, "num_classes": 0, "global_pool": ""}
+        if widths is not None:
+            options["channels"] = tuple(widths)
         try:
             network = timm.create_model(name, img_size=(height, width), **options)
         except TypeError:  # only the families with position embeddings take a size
-            network = timm.create_model(name, **options)
+            network = self._without_size(name, options)
         except AssertionError as error:
             raise Mistake(f"view.size: {height}×{width} does not suit {name} ({error}); choose another size") from error
         self.network: Any = network
@@ -56,6 +60,15 @@ class _Features(nn.Module):
             self._set_stem_stride(name, stem_stride)
         self.grid = getattr(getattr(self.network, "patch_embed", None), "grid_size", None)
         self.extra = getattr(self.network, "num_prefix_tokens", 0)
+
+    @staticmethod
+    def _without_size(name: str, options: dict[str, Any]) -> Any:
+        try:
+            return timm.create_model(name, **options)
+        except TypeError as error:
+            if "channels" in options:
+                raise Mistake(f"model.widths: {name} takes none; only ResNets do; set null") from error
+            raise
 
     def _set_stem_stride(self, name: str, stride: int) -> None:
         """The stems of ResNets shrink the image by 4, which is much for small captchas."""
