@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -40,6 +42,18 @@ class Pair:
     ours: Timed
     peer: Timed
     unit: str
+
+
+FIRST_BATCH = """
+import json, sys, time
+import numpy as np
+from capbench.render.painter import Painter
+from capbench.settings import build
+style, symbols, (shortest, longest) = json.loads(sys.argv[1])
+start = time.perf_counter()
+Painter(build(style), symbols, shortest, longest, 1).pictures(np.arange(64))
+print(time.perf_counter() - start)
+"""
 
 
 def schema(*, only: str | None, rounds: Count, out: str) -> None:
@@ -128,7 +142,16 @@ def render_pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:
 
         return _speed(write_few, few)
 
+    def first_batch() -> float:
+        """In a new process, from the settings on; importing the packages it stands on is not counted."""
+        task = json.dumps([settings["style"], symbols, bounds(settings["data"]["length"])])
+        done = subprocess.run([sys.executable, "-c", FIRST_BATCH, task], check=True, capture_output=True, text=True)
+        return 1 / float(done.stdout)
+
     return [
+        Pair(
+            "render/first_batch", first_batch, lambda: 1.0, "first batches of 64/s, in a new process; peer: one second"
+        ),
         Pair("render/grey", paint(True, 1), package_paint("L"), "images/s on one core; peer: captcha package"),
         Pair("render/colour", paint(False, 1), package_paint("RGB"), "images/s on one core; peer: captcha package"),
         Pair("render/grey_threads", paint(True, 2), paint(True, 1), "images/s on two threads; peer: on one"),

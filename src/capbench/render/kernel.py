@@ -70,10 +70,10 @@ class Look(NamedTuple):
 
 
 @njit(nogil=True, cache=True)
-def texts(seed, first, indices, symbols, shortest, longest, classes, lengths):
+def texts(seed, indices, symbols, shortest, longest, classes, lengths):
     """Fill classes int64 [sample, longest] (-1 behind a text) and lengths [sample]: uniform, each on its own."""
     for row in range(len(indices)):
-        index = first + indices[row]
+        index = indices[row]
         size, _, _, _ = draw(seed, index, TEXT, 0)
         lengths[row] = whole_between(shortest, longest, size)
         for place in range(longest):
@@ -422,21 +422,21 @@ def _draw_noise(look, layer, seed, index, text_colour, hue, planes, colour):
         elif kind == DOTS:
             _capsule(planes, a * width, b * height, a * width, b * height, size, colour, look.hard, look.hatch)
         elif kind == ARC:
-            d, e, _, _ = draw(seed, index, stream, 3 + 4 * item)
-            _arc(planes, a, b, c, d, e, size, colour, look.hard)
+            d, e, f, _ = draw(seed, index, stream, 3 + 4 * item)
+            _arc(planes, a, b, c, d, e, f, size, colour, look.hard)
         elif kind == LINE:
-            d, e, _, _ = draw(seed, index, stream, 3 + 4 * item)
+            d, _, _, _ = draw(seed, index, stream, 3 + 4 * item)
             half = between(form[0], form[1], c) * width / 2
             angle = math.radians(between(form[2], form[3], d))
             x, y, across, down = a * width, b * height, half * math.cos(angle), half * math.sin(angle)
             _line(planes, x - across, y - down, x + across, y + down, size, colour, look.hard, look.hatch)
         else:
-            d, e, phase, _ = draw(seed, index, stream, 3 + 4 * item)
-            _wave(planes, form, a, b, c, d, phase, size, colour, look.hard, look.hatch)
+            d, e, f, _ = draw(seed, index, stream, 3 + 4 * item)
+            _wave(planes, form, a, b, c, d, e, f, size, colour, look.hard, look.hatch)
 
 
 @njit(nogil=True, cache=True)
-def _arc(planes, a, b, c, d, e, size, colour, hard):
+def _arc(planes, a, b, c, d, e, f, size, colour, hard):
     """The lower part of an ellipse whose box is drawn as the captcha package draws it."""
     _, height, width = planes.shape
     fifth_w, fifth_h = width // 5, height // 5
@@ -444,8 +444,7 @@ def _arc(planes, a, b, c, d, e, size, colour, hard):
     right = int(b * (width - fifth_w + 1)) + fifth_w
     top = int(c * (height - 2 * fifth_h + 1)) + fifth_h
     bottom = int(d * (height - top - fifth_h + 1)) + top
-    end = math.radians(160 + int(e * 41))
-    begin = math.radians(int((e * 41) % 1.0 * 21))
+    begin, end = math.radians(int(e * 21)), math.radians(160 + int(f * 41))
     middle_x, middle_y = (left + right) / 2, (top + bottom) / 2
     radius_x, radius_y = (right - left) / 2, (bottom - top) / 2
     step = (end - begin) / ARC_STEPS
@@ -460,15 +459,15 @@ def _arc(planes, a, b, c, d, e, size, colour, hard):
 
 
 @njit(nogil=True, cache=True)
-def _wave(planes, form, a, b, c, d, phase, size, colour, hard, hatch):
+def _wave(planes, form, a, b, c, d, e, f, size, colour, hard, hatch):
     _, height, width = planes.shape
     length = between(form[0], form[1], c) * width
     amplitude = between(form[2], form[3], d) * height
-    period = between(form[4], form[5], (d * 97.0) % 1.0) * width
+    period = between(form[4], form[5], e) * width
     left = a * (width - length)
     base = amplitude + b * max(0.0, height - 2 * amplitude)
     steps = math.ceil(length / WAVE_STEP)
-    turn = 2 * math.pi * phase
+    turn = 2 * math.pi * f
     x, y = left, base + amplitude * math.sin(turn)
     for step in range(1, steps + 1):
         next_x = left + length * step / steps

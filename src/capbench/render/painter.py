@@ -78,7 +78,7 @@ class Painter:
         """Symbol numbers int64 [sample, longest], -1 behind a text, and lengths [sample]."""
         classes = np.empty((len(indices), self.longest), dtype=np.int64)
         lengths = np.empty(len(indices), dtype=np.int64)
-        kernel.texts(self.seed, 0, indices, len(self.symbols), self.shortest, self.longest, classes, lengths)
+        kernel.texts(self.seed, indices, len(self.symbols), self.shortest, self.longest, classes, lengths)
         return classes, lengths
 
     def texts(self, indices: np.ndarray) -> list[str]:
