@@ -47,10 +47,11 @@ class Colour:
     saturation: Shares | None
     hue: Literal["own", "text"]
 
-    def __post_init__(self) -> None:
-        check_order(self, "style: colour")
+    def check(self, at: str) -> None:
+        """Refuse what cannot be; `at` is the key that the colour stands under."""
+        check_order(self, at)
         if self.hue == "text" and self.saturation is None:
-            raise Mistake("style: colour.hue: text needs a saturation, such as [0.5, 1.0]")
+            raise Mistake(f"{at}.hue: text needs a saturation, such as [0.5, 1.0]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,7 @@ class Gradient:
 
     def __post_init__(self) -> None:
         check_order(self, "style.gradient")
+        self.to.check("style.gradient.to")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,10 @@ class Noise:
     behind: bool
 
     def __post_init__(self) -> None:
-        check_order(self, f"style.noise ({type(self).__name__})")
+        at = f"style.noise ({type(self).__name__})"
+        check_order(self, at)
+        if self.colour is not None:
+            self.colour.check(f"{at}.colour")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +154,8 @@ class Style:
 
     def __post_init__(self) -> None:
         check_order(self, "style")
+        self.text.check("style.text")
+        self.background.check("style.background")
         if not self.font_sizes:
             raise Mistake("style.font_sizes: is empty; give one or more sizes in pixels, such as [42, 50, 56]")
         if self.fonts is not None and not self.fonts:
