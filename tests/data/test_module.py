@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -190,3 +191,16 @@ def test_ahead_stops_when_nobody_listens() -> None:
     items.close()  # type: ignore[attr-defined]
     assert len(made) <= 6
     assert not any(thread.name == "ahead" for thread in threading.enumerate())
+
+
+def test_ahead_does_not_begin_before_it_is_asked() -> None:
+    """A resumed training makes the iterator first and then tells the sampler the epoch."""
+    known = material(FRESH)
+    sampler = Batches(37, 8, seed=1, whole=True, rank=0, ranks=1)
+    batches = iter(
+        Ahead(Views(known.parts["train"], known.codec("positions"), None, 1), batch_size=None, sampler=sampler)
+    )
+    time.sleep(0.2)
+    sampler.set_epoch(3)
+    expected = known.parts["train"].take(Request(3, next(iter(sampler)).numbers))[0]
+    assert (next(batches).views.numpy()[:, 0] == expected[..., 0]).all()

@@ -244,22 +244,19 @@ def ahead(items: Iterator[T], depth: int) -> Iterator[T]:
         except BaseException as error:
             offer((False, error))
 
-    def take() -> Iterator[T]:
-        try:
-            while True:
-                there, item = ready.get()
-                if not there:
-                    if item is not None:
-                        raise item
-                    return
-                yield item
-        finally:
-            unwanted.set()
-            maker.join()
-
     maker = Thread(target=make, name="ahead", daemon=True)
-    maker.start()
-    return take()
+    maker.start()  # when the first is asked for: until then the sampler may still be told which epoch it is
+    try:
+        while True:
+            there, item = ready.get()
+            if not there:
+                if item is not None:
+                    raise item
+                return
+            yield item
+    finally:
+        unwanted.set()
+        maker.join()
 
 
 class Captchas(pl.LightningDataModule):
