@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from capbench import metrics
-from capbench.data import splits, store
+from capbench.data import store
 from capbench.data.sources import Sample, Source, Synthetic
 from capbench.errors import Mistake
 from capbench.reader import Reader
@@ -86,11 +86,7 @@ def _material(settings: dict[str, Any], reader: Reader) -> tuple[list[Sample], n
     samples = [source.samples[number] for number in kept.numbers]
     places = np.arange(len(samples))
     if settings["part"] != "all":
-        if source.rule is None:
-            parts = splits.given([s.part for s in samples], [s.where for s in samples])
-        else:
-            parts = source.rule.assign(kept.digests)
-        places = np.flatnonzero(parts == settings["part"])
+        places = np.flatnonzero(source.parts(kept.numbers, kept.digests) == settings["part"])
     if not len(places):
         raise Mistake(f"part: {settings['part']} holds no image of {len(samples)}; choose part=all")
     return [samples[place] for place in places], kept.views[places], source.key

@@ -6,7 +6,6 @@ import inspect
 import os
 import warnings
 from collections.abc import Sequence
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -23,23 +22,14 @@ class Augment:
 
     def __init__(self, *, steps: list[dict[str, Any]]) -> None:
         self._chain = albumentations.Compose([_transform(step) for step in steps]) if steps else None
-        self._one_at_a_time = Lock()  # seeding and drawing belong together, and batches are made by threads too
 
     def __call__(self, image: np.ndarray, seed: Sequence[int]) -> np.ndarray:
         """A changed copy of uint8 [height, width, channel]; the same `seed`, the same change."""
         if self._chain is None:
             return image
-        with self._one_at_a_time:
-            self._chain.set_random_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-            changed = self._chain(image=np.ascontiguousarray(image))["image"]
+        self._chain.set_random_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        changed = self._chain(image=np.ascontiguousarray(image))["image"]
         return changed.reshape(image.shape)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"chain": self._chain}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self._chain = state["chain"]
-        self._one_at_a_time = Lock()
 
     @property
     def empty(self) -> bool:

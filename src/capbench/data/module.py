@@ -97,10 +97,7 @@ class Material:
         kept = store.prepare(source, view, self.longest, cache)
         self.bad = kept.bad
         samples = [source.samples[number] for number in kept.numbers]
-        if source.rule is None:
-            parts = splits.given([s.part for s in samples], [s.where for s in samples])
-        else:
-            parts = source.rule.assign(kept.digests)
+        parts = source.parts(kept.numbers, kept.digests)
         if source.train_size is not None:
             parts = splits.keep_fewer(parts, kept.digests, source.train_size)
         self.parts: dict[str, Part] = {}

@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from capbench import images
+from capbench.data import splits
 from capbench.data.splits import Split
 from capbench.data.views import View, Whole
 from capbench.errors import Mistake, nearest
@@ -66,6 +67,13 @@ class Source(ABC):
     @abstractmethod
     def rule(self) -> Split | None:
         """How the images are parted, or None where each sample names its part."""
+
+    def parts(self, numbers: np.ndarray, digests: np.ndarray) -> np.ndarray:
+        """The part's name of each of the samples `numbers`, whose pixels have these digests."""
+        if self.rule is not None:
+            return self.rule.assign(digests)
+        samples = [self.samples[number] for number in numbers]
+        return splits.given([s.part for s in samples], [s.where for s in samples])
 
     @property
     def renewed(self) -> int:
