@@ -20,7 +20,6 @@ from PIL import Image, ImageDraw, ImageFont
 from capbench.errors import Mistake, nearest
 
 ENLARGED = 3  # texels to a pixel
-TOUCHED = 6  # coverage from which on a point counts as ink; its area then equals the package's
 BORDER = 2  # empty texels around each glyph, so that a rounded address still hits
 
 # Columns of Atlas.sizes: the ink's width and height, the tile's, how far the ink's centre lies below the line's.
@@ -85,7 +84,7 @@ def rasterise(
         for symbol in [*symbols, " "]:
             ink, drop = _ink(face, symbol, outline)
             tile = _tile(face, symbol) if stretch else _set_width(face, symbol, ink)
-            glyphs.append(_enlarged_as_pasted(ink) if fade else _enlarged(ink))
+            glyphs.append(_enlarged_to_the_edge(ink) if fade else _enlarged(ink))
             measures.append((ink.shape[1], ink.shape[0], *tile, drop))
     shape = np.array([glyph.shape for glyph in glyphs], dtype=np.int64).reshape(len(faces), -1, 2)
     ends = np.cumsum([glyph.size for glyph in glyphs])
@@ -135,19 +134,8 @@ def _enlarged(ink: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(large[spare : large.shape[0] - spare, spare : large.shape[1] - spare])
 
 
-def _enlarged_as_pasted(ink: np.ndarray) -> np.ndarray:
-    """As `_enlarged`, with the thick hard edges that the captcha package gives its characters.
-
-    It turns and resizes pictures with transparency, where a point between ink and nothing keeps the ink's full
-    colour, and then forgets the transparency: whatever ink has touched is ink.
-    """
-    padded = Image.fromarray(np.pad(ink, 2))
-    columns, rows = padded.size
-    # Its turned pixels lie anywhere between the glyph's; a third of one aside is as good as any, and whole texels.
-    third = Image.Transform.AFFINE, (1, 0, 1 / ENLARGED, 0, 1, 1 / ENLARGED), Image.Resampling.BILINEAR
-    moved = padded.transform(padded.size, *third)
-    large = np.asarray(moved.resize((columns * ENLARGED, rows * ENLARGED), Image.Resampling.BICUBIC))
-    spare = 2 * ENLARGED - BORDER - 1
-    rows, columns = (side * ENLARGED + 2 * BORDER for side in ink.shape)
-    touched = large[spare : spare + rows, spare : spare + columns] >= TOUCHED
-    return np.ascontiguousarray(touched * np.uint8(255))
+def _enlarged_to_the_edge(ink: np.ndarray) -> np.ndarray:
+    """As `_enlarged`, but what touches the edge of its box does not fade out over it: the captcha package cuts there."""
+    rows, columns = ink.shape
+    large = cv2.resize(ink, (columns * ENLARGED, rows * ENLARGED), interpolation=cv2.INTER_LINEAR)
+    return np.pad(large, BORDER)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from capbench.render import pasted
 from capbench.render.draws import CHARACTER, NOISE, PICTURE, TEXT, between, draw, whole_between
 from capbench.render.glyphs import BORDER, DROP, ENLARGED, INK_H, INK_W, TILE_H, TILE_W
 
@@ -24,6 +25,10 @@ FORM = COLOUR + COLOUR_COLUMNS
 NOISE_COLUMNS = FORM + 6
 SPECKS, DOTS, ARC, LINE, WAVE = range(5)
 LEFT, CENTRE, SPREAD = range(3)
+# Columns of the tiles of a text: its place, or -1 of a space; its width, how near the next comes, its face, its left.
+PLACE, WIDTH, NEAR, FACE, BEGIN = range(5)
+TILE_COLUMNS = 5
+FIXED = np.uint64(16)
 
 ARC_STEPS = 40
 WAVE_STEP = 3.0  # pixels between the points of a wave
@@ -69,6 +74,27 @@ class Look(NamedTuple):
     """int64 [size, pixel, 2]: the pixels of a speck, as x and y; those beyond its number of pixels lie far outside"""
 
 
+class Scratch(NamedTuple):
+    """Memory for one thread, so that none is asked for by each picture."""
+
+    planes: np.ndarray
+    """uint8 [channel, height, width]: the picture before smoothing"""
+    sums: np.ndarray
+    """float32 [width]: of three pixels above each other"""
+    lines: np.ndarray
+    """uint8 [channel, width]: a finished row"""
+    tiles: np.ndarray
+    """float64 [tile, 5]: characters and spaces, in the columns PLACE to BEGIN"""
+    tables: np.ndarray
+    """int32 [channel + 1, 256]: what each coverage adds to a channel, and last what it keeps; times 65,536"""
+    colour: np.ndarray
+    """float64 [3]: the text's"""
+    other: np.ndarray
+    """float64 [3]: of whatever is being drawn"""
+    bent: np.ndarray
+    """uint8 [2, pixels of the largest character]"""
+
+
 @njit(nogil=True, cache=True)
 def texts(seed, indices, symbols, shortest, longest, classes, lengths):
     """Fill classes int64 [sample, longest] (-1 behind a text) and lengths [sample]: uniform, each on its own."""
@@ -90,12 +116,18 @@ def paint(look, ink, start, shape, sizes, seed, indices, classes, lengths, pictu
     Boxes are float32 [sample, longest, 4]: left, top, right, bottom of each character's tile in pixels.
     """
     _, height, width, channels = pictures.shape
-    planes = np.empty((channels, height, width), dtype=np.uint8)
-    sums = np.empty(width, dtype=np.float32)
-    tiles = np.empty((2 * boxes.shape[1], 8), dtype=np.float64)
-    tables = np.empty((channels + 1, 256), dtype=np.int64)
-    colour = np.empty(3, dtype=np.float64)
-    other = np.empty(3, dtype=np.float64)
+    room = pasted.room(sizes, look.warp_x, look.warp_y) if look.fade else 0
+    scratch = Scratch(
+        np.empty((channels, height, width), dtype=np.uint8),
+        np.empty(width, dtype=np.float32),
+        np.empty((channels, width), dtype=np.uint8),
+        np.empty((2 * boxes.shape[1], TILE_COLUMNS), dtype=np.float64),
+        np.empty((channels + 1, 256), dtype=np.int32),
+        np.empty(3, dtype=np.float64),
+        np.empty(3, dtype=np.float64),
+        np.empty((2, room), dtype=np.uint8),
+    )
+    planes, colour, other = scratch.planes, scratch.colour, scratch.other
     for row in range(len(indices)):
         index = indices[row]
         text_r, text_g, text_b, _ = draw(seed, index, PICTURE, 0)
@@ -105,18 +137,11 @@ def paint(look, ink, start, shape, sizes, seed, indices, classes, lengths, pictu
         for layer in range(len(look.noise)):
             if look.noise[layer, BEHIND] > 0:
                 _draw_noise(look, layer, seed, index, colour, hue, planes, other)
-        _write(
-            look, ink, start, shape, sizes, seed, index, classes[row], lengths[row],
-            planes, tiles, tables, colour, other, boxes[row],
-        )  # fmt: skip
+        _write(look, ink, start, shape, sizes, seed, index, classes[row], lengths[row], scratch, boxes[row])
         for layer in range(len(look.noise)):
             if look.noise[layer, BEHIND] == 0:
                 _draw_noise(look, layer, seed, index, colour, hue, planes, other)
-        for channel in range(channels):
-            if look.smooth:
-                _smooth(planes[channel], sums, pictures[row], channel)
-            else:
-                pictures[row, :, :, channel] = planes[channel]
+        _finish(look.smooth, scratch, pictures[row].reshape(height, width * channels))
 
 
 @njit(nogil=True, cache=True)
@@ -201,9 +226,10 @@ def _scramble(salt, place):
 
 
 @njit(nogil=True, cache=True)
-def _write(look, ink, start, shape, sizes, seed, index, classes, length, planes, tiles, tables, colour, other, boxes):
+def _write(look, ink, start, shape, sizes, seed, index, classes, length, scratch, boxes):
     """The characters: their faces and places first, then their pixels."""
-    channels, _height, width = planes.shape
+    width = scratch.planes.shape[2]
+    tiles, other = scratch.tiles, scratch.other
     space = sizes.shape[1] - 1
     filled = look.outlined_from
     count = 0
@@ -214,24 +240,24 @@ def _write(look, ink, start, shape, sizes, seed, index, classes, length, planes,
         if gap < look.spaces:
             other_face, _, _, gap_near = draw(seed, index, CHARACTER, place * 8 + 4)
             other_face = int(other_face * filled)
-            tiles[count, 0] = -1
-            tiles[count, 1] = sizes[other_face, space, TILE_W]
-            tiles[count, 2] = gap_near
-            total += tiles[count, 1]
+            tiles[count, PLACE] = -1
+            tiles[count, WIDTH] = sizes[other_face, space, TILE_W]
+            tiles[count, NEAR] = gap_near
+            total += tiles[count, WIDTH]
             count += 1
-        tiles[count, 0] = place
-        tiles[count, 1] = sizes[face, classes[place], TILE_W]
-        tiles[count, 2] = near
-        tiles[count, 3] = face
-        total += tiles[count, 1]
+        tiles[count, PLACE] = place
+        tiles[count, WIDTH] = sizes[face, classes[place], TILE_W]
+        tiles[count, NEAR] = near
+        tiles[count, FACE] = face
+        total += tiles[count, WIDTH]
         count += 1
     average = math.floor(total / length)
     extent = 0.0
     for tile in range(count):
-        tiles[tile, 4] = extent  # where it begins on the line
-        extent += tiles[tile, 1]
+        tiles[tile, BEGIN] = extent
+        extent += tiles[tile, WIDTH]
         if tile < count - 1 or look.align == LEFT:
-            extent -= math.floor(average * between(look.overlap_low, look.overlap_high, tiles[tile, 2]) + 0.5)
+            extent -= math.floor(average * between(look.overlap_low, look.overlap_high, tiles[tile, NEAR]) + 0.5)
     _, _, _, shift = draw(seed, index, PICTURE, 0)
     shift = between(look.play_low, look.play_high, shift)
     squeeze = 1.0
@@ -243,70 +269,69 @@ def _write(look, ink, start, shape, sizes, seed, index, classes, length, planes,
         squeeze = min(1.0, width * (1.0 - 2.0 * look.margin) / extent)
         begin = (width / squeeze - extent) / 2 + shift
     for tile in range(count):
-        place = int(tiles[tile, 0])
+        place = int(tiles[tile, PLACE])
         if place < 0:
             continue
-        advance = tiles[tile, 1]
-        left = begin + tiles[tile, 4]
+        advance = tiles[tile, WIDTH]
+        left = begin + tiles[tile, BEGIN]
         if look.align == SPREAD:
             cell = width * (1.0 - 2.0 * look.margin) / length
             _, play, _, _ = draw(seed, index, CHARACTER, place * 8 + 4)
             left = width * look.margin + (place + 0.5) * cell - advance / 2
             left += between(look.play_low, look.play_high, play)
-        if tile == 0 or look.own_colours or look.opacity_low < look.opacity_high or place == 0:
+        if place == 0 or look.own_colours or look.opacity_low < look.opacity_high:
             first, second, third, strong = draw(seed, index, CHARACTER, place * 8 + 3)
             if look.own_colours:
                 pick_colour(look.text, first, second, third, 0.0, other)
             else:
-                other[:] = colour
-            _mix(other, between(look.opacity_low, look.opacity_high, strong), look.fade, look.hard, channels, tables)
-        face = int(tiles[tile, 3])
+                other[:] = scratch.colour
+            _mix(other, between(look.opacity_low, look.opacity_high, strong), look.fade, look.hard, scratch.tables)
+        face = int(tiles[tile, FACE])
         symbol = classes[place]
         _stamp(
             look, ink, start[face, symbol], shape[face, symbol], sizes[face, symbol], seed, index, place,
-            left, advance, squeeze, planes, tables, boxes[place],
+            left, advance, squeeze, scratch, boxes[place],
         )  # fmt: skip
 
 
 @njit(nogil=True, cache=True)
-def _mix(colour, opacity, fade, hard, channels, tables):
+def _mix(colour, opacity, fade, hard, tables):
     """What each coverage from 0 to 255 adds to a plane, and in the last row what it keeps; both times 65,536.
 
-    `fade` is how the captcha package pastes: the darker the ink, the thinner, and darker still at its edges.
+    `fade` is how the captcha package pastes: the darker the ink, the thinner; and it knows no half-tones.
     """
-    grey = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
-    for coverage in range(256):
-        share = coverage / 255.0
-        if hard:
-            share = 1.0 if coverage >= 128 else 0.0
-        strength = share * opacity
+    channels = len(tables) - 1
+    for coverage in range(0, 256, 255 if fade else 1):
+        strength = coverage / 255.0 * opacity
         if fade:
-            strength = min(255.0, math.floor(math.floor(share * grey + 0.5) * 1.97)) / 255.0
+            grey = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+            strength = min(255.0, math.floor(math.floor(grey + 0.5) * 1.97)) / 255.0 if coverage > 0 else 0.0
+        elif hard:
+            strength = opacity if coverage >= 128 else 0.0
         tables[channels, coverage] = int((1.0 - strength) * 65536.0 + 0.5)
-        if not fade:
-            share = 1.0
         for channel in range(channels):
-            tables[channel, coverage] = int(strength * share * level(colour, channel, channels) * 65536.0 + 0.5)
+            tables[channel, coverage] = int(strength * level(colour, channel, channels) * 65536.0 + 0.5)
 
 
 @njit(nogil=True, cache=True)
-def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, squeeze, planes, tables, box):
+def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, squeeze, scratch, box):
     """One character: each pixel of its tile looks up the point of the glyph that lands there.
 
-    From tile to glyph: a quadrilateral with moved corners, as big as the turned ink, then the turn. Along a row both
-    coordinates of the glyph change evenly.
+    From tile to glyph: a quadrilateral with moved corners, then the turned ink stretched to its size, then the turn.
+    Along a row both coordinates of the glyph change evenly. With `fade` the pixels of the stretched ink are made
+    first, and looked up.
     """
+    planes, tables = scratch.planes, scratch.tables
     channels, height, width = planes.shape
     turn, move_x, move_y, lift = draw(seed, index, CHARACTER, place * 8 + 1)
     corner_x1, corner_y1, corner_x2, corner_y2 = draw(seed, index, CHARACTER, place * 8 + 2)
     angle = math.radians(between(look.tilt_low, look.tilt_high, turn))
     cos, sin = math.cos(angle), math.sin(angle)
     ink_w, ink_h = sizes[INK_W], sizes[INK_H]
-    turned_w = _whole_pixels(ink_w / 2, (abs(ink_w * cos) + abs(ink_h * sin)) / 2)
-    turned_h = _whole_pixels(ink_h / 2, (abs(ink_w * sin) + abs(ink_h * cos)) / 2)
+    turned_w, turned_h = pasted.turned_size(ink_w, ink_h, cos, sin)
     tile_w, tile_h, room = sizes[TILE_W], sizes[TILE_H], 0.0
     if look.stretch:
-        top = math.floor((height - tile_h) / 2)
+        top = math.trunc((height - tile_h) / 2)
     else:
         tile_w, tile_h, room = turned_w, turned_h, NATURAL_ROOM
         left += (advance - tile_w) / 2
@@ -317,7 +342,6 @@ def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, sq
     x1, x2 = math.trunc(between(-reach_x, reach_x, corner_x1)), math.trunc(between(-reach_x, reach_x, corner_x2))
     y1, y2 = math.trunc(between(-reach_y, reach_y, corner_y1)), math.trunc(between(-reach_y, reach_y, corner_y2))
     full_w, full_h = tile_w + abs(x1) + abs(x2), tile_h + abs(y1) + abs(y2)
-    scale_x, scale_y = turned_w / full_w, turned_h / full_h
 
     box[0], box[1] = left * squeeze, top
     box[2], box[3] = (left + tile_w) * squeeze, top + tile_h
@@ -326,63 +350,74 @@ def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, sq
     first_y = max(0, math.floor(top - room * tile_h))
     last_y = min(height, math.ceil(top + (1.0 + room) * tile_h))
     rows, columns = shape[0], shape[1]
+    if look.fade:
+        other, bent = scratch.bent[0], scratch.bent[1]
+        columns = pasted.bend(
+            ink, start, rows, columns, cos, sin, turned_w, turned_h, int(full_w), int(full_h), other, bent
+        )
+        ink, start, rows = bent, 0, int(full_h)
     rough = look.scatter > 0 or look.hatch > 0
-    salt, _, _, _ = draw(seed, index, CHARACTER, place * 8 + 5)
     for y in range(first_y, last_y):
         down = y + 0.5 - top
-        # The point of the turned ink under tile column 0, and its change for each tile column.
-        at_x = (x1 - 2.0 * x1 * down / tile_h) * scale_x - turned_w / 2
-        at_y = (y1 + (full_h - y2 - y1) * down / tile_h) * scale_y - turned_h / 2
-        step_x = ((full_w - x2 - x1) / tile_w + 2.0 * (x1 + x2) * down / (tile_w * tile_h)) * scale_x
-        step_y = (-2.0 * y1 / tile_w + 2.0 * (y1 + y2) * down / (tile_w * tile_h)) * scale_y
-        # From there to texels, by picture column.
-        du = (cos * step_x + sin * step_y) * ENLARGED / squeeze
-        dv = (cos * step_y - sin * step_x) * ENLARGED / squeeze
-        u = (cos * at_x + sin * at_y + ink_w / 2) * ENLARGED + BORDER + du * (0.5 - left * squeeze)
-        v = (cos * at_y - sin * at_x + ink_h / 2) * ENLARGED + BORDER + dv * (0.5 - left * squeeze)
-        low, high = _inside(u, du, columns, float(first_x), float(last_x))
-        low, high = _inside(v, dv, rows, low, high)
+        # The point of the quadrilateral under tile column 0, and its change for each tile column.
+        u = x1 - 2.0 * x1 * down / tile_h
+        v = y1 + (full_h - y2 - y1) * down / tile_h
+        du = (full_w - x2 - x1) / tile_w + 2.0 * (x1 + x2) * down / (tile_w * tile_h)
+        dv = -2.0 * y1 / tile_w + 2.0 * (y1 + y2) * down / (tile_w * tile_h)
+        if not look.fade:
+            # Shrunk to the turned ink, turned back, and enlarged.
+            at_x, at_y = u * turned_w / full_w - turned_w / 2, v * turned_h / full_h - turned_h / 2
+            step_x, step_y = du * turned_w / full_w, dv * turned_h / full_h
+            u = (cos * at_x + sin * at_y + ink_w / 2) * ENLARGED + BORDER
+            v = (cos * at_y - sin * at_x + ink_h / 2) * ENLARGED + BORDER
+            du, dv = (cos * step_x + sin * step_y) * ENLARGED, (cos * step_y - sin * step_x) * ENLARGED
+        # By picture column.
+        du, dv = du / squeeze, dv / squeeze
+        u += du * (0.5 - left * squeeze)
+        v += dv * (0.5 - left * squeeze)
+        low, high = pasted.inside(u, du, columns, float(first_x), float(last_x))
+        low, high = pasted.inside(v, dv, rows, low, high)
         x_from, x_to = math.ceil(low), math.floor(high) + 1
         x_to = min(x_to, last_x)
         if x_from >= x_to:
             continue
         if rough:
+            salt, _, _, _ = draw(seed, index, CHARACTER, place * 8 + 5)
             _rough_row(look, ink, start, rows, columns, u, v, du, dv, x_from, x_to, y, salt, planes, tables)
             continue
-        u_fixed, v_fixed = int((u + du * x_from) * 65536.0), int((v + dv * x_from) * 65536.0)
-        du_fixed, dv_fixed = int(du * 65536.0), int(dv * 65536.0)
-        for channel in range(channels):
-            line = planes[channel, y]
-            add = tables[channel]
-            keep = tables[channels]
-            u_now, v_now = u_fixed, v_fixed
-            for x in range(x_from, x_to):
-                coverage = ink[start + (v_now >> 16) * columns + (u_now >> 16)]
-                line[x] = np.uint8((np.int64(line[x]) * keep[coverage] + add[coverage] + 32768) >> 16)
-                u_now += du_fixed
-                v_now += dv_fixed
+        u_now, v_now = np.uint64((u + du * x_from) * 65536.0), np.uint64((v + dv * x_from) * 65536.0)
+        du_fixed, dv_fixed = np.uint64(np.int64(du * 65536.0)), np.uint64(np.int64(dv * 65536.0))
+        begin, stride = np.uint64(start), np.uint64(columns)
+        first, last = planes[0, y, x_from:x_to], planes[channels - 1, y, x_from:x_to]
+        middle = planes[channels // 2, y, x_from:x_to]
+        for x in range(len(first)):
+            coverage = ink[begin + (v_now >> FIXED) * stride + (u_now >> FIXED)]
+            u_now += du_fixed
+            v_now += dv_fixed
+            kept = tables[channels, coverage]
+            first[x] = _mixed(first[x], kept, tables[0, coverage])
+            if channels > 1:
+                middle[x] = _mixed(middle[x], kept, tables[1, coverage])
+                last[x] = _mixed(last[x], kept, tables[2, coverage])
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _whole_pixels(middle, half):
-    """How many pixels `middle` ± `half` touches: Pillow's size of a turned picture."""
-    return math.ceil(middle + half - 1e-9) - math.floor(middle - half + 1e-9)
+def _mixed(pixel, kept, added):
+    return np.uint8((np.int32(pixel) * kept + added + np.int32(32768)) >> 16)
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _inside(origin, step, size, low, high):
-    """The part of [low, high] where origin + step·x lies safely within [0, size)."""
-    least, most = 0.02, size - 0.02
-    if abs(step) < 1e-9:
-        return (low, high) if least <= origin <= most else (1.0, 0.0)
-    one, two = (least - origin) / step, (most - origin) / step
-    return max(low, min(one, two)), min(high, max(one, two))
+def _blend(planes, y, x, coverage, tables):
+    channels = len(planes)
+    for channel in range(channels):
+        kept = np.int32(planes[channel, y, x]) * tables[channels, coverage]
+        planes[channel, y, x] = np.uint8((kept + tables[channel, coverage] + np.int32(32768)) >> 16)
 
 
 @njit(nogil=True, cache=True)
 def _rough_row(look, ink, start, rows, columns, u, v, du, dv, x_from, x_to, y, salt, planes, tables):
     """A row of a character whose points are scattered, or that is left out on a hatch."""
-    channels, _, width = planes.shape
+    width = planes.shape[2]
     for x in range(x_from, x_to):
         if look.hatch > 0 and x % look.hatch == 0 and y % look.hatch == 0:
             continue
@@ -390,12 +425,8 @@ def _rough_row(look, ink, start, rows, columns, u, v, du, dv, x_from, x_to, y, s
         if look.scatter > 0:
             u_now += (2.0 * _scramble(salt, 2 * (y * width + x)) - 1.0) * look.scatter * ENLARGED
             v_now += (2.0 * _scramble(salt, 2 * (y * width + x) + 1) - 1.0) * look.scatter * ENLARGED
-        if not (0 <= u_now < columns and 0 <= v_now < rows):
-            continue
-        coverage = ink[start + int(v_now) * columns + int(u_now)]
-        for channel in range(channels):
-            kept = np.int64(planes[channel, y, x]) * tables[channels, coverage]
-            planes[channel, y, x] = np.uint8((kept + tables[channel, coverage] + 32768) >> 16)
+        if 0 <= u_now < columns and 0 <= v_now < rows:
+            _blend(planes, y, x, ink[start + int(v_now) * columns + int(u_now)], tables)
 
 
 @njit(nogil=True, cache=True)
@@ -522,19 +553,37 @@ def _dot(planes, x, y, colour, coverage, hatch):
 
 
 @njit(nogil=True, cache=True)
-def _smooth(plane, sums, picture, channel):
+def _finish(smooth, scratch, picture):
+    """The planes, smoothed or as they are, as a picture uint8 [height, width · channels]."""
+    channels, height, _ = scratch.planes.shape
+    for y in range(height):
+        for channel in range(channels):
+            plane = scratch.planes[channel]
+            line = picture[y] if channels == 1 else scratch.lines[channel]
+            if smooth and 0 < y < height - 1:
+                _smooth(plane[y - 1], plane[y], plane[y + 1], scratch.sums, line)
+            else:
+                line[:] = plane[y]
+        if channels > 1:
+            _interleave(scratch.lines[0], scratch.lines[1], scratch.lines[2], picture[y])
+
+
+@njit(nogil=True, cache=True)
+def _smooth(above, here, below, sums, line):
     """Pillow's SMOOTH: 3×3, five times the middle; the outermost pixels stay as they are."""
-    height, width = plane.shape
-    for x in range(width):
-        picture[0, x, channel] = plane[0, x]
-        picture[height - 1, x, channel] = plane[height - 1, x]
     share, half, four = np.float32(1.0 / 13.0), np.float32(0.5), np.float32(4.0)
-    for y in range(1, height - 1):
-        above, here, below = plane[y - 1], plane[y], plane[y + 1]
-        for x in range(width):
-            sums[x] = np.float32(above[x]) + np.float32(here[x]) + np.float32(below[x])
-        picture[y, 0, channel] = here[0]
-        picture[y, width - 1, channel] = here[width - 1]
-        for x in range(1, width - 1):
-            whole = sums[x - 1] + sums[x] + sums[x + 1] + four * np.float32(here[x])
-            picture[y, x, channel] = np.uint8(whole * share + half)
+    width = len(line)
+    for x in range(width):
+        sums[x] = np.float32(above[x]) + np.float32(here[x]) + np.float32(below[x])
+    line[0], line[width - 1] = here[0], here[width - 1]
+    for x in range(1, width - 1):
+        whole = sums[x - 1] + sums[x] + sums[x + 1] + four * np.float32(here[x])
+        line[x] = np.uint8(whole * share + half)
+
+
+@njit(nogil=True, cache=True)
+def _interleave(red, green, blue, pixels):
+    for x in range(len(red)):
+        pixels[3 * x] = red[x]
+        pixels[3 * x + 1] = green[x]
+        pixels[3 * x + 2] = blue[x]

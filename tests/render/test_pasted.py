@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from captcha.image import DEFAULT_FONTS
+from PIL import Image, ImageDraw, ImageFont
+
+from capbench.render import glyphs, pasted
+
+SIZE = 50
+
+
+def packages(symbol: str, degrees: float, wide: int, high: int) -> np.ndarray:
+    """Where the captcha package leaves ink, by the same calls to Pillow as it makes."""
+    font = ImageFont.truetype(DEFAULT_FONTS[0], SIZE)
+    picture = Image.new("RGBA", (3 * SIZE, 3 * SIZE))
+    ImageDraw.Draw(picture).text((SIZE, SIZE), symbol, font=font, fill=(150, 150, 150, 255))
+    picture = picture.crop(picture.getbbox()).rotate(degrees, Image.Resampling.BILINEAR, expand=True)
+    return np.asarray(picture.resize((wide, high)).convert("L")) > 50
+
+
+def ours(symbol: str, degrees: float, wide: int, high: int) -> np.ndarray:
+    atlas = glyphs.rasterise((DEFAULT_FONTS[0],), (SIZE,), symbol, False, True, True)
+    ink_w, ink_h = atlas.sizes[0, 0, glyphs.INK_W], atlas.sizes[0, 0, glyphs.INK_H]
+    rows, columns = atlas.shape[0, 0].tolist()
+    cos, sin = math.cos(math.radians(-degrees)), math.sin(math.radians(-degrees))
+    turned_w, turned_h = pasted.turned_size(ink_w, ink_h, cos, sin)
+    scratch = np.full((2, 40_000), 77, dtype=np.uint8)
+    padded = pasted.bend(
+        atlas.ink, int(atlas.start[0, 0]), rows, columns, cos, sin, turned_w, turned_h, wide, high, *scratch
+    )
+    return scratch[1, : high * padded].reshape(high, padded)[:, :wide] > 0
+
+
+@pytest.mark.parametrize("symbol", ["0", "o", "5", "A", "i"])
+def test_ink_lies_where_the_package_leaves_it(symbol: str) -> None:
+    chance = np.random.default_rng(3)
+    both = either = mine = theirs = 0
+    for _ in range(60):
+        degrees, wide, high = chance.uniform(-30, 30), int(chance.integers(20, 50)), int(chance.integers(40, 65))
+        one, other = ours(symbol, degrees, wide, high), packages(symbol, degrees, wide, high)
+        both, either = both + (one & other).sum(), either + (one | other).sum()
+        mine, theirs = mine + one.sum(), theirs + other.sum()
+    assert both / either > 0.95
+    assert mine / theirs == pytest.approx(1.0, abs=0.03)
