@@ -18,8 +18,8 @@ lint: .venv/.test              ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-system:                        ## what needs a system package (Debian, as root)
-	@echo "no part of CapBench needs a system package yet"
+system:                        ## what needs a system package (Debian, as root): tesseract's data
+	ls /usr/share/tesseract-ocr/*/tessdata/eng.traineddata || { apt-get update --quiet && apt-get install --quiet --yes tesseract-ocr-eng; }
 
 constraints: .venv/.test       ## pin what is installed now
 	{ head -n 1 constraints.txt; $(BIN)/uv pip freeze --python $(BIN)/python --exclude-editable | grep -v -E '^(pip|setuptools)='; } > constraints.new

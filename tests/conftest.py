@@ -26,13 +26,15 @@ def own_place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypa
     monkeypatch.delenv("WANDB_MODE", raising=False)
 
 
-def save_captchas(folder: Path, count: int, symbols: str = "0123456789", length: int = 4, seed: int = 5) -> list[str]:
+def save_captchas(
+    folder: Path, count: int, symbols: str = "0123456789", length: int = 4, seed: int = 5, look: tuple[str, ...] = ()
+) -> list[str]:
     """A labelled folder, images/ and labels.csv, of rendered captchas; returns their texts."""
     from PIL import Image
 
     from capbench.render.painter import Painter
 
-    renderer = Painter(style(), symbols, length, length, seed)
+    renderer = Painter(style(*look), symbols, length, length, seed)
     (folder / "images").mkdir(parents=True)
     texts = []
     lines = ["filename,label,confidence"]

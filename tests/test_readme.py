@@ -23,7 +23,7 @@ COMMANDS = [
 ]
 OURS = [shlex.split(command)[3:] for command in COMMANDS if command.startswith("python -m capbench")]
 
-SMALLER = {"render": ["count=40"], "evaluate": [], "bench": ["rounds=1"]}
+SMALLER = {"render": ["count=40"], "evaluate": [], "label": [], "bench": ["rounds=1"]}
 
 
 def test_the_two_commands_stand_at_the_top() -> None:
@@ -50,7 +50,7 @@ def test_a_command_of_the_readme(
         run = str(train("debug=fast", "trainer.progress=false").path)
         arguments = [argument.replace("RUN", run).replace("DIR", str(labelled)) for argument in arguments]
     if arguments[0] in SMALLER:
-        arguments = [*arguments, *SMALLER[arguments[0]]]
+        arguments = [*(a.replace("DIR", str(labelled)) for a in arguments), *SMALLER[arguments[0]]]
         arguments += ["data.split.test=16"] if "data.renderer=captcha" in arguments else []
     elif "--help" not in arguments and "--cfg" not in arguments and not arguments[0].startswith("resume="):
         arguments = [a.replace("DIR", str(labelled)) for a in arguments]

@@ -86,18 +86,26 @@ def target_class(settings: Mapping[str, Any]) -> Any:
 
 
 def _check_value(value: Any, hint: Any, at: str) -> None:
-    if isinstance(value, Mapping) and TARGET in value:
+    if _builds(value):
         target = _ours(value[TARGET], at)
         wanted = _class_of(hint)
         if wanted is not None and not issubclass(target, wanted):
             raise Mistake(f"{at}._target_: {value[TARGET]} is no {wanted.__name__}; choose an option of {at}=")
         check(value, target, at)
-    elif isinstance(value, list) and any(isinstance(item, Mapping) and TARGET in item for item in value):
+    elif isinstance(value, list) and any(map(_builds, value)):
         inner = (typing.get_args(hint) or (Any,))[0]
         for number, item in enumerate(value):
             _check_value(item, inner, f"{at}.{number}")
+    elif isinstance(value, Mapping) and any(map(_builds, value.values())):
+        inner = (typing.get_args(hint) or (Any,))[-1]
+        for name, item in value.items():
+            _check_value(item, inner, f"{at}.{name}")
     else:
         _check_plain(value, hint, at)
+
+
+def _builds(value: Any) -> bool:
+    return isinstance(value, Mapping) and TARGET in value
 
 
 def _check_plain(value: Any, hint: Any, at: str) -> None:

@@ -177,13 +177,13 @@ class Synthetic(Source):
 class Files:
     """The files of a folder or a zip file, read one at a time; safe to send to another process."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, key: str = "data.root") -> None:
         self.root = Path(root)
         if not self.root.exists():
-            raise Mistake(f"data.root: {root} does not exist; give a folder or a zip file of images")
+            raise Mistake(f"{key}: {root} does not exist; give a folder or a zip file of images")
         self.zipped = self.root.is_file()
         if self.zipped and not zipfile.is_zipfile(self.root):
-            raise Mistake(f"data.root: {root} is neither a folder nor a zip file")
+            raise Mistake(f"{key}: {root} is neither a folder nor a zip file")
 
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
@@ -296,11 +296,9 @@ class Csv(Folder):
 
     def _rows(self) -> Iterable[tuple[str, dict[str, str]]]:
         wanted = [self.file_column, self.label_column, *([self.split_column] if self.split_column else [])]
-        place = f"{self.root}/{self.labels}"
-        if self.labels not in self.files.known:
-            raise Mistake(f"data.labels: {place} does not exist; {nearest(self.labels, self._csv_names())}")
         try:
-            table = csv.DictReader(io.StringIO(self.files.read(self.labels).decode("utf-8-sig"), newline=""))
+            place, content = self._table()
+            table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
             for column in wanted:
                 if column not in (table.fieldnames or []):
                     raise Mistake(f"{place}: has no column {column!r}; {nearest(column, table.fieldnames or [])}")
@@ -310,9 +308,20 @@ class Csv(Folder):
                     raise Mistake(f"{line}: has fewer fields than the heading; fill the row")
                 yield line, row
         except images.BadImage as error:
-            raise Mistake(f"{place}: {error}; mend it, or split the folder") from error
+            raise Mistake(f"{self.root}/{self.labels}: {error}; mend it, or split the folder") from error
         except (UnicodeDecodeError, csv.Error) as error:
-            raise Mistake(f"{place}: is no CSV file in UTF-8 ({error})") from error
+            raise Mistake(f"{self.root}/{self.labels}: is no CSV file in UTF-8 ({error})") from error
+
+    def _table(self) -> tuple[str, bytes]:
+        """Where the CSV file stands, below the root or elsewhere, and its content."""
+        if self.labels in self.files.known:
+            return f"{self.root}/{self.labels}", self.files.read(self.labels)
+        elsewhere = Path(self.labels)
+        if not elsewhere.is_file():
+            raise Mistake(
+                f"data.labels: {self.root}/{self.labels} does not exist; {nearest(self.labels, self._csv_names())}"
+            )
+        return self.labels, Files(str(elsewhere.parent)).read(elsewhere.name)
 
     def _csv_names(self) -> list[str]:
         return [name for name in self.files.names if name.lower().endswith(".csv")]

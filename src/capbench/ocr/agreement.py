@@ -1,0 +1,103 @@
+"""When answers of several engines make a label."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from capbench.ranges import Count, Share
+from capbench.text import Reading
+
+
+class Decision(NamedTuple):
+    """A label with its confidence and the engines that gave it, or no label and why not."""
+
+    label: str
+    confidence: float
+    engines: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """How many engines must agree, in what, and how sure each must be.
+
+    `text`: in the whole text. `characters`: in each place, whoever they are. `contained`: each character that the
+    first engine reads stands somewhere in the others' texts, as in the article.
+    """
+
+    by: Literal["text", "characters", "contained"]
+    engines: Count
+    min_confidence: Share
+    disputed: str
+
+    def decide(self, readings: Mapping[str, Reading], shortest: int, longest: int) -> Decision:
+        """From the answers of all engines, by name in their order; the shortest and longest text that can be."""
+        sure = {
+            name: reading
+            for name, reading in readings.items()
+            if reading.text and min(reading.characters) >= self.min_confidence
+        }
+        whole = {name: r for name, r in sure.items() if shortest <= len(r.text) <= longest}
+        if not sure:
+            return _rejected("nothing was read with enough confidence" if any(r.text for r in readings.values())
+                             else "nothing was read")  # fmt: skip
+        if not whole:
+            return _rejected(f"no text of {_lengths(shortest, longest)} was read")
+        if self.by == "text":
+            decision = self._by_text(whole)
+        elif self.by == "characters":
+            decision = self._by_characters(whole)
+        else:
+            decision = self._by_containment(whole, sure, next(iter(readings)))
+        disputed = sorted({symbol for symbol in decision.label if symbol in self.disputed})
+        if disputed:
+            return _rejected(f"holds {''.join(disputed)!r}, which engines confuse")
+        return decision
+
+    def _by_text(self, readings: Mapping[str, Reading]) -> Decision:
+        voters = defaultdict(list)
+        for name, reading in readings.items():
+            voters[reading.text].append(name)
+        text = max(voters, key=lambda text: (len(voters[text]), sum(readings[n].confidence for n in voters[text])))
+        names = voters[text]
+        if len(names) < self.engines:
+            return _rejected("the engines disagree" if len(voters) > 1 else "too few engines read it")
+        if sum(len(others) == len(names) for others in voters.values()) > 1 and self.engines > 1:
+            return _rejected("the engines disagree")
+        return Decision(text, max(readings[name].confidence for name in names), tuple(names), "")
+
+    def _by_characters(self, readings: Mapping[str, Reading]) -> Decision:
+        length, _ = Counter(len(reading.text) for reading in readings.values()).most_common(1)[0]
+        same = {name: reading for name, reading in readings.items() if len(reading.text) == length}
+        label, confidence, names = "", 1.0, set()
+        for place in range(length):
+            votes = defaultdict(list)
+            for name, reading in same.items():
+                votes[reading.text[place]].append(name)
+            symbol = max(votes, key=lambda symbol: (len(votes[symbol]), sum(same[n].confidence for n in votes[symbol])))
+            if len(votes[symbol]) < self.engines:
+                return _rejected(f"the engines disagree on character {place + 1}")
+            label += symbol
+            confidence *= max(same[name].characters[place] for name in votes[symbol])
+            names.update(votes[symbol])
+        return Decision(label, confidence, tuple(name for name in readings if name in names), "")
+
+    def _by_containment(self, whole: Mapping[str, Reading], sure: Mapping[str, Reading], first: str) -> Decision:
+        if first not in whole:
+            return _rejected(f"{first} read no such text")
+        text = whole[first].text
+        agreeing = [name for name in sure if name != first and all(symbol in sure[name].text for symbol in text)]
+        if 1 + len(agreeing) < self.engines:
+            return _rejected("the engines disagree" if len(sure) > 1 else "too few engines read it")
+        return Decision(text, whole[first].confidence, (first, *agreeing), "")
+
+
+def _rejected(reason: str) -> Decision:
+    return Decision("", 0.0, (), reason)
+
+
+def _lengths(shortest: int, longest: int) -> str:
+    return f"{shortest} symbols" if shortest == longest else f"{shortest} to {longest} symbols"

@@ -1,0 +1,203 @@
+"""All engines over all images: over processes, resumable, with a bar that shows how well they agree."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import cv2
+from tqdm import tqdm
+
+from capbench import images
+from capbench.data.sources import Files
+from capbench.ocr.engine import Engine, Read, Unread
+from capbench.ocr.journal import Answer, Journal
+from capbench.text import Alphabet, Reading
+
+CHUNK = 8  # images handed to a process at a time
+NOTHING = Reading("", 0.0, ())
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is put to the engines."""
+
+    files: Files
+    names: Sequence[str]
+    engines: Mapping[str, Engine]
+    alphabet: Alphabet
+
+    def keys(self) -> dict[str, str]:
+        """For each engine a hash of all that decides its answers."""
+        return {name: _hash(repr((engine, engine.version, self.alphabet))) for name, engine in self.engines.items()}
+
+
+class Asked(NamedTuple):
+    """What came of it: each readable file's readings by engine, and why the other files are none."""
+
+    readings: dict[str, dict[str, Reading]]
+    seconds: dict[str, list[float]]
+    """of each engine's answers"""
+    bad: dict[str, str]
+
+
+class Task(NamedTuple):
+    """One image and the engines that have not read it."""
+
+    digest: str
+    name: str
+    engines: tuple[str, ...]
+
+
+def ask(question: Question, journal: Journal, agree: Callable[[Mapping[str, Reading]], bool]) -> Asked:
+    """Have each engine read each image once, now or before; the same bytes under two names are one image."""
+    keys = question.keys()
+    digests, bad = _digests(question)
+    once = {digest: name for name, digest in reversed(digests.items())}
+    shared = [name for name, engine in question.engines.items() if not engine.one_process]
+    alone = [name for name, engine in question.engines.items() if engine.one_process]
+    unreadable: dict[str, str] = {}
+    for group in [shared, *([name] for name in alone)]:
+        tasks = [
+            Task(digest, name, missing)
+            for digest, name in once.items()
+            if digest not in unreadable
+            and (missing := tuple(e for e in group if (digest, keys[e]) not in journal.answers))
+        ]
+        processes = 1 if group is not shared else min(len(os.sched_getaffinity(0)), -(-len(tasks) // CHUNK))
+        with tqdm(
+            desc="labelling", total=len(once), initial=len(once) - len(tasks), unit="img", leave=False, delay=0.5
+        ) as bar:
+            tally = _Tally(keys, agree)
+            for answers, refused in _answers(question, keys, tasks, processes):
+                journal.add(answers)
+                unreadable |= refused
+                tally.count(journal, answers)
+                bar.set_postfix_str(tally.told, refresh=False)
+                bar.update(len({answer.image for answer in answers}) + len(refused))
+    bad |= {name: unreadable[digest] for name, digest in digests.items() if digest in unreadable}
+    found = {
+        name: {e: journal.answers[digest, key] for e, key in keys.items()}
+        for name, digest in digests.items()
+        if digest not in unreadable
+    }
+    return Asked(
+        {name: {e: answer.reading for e, answer in answers.items()} for name, answers in found.items()},
+        {e: [journal.answers[d, key].seconds for d in once if d not in unreadable] for e, key in keys.items()},
+        bad,
+    )
+
+
+@dataclass
+class _Tally:
+    """How many of the images that all engines have read now they agree on."""
+
+    keys: Mapping[str, str]
+    agree: Callable[[Mapping[str, Reading]], bool]
+    agreed: int = 0
+    seen: set[str] = field(default_factory=set)
+
+    def count(self, journal: Journal, answers: Sequence[Answer]) -> None:
+        for image in {answer.image for answer in answers} - self.seen:
+            known = {e: journal.answers.get((image, key)) for e, key in self.keys.items()}
+            readings = {e: answer.reading for e, answer in known.items() if answer is not None}
+            if len(readings) == len(self.keys):
+                self.seen.add(image)
+                self.agreed += self.agree(readings)
+
+    @property
+    def told(self) -> str:
+        return f"agreed={self.agreed / len(self.seen):.3f}" if self.seen else ""
+
+
+def _digests(question: Question) -> tuple[dict[str, str], dict[str, str]]:
+    """Of each file's content by name; and why some cannot be read."""
+    digests, bad = {}, {}
+    for name in question.names:
+        try:
+            digests[name] = hashlib.sha256(question.files.read(name)).hexdigest()[:32]
+        except images.BadImage as error:
+            bad[name] = str(error)
+    return digests, bad
+
+
+Given = tuple[list[Answer], dict[str, str]]
+"""Answers, and why images are none, by digest"""
+
+
+def _answers(question: Question, keys: Mapping[str, str], tasks: list[Task], processes: int) -> Iterator[Given]:
+    chunks = [tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK)]
+    if processes < 2:
+        worker = _Worker(question, keys)
+        yield from map(worker.answer, chunks)
+        return
+    context = multiprocessing.get_context("spawn")  # what was loaded here is not to be shared
+    with ProcessPoolExecutor(processes, context, _start, (question, keys)) as pool:
+        futures = [pool.submit(_answer, chunk) for chunk in chunks]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class _Worker:
+    """Opens an engine when it is first asked, once."""
+
+    def __init__(self, question: Question, keys: Mapping[str, str]) -> None:
+        self._question = question
+        self._keys = keys
+        self._opened: dict[str, Read] = {}
+
+    def answer(self, tasks: Sequence[Task]) -> Given:
+        answers, refused = [], {}
+        for task in tasks:
+            try:
+                image = images.decode(self._question.files.read(task.name))
+            except images.BadImage as error:
+                refused[task.digest] = str(error)
+                continue
+            for engine in task.engines:
+                if engine not in self._opened:
+                    self._opened[engine] = self._question.engines[engine].open(self._question.alphabet)
+                start = time.perf_counter()
+                reading, fault = NOTHING, ""
+                try:
+                    reading = self._opened[engine](image)
+                except Unread as reason:
+                    fault = str(reason)
+                answers.append(Answer(task.digest, self._keys[engine], reading, time.perf_counter() - start, fault))
+        return answers, refused
+
+
+_worker: _Worker
+
+
+def _start(question: Question, keys: Mapping[str, str]) -> None:
+    """In a new process: ends with the one that started it, however that one ended."""
+    global _worker
+    cv2.setNumThreads(1)
+    _worker = _Worker(question, keys)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _answer(tasks: Sequence[Task]) -> Given:
+    return _worker.answer(tasks)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

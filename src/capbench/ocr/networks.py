@@ -1,0 +1,116 @@
+"""Neural engines whose weights come inside their packages: they give scores over time, as our own CTC readers do.
+
+Their decoders drop what is outside an alphabet after the choice is made. Here the scores are masked first, cases that
+the alphabet folds are added up, and the one decoder of all recognisers does the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from capbench.data.views import pick
+from capbench.ocr.engine import Engine, Read, needed
+from capbench.text import Alphabet, Codec, Reading
+
+LONGEST = 99  # symbols; how many there are is for the rule to judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rapid(Engine):
+    """RapidOCR's recogniser (PP-OCR), the whole image as one line: its detector costs much and finds little here."""
+
+    HEIGHT = 48
+    LEAST_WIDTH = 320  # pixels; narrower lines are padded, as in its training
+
+    @property
+    def version(self) -> str:
+        needed("rapidocr", "rapidocr")
+        return version("rapidocr")
+
+    def open(self, alphabet: Alphabet) -> Read:
+        folder = Path(needed("rapidocr", "rapidocr").__file__ or "").parent / "models"
+        session = _session(sorted(folder.glob("*_rec_*.onnx"))[0])
+        symbols = session.get_modelmeta().custom_metadata_map["character"].splitlines()
+        masked = Masked(["", *symbols, " "], alphabet)
+
+        def read(image: np.ndarray) -> Reading:
+            colour = pick(image, "colour")
+            width = max(1, round(colour.shape[1] * self.HEIGHT / colour.shape[0]))
+            line = cv2.resize(colour, (width, self.HEIGHT)).astype(np.float32) / 127.5 - 1
+            padded = np.zeros((1, 3, self.HEIGHT, max(width, self.LEAST_WIDTH)), dtype=np.float32)
+            padded[0, :, :, :width] = line[:, :, ::-1].transpose(2, 0, 1)
+            return masked.read(session.run(None, {"x": padded})[0][0])
+
+        return read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dddd(Engine):
+    """ddddocr, made for captchas; `beta` takes the newer of its two networks."""
+
+    beta: bool
+
+    HEIGHT = 64
+
+    @property
+    def version(self) -> str:
+        needed("ddddocr", "ddddocr")
+        return version("ddddocr")
+
+    def open(self, alphabet: Alphabet) -> Read:
+        folder = Path(needed("ddddocr", "ddddocr").__file__ or "").parent
+        session = _session(folder / ("common.onnx" if self.beta else "common_old.onnx"))
+        symbols = needed("ddddocr.models.charset_manager", "ddddocr").CharsetManager()
+        symbols.load_default_charset(beta=self.beta)
+        masked = Masked(list(symbols.charset), alphabet)
+
+        def read(image: np.ndarray) -> Reading:
+            grey = pick(image, "grey")[:, :, 0]
+            width = max(1, round(grey.shape[1] * self.HEIGHT / grey.shape[0]))
+            line = cv2.resize(grey, (width, self.HEIGHT), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255
+            scores = session.run(None, {"input1": line[None, None]})[0]
+            return masked.read(_softmax(scores.reshape(-1, scores.shape[-1])))
+
+        return read
+
+
+class Masked:
+    """Probabilities over a network's symbols, its blank first, as a reading in the wanted alphabet."""
+
+    def __init__(self, symbols: list[str], alphabet: Alphabet) -> None:
+        self._codec = Codec(alphabet, 0, LONGEST, "time")
+        number = {symbol: place for place, symbol in enumerate(alphabet.symbols)}
+        pairs = [(place, number[alphabet.folded(s)]) for place, s in enumerate(symbols) if alphabet.folded(s) in number]
+        self._from, self._to = zip(*pairs, strict=True)
+
+    def read(self, probability: np.ndarray) -> Reading:
+        """From float [time, symbol of the network]."""
+        wanted = np.zeros((probability.shape[0], self._codec.classes))
+        for place, number in zip(self._from, self._to, strict=True):
+            wanted[:, number] += probability[:, place]
+        wanted[:, self._codec.blank] = probability[:, 0]
+        best = wanted.argmax(1)[None]
+        return self._codec.read(best, wanted.max(1)[None])[0]
+
+
+@cache
+def _session(weights: Path) -> Any:
+    """One thread: other images keep the other cores busy."""
+    onnxruntime = needed("onnxruntime", "onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)

@@ -1,0 +1,83 @@
+"""Tesseract, in this process: a library call where starting its program would take ten times as long."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from capbench.data.views import View
+from capbench.errors import Mistake
+from capbench.ocr.engine import Engine, Read, needed
+from capbench.text import Alphabet, Reading
+
+PLACES = ("/usr/share/tesseract-ocr/*/tessdata", "/usr/share/tessdata", "/opt/homebrew/share/tessdata")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tesseract(Engine):
+    """Reads the view as one line, or character by character where the view cuts."""
+
+    view: View
+    characters: int | None
+    """how many a cutting view is to find; null where it does not cut"""
+    tessdata: str | None
+
+    def __post_init__(self) -> None:
+        if self.view.cuts and self.characters is None:
+            raise Mistake("label.engines: Tesseract's view cuts; say into how many pieces with its key characters")
+
+    @property
+    def version(self) -> str:
+        return str(needed("tesserocr", "tesserocr").tesseract_version())
+
+    def open(self, alphabet: Alphabet) -> Read:
+        tesserocr = needed("tesserocr", "tesserocr")
+        mode = tesserocr.PSM.SINGLE_CHAR if self.view.cuts else tesserocr.PSM.SINGLE_LINE
+        api = tesserocr.PyTessBaseAPI(path=self._folder(), psm=mode)
+        cased = {*alphabet.symbols, *alphabet.symbols.lower(), *alphabet.symbols.upper()} if alphabet.fold else {
+            *alphabet.symbols
+        }  # fmt: skip
+        api.SetVariable("tessedit_char_whitelist", "".join(sorted(cased)))
+
+        def read(image: np.ndarray) -> Reading:
+            seen = self.view(image, self.characters or 1)
+            pieces = seen if self.view.cuts else seen[None]
+            found = [pair for piece in pieces for pair in _symbols(tesserocr, api, piece)]
+            symbols = [(alphabet.folded(symbol), sure) for symbol, sure in found]
+            known = [(symbol, sure) for symbol, sure in symbols if symbol in alphabet.symbols]
+            sure = tuple(confidence for _, confidence in known)
+            return Reading("".join(symbol for symbol, _ in known), float(np.prod(sure)) if known else 0.0, sure)
+
+        return read
+
+    def _folder(self) -> str:
+        if self.tessdata is not None:
+            if not Path(self.tessdata, "eng.traineddata").is_file():
+                raise Mistake(f"label.engines: {self.tessdata} holds no eng.traineddata; give Tesseract's data folder")
+            return self.tessdata
+        beside = os.environ.get("TESSDATA_PREFIX")
+        found = [Path(beside)] if beside else [folder for place in PLACES for folder in Path("/").glob(place[1:])]
+        for folder in found:
+            if (folder / "eng.traineddata").is_file():
+                return str(folder)
+        raise Mistake("label.engines: Tesseract has no eng.traineddata; make system installs it (tesseract-ocr-eng)")
+
+
+def _symbols(tesserocr: Any, api: Any, piece: np.ndarray) -> list[tuple[str, float]]:
+    """Symbols and confidences, 0 to 1, of a picture uint8 [height, width, 1 or 3]."""
+    api.SetImage(Image.fromarray(piece[:, :, 0] if piece.shape[2] == 1 else piece))
+    if not api.Recognize():
+        return []
+    level = tesserocr.RIL.SYMBOL
+    found = []
+    for item in tesserocr.iterate_level(api.GetIterator(), level):
+        try:
+            found.append((item.GetUTF8Text(level), item.Confidence(level) / 100))
+        except RuntimeError:  # how tesserocr says that there is no text here
+            continue
+    return [(text, sure) for text, sure in found if text.strip()]

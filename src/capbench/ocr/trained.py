@@ -1,0 +1,46 @@
+"""A trained run as an engine, so that a second round can label what the first could not."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from capbench.errors import Mistake
+from capbench.ocr.engine import Engine, Read, Unread
+from capbench.runs import RunFolder
+from capbench.text import Alphabet, Reading
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained(Engine):
+    """Reads as the run does; its alphabet is its own."""
+
+    run: str
+
+    @property
+    def version(self) -> str:
+        weights = RunFolder(Path(self.run)).weights
+        if not weights.is_file():
+            raise Mistake(f"label.engines: {self.run} is no finished run; it has no {weights.name}")
+        return hashlib.sha256(weights.read_bytes()).hexdigest()
+
+    def open(self, alphabet: Alphabet) -> Read:
+        import torch  # only here: the other engines do without
+
+        from capbench.reader import Reader
+
+        torch.set_num_threads(1)  # other images keep the other cores busy
+        reader = Reader.of(RunFolder(Path(self.run)))
+
+        def read(image: np.ndarray) -> Reading:
+            view = reader.view(image, reader.codec.longest)
+            height, width, channels = view.shape[-3:]
+            if (channels, height, width) != reader.shape:
+                raise Unread(f"is {channels}×{height}×{width} and the run reads {'×'.join(map(str, reader.shape))}")
+            found = next(reader.read(view[None]))
+            return Reading(alphabet.folded(found.text), found.confidence, found.characters)
+
+        return read

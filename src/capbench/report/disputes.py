@@ -1,0 +1,81 @@
+"""A page of the images on which the engines disagree, for a person to settle: one file, no network."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+
+from capbench import images
+from capbench.data.sources import Files
+from capbench.data.views import pick
+from capbench.files import replacing
+from capbench.ocr.agreement import Decision
+from capbench.text import Reading
+
+MOST = 500  # images on a page
+
+PAGE = """<!doctype html>
+<meta charset="utf-8">
+<title>Disputed images</title>
+<style>
+  body {{ font: 15px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; color: #1f2328 }}
+  td {{ padding: .4rem .8rem; border-bottom: 1px solid #d1d9e0; vertical-align: middle }}
+  img {{ min-height: 48px; image-rendering: pixelated; display: block }}
+  input {{ font: 18px ui-monospace, monospace; width: 8rem }}
+  small {{ color: #59636e; display: block }}
+  header {{ position: sticky; top: 0; background: #fff; padding: .6rem 0; z-index: 1 }}
+</style>
+<header>
+  <b>{shown} of {count} disputed images.</b> Type what stands in each; Enter goes on, - leaves an image out.
+  <button onclick="save()">save corrections.csv</button>
+  <small>Put the file into {folder}, or give it with corrections=FILE, and label again.</small>
+</header>
+<table>{rows}</table>
+<script>
+  const inputs = [...document.querySelectorAll("input")];
+  inputs.forEach((input, place) => input.addEventListener("keydown", event => {{
+    if (event.key === "Enter" && inputs[place + 1]) inputs[place + 1].focus();
+  }}));
+  function save() {{
+    const quoted = text => '"' + text.replaceAll('"', '""') + '"';
+    const rows = inputs.filter(i => i.value.trim())
+      .map(i => quoted(i.name) + "," + quoted(i.value.trim() === "-" ? "" : i.value.trim()));
+    const file = new Blob(["filename,label\\n" + rows.join("\\n") + "\\n"], {{type: "text/csv"}});
+    const link = Object.assign(document.createElement("a"),
+      {{href: URL.createObjectURL(file), download: "corrections.csv"}});
+    link.click();
+  }}
+</script>
+"""
+
+
+def page(
+    path: Path, files: Files, decisions: Mapping[str, Decision], readings: Mapping[str, Mapping[str, Reading]]
+) -> None:
+    """Those first that an engine is surest of: there the engines contradict each other most."""
+    disputed = [name for name, decision in decisions.items() if not decision.label]
+    disputed.sort(key=lambda name: (-max(r.confidence for r in readings[name].values()), name))
+    rows = [_row(files, name, decisions[name], readings[name]) for name in disputed[:MOST]]
+    with replacing(path) as file:
+        file.write(
+            PAGE.format(shown=len(rows), count=len(disputed), folder=html.escape(str(path.parent)), rows="".join(rows))
+        )
+
+
+def _row(files: Files, name: str, decision: Decision, readings: Mapping[str, Reading]) -> str:
+    picture = pick(images.decode(files.read(name)), "colour")
+    _, content = cv2.imencode(".png", picture[:, :, ::-1])
+    source = f"data:image/png;base64,{base64.b64encode(content.tobytes()).decode()}"
+    told = ", ".join(
+        f"{engine} {reading.text or '∅'} ({reading.confidence:.2f})" for engine, reading in readings.items()
+    )
+    known = html.escape(name, quote=True)
+    return (
+        f'<tr><td><img src="{source}" alt="{known}"></td>'
+        f'<td><input name="{known}" aria-label="text of {known}" autocomplete="off" spellcheck="false"></td>'
+        f"<td>{html.escape(told)}<small>{known}: {html.escape(decision.reason)}</small></td></tr>\n"
+    )

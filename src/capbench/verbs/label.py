@@ -1,0 +1,19 @@
+"""label: labels for raw images, where engines agree."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from capbench import compose
+from capbench.settings import plain
+
+
+def main(arguments: list[str]) -> None:
+    compose.run("label", job, arguments)
+
+
+def job(config: DictConfig) -> None:
+    settings = plain(config)
+    from capbench.ocr import labelling  # OpenCV and more: a second to import
+
+    print(labelling.label(settings))

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from capbench.ocr.agreement import Rule
+from capbench.text import Reading
+
+
+def reading(text: str, *sure: float) -> Reading:
+    sure = sure or (0.9,) * len(text)
+    whole = 1.0
+    for confidence in sure:
+        whole *= confidence
+    return Reading(text, whole, sure)
+
+
+def rule(by: str = "text", engines: int = 2, min_confidence: float = 0.0, disputed: str = "") -> Rule:
+    return Rule(by=by, engines=engines, min_confidence=min_confidence, disputed=disputed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("texts", "engines", "label"),
+    [
+        (["ab12", "ab12"], 2, "ab12"),
+        (["ab12", "ab1z"], 2, ""),
+        (["ab12", "ab1z", "ab12"], 2, "ab12"),
+        (["ab12", "ab1z", "ab12"], 3, ""),
+        (["ab12", "ab12", "ab1z", "ab1z"], 2, ""),  # two camps
+        (["ab12", ""], 2, ""),
+        (["ab12", ""], 1, "ab12"),
+        (["", ""], 1, ""),
+        (["ab123", "ab123"], 2, ""),  # five where four are expected
+    ],
+)
+def test_agreement_on_the_whole_text(texts: list[str], engines: int, label: str) -> None:
+    readings = {str(number): reading(text) for number, text in enumerate(texts)}
+    decision = rule(engines=engines).decide(readings, 4, 4)
+    assert decision.label == label
+    assert bool(decision.reason) == (not label)
+
+
+def test_the_surest_text_wins_where_one_engine_is_enough() -> None:
+    decision = rule(engines=1).decide({"a": reading("1234"), "b": reading("1235", 0.99, 0.99, 0.99, 0.99)}, 4, 4)
+    assert (decision.label, decision.engines) == ("1235", ("b",))
+
+
+def test_characters_are_voted_for_place_by_place() -> None:
+    readings = {"a": reading("1x34"), "b": reading("1234"), "c": reading("y234"), "d": reading("12345")}
+    decision = rule("characters").decide(readings, 4, 4)
+    assert (decision.label, decision.engines) == ("1234", ("a", "b", "c"))
+    assert decision.confidence == pytest.approx(0.9**4)
+    assert rule("characters", 3).decide(readings, 4, 4).reason == "the engines disagree on character 1"
+
+
+def test_the_articles_rule_wants_each_character_somewhere_in_the_other_text() -> None:
+    assert rule("contained").decide({"a": reading("ke8a"), "b": reading("8 ake")}, 4, 4).label == "ke8a"
+    assert rule("contained").decide({"a": reading("ke8a"), "b": reading("8ak")}, 4, 4).label == ""
+    assert rule("contained").decide({"a": reading("ke8"), "b": reading("ke8a")}, 4, 4).reason == "a read no such text"
+
+
+def test_an_unsure_character_takes_the_vote_away() -> None:
+    readings = {"a": reading("1234"), "b": reading("1234", 0.9, 0.9, 0.2, 0.9)}
+    assert rule(min_confidence=0.1).decide(readings, 4, 4).label == "1234"
+    assert rule(min_confidence=0.5).decide(readings, 4, 4).reason == "too few engines read it"
+    assert rule(min_confidence=0.95).decide(readings, 4, 4).reason == "nothing was read with enough confidence"
+
+
+def test_disputed_symbols_are_left_to_others() -> None:
+    decision = rule(disputed="0o").decide({"a": reading("ab0o"), "b": reading("ab0o")}, 4, 4)
+    assert (decision.label, decision.reason) == ("", "holds '0o', which engines confuse")

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from capbench import images
+from capbench.errors import Mistake
+from capbench.ocr import engine, networks
+from capbench.ocr.networks import Dddd, Masked, Rapid
+from capbench.ocr.tesseract import Tesseract
+from capbench.ocr.trained import Trained
+from capbench.settings import build
+from capbench.text import Alphabet
+from tests.ocr.conftest import composed_label
+
+DIGITS = Alphabet(symbols="0123456789", fold=None)
+
+
+def gold(folder: Path) -> list[tuple[np.ndarray, str]]:
+    with (folder / "labels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return [(images.decode((folder / row["filename"]).read_bytes()), row["label"]) for row in rows]
+
+
+def share_read(read: engine.Read, pairs: list[tuple[np.ndarray, str]]) -> float:
+    readings = [(read(image), text) for image, text in pairs]
+    for reading, _ in readings:
+        assert len(reading.characters) == len(reading.text)
+        assert all(0 <= sure <= 1 for sure in (*reading.characters, reading.confidence))
+    return sum(reading.text == text for reading, text in readings) / len(readings)
+
+
+@pytest.mark.parametrize("settings", [Rapid(), Dddd(beta=True), Dddd(beta=False)])
+def test_neural_engines_read_most_of_what_is_plain(settings: engine.Engine, raw: Path) -> None:
+    assert share_read(settings.open(DIGITS), gold(raw)) >= 0.7
+    assert settings.version
+
+
+def test_an_answer_holds_only_symbols_of_the_alphabet(raw: Path) -> None:
+    few = Alphabet(symbols="01234", fold=None)
+    for settings in (Rapid(), Dddd(beta=True)):
+        texts = [settings.open(few)(image).text for image, _ in gold(raw)[:8]]
+        assert any(texts)
+        assert set("".join(texts)) <= set("01234")
+
+
+def test_scores_are_masked_before_the_choice_and_cases_are_added_up() -> None:
+    masked = Masked(["", "a", "A", "b", "漢"], Alphabet(symbols="ab", fold="lower"))
+    probability = np.array([
+        [0.1, 0.3, 0.3, 0.25, 0.05],  # a and A together beat b
+        [0.9, 0.0, 0.0, 0.1, 0.0],
+        [0.1, 0.0, 0.0, 0.3, 0.6],  # the best of all is outside the alphabet: b is next
+    ])  # fmt: skip
+    reading = masked.read(probability)
+    assert reading.text == "ab"
+    assert reading.characters == pytest.approx((0.6, 0.3))
+
+
+def tesseract(*overrides: str, option: str = "tesseract") -> Tesseract:
+    pytest.importorskip("tesserocr", reason="needs the engines: make test installs them")
+    settings = composed_label("images=x", f"+label/engine@label.engines.tess={option}", *overrides)
+    made = build(settings["label"]["engines"]["tess"])
+    assert isinstance(made, Tesseract)
+    try:
+        made.open(DIGITS)
+    except Mistake as mistake:
+        pytest.skip(str(mistake))
+    return made
+
+
+@pytest.mark.parametrize("option", ["tesseract", "tesseract_characters"])
+def test_tesseract_reads_a_page_font(option: str) -> None:
+    from PIL import Image, ImageDraw, ImageFont
+
+    from capbench.render.glyphs import font_file
+
+    pairs = []
+    for text in ("1234", "5678", "9021", "3647"):
+        picture = Image.new("RGB", (200, 60), "white")
+        for place, symbol in enumerate(text):
+            where = (50 * place + 12, 8)
+            ImageDraw.Draw(picture).text(where, symbol, "black", ImageFont.truetype(font_file("DejaVuSans.ttf"), 36))
+        pairs.append((np.asarray(picture), text))
+    read = tesseract("label.engines.tess.view.size=[48,40]" if "char" in option else "label.engines.tess.view.size=null",
+                     option=option).open(DIGITS)  # fmt: skip
+    assert share_read(read, pairs) >= 0.75
+
+
+def test_tesseracts_data_that_is_not_there_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("tesserocr", reason="needs the engines: make test installs them")
+    settings = composed_label("images=x", "+label/engine@label.engines.tess=tesseract")["label"]["engines"]["tess"]
+    with pytest.raises(Mistake, match=r"holds no eng\.traineddata"):
+        build(settings | {"tessdata": str(tmp_path)}).open(DIGITS)
+
+
+def test_a_trained_run_is_an_engine(labelled: Path, train: Callable[..., Any]) -> None:
+    trained = train("+experiment=knn_33", f"data.root={labelled}", "view=characters", "view.size=[12,8]", "logger=none")
+    settings = Trained(run=str(trained.path))
+    read = settings.open(DIGITS)
+    answers = {row["filename"]: row["answer"] for row in csv.DictReader(trained.predictions.open())}
+    assert answers
+    for name, answer in answers.items():
+        assert read(images.decode((labelled / name).read_bytes())).text == answer
+    assert len(settings.version) == 64
+
+
+def test_a_missing_engine_is_told_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "rapidocr", None)
+    with pytest.raises(Mistake, match="rapidocr is not installed; python -m pip install rapidocr"):
+        Rapid().open(DIGITS)
+    networks._session.cache_clear()

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from capbench.ocr.journal import Answer, Journal
+from capbench.text import Reading
+
+ONE = Answer("image1", "engine", Reading("ab", 0.25, (0.5, 0.5)), 0.125, "")
+TWO = Answer("image2", "engine", Reading("é", 1.0, (1.0,)), 0.5, "")
+THREE = Answer("image3", "engine", Reading("", 0.0, ()), 0.5, "refused")
+
+
+def test_answers_outlive_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "readings.jsonl"
+    with closing(Journal(path)) as journal:
+        journal.add([ONE])
+        journal.add([TWO, THREE])
+    with closing(Journal(path)) as journal:
+        assert list(journal.answers.values()) == [ONE, TWO, THREE]
+
+
+def test_every_torn_end_loses_its_own_line_alone(tmp_path: Path) -> None:
+    path = tmp_path / "readings.jsonl"
+    with closing(Journal(path)) as journal:
+        journal.add([ONE, TWO])
+    content = path.read_bytes()
+    first = content.index(b"\n") + 1
+    for length in range(len(content)):
+        path.write_bytes(content[:length])
+        with closing(Journal(path)) as journal:
+            assert list(journal.answers.values()) == ([ONE] if length >= first else [])
+            journal.add([THREE])
+        with closing(Journal(path)) as journal:
+            assert list(journal.answers.values())[-1] == THREE

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capbench.errors import Mistake
+from capbench.ocr import asking, labelling
+from capbench.settings import build, check, conf_dir
+from tests.conftest import composed
+from tests.ocr.conftest import composed_label
+
+FOUR = ("alphabet=digits", "length=4")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def labels(path: Path) -> dict[str, str]:
+    return {row["filename"]: row["label"] for row in rows(path)}
+
+
+@pytest.fixture(scope="session")
+def done(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the verb leaves of `raw`."""
+    out = tmp_path_factory.mktemp("done") / "labels.csv"
+    command = [
+        sys.executable,
+        "-m",
+        "capbench",
+        "label",
+        f"images={raw}",
+        f"out={out}",
+        f"gold={raw}/labels.csv",
+        *FOUR,
+    ]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    (out.parent / "told.txt").write_text(told)
+    return out
+
+
+def test_labels_are_right_and_the_rest_has_its_reasons(raw: Path, done: Path) -> None:
+    gold, found = labels(raw / "labels.csv"), labels(done)
+    assert len(found) >= 12
+    assert sum(gold[name] == text for name, text in found.items()) >= len(found) - 1
+    assert all(row["engines"] == "rapid+dddd" and 0 < float(row["confidence"]) <= 1 for row in rows(done))
+    rejected = rows(done.with_suffix("") / "rejected.csv")
+    assert {row["filename"] for row in rejected} == gold.keys() - found.keys()
+    assert all(row["reason"] for row in rejected)
+
+
+def test_the_report_adds_up(raw: Path, done: Path) -> None:
+    gold, found = labels(raw / "labels.csv"), labels(done)
+    report = json.loads((done.with_suffix("") / "report.json").read_text())
+    right = sum(gold[name] == text for name, text in found.items())
+    assert (report["images"], report["accepted"], report["unreadable"]) == (24, len(found), 0)
+    assert report["gold"]["precision"] == pytest.approx(right / len(found))
+    assert report["gold"]["recall"] == pytest.approx(right / 24)
+    assert report["agreement"]["rapid+dddd"] >= len(found) / 24
+    assert f"{len(found)} of 24 images labelled" in (done.parent / "told.txt").read_text()
+
+
+def test_the_labels_are_a_source(raw: Path, done: Path) -> None:
+
+    source = build(composed("data=ocr", f"data.root={raw}", f"data.labels={done}", "alphabet=digits")["data"])
+    assert {sample.name: sample.text for sample in source.samples} == labels(done)
+
+
+def test_what_was_read_is_not_read_again(
+    raw: Path, done: Path, tmp_path: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "again.csv"
+    shutil.copytree(done.with_suffix(""), out.with_suffix(""))
+
+    def none_expected(*given: Any) -> Iterator[Any]:
+        assert not given[2], "an engine was asked"
+        return iter(())
+
+    monkeypatch.setattr(asking, "_answers", none_expected)
+    assert cli("label", f"images={raw}", f"out={out}", *FOUR)[0] == 0
+    assert out.read_bytes() == done.read_bytes()
+    with pytest.raises(AssertionError, match="asked"):  # other settings: other answers
+        cli("label", f"images={raw}", f"out={out}", "length=4", "alphabet=upper_36")
+
+
+def test_copies_are_read_once_and_files_that_are_no_images_are_named(
+    raw: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    first, second, *_ = sorted((raw / "images").iterdir())
+    for name, source in (("a.png", first), ("b.png", first), ("c.png", second)):
+        shutil.copy(source, folder / name)
+    (folder / "broken.png").write_bytes(first.read_bytes()[:200])
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "notes.md").write_text("no image")
+    code, told, _ = cli("label", f"images={folder}", "out=out.csv", *FOUR)
+    assert code == 0
+    assert "of 5 images labelled" in told and "2 are no images" in told
+    reasons = {row["filename"]: row["reason"] for row in rows(Path("out/rejected.csv"))}
+    assert "truncated" in reasons["broken.png"]
+    assert reasons["empty.jpg"] == "is empty"
+    found = labels(Path("out.csv"))
+    assert found.get("a.png") == found.get("b.png")
+    assert len(Path("out/readings.jsonl").read_text().splitlines()) == 2 * 2
+
+
+def test_a_persons_word_is_merged_and_kept(raw: Path, done: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+    out = tmp_path / "labels.csv"
+    shutil.copytree(done.with_suffix(""), out.with_suffix(""))
+    kept = out.with_suffix("") / "corrections.csv"
+    one, two, three = sorted(labels(raw / "labels.csv"))[:3]
+    kept.write_text(f"filename,label\n{one},1111\n")
+    (tmp_path / "more.csv").write_text(f"filename,label\n{one},2222\n{two},3333\n{three},\n")
+    arguments = ("label", f"images={raw}", f"out={out}", *FOUR)
+    assert cli(*arguments, f"corrections={tmp_path}/more.csv")[0] == 0
+    for _ in range(2):
+        found = labels(out)
+        assert (found[one], found[two]) == ("1111", "3333")
+        assert three not in found
+        assert labels(kept) == {one: "1111", two: "3333", three: ""}
+        assert {row["engines"] for row in rows(out) if row["filename"] in (one, two)} == {"person"}
+        assert cli(*arguments)[0] == 0  # without the file: it is remembered
+
+
+def test_disputed_images_can_be_typed_in(raw: Path, done: Path, tmp_path: Path) -> None:
+    out = tmp_path / "labels.csv"
+    shutil.copytree(done.with_suffix(""), out.with_suffix(""))
+    command = [sys.executable, "-m", "capbench", "label", f"images={raw}", f"out={out}", *FOUR, "prompt=true",
+               "label.agree.min_confidence=0.9999999"]  # fmt: skip
+    typed = subprocess.run(command, input="12\n1234\n\n-\n", check=True, capture_output=True, text=True).stdout
+    said = rows(out.with_suffix("") / "corrections.csv")
+    assert [row["label"] for row in said] == ["1234", ""]
+    assert "has 2 symbols where 4 are expected" in typed
+    assert str(raw / said[0]["filename"]) in typed
+    assert labels(out)[said[0]["filename"]] == "1234"
+
+
+def test_the_page_shows_what_is_disputed(raw: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+    assert cli("label", f"images={raw}", "out=labels.csv", "alphabet=digits", "length=5")[0] == 0
+    page = Path("labels/disputed.html").read_text()
+    assert page.count("data:image/png;base64,") == 24
+    assert page.count("<input name=") == 24
+    assert "http" not in page  # nothing is fetched
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("images=nowhere",), "images: nowhere does not exist"),
+        (("images=.",), "holds no image; accepted are"),
+        (("images={raw}", "out=labels"), "out: labels is no name of a CSV file"),
+        (("images={raw}", "alphabet=auto"), "alphabet.symbols: auto needs labels"),
+        (("images={raw}", "label.agree.engines=3"), "label.agree.engines: 3 cannot agree where there are 2"),
+        (("images={raw}", "label.agree.engine=3"), "label.agree.engine: is no setting"),
+        (("images={raw}", "label.engines.dddd.beta=2"), "label.engines.dddd.beta: 2 is not accepted"),
+        (("images={raw}", "corrections=nowhere.csv"), "corrections: nowhere.csv cannot be read"),
+        (("images={raw}", "gold={raw}/nowhere.csv"), "gold: "),
+        (
+            ("images={raw}", "+label/engine@label.engines.run=run", "label.engines.run.run=nowhere"),
+            "is no finished run",
+        ),
+    ],
+)
+def test_mistakes_are_told_in_one_line(
+    arguments: tuple[str, ...], told: str, raw: Path, cli: Callable[..., Any]
+) -> None:
+    code, _, error = cli("label", *(argument.format(raw=raw) for argument in arguments))
+    assert code == 2
+    assert told in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [("x.png,1234", "'x.png' is none of the images"), ("{name},12", "has 2 symbols where 4"), ("{name},12a4", "'a'")],
+)
+def test_wrong_corrections_are_refused(row: str, told: str, raw: Path, cli: Callable[..., Any]) -> None:
+    name = min(labels(raw / "labels.csv"))
+    Path("said.csv").write_text("filename,label\n" + row.format(name=name) + "\n")
+    code, _, error = cli("label", f"images={raw}", "corrections=said.csv", *FOUR)
+    assert code == 2
+    assert "said.csv" in error and told in error
+
+
+@pytest.mark.slow
+def test_killed_twenty_times_it_ends_as_one_left_alone(raw: Path, done: Path, tmp_path: Path) -> None:
+    out = tmp_path / "labels.csv"
+    journal = out.with_suffix("") / "readings.jsonl"
+    command = [sys.executable, "-m", "capbench", "label", f"images={raw}", f"out={out}", *FOUR]
+    chance = random.Random(11)
+    start = time.monotonic()
+    subprocess.run([*command, f"out={tmp_path}/timed.csv"], check=True, capture_output=True)
+    whole = time.monotonic() - start
+    kills, grew = 0, set()
+    while kills < 20:
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            process.wait(chance.uniform(0.1, 1.1) * whole)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)  # the process alone: its helpers must end by themselves
+            process.wait()
+            kills += 1
+        _wait_for_the_end_of(process.pid)
+        grew.add(journal.read_bytes().count(b"\n") if journal.exists() else 0)
+        if out.exists():
+            out.unlink()
+            shutil.rmtree(out.with_suffix(""))
+    subprocess.run(command, check=True, capture_output=True)
+    assert out.read_bytes() == done.read_bytes()
+    assert len(grew) > 1  # it was killed at work, too, not only before and after
+    answers = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert len({(answer["image"], answer["engine"]) for answer in answers}) == len(answers) == 48
+
+
+def _wait_for_the_end_of(group: int) -> None:
+    for _ in range(200):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("processes outlived the one that started them")
+
+
+OPTIONS = sorted(
+    path.relative_to(conf_dir() / "label").with_suffix("") for path in (conf_dir() / "label").rglob("*.yaml")
+)
+
+
+@pytest.mark.parametrize("option", map(str, OPTIONS))
+def test_every_option_is_composed_and_built(option: str, tmp_path: Path) -> None:
+    engine = Path(option).parts[0] == "engine"
+    given = [f"+label/engine@label.engines.more={Path(option).name}"] if engine else [f"label={option}"]
+    if option == "engine/run":
+        given.append("label.engines.more.run=somewhere")
+    settings = composed_label("images=x", *given)
+    check(settings, labelling.schema)
+    assert isinstance(build(settings["label"]), labelling.Panel)
+    for place in (settings["label"], settings["label"]["agree"], *settings["label"]["engines"].values()):
+        place["seeed"] = 1
+        with pytest.raises(Mistake, match=r"^label[\w.]*\.seeed: is no setting \(value 1\); "):
+            check(settings, labelling.schema)
+        del place["seeed"]
