@@ -10,6 +10,7 @@ import pytest
 
 from capbench.data.module import Material
 from capbench.errors import Mistake
+from capbench.render.painter import Painter
 from capbench.settings import build
 from tests.conftest import composed, save_captchas
 
@@ -280,3 +281,16 @@ def test_symbols_that_training_never_shows(small: Path) -> None:
     assert known.codec("time").encode(["125x"]).tolist() == [[0, 1, 4, 4]]
     with pytest.raises(Mistake, match="'x' is outside the alphabet"):
         material(*common, "alphabet=digits")
+
+
+def test_images_of_a_renderer_that_draws_otherwise_are_not_taken_from_the_cache(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def source_key() -> str:
+        return str(build(composed("data=synthetic")["data"]).key)
+
+    before = source_key()
+    assert source_key() == before
+    pictures = Painter.pictures
+    monkeypatch.setattr(Painter, "pictures", lambda *given, **more: pictures(*given, **more) ^ 1)
+    assert source_key() != before

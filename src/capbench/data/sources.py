@@ -28,6 +28,7 @@ from capbench.render.reference import CaptchaPackage, Renderer
 from capbench.render.style import Style
 from capbench.text import AUTO, Alphabet, Length, bounds
 
+WITNESSES = 16  # samples whose pixels stand for how a renderer draws
 PART_SPACING = 1 << 40  # indices between the training, validation and test samples of one stream
 
 
@@ -146,7 +147,10 @@ class Synthetic(Source):
     def key(self) -> str:
         engines = [version(package) for package in ("captcha", "pillow", "numpy", "numba", "opencv-python-headless")]
         stream = (self.renderer, self.fresh, self.style, self.alphabet, bounds(self.length), self.seed)
-        return hashlib.sha256(repr((stream, self.split, self.train_size, engines)).encode()).hexdigest()
+        digest = hashlib.sha256(repr((stream, self.split, self.train_size, engines)).encode())
+        # A renderer that came to draw otherwise must not be taken for what it was.
+        digest.update(self._renderer.pictures(np.arange(WITNESSES)).tobytes())
+        return digest.hexdigest()
 
     def only(self, part: str) -> Synthetic:
         """This source with next to nothing in its other parts, for who wants just one."""
