@@ -22,6 +22,7 @@ from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.loggers import Destination
 from capbench.models import Model, PerCharacter
+from capbench.ocr.panel import SelfTraining
 from capbench.optim import Optim
 from capbench.ranges import Seed
 from capbench.recognizer import Recognizer
@@ -49,6 +50,7 @@ def schema(
     optim: Optim,
     trainer: Hardware,
     logger: Destination,
+    self_train: SelfTraining | None,
 ) -> None:
     """The settings of an experiment, by name and type; the check reads this signature."""
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from capbench.ocr.agreement import Rule
+from capbench.ocr.agreement import Lead, Vote
 from capbench.text import Reading
 
 
@@ -14,8 +14,8 @@ def reading(text: str, *sure: float) -> Reading:
     return Reading(text, whole, sure)
 
 
-def rule(by: str = "text", engines: int = 2, min_confidence: float = 0.0, disputed: str = "") -> Rule:
-    return Rule(by=by, engines=engines, min_confidence=min_confidence, disputed=disputed)  # type: ignore[arg-type]
+def rule(by: str = "text", engines: int = 2, min_confidence: float = 0.0, disputed: str = "") -> Vote:
+    return Vote(by=by, engines=engines, min_confidence=min_confidence, disputed=disputed)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,30 @@ def test_an_unsure_character_takes_the_vote_away() -> None:
 def test_disputed_symbols_are_left_to_others() -> None:
     decision = rule(disputed="0o").decide({"a": reading("ab0o"), "b": reading("ab0o")}, 4, 4)
     assert (decision.label, decision.reason) == ("", "holds '0o', which engines confuse")
+
+
+@pytest.mark.parametrize(
+    ("confidence", "others", "label"),
+    [
+        (0.95, ["9999", "8888"], "1234"),  # sure, and the others are no two of a mind
+        (0.95, ["9999", "9999"], ""),  # sure, and contradicted
+        (0.95, [], "1234"),
+        (0.5, ["9999", "9999"], "9999"),  # not sure, and the others are
+        (0.5, ["1234", "9999"], "1234"),
+        (0.5, ["9999", "8888"], ""),
+        (0.5, ["", ""], ""),
+        (0.5, ["99999", "99999"], ""),
+    ],
+)
+def test_a_leading_engine_is_followed_where_it_is_sure_and_not_contradicted(
+    confidence: float, others: list[str], label: str
+) -> None:
+    readings = {"run": Reading("1234", confidence, (confidence,) * 4)}
+    readings |= {str(number): reading(text) for number, text in enumerate(others)}
+    assert Lead(engines=2, min_confidence=0.9).decide(readings, 4, 4).label == label
+
+
+def test_a_leading_engine_that_reads_no_such_text_does_not_lead() -> None:
+    readings = {"run": reading("123"), "one": reading("1234"), "two": reading("1234")}
+    assert Lead(engines=2, min_confidence=0.0).decide(readings, 4, 4).label == "1234"
+    assert Lead(engines=3, min_confidence=0.0).decide(readings, 4, 4).label == ""

@@ -17,6 +17,7 @@ import pytest
 
 from capbench.errors import Mistake
 from capbench.ocr import asking, labelling
+from capbench.ocr.panel import Panel
 from capbench.settings import build, check, conf_dir
 from tests.conftest import composed
 from tests.ocr.conftest import composed_label
@@ -251,7 +252,7 @@ def test_every_option_is_composed_and_built(option: str, tmp_path: Path) -> None
         given.append("label.engines.more.run=somewhere")
     settings = composed_label("images=x", *given)
     check(settings, labelling.schema)
-    assert isinstance(build(settings["label"]), labelling.Panel)
+    assert isinstance(build(settings["label"]), Panel)
     for place in (settings["label"], settings["label"]["agree"], *settings["label"]["engines"].values()):
         place["seeed"] = 1
         with pytest.raises(Mistake, match=r"^label[\w.]*\.seeed: is no setting \(value 1\); "):

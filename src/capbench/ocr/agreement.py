@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +21,44 @@ class Decision(NamedTuple):
     reason: str
 
 
+class Rule(ABC):
+    """Decides; `engines` is how many must agree."""
+
+    engines: Count
+
+    @abstractmethod
+    def decide(self, readings: Mapping[str, Reading], shortest: int, longest: int) -> Decision:
+        """From the answers of all engines, by name in their order; the shortest and longest text that can be."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Rule:
+class Lead(Rule):
+    """The first engine's text where it is sure of the whole, else a text that `engines` read alike.
+
+    For a first engine that knows these images better than the others do, such as a run trained on them. Where it is
+    sure and enough others agree on something else, the label is suspicious, and nobody's.
+    """
+
+    engines: Count
+    min_confidence: Share
+
+    def decide(self, readings: Mapping[str, Reading], shortest: int, longest: int) -> Decision:
+        first, leading = next(iter(readings.items()))
+        whole = {name: reading for name, reading in readings.items() if shortest <= len(reading.text) <= longest}
+        voters = _voters(whole)
+        agreed = max(voters, key=lambda text: (len(voters[text]), first in voters[text]), default="")
+        enough = bool(agreed) and len(voters[agreed]) >= self.engines
+        if first in whole and leading.text and leading.confidence >= self.min_confidence:
+            if enough and agreed != leading.text:
+                return _rejected(f"{first} is sure and the others contradict it")
+            return Decision(leading.text, leading.confidence, tuple(voters[leading.text]), "")
+        if enough:
+            return Decision(agreed, max(whole[name].confidence for name in voters[agreed]), tuple(voters[agreed]), "")
+        return _rejected(f"{first} is not sure, and too few engines read the same")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vote(Rule):
     """How many engines must agree, in what, and how sure each must be.
 
     `text`: in the whole text. `characters`: in each place, whoever they are. `contained`: each character that the
@@ -34,7 +71,6 @@ class Rule:
     disputed: str
 
     def decide(self, readings: Mapping[str, Reading], shortest: int, longest: int) -> Decision:
-        """From the answers of all engines, by name in their order; the shortest and longest text that can be."""
         sure = {
             name: reading
             for name, reading in readings.items()
@@ -58,9 +94,7 @@ class Rule:
         return decision
 
     def _by_text(self, readings: Mapping[str, Reading]) -> Decision:
-        voters = defaultdict(list)
-        for name, reading in readings.items():
-            voters[reading.text].append(name)
+        voters = _voters(readings)
         text = max(voters, key=lambda text: (len(voters[text]), sum(readings[n].confidence for n in voters[text])))
         names = voters[text]
         if len(names) < self.engines:
@@ -93,6 +127,14 @@ class Rule:
         if 1 + len(agreeing) < self.engines:
             return _rejected("the engines disagree" if len(sure) > 1 else "too few engines read it")
         return Decision(text, whole[first].confidence, (first, *agreeing), "")
+
+
+def _voters(readings: Mapping[str, Reading]) -> dict[str, list[str]]:
+    """Who read each text."""
+    voters = defaultdict(list)
+    for name, reading in readings.items():
+        voters[reading.text].append(name)
+    return voters
 
 
 def _rejected(reason: str) -> Decision:

@@ -9,7 +9,6 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,36 +17,16 @@ from capbench import images, metrics
 from capbench.data.sources import Files
 from capbench.errors import Mistake, nearest
 from capbench.files import replacing
-from capbench.ocr.agreement import Decision, Rule
+from capbench.ocr.agreement import Decision
 from capbench.ocr.asking import Asked, Question, ask
-from capbench.ocr.engine import Engine
 from capbench.ocr.journal import Journal
+from capbench.ocr.panel import PERSON, Panel
 from capbench.report import disputes
 from capbench.runs import provenance
 from capbench.settings import build, check
 from capbench.text import AUTO, Alphabet, Codec, Length, Reading, bounds
 
-PERSON = "person"
 ANY_LENGTH = (1, 99)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Panel:
-    """The engines, by names of your choice, and the rule by which their answers become labels."""
-
-    engines: dict[str, Engine]
-    agree: Rule
-
-    def __post_init__(self) -> None:
-        if not self.engines:
-            raise Mistake("label.engines: is empty; add one, such as +label/engine@label.engines.rapid=rapid")
-        if PERSON in self.engines:
-            raise Mistake(f"label.engines: {PERSON} is a person's name for corrections; call the engine otherwise")
-        if self.agree.engines > len(self.engines):
-            raise Mistake(
-                f"label.agree.engines: {self.agree.engines} cannot agree where there are "
-                f"{len(self.engines)} ({', '.join(self.engines)}); lower it or add engines"
-            )
 
 
 def schema(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from capbench import compose
 from capbench.errors import Mistake
 from capbench.settings import plain
+
+if TYPE_CHECKING:
+    from capbench.runs import RunFolder
 
 
 def main(arguments: list[str]) -> None:
@@ -20,11 +23,10 @@ def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         others = ", ".join(argument for argument in arguments if argument not in resumed[:1])
         raise Mistake(f"{resumed[0]}: goes on with the run's own settings; drop {others}")
-    from capbench import experiment
     from capbench.runs import RunFolder
 
     folder = RunFolder(Path(resumed[0].partition("=")[2]))
-    experiment.run(folder.settings(), folder, resumed=True)
+    _train(folder.settings(), folder, resumed=True)
 
 
 def job(config: DictConfig) -> float:
@@ -35,13 +37,22 @@ def job(config: DictConfig) -> float:
     try:
         settings: dict[str, Any] = plain(config)
         # From here on torch is needed, which takes seconds to import.
-        from capbench import experiment
         from capbench.runs import RunFolder
 
-        return experiment.run(settings, RunFolder(folder), resumed=False, sweeping=compose.sweeping())
+        return _train(settings, RunFolder(folder), resumed=False, sweeping=compose.sweeping())
     except BaseException:
         _remove_if_empty(folder)
         raise
+
+
+def _train(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping: bool = False) -> float:
+    if settings.get("self_train"):
+        from capbench import self_training
+
+        return self_training.run(settings, folder, resumed=resumed)
+    from capbench import experiment
+
+    return experiment.run(settings, folder, resumed=resumed, sweeping=sweeping)
 
 
 def _remove_if_empty(folder: Path) -> None:

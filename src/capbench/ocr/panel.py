@@ -1,0 +1,47 @@
+"""Who labels, and by which rule: settings of a labelling, and of rounds of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Le
+
+from capbench.errors import Mistake
+from capbench.ocr.agreement import Rule
+from capbench.ocr.engine import Engine
+
+PERSON = "person"  # who gives corrections
+RUN = "run"  # the last round's training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """The engines, by names of your choice, and the rule by which their answers become labels."""
+
+    engines: dict[str, Engine]
+    agree: Rule
+
+    def __post_init__(self) -> None:
+        if not self.engines:
+            raise Mistake("label.engines: is empty; add one, such as +label/engine@label.engines.rapid=rapid")
+        if PERSON in self.engines:
+            raise Mistake(f"label.engines: {PERSON} is a person's name for corrections; call the engine otherwise")
+        if self.agree.engines > len(self.engines):
+            raise Mistake(
+                f"label.agree.engines: {self.agree.engines} cannot agree where there are "
+                f"{len(self.engines)} ({', '.join(self.engines)}); lower it or add engines"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTraining:
+    """Rounds of labelling and training: the first on what `label` says, the others on what the last run leads."""
+
+    rounds: Annotated[int, Ge(1), Le(20)]
+    label: Panel
+    agree: Rule
+
+    def __post_init__(self) -> None:
+        if RUN in self.label.engines:
+            raise Mistake(f"self_train.label.engines: {RUN} is the last round's training; call the engine otherwise")

@@ -1,0 +1,72 @@
+"""From raw images to a reader without a human label: engines label, a training learns, and its run labels again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from capbench import experiment
+from capbench.errors import Mistake
+from capbench.ocr import labelling
+from capbench.ocr.panel import RUN
+from capbench.ocr.trained import Trained
+from capbench.runs import RunFolder
+from capbench.settings import build, check
+
+
+def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool) -> float:
+    """All rounds; the last one's training is the folder's own, the others stand below it.
+
+    Rounds that are finished are not done again, and what engines read in one is known in the next.
+    """
+    check(settings, experiment.schema)
+    build(settings["self_train"])  # what does not fit together is told before anything is read
+    plan = settings["self_train"]
+    if not resumed:
+        folder.begin(settings)
+    exact = 0.0
+    engines = plan["label"]["engines"]
+    for number in range(1, plan["rounds"] + 1):
+        last = number == plan["rounds"]
+        labels = folder.path / f"labels_{number}.csv"
+        if not labels.exists():
+            panel = plan["label"]
+            if number > 1:
+                trained = {"_target_": f"{Trained.__module__}.Trained", "run": str(_round(folder, number - 1).path)}
+                panel = {**panel, "engines": {RUN: trained, **engines}, "agree": plan["agree"]}
+            print(f"round {number} of {plan['rounds']}: labelling", flush=True)
+            _label(settings, panel, folder, labels)
+        data = {**settings["data"], "labels": str(labels)}
+        print(f"round {number} of {plan['rounds']}: training", flush=True)
+        training = folder if last else _round(folder, number)
+        round_settings = {**settings, "data": data, "self_train": plan if last else None}
+        exact = experiment.run(round_settings, training, resumed=training.config.exists())
+    return exact
+
+
+def _round(folder: RunFolder, number: int) -> RunFolder:
+    return RunFolder(folder.path / f"round_{number}")
+
+
+def _label(settings: dict[str, Any], panel: dict[str, Any], folder: RunFolder, labels: Path) -> None:
+    """Labels of this round; they appear under their name only when they are whole."""
+    out = folder.path / "labels.csv"
+    told = labelling.label(
+        {
+            "images": settings["data"]["root"],
+            "out": str(out),
+            "length": settings["data"]["length"],
+            "corrections": None,
+            "gold": None,
+            "prompt": False,
+            "alphabet": settings["alphabet"],
+            "label": panel,
+        }
+    )
+    print(told, flush=True)
+    if len(out.read_text(encoding="utf-8").splitlines()) < 2:
+        raise Mistake(f"self_train: the engines agree on no image of {settings['data']['root']}; ask less of the rule")
+    shutil.copy(folder.path / "labels" / "report.json", labels.with_suffix(".json"))
+    shutil.copy(out, labels.with_suffix(".part"))
+    labels.with_suffix(".part").replace(labels)

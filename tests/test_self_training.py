@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capbench import experiment, self_training
+from capbench.errors import Mistake
+from capbench.ocr import labelling
+from capbench.runs import RunFolder
+from tests.conftest import composed, save_captchas
+
+SMALL = ("trainer.progress=false", "trainer.limit_batches=2", "optim.epochs=1", "optim.batch_size=4", "logger=none")
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("rapidocr", reason="needs the engines: make test installs them")
+    folder = tmp_path_factory.mktemp("raw")
+    save_captchas(folder, 40, look=("style=strokes",))
+    return folder
+
+
+def settings(raw: Path, *overrides: str) -> dict[str, Any]:
+    return composed("+experiment=self_train", f"data.root={raw}", "data.length=4", *SMALL, *overrides)
+
+
+def names(path: Path) -> set[str]:
+    with path.open(newline="") as file:
+        return {row["filename"] for row in csv.DictReader(file)}
+
+
+def test_rounds_of_labelling_and_training(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    # Stopped in the second round's labelling ...
+    label = labelling.label
+    asked: list[dict[str, Any]] = []
+
+    def once(given: dict[str, Any]) -> str:
+        asked.append(given)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return label(given)
+
+    monkeypatch.setattr(labelling, "label", once)
+    with pytest.raises(KeyboardInterrupt):
+        self_training.run(settings(raw, "self_train.rounds=2"), folder, resumed=False)
+    first = RunFolder(folder.path / "round_1")
+    assert first.result.exists() and not folder.result.exists()
+    written = first.result.stat().st_mtime_ns
+
+    # ... it goes on there.
+    exact = self_training.run(folder.settings(), folder, resumed=True)
+    assert exact == folder.read_result()["val/exact"]
+    assert first.result.stat().st_mtime_ns == written
+    assert len(asked) == 3
+    assert list(asked[2]["label"]["engines"]) == ["run", "rapid", "dddd"]
+    assert asked[2]["label"]["engines"]["run"]["run"] == str(first.path)
+    assert folder.settings()["self_train"]["rounds"] == 2
+
+    gold = names(raw / "labels.csv")
+    for number in (1, 2):
+        accepted = names(folder.path / f"labels_{number}.csv")
+        assert len(accepted) >= 20 and accepted <= gold
+        report = json.loads((folder.path / f"labels_{number}.json").read_text())
+        assert report["accepted"] == len(accepted)
+    engines = [row["engine"] for row in map(json.loads, (folder.path / "labels/readings.jsonl").open())]
+    assert len(engines) == 3 * 40  # what was read in the first round is known in the second
+    assert "round 2 of 2: training" in capsys.readouterr().out
+    assert "finished already" not in capsys.readouterr().out
+
+
+def test_mistakes_are_found_before_anything_is_read(raw: Path, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    given = settings(raw)
+    for wrong, told in (
+        ({"rounds": 0}, r"self_train\.rounds: 0 is not accepted"),
+        ({"round": 2}, r"self_train\.round: is no setting"),
+        ({"label": {**given["self_train"]["label"], "engines": {}}}, r"label\.engines: is empty"),
+    ):
+        with pytest.raises(Mistake, match=told):
+            self_training.run({**given, "self_train": {**given["self_train"], **wrong}}, folder, resumed=False)
+    assert not folder.path.exists()
+
+
+def test_the_run_is_named_run(raw: Path) -> None:
+    given = settings(raw)["self_train"]
+    given["label"]["engines"]["run"] = given["label"]["engines"].pop("rapid")
+    with pytest.raises(Mistake, match="run is the last round's training"):
+        self_training.run({**settings(raw), "self_train": given}, RunFolder(raw / "none"), resumed=False)
+
+
+def test_nothing_agreed_on_is_told(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(Mistake, match="agree on no image"):
+        self_training.run(settings(raw, "data.length=7"), RunFolder(tmp_path / "run"), resumed=False)
+
+
+def test_without_rounds_it_is_a_training_like_any_other() -> None:
+    assert composed()["self_train"] is None
+    experiment.check(composed(), experiment.schema)
