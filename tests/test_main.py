@@ -81,7 +81,7 @@ MISTAKES = [
     (["model=crnn", "view.size=[32,20]"], "view.size: gives 5 steps of time and texts of 4 may need 7"),
     (["data.train_size=99"], "data.train_size: 99 is more than data.split.train=40"),
     (["data.split.val=0.5"], "data.split.val: 0.5 is no count"),
-    (["alphabet=auto"], "alphabet.symbols: auto cannot be rendered"),
+    (["alphabet=auto"], "alphabet.symbols: auto is read from labels and there are none"),
     (["cache=/proc/nowhere"], "cache: /proc/nowhere cannot be written"),
     (["--config-dir", "/nowhere"], "'/nowhere' not found"),
 ]

@@ -118,7 +118,7 @@ def test_more_can_be_added(cli: Callable[..., Any]) -> None:
         (["count=0"], "count: 0 is not accepted"),
         (["format=gif"], "format: 'gif' is not accepted; input should be 'png', 'npy' or 'zip'"),
         (["style=nice"], "style=nice: is no option"),
-        (["alphabet=auto"], "alphabet.symbols: auto cannot be rendered"),
+        (["alphabet=auto"], "alphabet.symbols: auto is read from labels and there are none"),
         (["length=[4,2]"], "length: [4, 2] is reversed; write [shortest, longest]"),
         (["style.width=24"], "style.width: 24 has no room for 4 characters"),
     ],

@@ -22,7 +22,7 @@ from capbench.render.painter import Painter
 from capbench.render.style import Style
 from capbench.report import pictures
 from capbench.settings import build, check
-from capbench.text import AUTO, Alphabet, Length, bounds
+from capbench.text import Alphabet, Length, bounds
 
 CHUNK = 128  # pictures
 SHEET = 48  # pictures
@@ -48,9 +48,7 @@ def schema(
 def render(settings: dict[str, Any]) -> str:
     """Check the settings, draw what they say, and tell where it lies."""
     check(settings, schema)
-    alphabet: Alphabet = build(settings["alphabet"])
-    if alphabet.symbols == AUTO:
-        raise Mistake("alphabet.symbols: auto cannot be rendered; choose an alphabet, such as alphabet=digits")
+    alphabet: Alphabet = build(settings["alphabet"]).known()
     shortest, longest = bounds(settings["length"], "length")
     painter = Painter(build(settings["style"]), alphabet.symbols, shortest, longest, settings["seed"])
     out, count, kind = Path(settings["out"]), settings["count"], settings["format"]

@@ -53,6 +53,14 @@ class Alphabet:
             return text.upper()
         return text
 
+    def known(self) -> Alphabet:
+        """This alphabet, which must not be `auto`: there are no labels to read it from."""
+        if self.symbols == AUTO:
+            raise Mistake(
+                "alphabet.symbols: auto is read from labels and there are none; choose one, such as alphabet=digits"
+            )
+        return self
+
     def settled(self, texts: Iterable[str]) -> Alphabet:
         """This alphabet, or where it is `auto` the symbols of `texts` in sorted order."""
         if self.symbols != AUTO:

@@ -164,7 +164,7 @@ def test_the_page_shows_what_is_disputed(raw: Path, tmp_path: Path, cli: Callabl
         (("images=nowhere",), "images: nowhere does not exist"),
         (("images=.",), "holds no image; accepted are"),
         (("images={raw}", "out=labels"), "out: labels is no name of a CSV file"),
-        (("images={raw}", "alphabet=auto"), "alphabet.symbols: auto needs labels"),
+        (("images={raw}", "alphabet=auto"), "alphabet.symbols: auto is read from labels and there are none"),
         (("images={raw}", "label.agree.engines=3"), "label.agree.engines: 3 cannot agree where there are 2"),
         (("images={raw}", "label.agree.engine=3"), "label.agree.engine: is no setting"),
         (("images={raw}", "label.engines.dddd.beta=2"), "label.engines.dddd.beta: 2 is not accepted"),

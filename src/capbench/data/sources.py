@@ -26,7 +26,7 @@ from capbench.ranges import Count, Seed, Share
 from capbench.render.painter import Painter
 from capbench.render.reference import CaptchaPackage, Renderer
 from capbench.render.style import Style
-from capbench.text import AUTO, Alphabet, Length, bounds
+from capbench.text import Alphabet, Length, bounds
 
 WITNESSES = 16  # samples whose pixels stand for how a renderer draws
 PART_SPACING = 1 << 40  # indices between the training, validation and test samples of one stream
@@ -107,8 +107,7 @@ class Synthetic(Source):
     rule = None
 
     def __post_init__(self) -> None:
-        if self.alphabet.symbols == AUTO:
-            raise Mistake("alphabet.symbols: auto cannot be rendered; choose an alphabet, such as alphabet=digits")
+        self.alphabet.known()
         for part in ("train", "val", "test"):
             if not isinstance(getattr(self.split, part), int):
                 raise Mistake(f"data.split.{part}: {getattr(self.split, part)} is no count; say how many to render")

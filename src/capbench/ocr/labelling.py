@@ -24,7 +24,7 @@ from capbench.ocr.panel import PERSON, Panel
 from capbench.report import disputes
 from capbench.runs import provenance
 from capbench.settings import build, check
-from capbench.text import AUTO, Alphabet, Codec, Length, Reading, bounds
+from capbench.text import Alphabet, Codec, Length, Reading, bounds
 
 ANY_LENGTH = (1, 99)
 
@@ -47,9 +47,7 @@ def label(settings: dict[str, Any]) -> str:
     """Write labels.csv and, in a folder beside it, all that led to it; tell the report."""
     check(settings, schema)
     panel: Panel = build(settings["label"])
-    alphabet: Alphabet = build(settings["alphabet"])
-    if alphabet.symbols == AUTO:
-        raise Mistake("alphabet.symbols: auto needs labels; choose an alphabet, such as alphabet=lower_36")
+    alphabet: Alphabet = build(settings["alphabet"]).known()
     shortest, longest = ANY_LENGTH if settings["length"] is None else bounds(settings["length"], "length")
     out = Path(settings["out"])
     if out.suffix != ".csv":
