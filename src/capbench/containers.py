@@ -17,6 +17,7 @@ from capbench.errors import BadImage
 MOST_PIXELS = 4_000_000
 MOST_FRAMES = 256
 MOST_PARTS = 5_000  # chunks, segments or blocks; Pillow takes a time that grows with the square of some
+MOST_FILL = 256  # bytes between two segments of a JPEG; Pillow reads them one by one
 MOST_SCANS = 64  # of a JPEG; each passes over the whole picture
 
 TOO_SHORT = "is truncated: its {} ends before the picture does"
@@ -122,9 +123,9 @@ _NO_CODE = b"\xff\x00" * 8  # ones alone are no Huffman code; eight bytes are re
 def _jpeg(content: bytes) -> Outline:
     at, frame, width, height = 2, 0, 0, 0
     for _ in _parts():
-        marker = _MARKER.search(content, at)
+        marker = _MARKER.search(content, at, at + MOST_FILL)
         if marker is None or marker[1] == b"\xd9":
-            raise BadImage(TOO_SHORT.format("file"))
+            raise BadImage(f"is truncated or damaged: no segment of a JPEG file follows byte {at:,}")
         code, at = marker[1][0], marker.end()
         if code == 0x01 or 0xD0 <= code <= 0xD8:  # these stand alone
             continue
