@@ -1,19 +1,35 @@
 from __future__ import annotations
 
+import base64
 import io
+import struct
+import zlib
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from capbench import images
 from capbench.images import BadImage, decode
 
 
-def encoded(picture: Image.Image, kind: str = "PNG") -> bytes:
+def encoded(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     out = io.BytesIO()
-    picture.save(out, kind)
+    picture.save(out, kind, **options)
     return out.getvalue()
+
+
+def png(width: int, height: int, depth: int, colour: int, rows: list[bytes], **chunks: bytes) -> bytes:
+    """A PNG file as one wants it, its checksums right."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    more = b"".join(chunk(kind.encode(), data) for kind, data in chunks.items())
+    pixels = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
+    return b"\x89PNG\r\n\x1a\n" + header + more + pixels + chunk(b"IEND", b"")
 
 
 GRADIENT = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -48,6 +64,43 @@ def test_only_the_first_frame_of_an_animation() -> None:
     assert (decode(out.getvalue()) == 10).all()
 
 
+def test_sixteen_bits_and_a_transparent_colour() -> None:
+    grey = png(2, 1, 16, 0, [struct.pack(">HH", 0x1234, 0x1235)], tRNS=struct.pack(">H", 0x1234))
+    assert decode(grey)[0].tolist() == [[0x12] * 3 + [0], [0x12] * 3 + [255]]
+    colours = struct.pack(">HHHHHH", 0x1234, 0x5678, 0x9ABC, 0x1334, 0x5678, 0x9ABC)
+    colour = png(2, 1, 16, 2, [colours], tRNS=colours[:6])
+    assert decode(colour)[0].tolist() == [[0x12, 0x56, 0x9A, 0], [0x13, 0x56, 0x9A, 255]]
+    with_alpha = png(1, 1, 16, 4, [struct.pack(">HH", 0x1234, 0x5678)])
+    assert decode(with_alpha)[0].tolist() == [[0x12] * 3 + [0x56]]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_a_palette_of_any_depth(depth: int) -> None:
+    row = bytes([0b01 << (8 - depth) if depth < 8 else 1, 0])  # the second colour first
+    content = png(1, 2, depth, 3, [row[:1], row[1:]], PLTE=bytes([1, 2, 3, 4, 5, 6]), tRNS=bytes([255, 9]))
+    assert decode(content)[:, 0].tolist() == [[4, 5, 6, 9], [1, 2, 3, 255]]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_turns_only_when_asked(kind: str, orientation: int) -> None:
+    pixels = np.zeros((16, 32, 3), dtype=np.uint8)
+    pixels[:8, :8] = 255  # one white corner of four
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    content = encoded(Image.fromarray(pixels), kind, exif=exif)
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("RGB")
+    assert decode(content).shape == decode(content, "ignore").shape == (16, 32, 3)
+    assert decode(content)[0, 0, 0] > 200
+    assert (decode(content, "turn") == np.asarray(expected)).all()
+
+
+def test_a_name_is_not_asked_for_and_text_is_read() -> None:
+    content = encoded(Image.fromarray(GRADIENT))
+    for text in (base64.b64encode(content), b"data:image/png;base64," + base64.b64encode(content)):
+        assert (decode(text) == decode(content)).all()
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -58,6 +111,9 @@ def test_only_the_first_frame_of_an_animation() -> None:
         (encoded(Image.new("L", (3000, 3000))), "3000×3000 pixels"),
         (encoded(Image.new("1", (30000, 30000))), "pixels"),
         (b"\0" * (images.MOST_BYTES + 1), "at most 10,485,760 are taken"),
+        (base64.b64encode(base64.b64encode(encoded(Image.fromarray(GRADIENT)))), "no image of a known format"),
+        (encoded(Image.fromarray(GRADIENT)).replace(b"IHDR", b"IHDX"), "truncated within the header of a PNG"),
+        (png(1, 1, 8, 0, [b"\0"], zTXt=b"a\0\0" + zlib.compress(bytes(1 << 25))), "Decompressed data too large"),
     ],
 )
 def test_what_is_refused(content: bytes, reason: str) -> None:

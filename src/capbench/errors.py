@@ -10,6 +10,10 @@ class Mistake(Exception):
     """What is wrong, where, and what would be right, in one line."""
 
 
+class BadImage(Exception):
+    """Why these bytes are no image that CapBench takes: the end of a line that begins with the file's name."""
+
+
 def nearest(wrong: str, right: Iterable[str]) -> str:
     """A hint that names the likeliest right ones, or all of them: ends a Mistake's line."""
     options = sorted(set(right))

@@ -3,47 +3,119 @@
 from __future__ import annotations
 
 import io
-import warnings
+import struct
+import zlib
+from typing import Literal
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"})
+from capbench import containers
+from capbench.base64_text import image_within
+from capbench.errors import BadImage
+
+Exif = Literal["ignore", "turn"]
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".txt", ".b64"})
 MOST_BYTES = 10 * 2**20
-MOST_PIXELS = 4_000_000
+
+# Asked by name: Image.open would go on guessing, and takes other formats that begin like these.
+_DECODERS: dict[str, type[ImageFile]] = {
+    "PNG": PngImageFile,
+    "JPEG": JpegImageFile,
+    "GIF": GifImageFile,
+    "BMP": BmpImageFile,
+    "WEBP": WebPImageFile,
+}
+
+# Pillow's decoders are in part Python, which meets hostile bytes with whatever its own statements raise there.
+# None of these tells of more than that the bytes are bad, and only Pillow's own work is guarded by them.
+_SURPRISES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,  # this one Pillow raises on purpose
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
-class BadImage(Exception):
-    """Why these bytes are no image that CapBench takes."""
+def decode(content: bytes, exif: Exif = "ignore") -> np.ndarray:
+    """The first frame as uint8 [height, width, 3], or [height, width, 4] where it has an alpha channel.
 
-
-def decode(content: bytes) -> np.ndarray:
-    """The first frame as uint8 [height, width, 3], or [height, width, 4] where it has an alpha channel."""
+    What a file is, its content says: its name may end as it likes, and any may hold base64 text instead.
+    """
     if not content:
         raise BadImage("is empty")
     if len(content) > MOST_BYTES:
         raise BadImage(f"has {len(content):,} bytes; at most {MOST_BYTES:,} are taken")
+    if containers.kind_of(content) is None:
+        content = image_within(content) or content
+    outline = containers.outline(content)
+    if outline.cut is not None and _readable(outline.kind, outline.cut):
+        raise BadImage(containers.TOO_LONG.format(outline.width, outline.height))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-                width, height = picture.size
-                if width * height > MOST_PIXELS:
-                    raise BadImage(f"has {width}×{height} pixels; at most {MOST_PIXELS:,} are taken")
-                picture.load()
-                transparent = "A" in picture.mode or "transparency" in picture.info
-                return np.asarray(_eight_bits(picture).convert("RGBA" if transparent else "RGB"))
-    except BadImage:
-        raise
-    except UnidentifiedImageError as error:
-        raise BadImage(f"is no image of a known format ({', '.join(FORMATS)})") from error
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Warning) as error:
-        raise BadImage(f"is truncated or damaged ({error})") from error
+        with _DECODERS[outline.kind](io.BytesIO(outline.content)) as picture:
+            if picture.size != (outline.width, outline.height):
+                raise BadImage("is damaged: it names two sizes")
+            return _pixels(picture, exif)
+    except _SURPRISES as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise BadImage(f"is truncated or damaged ({reason})") from error
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Pillow clips 16-bit grey to white when it converts; scale it instead."""
+def _readable(kind: str, content: bytes) -> bool:
+    try:
+        with _DECODERS[kind](io.BytesIO(content)) as picture:
+            picture.load()
+    except _SURPRISES:
+        return False
+    return True
+
+
+def _pixels(picture: ImageFile, exif: Exif) -> np.ndarray:
+    deep = bool(picture.tile) and ";16" in str(picture.tile[0].args)
+    picture.load()
+    whole = _eight_bits(picture, deep)
+    whole = whole.convert("RGBA" if "A" in whole.mode or "transparency" in whole.info else "RGB")
+    if exif == "turn":
+        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+        whole = whole if turn is None else whole.transpose(turn)
+    return np.asarray(whole)
+
+
+def _eight_bits(picture: Image.Image, deep: bool) -> Image.Image:
+    """Pillow clips 16-bit grey to white when it converts, and does not scale the colour that stands for transparent."""
+    clear = picture.info.get("transparency")
     if picture.mode.startswith("I"):
-        return Image.fromarray((np.asarray(picture, dtype=np.uint32) >> 8).clip(0, 255).astype(np.uint8))
+        wide = np.asarray(picture, dtype=np.uint32)
+        grey = Image.fromarray((wide >> 8).clip(0, 255).astype(np.uint8))
+        if clear is not None:
+            grey.putalpha(Image.fromarray(np.where(wide == clear, 0, 255).astype(np.uint8)))
+        return grey
+    if deep and isinstance(clear, tuple):
+        picture.info["transparency"] = tuple(value >> 8 for value in clear)
     return picture

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,41 @@ def test_the_pattern_fits_the_usual_names(name: str, label: str, tmp_path: Path)
     (tmp_path / name).write_bytes(b"")
     source = build(composed("data=filenames", f"data.root={tmp_path}")["data"])
     assert [sample.text for sample in source.samples] == [label]
+
+
+def test_base64_text_serves_wherever_an_image_does(small: Path) -> None:
+    before = material("data=csv", f"data.root={small}", "cache=null")
+    for file in sorted((small / "images").iterdir()):
+        file.with_suffix(".txt").write_bytes(base64.b64encode(file.read_bytes()))
+        file.unlink()
+    table = (small / "labels.csv").read_text().replace(".png", ".txt")
+    (small / "labels.csv").write_text(table)
+    assert material("data=csv", f"data.root={small}").hash == before.hash
+    assert material("data=ocr", f"data.root={small}").hash == before.hash
+    assert material("data=filenames", f"data.root={small}").hash == before.hash
+    (small / "README.txt").write_text("what these are\n")
+    with pytest.raises(Mistake, match=r"small/README\.txt: README\.txt is no image of a known format.*on_bad=skip"):
+        material("data=filenames", f"data.root={small}")
+    skipped = material("data=filenames", f"data.root={small}", "data.on_bad=skip")
+    assert skipped.hash == before.hash
+    assert len(skipped.bad) == 1
+
+
+def test_exif_turns_enter_the_cache(small: Path) -> None:
+    from PIL import ExifTags, Image
+
+    upside_down = Image.Exif()
+    upside_down[ExifTags.Base.Orientation] = 3
+    for file in (small / "images").iterdir():
+        Image.open(file).save(file, exif=upside_down)
+    ignored, turned, again = (
+        material("data=csv", f"data.root={small}", f"data.exif={exif}") for exif in ("ignore", "turn", "ignore")
+    )
+    assert ignored.hash == again.hash != turned.hash
+    kept = {s.name: view for p in ignored.parts.values() for s, view in zip(p.samples, p.views[p.places], strict=True)}
+    for part in turned.parts.values():
+        for sample, view in zip(part.samples, part.views[part.places], strict=True):
+            assert (view == kept[sample.name][::-1, ::-1]).all()
 
 
 def test_other_columns(small: Path) -> None:
@@ -209,7 +245,7 @@ BAD: list[tuple[str, Callable[[Path], Any], list[str], str]] = [
         [],
         r"labels\.csv:42: 'images/0_\d+\.png' is '9999' here and '\d+' at .*labels\.csv:2; keep",
     ),
-    ("truncated", cut_short, [], r"labels\.csv:\d+: images/\S+ is truncated or damaged .*data\.on_bad=skip"),
+    ("truncated", cut_short, [], r"labels\.csv:\d+: images/\S+ is truncated.*data\.on_bad=skip"),
     ("no image", no_image, [], r"images/\S+ is no image of a known format"),
     ("empty part", lambda f: None, ["data.split.test=0.0001"], r"data\.split\.test: leaves no image"),
     ("no group", lambda f: None, ["data=filenames", "data.pattern=.*"], r"has no group \(\?P<label>"),

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import re
-import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ import numpy as np
 
 from capbench import images
 from capbench.data import splits
+from capbench.data.files import Files
 from capbench.data.splits import Split
 from capbench.data.views import View, Whole
 from capbench.errors import Mistake, nearest
@@ -177,50 +177,6 @@ class Synthetic(Source):
         return np.stack([view(picture, characters) for picture in pictures]), renderer.texts(numbers)
 
 
-class Files:
-    """The files of a folder or a zip file, read one at a time; safe to send to another process."""
-
-    def __init__(self, root: str, key: str = "data.root") -> None:
-        self.root = Path(root)
-        if not self.root.exists():
-            raise Mistake(f"{key}: {root} does not exist; give a folder or a zip file of images")
-        self.zipped = self.root.is_file()
-        if self.zipped and not zipfile.is_zipfile(self.root):
-            raise Mistake(f"{key}: {root} is neither a folder nor a zip file")
-
-    @cached_property
-    def _zip(self) -> zipfile.ZipFile:
-        return zipfile.ZipFile(self.root)
-
-    def __getstate__(self) -> dict[str, object]:
-        return {"root": self.root, "zipped": self.zipped}
-
-    @cached_property
-    def names(self) -> list[str]:
-        """All files, sorted, as paths below the root with forward slashes."""
-        if self.zipped:
-            return sorted(entry.filename for entry in self._zip.infolist() if not entry.is_dir())
-        return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
-
-    @cached_property
-    def known(self) -> frozenset[str]:
-        return frozenset(self.names)
-
-    def read(self, name: str) -> bytes:
-        try:
-            if self.zipped:
-                if self._zip.getinfo(name).file_size > images.MOST_BYTES:
-                    raise images.BadImage(f"has over {images.MOST_BYTES:,} bytes")
-                return self._zip.read(name)
-            path = self.root / name
-            if path.stat().st_size > images.MOST_BYTES:
-                raise images.BadImage(f"has over {images.MOST_BYTES:,} bytes")
-            return path.read_bytes()
-        # zipfile tells an unknown compression and a password with the last two.
-        except (OSError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-            raise images.BadImage(f"cannot be read ({error})") from error
-
-
 @dataclass(frozen=True, kw_only=True)
 class Folder(Source):
     """What all labelled folders share; each kind says where the labels stand."""
@@ -229,12 +185,13 @@ class Folder(Source):
     split: Split | None
     length: Length | None
     train_size: Count | None
+    exif: images.Exif
     on_bad: Literal["error", "skip"]
 
     files: Files = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "files", Files(self.root))
+        object.__setattr__(self, "files", Files(self.root, "data.root"))
         if self.length is not None:
             bounds(self.length)
 
@@ -260,7 +217,7 @@ class Folder(Source):
 
     @cached_property
     def key(self) -> str:
-        digest = hashlib.sha256(version("pillow").encode())
+        digest = hashlib.sha256(f"{version('pillow')} {self.exif}".encode())
         for sample in self.samples:
             try:
                 content = self.files.read(sample.name)
@@ -270,7 +227,7 @@ class Folder(Source):
         return digest.hexdigest()
 
     def image(self, number: int) -> np.ndarray:
-        return images.decode(self.files.read(self.samples[number].name))
+        return images.decode(self.files.read(self.samples[number].name), self.exif)
 
     def lengths(self) -> tuple[int, int]:
         if self.length is not None:
@@ -324,7 +281,7 @@ class Csv(Folder):
             raise Mistake(
                 f"data.labels: {self.root}/{self.labels} does not exist; {nearest(self.labels, self._csv_names())}"
             )
-        return self.labels, Files(str(elsewhere.parent)).read(elsewhere.name)
+        return self.labels, Files(str(elsewhere.parent), "data.labels").read(elsewhere.name)
 
     def _csv_names(self) -> list[str]:
         return [name for name in self.files.names if name.lower().endswith(".csv")]
@@ -382,9 +339,7 @@ class FileNames(Folder):
     def _labelled(self) -> list[Sample]:
         match: Callable[[str], re.Match[str] | None] = re.compile(self.pattern).fullmatch
         samples = []
-        for name in self.files.names:
-            if PurePosixPath(name).suffix.lower() not in images.SUFFIXES:
-                continue
+        for name in self.files.images:
             found = match(PurePosixPath(name).name)
             if found is None:
                 raise Mistake(

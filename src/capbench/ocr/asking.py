@@ -16,7 +16,7 @@ import cv2
 from tqdm import tqdm
 
 from capbench import images
-from capbench.data.sources import Files
+from capbench.data.files import Files
 from capbench.ocr.engine import Engine, Read, Unread
 from capbench.ocr.journal import Answer, Journal
 from capbench.text import Alphabet, Reading

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from capbench import images, metrics
-from capbench.data.sources import Files
+from capbench.data.files import Files
 from capbench.errors import Mistake, nearest
 from capbench.files import replacing
 from capbench.ocr.agreement import Decision
@@ -54,7 +54,7 @@ def label(settings: dict[str, Any]) -> str:
         raise Mistake(f"out: {out} is no name of a CSV file; give one, such as labels.csv")
     folder = out.with_suffix("")
     files = Files(settings["images"], "images")
-    names = [name for name in files.names if PurePosixPath(name).suffix.lower() in images.SUFFIXES]
+    names = files.images
     if not names:
         raise Mistake(f"images: {settings['images']} holds no image; accepted are {', '.join(sorted(images.SUFFIXES))}")
     gold = _read_labels(Path(settings["gold"]), "gold") if settings["gold"] else {}

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 
 from capbench import images
-from capbench.data.sources import Files
+from capbench.data.files import Files
 from capbench.data.views import pick
 from capbench.files import replacing
 from capbench.ocr.agreement import Decision

@@ -1,0 +1,72 @@
+"""Images written as base64 text: bare, or as a data URI."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode
+
+from capbench.containers import kind_of
+from capbench.errors import BadImage
+
+_URI = re.compile(rb"data:(?P<type>[\w.+*/-]{0,100})(?P<parameters>[^,]{0,200}),", re.IGNORECASE)
+_TYPES = {
+    "image/png": "PNG",
+    "image/x-png": "PNG",
+    "image/apng": "PNG",
+    "image/jpeg": "JPEG",
+    "image/jpg": "JPEG",
+    "image/pjpeg": "JPEG",
+    "image/gif": "GIF",
+    "image/bmp": "BMP",
+    "image/x-bmp": "BMP",
+    "image/x-ms-bmp": "BMP",
+    "image/webp": "WEBP",
+}
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+# What forms and scripts escape; urllib's unquote would take gigabytes for a text of nothing but percent signs.
+_ESCAPED = {b"%2B": b"+", b"%2F": b"/", b"%3D": b"=", b"%0D": b"", b"%0A": b""}
+_OUTSIDE = re.compile(rb"[^A-Za-z0-9+/]")
+_BEGINNING = 16  # characters, enough to tell every format
+
+
+def image_within(content: bytes) -> bytes | None:
+    """The image file that a text holds; None where it is no such text, BadImage where it is one, but damaged.
+
+    Lines may be wrapped, the alphabet the one for URLs, and the padding missing. A space could be a plus that a form
+    turned into one, and could be nothing at all: it is refused.
+    """
+    text = content.removeprefix(b"\xef\xbb\xbf").strip()
+    uri = _URI.match(text)
+    if uri is None:
+        return _bytes_of(text) if kind_of(_beginning(text)) else None
+    if not uri["parameters"].lower().endswith(b";base64"):
+        raise BadImage("is a data URI that does not say ;base64")
+    text = text[uri.end() :].lstrip()
+    for escaped, symbol in _ESCAPED.items():
+        text = text.replace(escaped, symbol).replace(escaped.lower(), symbol)
+    image = _bytes_of(text)
+    said, found = uri["type"].decode("latin-1").strip().lower(), kind_of(image)
+    if said and _TYPES.get(said) != found:
+        raise BadImage(f"is a data URI that says {said} and holds {found or 'no image of a known format'}")
+    return image
+
+
+def _beginning(text: bytes) -> bytes:
+    try:
+        return b64decode(text[:_BEGINNING].translate(_URL_SAFE), validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _bytes_of(text: bytes) -> bytes:
+    text = text.translate(_URL_SAFE, delete=b"\r\n")
+    digits = text.rstrip(b"=")
+    wrong = _OUTSIDE.search(digits)
+    if wrong:
+        shown = "a space (a lost +?)" if wrong[0] == b" " else ascii(wrong[0].decode("latin-1"))
+        raise BadImage(f"is base64 text with {shown} at its character {wrong.start() + 1}")
+    missing = -len(digits) % 4
+    if missing == 3 or len(text) - len(digits) > missing:
+        raise BadImage("is base64 text of a length that cannot be; it is truncated or padded wrongly")
+    return b64decode(digits + b"=" * missing, validate=True)

@@ -1,0 +1,75 @@
+"""The files of a folder or a zip file, and which of them are images."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from capbench.errors import Mistake
+from capbench.images import MOST_BYTES, SUFFIXES, BadImage
+
+
+class Files:
+    """The files of a folder or a zip file, read one at a time; safe to send to another process."""
+
+    def __init__(self, root: str, key: str) -> None:
+        """`key` is the setting that names `root`, for messages."""
+        self.root = Path(root)
+        self.key = key
+        if not self.root.exists():
+            raise Mistake(f"{key}: {root} does not exist; give a folder or a zip file of images")
+        self.zipped = self.root.is_file()
+        if self.zipped and not zipfile.is_zipfile(self.root):
+            raise Mistake(f"{key}: {root} is neither a folder nor a zip file")
+
+    @cached_property
+    def _zip(self) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(self.root)
+        except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+            raise Mistake(f"{self.key}: {self.root} is a damaged zip file ({error}); pack it anew") from error
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"root": self.root, "key": self.key, "zipped": self.zipped}
+
+    @cached_property
+    def names(self) -> list[str]:
+        """All files, sorted, as paths below the root with forward slashes."""
+        if self.zipped:
+            return sorted(entry.filename for entry in self._zip.infolist() if not entry.is_dir())
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        return frozenset(self.names)
+
+    @property
+    def images(self) -> list[str]:
+        """The files that their names call images, base64 text among them; whether each is one, decoding tells."""
+        return [name for name in self.names if PurePosixPath(name).suffix.lower() in SUFFIXES]
+
+    def read(self, name: str) -> bytes:
+        """A file's content, or BadImage; never more than the limit of it, whatever a zip file says of its size."""
+        try:
+            if self.zipped and self._zip.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise BadImage(
+                    "is packed in a way that is not taken; pack it with plain zip"
+                )  # others inflate unbounded
+            with self._zip.open(name) if self.zipped else (self.root / name).open("rb") as file:
+                content = file.read(MOST_BYTES + 1)
+        # zipfile tells an unknown compression and a password with the last two.
+        except (
+            OSError,
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            ValueError,
+            NotImplementedError,
+            RuntimeError,
+        ) as error:
+            raise BadImage(f"cannot be read ({error})") from error
+        if len(content) > MOST_BYTES:
+            raise BadImage(f"has over {MOST_BYTES:,} bytes, the most that are taken")
+        return content

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from capbench.errors import BadImage
+from capbench.images import decode
+
+
+def picture(kind: str) -> bytes:
+    """Noise, so that its base64 holds each symbol of the alphabet."""
+    out = io.BytesIO()
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (31, 47, 3), dtype=np.uint8)).save(out, kind)
+    return out.getvalue()
+
+
+KINDS = ["PNG", "JPEG", "GIF", "BMP", "WEBP"]
+
+READ: dict[str, Callable[[str], str]] = {
+    "bare": lambda text: text,
+    "a newline at the end": lambda text: text + "\r\n",
+    "a mark of UTF-8": lambda text: "\ufeff" + text,
+    "no padding": lambda text: text.rstrip("="),
+    "the URL's alphabet": lambda text: text.replace("+", "-").replace("/", "_"),
+    "the URL's, unpadded": lambda text: text.replace("+", "-").replace("/", "_").rstrip("="),
+    "wrapped": lambda text: "\n".join(text[i : i + 76] for i in range(0, len(text), 76)),
+    "wrapped by Windows": lambda text: "\r\n".join(text[i : i + 64] for i in range(0, len(text), 64)) + "\r\n",
+    "no type": lambda text: "data:;base64," + text,
+    "capitals": lambda text: "DATA:;charset=utf-8;BASE64," + text,
+    "a space after the comma": lambda text: "data:;base64, " + text,
+    "percent signs": lambda text: "data:;base64," + quote(text, safe=""),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", READ)
+def test_texts_are_the_image_that_they_hold(kind: str, way: str) -> None:
+    content = picture(kind)
+    text = base64.b64encode(content + b"\0" if kind == "BMP" else content).decode()  # so that it needs padding
+    assert {"+", "/"} <= set(text)
+    assert (decode(READ[way](text).encode()) == decode(content)).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("said", KINDS)
+def test_a_data_uri_must_hold_what_it_says(kind: str, said: str) -> None:
+    text = f"data:image/{said.lower()};base64,".encode() + base64.b64encode(picture(kind))
+    if kind == said:
+        assert (decode(text) == decode(picture(kind))).all()
+    else:
+        with pytest.raises(BadImage, match=f"says image/{said.lower()} and holds {kind}"):
+            decode(text)
+
+
+TEXT = base64.b64encode(picture("PNG")).decode()
+
+REFUSED: dict[str, tuple[str, str]] = {
+    "plus become space": (TEXT.replace("+", " "), r"a space \(a lost \+\?\) at its character \d+"),
+    "one lost plus": (TEXT.replace("+", " ", 1), "a space"),
+    "indented": ("\n".join("  " + TEXT[i : i + 76] for i in range(0, len(TEXT), 76)), "a space"),
+    "a foreign symbol": (TEXT[:80] + "*" + TEXT[80:], r"with '\*' at its character 81"),
+    "padding within": (TEXT[:80] + "=" + TEXT[80:], "with '=' at its character 81"),
+    "too much padding": (TEXT.rstrip("=") + "=" * 3, "a length that cannot be"),
+    "a symbol lost at the end": (TEXT.rstrip("=")[: len(TEXT) // 4 * 4 - 7], "a length that cannot be"),
+    "cut short": (TEXT[:400], "truncated"),
+    "two texts": (TEXT + TEXT if TEXT.endswith("=") else TEXT + "=" + TEXT, "with '=' at its character"),
+    "plus become space in a URI": ("data:image/png;base64," + TEXT.replace("+", " "), "a space"),
+    "no base64 in the URI": ("data:image/png," + quote(picture("PNG")), "does not say ;base64"),
+    "no image in the URI": ("data:image/png;base64," + base64.b64encode(b"hello").decode(), "holds no image"),
+    "nothing in the URI": ("data:image/png;base64,", "holds no image"),
+    "nothing in a URI without type": ("data:;base64,", "no image of a known format"),
+    "another kind of type": ("data:text/plain;base64," + TEXT, "says text/plain and holds PNG"),
+    "quoted": (f'"{TEXT}"', "no image of a known format"),
+    "UTF-16": (TEXT.encode("utf-16").decode("latin-1"), "no image of a known format"),
+    "base64 of a text": (base64.b64encode(b"hello, this is no image").decode(), "no image of a known format"),
+    "one symbol": ("i", "no image of a known format"),
+    "only newlines": ("\n\n", "no image of a known format"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_texts_that_would_give_garbage_are_refused(case: str) -> None:
+    text, reason = REFUSED[case]
+    with pytest.raises(BadImage, match=reason) as refused:
+        decode(text.encode("latin-1"))
+    assert "\n" not in str(refused.value)
