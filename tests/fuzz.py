@@ -19,6 +19,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ SEED = 20240
 MEMORY = 160 * 2**20  # bytes above what the imports take: ten for the file, and a few copies of its four million pixels
 SECONDS = 15  # of the processor for one file; the slowest, four million pixels in runs of one, takes three
 LISTED = 1_000  # files that also go through a folder and a zip file
+ZIPS = 500  # zip files of images that are damaged themselves
 SUFFIXES = [".png", ".jpg", ".gif", ".bmp", ".webp", ".txt", ".b64"]
 
 
@@ -258,14 +260,27 @@ class Fuzz:
         changed = [bytes(text), bytes(text).replace(b"+", b"-").replace(b"/", b"_"), bytes(text).replace(b"+", b" ")]
         return heads[random.integers(len(heads))] + changed[random.integers(len(changed))]
 
+    def damaged_zip(self, number: int) -> bytes:
+        random = np.random.default_rng([SEED, number, 1])
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)[number % 2]) as archive:
+            for i in range(3):
+                archive.writestr(f"{i}.png", self.valid[random.integers(len(self.valid))])
+        head, directory = out.getvalue()[:-180], out.getvalue()[-180:]
+        if number % 3:
+            return head + self.flipped(self.overwritten(directory, random), random)
+        return (self.flipped, self.truncated, self.rearranged)[random.integers(3)](head + directory, random)
+
 
 def main(folder: Path, count: int) -> None:
     from capbench import images
     from capbench.containers import MOST_PIXELS
     from capbench.data import store
+    from capbench.data.files import Files
     from capbench.data.sources import FileNames
     from capbench.data.splits import Split
     from capbench.data.views import Whole
+    from capbench.errors import Mistake
 
     fuzz = Fuzz()
     pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -318,6 +333,17 @@ def main(folder: Path, count: int) -> None:
         read = {source.samples[place].name for place in kept.numbers}
         refused = {line.split(": ")[1].split()[0]: line for line in kept.bad}
         assert read.isdisjoint(refused) and read | set(refused) == set(names), "a file was neither read nor named"
+    for number in range(ZIPS):
+        (folder / "damaged.zip").write_bytes(fuzz.damaged_zip(number))
+        try:
+            files = Files(str(folder / "damaged.zip"), "images")
+            names = files.images
+        except Mistake as mistake:
+            assert str(mistake).startswith(f"images: {folder}"), mistake
+            continue
+        for name in names:
+            with suppress(images.BadImage):
+                images.decode(files.read(name))
     figures = {"files": count, "outcomes": dict(reasons.most_common()), "memory": peak - before, "slowest": slowest}
     print(json.dumps(figures | {"listed_read": len(read), "listed_refused": len(refused)}))
 

@@ -3,7 +3,10 @@ from __future__ import annotations
 import base64
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,6 +96,15 @@ def test_exif_turns_only_when_asked(kind: str, orientation: int) -> None:
     assert decode(content).shape == decode(content, "ignore").shape == (16, 32, 3)
     assert decode(content)[0, 0, 0] > 200
     assert (decode(content, "turn") == np.asarray(expected)).all()
+
+
+def test_damaged_notes_beside_whole_pixels_are_no_matter(tmp_path: Path) -> None:
+    """In a process of its own: pytest sets its own filter of warnings."""
+    exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01"
+    (tmp_path / "x.jpg").write_bytes(encoded(Image.fromarray(GRADIENT), "JPEG", exif=exif))
+    code = "from capbench.images import decode; print(decode(open('x.jpg', 'rb').read(), 'turn').shape)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("(16, 16, 3)\n", "")
 
 
 def test_a_name_is_not_asked_for_and_text_is_read() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from typing import Literal
 
@@ -34,23 +35,17 @@ _DECODERS: dict[str, type[ImageFile]] = {
     "WEBP": WebPImageFile,
 }
 
-# Pillow's decoders are in part Python, which meets hostile bytes with whatever its own statements raise there.
-# None of these tells of more than that the bytes are bad, and only Pillow's own work is guarded by them.
-_SURPRISES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,  # this one Pillow raises on purpose
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
+# What Pillow raises on purpose, and then what the Python in its decoders may stumble into on bytes that nobody foresaw.
+# None of these tells of more than that the bytes are bad: nothing but Pillow's own work is guarded by them.
+_PURPOSEFUL = (OSError, SyntaxError, ValueError, EOFError)
+_STUMBLED = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError),
+    *(struct.error, zlib.error),
 )
+_DAMAGE = (*_PURPOSEFUL, *_STUMBLED)
+
+# It also warns of damaged notes beside pixels that are whole, without a word on which file they are in.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -82,7 +77,7 @@ def decode(content: bytes, exif: Exif = "ignore") -> np.ndarray:
             if picture.size != (outline.width, outline.height):
                 raise BadImage("is damaged: it names two sizes")
             return _pixels(picture, exif)
-    except _SURPRISES as error:
+    except _DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BadImage(f"is truncated or damaged ({reason})") from error
 
@@ -91,7 +86,7 @@ def _readable(kind: str, content: bytes) -> bool:
     try:
         with _DECODERS[kind](io.BytesIO(content)) as picture:
             picture.load()
-    except _SURPRISES:
+    except _DAMAGE:
         return False
     return True
 

@@ -70,6 +70,18 @@ def test_damaged_members_are_refused(folder: Path) -> None:
     assert files.read("2.txt").startswith(b"data:")
 
 
+def test_a_member_without_a_name_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "nameless.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x", b"1")
+    content = path.read_bytes()
+    directory, end = content.index(b"PK\x01\x02"), content.index(b"PK\x05\x06")
+    entry = bytearray(content[directory:end])
+    entry[28:32] = b"\0\0\x01\0"  # no name, and a byte of extra instead
+    path.write_bytes(content[:directory] + entry + content[end:])
+    assert Files(str(path), "images").names == []
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_packings_that_inflate_without_bound_are_refused(folder: Path, method: int) -> None:
     with pytest.raises(BadImage, match="pack it with plain zip"):

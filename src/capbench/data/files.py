@@ -38,7 +38,7 @@ class Files:
     def names(self) -> list[str]:
         """All files, sorted, as paths below the root with forward slashes."""
         if self.zipped:
-            return sorted(entry.filename for entry in self._zip.infolist() if not entry.is_dir())
+            return sorted(name for name in self._zip.namelist() if name and not name.endswith("/"))
         return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
 
     @cached_property
@@ -69,7 +69,7 @@ class Files:
             NotImplementedError,
             RuntimeError,
         ) as error:
-            raise BadImage(f"cannot be read ({error})") from error
+            raise BadImage(f"cannot be read ({str(error) or type(error).__name__})") from error
         if len(content) > MOST_BYTES:
             raise BadImage(f"has over {MOST_BYTES:,} bytes, the most that are taken")
         return content
