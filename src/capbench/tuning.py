@@ -37,7 +37,7 @@ def sheet(source: Source, view: Characters, count: int, path: Path) -> str:
     shown += [(pair, RIGHT) for pair in _evenly(right, SHOWN - len(shown))]
     wanted = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
     share = f"{wanted} characters found in {len(right):,} of {len(right) + len(wrong):,} images"
-    headings = ["image", view.channel, *(type(step).__name__ for step in view.clean)]
+    headings = [view.channel, *(type(step).__name__ for step in view.clean)]
     rows = [_chain(view, image, text, longest, colour) for (text, image), colour in shown]
     pictures.chains(path, rows, headings, share)
     return share

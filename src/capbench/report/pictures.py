@@ -53,15 +53,19 @@ class Chain(NamedTuple):
 
 
 def chains(path: Path, rows: Sequence[Chain], headings: Sequence[str], title: str) -> Path:
-    """A row for each image and a column for each step; boxes are [top, bottom, left, right]."""
+    """A row for each image, which stands first with its caption, and then a column for each of the headings.
+
+    Boxes are [top, bottom, left, right].
+    """
     height, width = rows[0].pictures[0].shape[:2]
     cell = 2.4
-    size = (len(headings) * cell, len(rows) * (cell * height / width + 0.3) + 0.8)
+    columns = 1 + len(headings)
+    size = (columns * cell, len(rows) * (cell * height / width + 0.3) + 0.8)
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(_literal(title), fontsize=11)
-    grid = figure.subplots(len(rows), len(headings), squeeze=False)
+    grid = figure.subplots(len(rows), columns, squeeze=False)
     for row, cells in zip(rows, grid, strict=True):
-        for picture, axes, heading in zip(row.pictures, cells, headings, strict=True):
+        for picture, axes, heading in zip(row.pictures, cells, ["", *headings], strict=True):
             axes.axis("off")
             _show(axes, picture)
             axes.set_title(heading if row is rows[0] else "", fontsize=9, color=QUIET)
