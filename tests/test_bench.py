@@ -5,6 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from capbench.bench import plain_strokes
+from capbench.render.painter import Painter
+from capbench.settings import build
+from tests.conftest import composed, style
+
 QUICK = ("bench", "rounds=1", "data.split={train:64,val:16,test:16}", "optim.batch_size=32")
 
 
@@ -24,6 +31,18 @@ def test_a_training_is_timed_fresh_and_from_memory(cli: Callable[..., Any]) -> N
     (row,) = json.loads(Path("mine.json").read_text())
     assert (row["name"], row["ratio"] > 0) == ("train/fresh", True)
     assert [path.name for path in Path().iterdir()] == ["mine.json"]
+
+
+def test_what_cleaning_is_compared_with_gives_the_same_pieces(cli: Callable[..., Any]) -> None:
+    view = build(composed("view=strokes")["view"])
+    painter = Painter(style("style=strokes"), "0123456789", 4, 4, 1)
+    for picture in painter.pictures(np.arange(50)):
+        assert (view(picture, 4) == plain_strokes(picture)).all()
+    code, _, err = cli(*QUICK, "only=clean")
+    assert code == 0, err
+    rows = json.loads(Path("bench.json").read_text())
+    assert [row["name"] for row in rows] == ["clean/strokes", "clean/components"]
+    assert all(row["ours"] > 200 for row in rows)  # a tenth of what is promised: this machine may be busy
 
 
 def test_an_unknown_name_is_one_line(cli: Callable[..., Any]) -> None:

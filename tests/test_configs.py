@@ -37,6 +37,8 @@ def overrides_of(option: str, root: Path) -> list[str]:
         overrides += [f"data.root={root}/images", "alphabet=digits"]
     if option == "alphabet/auto":
         overrides += ["data=csv", f"data.root={root}"]
+    if option == "view/lines":
+        overrides += ["data.length=5"]
     if option in HEAVY:
         overrides += ["view.size=[30,80]"]
     if option in MEANT_FOR_ONE_CHARACTER:

@@ -46,14 +46,14 @@ def test_a_command_of_the_readme(
         pytest.skip("no GPU on this machine")
     if "trainer=ddp_cpu" in arguments:
         pytest.skip("starts several processes: test_ddp.py runs it")
+    arguments = [argument.replace("DIR", str(labelled)) for argument in arguments]
     if any("RUN" in argument for argument in arguments):
         run = str(train("debug=fast", "trainer.progress=false").path)
-        arguments = [argument.replace("RUN", run).replace("DIR", str(labelled)) for argument in arguments]
+        arguments = [argument.replace("RUN", run) for argument in arguments]
     if arguments[0] in SMALLER:
         arguments = [*(a.replace("DIR", str(labelled)) for a in arguments), *SMALLER[arguments[0]]]
         arguments += ["data.split.test=16"] if "data.renderer=captcha" in arguments else []
     elif "--help" not in arguments and "--cfg" not in arguments and not arguments[0].startswith("resume="):
-        arguments = [a.replace("DIR", str(labelled)) for a in arguments]
         arguments += [] if any(a.startswith("debug=") for a in arguments) else ["debug=fast"]
         arguments += ["trainer.limit_batches=1", "optim.epochs=1", "trainer.progress=false"]
         arguments += ["view.size=[30,80]"] if "+experiment=resnet_62" in arguments else []

@@ -8,25 +8,29 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import string
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from captcha.image import ImageCaptcha
 from tqdm import tqdm
 
 from capbench import rendering
+from capbench.data.views import Characters
 from capbench.errors import Mistake, nearest
 from capbench.files import replacing
 from capbench.ranges import Count
 from capbench.render.painter import Painter
+from capbench.render.style import Style
 from capbench.settings import build, check
 from capbench.text import bounds
 
@@ -44,10 +48,12 @@ class Pair:
     unit: str
 
 
+KERNEL = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 16
 FIRST_BATCH = """
 import json, sys, time
 import numpy as np
 from capbench.render.painter import Painter
+from capbench.render.style import Style
 from capbench.settings import build
 style, symbols, (shortest, longest) = json.loads(sys.argv[1])
 start = time.perf_counter()
@@ -56,16 +62,20 @@ print(time.perf_counter() - start)
 """
 
 
-def schema(*, only: str | None, rounds: Count, out: str) -> None:
+def schema(*, only: str | None, rounds: Count, out: str, clean: dict[str, Any]) -> None:
     """The verb's own settings; the others are those of the training that is timed."""
 
 
 def measure(settings: dict[str, Any]) -> str:
     """Measure the wanted pairs, write them down, and tell them as a table."""
-    own = {key: settings.pop(key) for key in ("only", "rounds", "out")}
+    own = {key: settings.pop(key) for key in ("only", "rounds", "out", "clean")}
     check(own, schema)
     with tempfile.TemporaryDirectory(prefix="capbench-") as folder:
-        pairs = [*render_pairs(settings, Path(folder)), *train_pairs(settings, Path(folder))]
+        pairs = [
+            *render_pairs(settings, Path(folder)),
+            *clean_pairs(own["clean"]),
+            *train_pairs(settings, Path(folder)),
+        ]
         wanted = [pair for pair in pairs if pair.name.startswith(own["only"] or "")]
         if not wanted:
             raise Mistake(f"only: {own['only']} begins no name; {nearest(own['only'], [pair.name for pair in pairs])}")
@@ -160,6 +170,64 @@ def render_pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:
         Pair("render/colour_floor", paint(False, 1), fill(3), "images/s on one core; peer: writing the pixels once"),
         Pair("render/png", write, package_write, "PNG files/s, all cores; peer: ImageCaptcha.write in a loop"),
     ]
+
+
+def clean_schema(*, style: Style, view: Characters) -> None:
+    """What is cleaned and cut; the plain loops beside it do what this view says, step by step."""
+
+
+def clean_pairs(settings: dict[str, Any]) -> list[Pair]:
+    """Views that clean and cut, beside loops of OpenCV's calls for the same steps, without merging and splitting."""
+    check(settings, clean_schema, "clean")
+    view: Characters = build(settings["view"])
+    found = replace(view, cut="components", boxes=None)
+    pictures = list(Painter(build(settings["style"]), string.digits, 4, 4, 1).pictures(np.arange(1024)))
+
+    def each(cut: Callable[[np.ndarray], Any]) -> Timed:
+        def run() -> float:
+            threads = cv2.getNumThreads()
+            cv2.setNumThreads(1)
+            try:
+                return _speed(lambda: [cut(picture) for picture in pictures], len(pictures))
+            finally:
+                cv2.setNumThreads(threads)
+
+        return run
+
+    def plain_found(picture: np.ndarray) -> np.ndarray:
+        return plain_components(picture, view.size)
+
+    unit = "images/s on one core; peer: a plain loop of OpenCV's calls"
+    return [
+        Pair("clean/strokes", each(lambda picture: view(picture, 4)), each(plain_strokes), unit),
+        Pair("clean/components", each(lambda picture: found(picture, 4)), each(plain_found), unit),
+    ]
+
+
+def plain_ink(picture: np.ndarray) -> np.ndarray:
+    """The steps of view=strokes as one writes them without a framework."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    ink = cv2.threshold(grey, 127, 255, cv2.THRESH_BINARY_INV)[1]
+    ink = cv2.filter2D(ink, -1, KERNEL)
+    return cv2.threshold(ink, 185, 255, cv2.THRESH_BINARY)[1]
+
+
+def plain_strokes(picture: np.ndarray) -> np.ndarray:
+    """uint8 [character, 21, 20, 1]"""
+    ink = plain_ink(picture)
+    return np.stack([ink[4:25, left : left + 20, None] for left in (8, 38, 68, 98)])
+
+
+def plain_components(picture: np.ndarray, size: list[int]) -> np.ndarray:
+    """The four largest components from left to right, uint8 [character, height, width, 1]; black where there are fewer."""
+    ink = plain_ink(picture)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    largest = sorted(stats[1:], key=lambda stat: -stat[cv2.CC_STAT_AREA])[:4]
+    pieces = np.zeros((4, *size, 1), np.uint8)
+    for place, (left, top, width, height, _) in enumerate(sorted(largest, key=lambda stat: stat[cv2.CC_STAT_LEFT])):
+        piece = ink[top : top + height, left : left + width]
+        pieces[place, :, :, 0] = cv2.resize(piece, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    return pieces
 
 
 def train_pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:

@@ -15,6 +15,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from capbench import tuning
+from capbench.data.sources import Source, Synthetic
+from capbench.data.splits import Split
+from capbench.data.views import Characters
 from capbench.errors import Mistake
 from capbench.files import replacing
 from capbench.ranges import Count, Seed
@@ -41,6 +45,8 @@ def schema(
     out: str,
     format: Literal["png", "npy", "zip"],
     sheet: bool,
+    data: Source | None = None,
+    view: Characters | None = None,
 ) -> None:
     """The settings of the verb, by name and type; the check reads this signature."""
 
@@ -48,6 +54,8 @@ def schema(
 def render(settings: dict[str, Any]) -> str:
     """Check the settings, draw what they say, and tell where it lies."""
     check(settings, schema)
+    if settings.get("view") or settings.get("data"):
+        return draw_cleaning(settings)
     alphabet: Alphabet = build(settings["alphabet"]).known()
     shortest, longest = bounds(settings["length"], "length")
     painter = Painter(build(settings["style"]), alphabet.symbols, shortest, longest, settings["seed"])
@@ -69,6 +77,31 @@ def draw_sheet(painter: Painter, path: Path) -> Path:
     style = painter.style
     title = f"{style.width}×{style.height}, {len(painter.symbols)} symbols"
     return pictures.sheet(path, list(painter.pictures(numbers)), painter.texts(numbers), title)
+
+
+def draw_cleaning(settings: dict[str, Any]) -> str:
+    """What the view's cleaning and cutting make of a source's images, or of the ones to render."""
+    if not settings.get("view"):
+        raise Mistake("data: is looked at through a view; add one, such as view=characters")
+    if not settings["sheet"]:
+        raise Mistake("view: shows how images are cleaned and cut, in one picture; add sheet=true, or drop it")
+    source: Source = build(settings["data"]) if settings.get("data") else _rendered(settings)
+    path = Path(settings["out"]) / "sheet.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return f"{tuning.sheet(source, build(settings['view']), settings['count'], path)}\nsheet: {path}"
+
+
+def _rendered(settings: dict[str, Any]) -> Source:
+    return Synthetic(
+        renderer="capbench",
+        fresh=False,
+        style=build(settings["style"]),
+        alphabet=build(settings["alphabet"]),
+        length=settings["length"],
+        seed=settings["seed"],
+        split=Split(train=settings["count"], val=1, test=1),
+        train_size=None,
+    )
 
 
 def write_folder(painter: Painter, count: int, folder: Path, drawn_with: dict[str, Any], as_array: bool) -> Path:

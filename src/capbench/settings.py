@@ -131,9 +131,9 @@ def _ours(path: Any, at: str) -> type:
 
 
 def _class_of(hint: Any) -> type | None:
-    """The class that a hint asks for, or None where it is no plain class (a protocol, a callable, a union)."""
+    """The class that a hint asks for, or None where it is no plain class (a protocol, a callable, several classes)."""
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        classes = [part for part in typing.get_args(hint) if part is not type(None)]
+        classes = [part for part in typing.get_args(hint) if inspect.isclass(part) and part is not type(None)]
         return _class_of(classes[0]) if len(classes) == 1 else None
     if inspect.isclass(hint) and not getattr(hint, "_is_protocol", False):
         return hint

@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from capbench.data.clean import Blur, Threshold
-from capbench.data.views import Characters, Whole, component_boxes, pick, resize
+from capbench.data.clean import Blur, Ink, Threshold
+from capbench.data.cut import Components, Fixed
+from capbench.data.views import Characters, Whole, pick, resize
 from capbench.errors import Mistake
-from capbench.settings import build
+from capbench.settings import build, check
 from tests.conftest import composed
 
 RANDOM = np.random.default_rng(0).integers(0, 256, (30, 120, 3), dtype=np.uint8)
@@ -58,12 +59,6 @@ def test_the_chain_of_the_knn_article() -> None:
         assert (piece[:, :, 0] == expected[4:25, left : left + 20]).all()
 
 
-def test_otsu_parts_two_levels() -> None:
-    grey = np.where(np.arange(100).reshape(10, 10) < 50, 90, 140).astype(np.uint8)
-    assert (Threshold(at="otsu", invert=True)(grey) == np.where(grey == 90, 255, 0)).all()
-    assert Blur()(np.full((4, 4), 9, dtype=np.uint8)).tolist() == [[9] * 4] * 4
-
-
 def view(**changes: Any) -> Characters:
     return Characters(**({"channel": "grey", "clean": [], "cut": "equal", "boxes": None, "size": [24, 16]} | changes))
 
@@ -74,19 +69,32 @@ def test_equal_widths_cover_the_image() -> None:
     assert (np.concatenate(list(pieces), axis=1)[:, :, 0] == image[:, :, 0]).all()
 
 
-def test_components_are_found_from_left_to_right() -> None:
-    mask = np.zeros((20, 60), dtype=np.uint8)
-    mask[5:15, 40:48] = 255
-    mask[2:18, 10:20] = 255
-    mask[0, 0] = 255  # a speck
-    assert component_boxes(mask, 2) == [[2, 18, 10, 20], [5, 15, 40, 48]]
-    assert component_boxes(mask * 0, 2) == [[0, 0, 0, 0]] * 2
+def test_a_name_stands_for_the_cutter_and_settings_for_another() -> None:
+    image = np.full((20, 60, 3), 255, dtype=np.uint8)
+    image[5:15, 10:30] = 0
+    ink = [Threshold(at=127, invert=True)]
+    assert view(clean=ink, cut="components").pieces(image, 1)[1].found == 1
+    assert view(clean=ink, cut=Components(widest=12)).pieces(image, 2)[1].found == 2
+    settings = composed("view=overlap", "view.cut.widest=44")["view"]
+    check(settings, Characters, "view")
+    assert build(settings).cutter == Components(narrowest=8, widest=44)
+
+
+def test_colour_can_be_cleaned_and_cut() -> None:
+    image = np.full((20, 60, 3), 255, dtype=np.uint8)
+    image[5:15, 10:20] = (255, 255, 0)
+    chain = view(channel="colour", clean=[Ink(), Threshold(at=100)])
+    pictures = list(chain.steps(image))
+    assert [picture.shape for picture in pictures] == [(20, 60, 3), (20, 60), (20, 60)]
+    assert (pictures[0] == image).all()
+    assert pictures[2][5:15, 10:20].min() == 255
+    assert view(channel="colour")(image, 3).shape == (3, 24, 16, 3)
 
 
 def test_a_character_that_was_not_found_is_black() -> None:
     image = np.full((20, 60, 3), 255, dtype=np.uint8)
     image[5:15, 10:20] = 0
-    pieces = view(clean=[Threshold(at=127, invert=True)], cut="components")(image, 2)
+    pieces = view(clean=[Threshold(at=127, invert=True)], cut=Components(narrowest=6))(image, 2)
     assert pieces[0].min() == 255
     assert pieces[1].max() == 0
 
@@ -96,11 +104,26 @@ def test_a_character_that_was_not_found_is_black() -> None:
     [
         ({"cut": "fixed"}, r"view\.boxes: is empty"),
         ({"boxes": [[0, 1, 0, 1]]}, r"view\.boxes: is not used by view\.cut=equal"),
-        ({"cut": "components"}, r"view\.clean: is empty"),
-        ({"channel": "colour", "clean": [Blur()]}, r"view\.channel: colour cannot be cleaned"),
+        ({"cut": Fixed(boxes=[[0, 1, 0, 1]]), "boxes": [[0, 1, 0, 1]]}, r"is not used by view\.cut=Fixed"),
+        ({"cut": "components"}, r"view\.clean: ends in no black and white, which Components needs"),
+        ({"cut": "projection", "clean": [Threshold(at=9), Blur()]}, r"which Projection needs; add a Threshold"),
+        ({"channel": "colour", "clean": [Blur()]}, r"view\.clean\.0: Blur takes no colour; put Ink or TextColour"),
         ({"cut": "fixed", "boxes": [[5, 5, 0, 1]]}, r"holds no pixel"),
     ],
 )
 def test_settings_that_contradict_each_other(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(Mistake, match=message):
         view(**changes)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("view.cut=slices", r"^view\.cut: 'slices' is not accepted"),
+        ("view.cut={_target_:capbench.data.clean.Blur}", r"^view\.cut\._target_: \S+ is no Cutter"),
+        ("view.cut={_target_:capbench.data.cut.Watershed,spread:0}", r"^view\.cut\.spread: 0 is not accepted"),
+    ],
+)
+def test_a_wrong_cutter_is_refused(override: str, message: str) -> None:
+    with pytest.raises(Mistake, match=message):
+        check(composed("view=characters", override)["view"], Characters, "view")

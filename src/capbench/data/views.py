@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
 from typing import Annotated, Literal
 
 import cv2
 import numpy as np
 from annotated_types import Len
 
-from capbench.data.clean import Step
+from capbench.data.clean import Kind, Step, check_chain
+from capbench.data.cut import NOTHING, Box, Components, Cutter, Equal, Fixed, Pieces, Projection, Watershed
 from capbench.errors import Mistake
-from capbench.ranges import CountOrZero, Pixels
+from capbench.ranges import Pixels
 
 Channel = Literal["grey", "colour", "red", "green", "blue", "alpha"]
 Size = Annotated[list[Pixels], Len(2, 2)]
-Box = Annotated[list[CountOrZero], Len(4, 4)]
+CUTTERS = {"equal": Equal, "projection": Projection, "components": Components, "watershed": Watershed}
 
 
 class View(ABC):
@@ -82,12 +84,12 @@ class Whole(View):
 class Characters(View):
     """One picture for each character: the image cleaned step by step, cut, and each piece resized.
 
-    Boxes are [top, bottom, left, right] in pixels, the second of each pair exclusive.
+    A cutter's name stands for it as it is by default; `boxes` are those of fixed.
     """
 
     channel: Channel
     clean: list[Step]
-    cut: Literal["fixed", "equal", "components"]
+    cut: Literal["fixed", "equal", "projection", "components", "watershed"] | Cutter
     boxes: list[Box] | None
     size: Size
 
@@ -97,50 +99,41 @@ class Characters(View):
         if self.cut == "fixed" and not self.boxes:
             raise Mistake("view.boxes: is empty; view.cut=fixed needs a [top, bottom, left, right] for each character")
         if self.cut != "fixed" and self.boxes:
-            raise Mistake(f"view.boxes: is not used by view.cut={self.cut}; drop it or set view.cut=fixed")
-        if self.clean and self.channel == "colour":
-            raise Mistake("view.channel: colour cannot be cleaned; choose grey, red, green, blue or alpha")
-        if self.cut == "components" and not self.clean:
-            raise Mistake("view.clean: is empty; view.cut=components needs a black and white picture: add a Threshold")
-        for top, bottom, left, right in self.boxes or []:
-            if top >= bottom or left >= right:
-                raise Mistake(
-                    f"view.boxes: [{top}, {bottom}, {left}, {right}] holds no pixel; write [top, bottom, left, right]"
-                )
+            name = self.cut if isinstance(self.cut, str) else type(self.cut).__name__
+            raise Mistake(f"view.boxes: is not used by view.cut={name}; drop it or set view.cut=fixed")
+        kind = check_chain(self.clean, Kind.COLOUR if self.channel == "colour" else Kind.GREY)
+        if self.cutter.needs_ink and kind is not Kind.BLACK_AND_WHITE:
+            raise Mistake(
+                f"view.clean: ends in no black and white, which {type(self.cutter).__name__} needs; add a Threshold"
+            )
+
+    @cached_property
+    def cutter(self) -> Cutter:
+        if isinstance(self.cut, Cutter):
+            return self.cut
+        return Fixed(boxes=self.boxes or []) if self.cut == "fixed" else CUTTERS[self.cut]()
+
+    def steps(self, image: np.ndarray) -> Iterator[np.ndarray]:
+        """The picked channels, then what each step makes of them: uint8 [height, width] or [height, width, 3]."""
+        picture = np.ascontiguousarray(pick(image, self.channel))
+        picture = picture[:, :, 0] if picture.shape[2] == 1 else picture
+        yield picture
+        for step in self.clean:
+            picture = step(picture)
+            yield picture
+
+    def pieces(self, image: np.ndarray, characters: int) -> tuple[np.ndarray, Pieces]:
+        """The cleaned picture, and where its characters stand."""
+        *_, picture = self.steps(image)
+        return picture, self.cutter(picture, characters)
 
     def __call__(self, image: np.ndarray, characters: int) -> np.ndarray:
-        grey = pick(image, self.channel)
-        for step in self.clean:
-            grey = step(np.ascontiguousarray(grey[:, :, 0]))[:, :, None]
-        boxes = self._places(grey, characters)
-        if len(boxes) != characters:
-            raise Mistake(
-                f"view.boxes: has {len(boxes)} boxes and the texts have up to {characters} characters; give one for each"
-            )
-        return np.stack([resize(self._piece(grey, box), self.size[0], self.size[1], "stretch") for box in boxes])
+        picture, pieces = self.pieces(image, characters)
+        picture = picture.reshape(*picture.shape[:2], -1)
+        return np.stack([self._piece(picture, box) for box in pieces.boxes])
 
-    def _places(self, grey: np.ndarray, characters: int) -> list[list[int]]:
-        height, width = grey.shape[:2]
-        if self.cut == "fixed":
-            return self.boxes or []
-        if self.cut == "components":
-            return component_boxes(grey[:, :, 0], characters)
-        edges = [round(i * width / characters) for i in range(characters + 1)]
-        return [[0, height, left, right] for left, right in pairwise(edges)]
-
-    def _piece(self, grey: np.ndarray, box: list[int]) -> np.ndarray:
+    def _piece(self, picture: np.ndarray, box: Box) -> np.ndarray:
+        if box == NOTHING:
+            return np.zeros((*self.size, picture.shape[2]), dtype=np.uint8)
         top, bottom, left, right = box
-        if top == bottom:  # a character that was not found
-            return np.zeros((*self.size, grey.shape[2]), dtype=np.uint8)
-        height, width = grey.shape[:2]
-        if self.cut == "fixed" and (bottom > height or right > width):
-            raise Mistake(f"view.boxes: {box} reaches beyond an image of {height}×{width} pixels; mend the box")
-        return grey[top:bottom, left:right]
-
-
-def component_boxes(mask: np.ndarray, characters: int) -> list[list[int]]:
-    """The largest connected bright components from left to right; empty boxes where there are too few."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(mask), connectivity=8)
-    ink = sorted(stats[1:].tolist(), key=lambda stat: -stat[cv2.CC_STAT_AREA])[:characters]
-    boxes = sorted(([top, top + height, left, left + width] for left, top, width, height, _ in ink), key=lambda b: b[2])
-    return boxes + [[0, 0, 0, 0]] * (characters - len(boxes))
+        return resize(picture[top:bottom, left:right], self.size[0], self.size[1], "stretch")

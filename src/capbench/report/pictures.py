@@ -6,10 +6,13 @@ import csv
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from capbench.files import replacing
 
@@ -35,10 +38,48 @@ def sheet(path: Path, views: Sequence[np.ndarray], captions: Sequence[str], titl
     for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         axes.axis("off")
         if place < len(views):
-            view = views[place]
-            axes.imshow(view[:, :, 0] if view.shape[2] == 1 else view, cmap="gray", vmin=0, vmax=255)
+            _show(axes, views[place])
             axes.set_title(_literal(captions[place]), fontsize=9, color=colour)
     return _save(figure, path)
+
+
+class Chain(NamedTuple):
+    """An image, what each step made of it, and the boxes that the last picture is cut by."""
+
+    pictures: Sequence[np.ndarray]
+    boxes: Sequence[Sequence[int]]
+    caption: str
+    colour: str
+
+
+def chains(path: Path, rows: Sequence[Chain], headings: Sequence[str], title: str) -> Path:
+    """A row for each image, which stands first with its caption, and then a column for each of the headings.
+
+    Boxes are [top, bottom, left, right].
+    """
+    height, width = rows[0].pictures[0].shape[:2]
+    cell = 2.4
+    columns = 1 + len(headings)
+    size = (columns * cell, len(rows) * (cell * height / width + 0.3) + 0.8)
+    figure = Figure(figsize=size, layout="constrained")
+    figure.suptitle(_literal(title), fontsize=11)
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for row, cells in zip(rows, grid, strict=True):
+        for picture, axes, heading in zip(row.pictures, cells, ["", *headings], strict=True):
+            axes.axis("off")
+            _show(axes, picture)
+            axes.set_title(heading if row is rows[0] else "", fontsize=9, color=QUIET)
+        for top, bottom, left, right in row.boxes:
+            box = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, color=row.colour)
+            cells[-1].add_patch(box)
+        cells[0].set_title(_literal(row.caption), fontsize=9, color=row.colour, loc="left")
+    return _save(figure, path)
+
+
+def _show(axes: Axes, picture: np.ndarray) -> None:
+    """uint8 [height, width], or [height, width, 1, 3 or 4]"""
+    grey = picture.ndim == 3 and picture.shape[2] == 1
+    axes.imshow(picture[:, :, 0] if grey else picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
 
 
 def curves(path: Path, metrics: Path) -> Path:

@@ -1,0 +1,67 @@
+"""Following curves through a black and white picture, column by column; compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+STEADY = 0.85  # how much of a curve's slope is kept from column to column: pixels are coarser than it
+
+
+@njit(nogil=True, cache=True)
+def erase_curves(picture, thickness, length, gap):
+    """A copy of uint8 [height, width] without the curves that were seen in at least `length` columns.
+
+    In each column a run of ink up to `thickness` high goes on with the curve that heads for its middle, or begins one.
+    """
+    height, width = picture.shape
+    most = height * width // 2 + 1
+    # Of each curve: where it was last and where it heads.
+    middle, slope = np.empty(most), np.empty(most)
+    column, seen = np.empty(most, np.int64), np.empty(most, np.int64)
+    # Of each run: where it is, and the curve that it belongs to.
+    runs = np.empty((most, 4), np.int64)
+    curves, known = 0, 0
+    first = 0  # of the curves that may still go on
+    for x in range(width):
+        begun = known
+        top = -1
+        for y in range(height + 1):
+            ink = y < height and picture[y, x] > 0
+            if ink and top < 0:
+                top = y
+            elif not ink and top >= 0:
+                if y - top <= thickness:
+                    runs[known] = x, top, y, -1
+                    known += 1
+                top = -1
+        while first < curves and x - column[first] > gap + 1:
+            first += 1
+        for curve in range(first, curves):
+            away = x - column[curve]
+            if away > gap + 1:
+                continue
+            heading = middle[curve] + slope[curve] * away
+            nearest, best = -1, 1.0 + thickness / 4 + 0.15 * (away - 1)
+            for run in range(begun, known):
+                off = abs((runs[run, 1] + runs[run, 2] - 1) / 2 - heading)
+                if off < best and runs[run, 3] < 0:
+                    nearest, best = run, off
+            if nearest < 0:
+                continue
+            here = (runs[nearest, 1] + runs[nearest, 2] - 1) / 2
+            slope[curve] = STEADY * slope[curve] + (1 - STEADY) * (here - middle[curve]) / away
+            middle[curve], column[curve] = here, x
+            seen[curve] += 1
+            runs[nearest, 3] = curve
+        for run in range(begun, known):
+            if runs[run, 3] < 0:
+                middle[curves] = (runs[run, 1] + runs[run, 2] - 1) / 2
+                slope[curves], column[curves], seen[curves] = 0.0, x, 1
+                runs[run, 3] = curves
+                curves += 1
+    cleaned = picture.copy()
+    for run in range(known):
+        if seen[runs[run, 3]] >= length:
+            cleaned[runs[run, 1] : runs[run, 2], runs[run, 0]] = 0
+    return cleaned
