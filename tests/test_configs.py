@@ -1,4 +1,4 @@
-"""Every file under conf/ is composed, built and run; a misspelt key in any group is refused."""
+"""Every file under conf/ is composed, built and run (test_folds.py runs data/split); a misspelt key in any group is refused."""
 
 from __future__ import annotations
 

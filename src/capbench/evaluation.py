@@ -47,10 +47,7 @@ def evaluate(settings: dict[str, Any]) -> str:
         for sample, text, reading in zip(samples, texts, readings, strict=True)
     ]
     right = [p.text == p.answer for p in predictions]
-    measured = {
-        **metrics.scores(texts, [p.answer for p in predictions]),
-        **metrics.calibration(right, [p.confidence for p in predictions]),
-    }
+    measured = metrics.of_readings(texts, [p.answer for p in predictions], [p.confidence for p in predictions])
     pairs = metrics.confusions(texts, [p.answer for p in predictions])
     result = {
         "run": str(trained.path),

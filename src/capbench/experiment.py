@@ -5,14 +5,20 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 import sys
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import LambdaCallback
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from tqdm import tqdm
 
 from capbench import record
 from capbench.data.augment import Augment
@@ -28,10 +34,10 @@ from capbench.ranges import Seed
 from capbench.recognizer import Recognizer
 from capbench.render.style import Style
 from capbench.report import table
-from capbench.runs import RunFolder
+from capbench.runs import Prediction, RunFolder
 from capbench.settings import build, check, target_class
 from capbench.text import Alphabet, Codec
-from capbench.training import Checkpoints, Curves, Hardware, callback
+from capbench.training import Checkpoints, Curves, Hardware, bar, callback
 
 
 def schema(
@@ -68,13 +74,56 @@ class Experiment:
     hardware: Hardware
     destination: Destination
 
+    @classmethod
+    def on(
+        cls,
+        material: Material,
+        augment: Augment,
+        optim: Optim,
+        hardware: Hardware,
+        destination: Destination,
+        settings: dict[str, Any],
+    ) -> Experiment:
+        """What the settings describe, with a recogniser for this material that has learned nothing yet."""
+        pl.seed_everything(settings["seed"], verbose=False)
+        model, codec = build_model(settings["model"], material)
+        if hardware.compile:
+            model.compile()  # in place: the names of the weights stay
+        data = Captchas(
+            material,
+            codec,
+            augment,
+            batch_size=optim.batch_size,
+            workers=hardware.workers,
+            seed=settings["seed"],
+            whole_epochs=model.in_one_pass,
+        )
+        texts = {name: material.parts[name].texts for name in ("val", "test")}
+        recognizer = Recognizer(model, codec, optim, texts, settings["seed"])
+        return cls(settings, material, codec, data, recognizer, optim, hardware, destination)
+
+    def fold(self, number: int) -> Experiment:
+        """The same with this fold as the test part."""
+        hardware = replace(self.hardware, progress=False)  # one bar over all folds
+        material = self.material.fold(number)
+        return self.on(material, self.data.augment, self.optim, hardware, self.destination, self.settings)
+
+    def trainer(self, folder: RunFolder, loggers: list[Logger]) -> pl.Trainer:
+        return self.hardware.trainer(
+            self.optim,
+            folder.path,
+            loggers,
+            one_pass=self.recognizer.model.in_one_pass,
+            validates=self.material.validates,
+        )
+
 
 def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping: bool = False) -> float:
-    """Train, test and record; returns exact accuracy on validation."""
+    """Train, test and record; returns exact accuracy on validation, or on test where folds leave no validation."""
     _quieten()
     if resumed and folder.result.exists():
         _say(f"{folder.path} is finished already\n" + table.results(folder.read_result()))
-        return float(folder.read_result()["val/exact"])
+        return _score(folder.read_result())
     experiment = prepare(settings, sweeping=sweeping)
     if not resumed and _leads():
         folder.begin(settings)
@@ -108,30 +157,13 @@ def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
     view: View = build(settings["view"])
     augment: Augment = build(settings["augment"])
     material = Material(source, view, build(settings["alphabet"]), settings["cache"])
-    pl.seed_everything(settings["seed"], verbose=False)
-    model, codec = build_model(settings["model"], material, view)
-    _check_sharing(hardware, optim, material, model)
-    if hardware.compile:
-        model.compile()  # in place: the names of the weights stay
-    texts = {name: material.parts[name].texts for name in ("val", "test")}
-    return Experiment(
-        settings=settings,
-        material=material,
-        codec=codec,
-        data=Captchas(
-            material,
-            codec,
-            augment,
-            batch_size=optim.batch_size,
-            workers=hardware.workers,
-            seed=settings["seed"],
-            whole_epochs=model.in_one_pass,
-        ),
-        recognizer=Recognizer(model, codec, optim, texts, settings["seed"]),
-        optim=optim,
-        hardware=hardware,
-        destination=build(settings["logger"]),
-    )
+    if hardware.patience is not None and not material.validates:
+        raise Mistake(
+            "trainer.patience: there is no validation to wait for; set data.split.val, or trainer.patience=null"
+        )
+    experiment = Experiment.on(material, augment, optim, hardware, build(settings["logger"]), settings)
+    _check_sharing(hardware, optim, material, experiment.recognizer.model)
+    return experiment
 
 
 def _check_sharing(hardware: Hardware, optim: Optim, material: Material, model: Model) -> None:
@@ -139,6 +171,8 @@ def _check_sharing(hardware: Hardware, optim: Optim, material: Material, model: 
     processes = hardware.devices * hardware.nodes
     if processes == 1:
         return
+    if material.folds:
+        raise Mistake("trainer: folds are trained in one process; choose trainer=cpu or trainer=gpu")
     if model.in_one_pass:
         raise Mistake("trainer: what learns in one pass runs in one process; choose trainer=cpu or trainer=gpu")
     if optim.batch_size % processes:
@@ -151,8 +185,9 @@ def _check_sharing(hardware: Hardware, optim: Optim, material: Material, model: 
             raise Mistake(f"data.split.{name}: {len(part)} images are fewer than {processes} processes; add some")
 
 
-def build_model(settings: dict[str, Any], material: Material, view: View) -> tuple[Model, Codec]:
+def build_model(settings: dict[str, Any], material: Material) -> tuple[Model, Codec]:
     """The recogniser for this material, and the codec for its scores."""
+    view = material.view
     over = target_class(settings).over
     codec = material.codec(over)
     if view.cuts and over == "time":
@@ -175,33 +210,80 @@ def build_model(settings: dict[str, Any], material: Material, view: View) -> tup
 
 def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
     """Train, test the best weights, and write down what came of it; returns exact accuracy on validation."""
-    recognizer, data = experiment.recognizer, experiment.data
+    recognizer, data, material = experiment.recognizer, experiment.data, experiment.material
     leads = _leads()
     loggers = experiment.destination.open(folder.path, experiment.settings) if leads else []
-    trainer = experiment.hardware.trainer(experiment.optim, folder.path, loggers, recognizer.model.in_one_pass)
     if leads:
         _introduce(experiment)
-        record.draw_inputs(experiment.material, experiment.codec, data, folder)
-    last = folder.last if folder.last.exists() else None
+        record.draw_inputs(material, experiment.codec, data, folder)
     try:
-        trainer.fit(recognizer, datamodule=data, ckpt_path=last, weights_only=True)
-    except SystemExit:  # Lightning's answer to Ctrl-C
+        predictions = _test_by_folds(experiment, folder) if material.folds else None
+        trainer = experiment.trainer(folder, loggers)
+        _learn(experiment, trainer, folder)
+    except (KeyboardInterrupt, SystemExit):  # the latter is Lightning's answer to Ctrl-C
         where = os.path.relpath(folder.path)
         _say(f"\nstopped; what was learned up to the last whole epoch is kept: go on with resume={where}")
         sys.exit(130)
 
+    if material.validates:
+        trainer.validate(recognizer, datamodule=data, verbose=False)
+    if predictions is None:
+        trainer.test(recognizer, datamodule=data, verbose=False)
+        predictions = record.tested(material, recognizer)
+    if not leads:
+        return _score(recognizer.measured)
+    curves, checkpoints = callback(trainer, Curves), callback(trainer, Checkpoints)
+    story = record.write(experiment.settings, material, recognizer, curves, checkpoints, predictions, folder)
+    experiment.destination.tell(story)
+    folder.write_result(story.result)  # last: its presence says that the folder is whole
+    where = os.path.relpath(folder.path)
+    _say(table.results(story.result) + f"\n\nrun folder: {where}\npictures:   {where}/{folder.pictures.name}")
+    return _score(story.result)
+
+
+def _learn(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> None:
+    """Train from the last checkpoint on, if there is one, and take the best weights."""
+    recognizer = experiment.recognizer
+    last = folder.last if folder.last.exists() else None
+    trainer.fit(recognizer, datamodule=experiment.data, ckpt_path=last, weights_only=True)
     best = torch.load(folder.best, map_location="cpu", weights_only=True)
     recognizer.load_state_dict(best["state_dict"])
-    trainer.validate(recognizer, datamodule=data, verbose=False)
-    trainer.test(recognizer, datamodule=data, verbose=False)
-    if leads:
-        curves, checkpoints = callback(trainer, Curves), callback(trainer, Checkpoints)
-        story = record.write(experiment.settings, experiment.material, recognizer, curves, checkpoints, folder)
-        experiment.destination.tell(story)
-        folder.write_result(story.result)  # last: its presence says that the folder is whole
-        where = os.path.relpath(folder.path)
-        _say(table.results(story.result) + f"\n\nrun folder: {where}\npictures:   {where}/{folder.pictures.name}")
-    return recognizer.measured["val/exact"]
+
+
+def _test_by_folds(experiment: Experiment, folder: RunFolder) -> list[Prediction]:
+    """Read each image with a recogniser that was trained without it; what was read before stays as it is."""
+    material = experiment.material
+    names = np.array([sample.name for sample in material.parts["test"].samples])
+    read = {prediction.filename: prediction for prediction in folder.read_predictions()}
+    epochs = 1 if experiment.recognizer.model.in_one_pass else experiment.optim.epochs
+    with bar(material.folds * epochs, "folds", "epoch", wanted=experiment.hardware.progress) as shown:
+        for number in range(material.folds):
+            if not read.keys() >= set(names[material.fold_of == number].tolist()):
+                for prediction in _test_fold(experiment.fold(number), folder.fold(number), shown):
+                    read[prediction.filename] = prediction
+                folder.write_predictions([read[name] for name in names.tolist() if name in read])
+                shutil.rmtree(folder.fold(number).path)
+            right = sum(prediction.text == prediction.answer for prediction in read.values())
+            so_far = {"fold": f"{number + 1}/{material.folds}", "test/exact": f"{right / len(read):.4f}"}
+            shown.set_postfix(so_far, refresh=False)
+            shown.update((number + 1) * epochs - shown.n)
+    shutil.rmtree(folder.fold(0).path.parent, ignore_errors=True)
+    return folder.read_predictions()
+
+
+def _test_fold(experiment: Experiment, folder: RunFolder, shown: tqdm) -> list[Prediction]:
+    """What a recogniser reads of the images that this fold leaves out of its training."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    trainer = experiment.trainer(folder, [])
+    trainer.callbacks.append(LambdaCallback(on_train_epoch_end=lambda *_: shown.update()))  # type: ignore[attr-defined]
+    _learn(experiment, trainer, folder)
+    trainer.test(experiment.recognizer, datamodule=experiment.data, verbose=False)
+    return record.tested(experiment.material, experiment.recognizer)
+
+
+def _score(measured: Mapping[str, Any]) -> float:
+    """What a sweeper maximises."""
+    return float(measured.get("val/exact", measured["test/exact"]))
 
 
 def _leads() -> bool:
@@ -216,7 +298,8 @@ def _introduce(experiment: Experiment) -> None:
         _say(f"left out: {left_out}")
     if material.unseen:
         _say(f"training never shows {material.unseen!r}: texts with them will count as mistakes")
-    sizes = ", ".join(f"{name} {len(part):,}" for name, part in material.parts.items())
+    sizes = ", ".join(f"{name} {len(part):,}" for name, part in material.parts.items() if len(part))
+    sizes += f" in {material.folds} folds" if material.folds else ""
     length = f"{codec.longest}" if codec.shortest == codec.longest else f"{codec.shortest} to {codec.longest}"
     model = experiment.settings["model"]["_target_"].rpartition(".")[2]
     size = sum(p.numel() for p in experiment.recognizer.model.parameters())

@@ -43,6 +43,12 @@ def calibration(right: Sequence[bool], confidences: Sequence[float]) -> dict[str
     return {"confidence": float(confidence.mean()), "ece": float(error / len(confidence))}
 
 
+def of_readings(texts: Sequence[str], answers: Sequence[str], confidences: Sequence[float]) -> dict[str, float]:
+    """Accuracies, and how well the confidences tell them."""
+    right = [text == answer for text, answer in zip(texts, answers, strict=True)]
+    return {**scores(texts, answers), **calibration(right, confidences)}
+
+
 def confusions(texts: Sequence[str], answers: Sequence[str]) -> Counter[tuple[str, str]]:
     """How often each symbol was read as each, right ones included; "" where one was left out or put in."""
     pairs: Counter[tuple[str, str]] = Counter()

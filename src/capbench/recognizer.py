@@ -132,12 +132,10 @@ class Recognizer(pl.LightningModule):
         if rest:
             self.readings = self.codec.read(best[order], rest[0][order])
             answers = [reading.text for reading in self.readings]
+            measured = metrics.of_readings(texts, answers, [reading.confidence for reading in self.readings])
         else:
             answers = self.codec.texts(best[order])
-        measured = metrics.scores(texts, answers)
-        if rest:
-            right = [text == answer for text, answer in zip(texts, answers, strict=True)]
-            measured |= metrics.calibration(right, [reading.confidence for reading in self.readings])
+            measured = metrics.scores(texts, answers)
         measured["loss"] = loss / len(numbers)
         named = {f"{part}/{name}": value for name, value in measured.items()}
         self.measured |= named

@@ -26,17 +26,12 @@ def write(
     recognizer: Recognizer,
     curves: Curves,
     checkpoints: Checkpoints,
+    predictions: list[Prediction],
     folder: RunFolder,
 ) -> Story:
     """Fill the folder with all but the result; gives what there is to tell."""
-    tested = material.parts["test"]
-    # With limited batches only the first images were read.
-    predictions = [
-        Prediction(sample.name, text, reading.text, reading.confidence)
-        for sample, text, reading in zip(tested.samples, recognizer.texts["test"], recognizer.readings, strict=False)
-    ]
     pairs = metrics.confusions([p.text for p in predictions], [p.answer for p in predictions])
-    views = _Pictures(tested)
+    views = _Pictures(material.parts["test"])
     folder.write_weights(recognizer.model.state_dict())
     folder.write_predictions(predictions)
     drawn = [
@@ -48,20 +43,33 @@ def write(
     result = {
         **{key: settings[key] for key in ("name", "group", "tags", "seed")},
         **_measured(recognizer, curves, checkpoints, predictions),
+        "test/confused": metrics.most_confused(pairs),
         **_size_of(material, recognizer),
         **provenance(),
     }
     return Story(result, predictions, views, pairs, drawn)
 
 
+def tested(material: Material, recognizer: Recognizer) -> list[Prediction]:
+    """What the recogniser read of the test part; with limited batches, of its first images."""
+    samples, texts = material.parts["test"].samples, recognizer.texts["test"]
+    return [
+        Prediction(sample.name, text, reading.text, reading.confidence)
+        for sample, text, reading in zip(samples, texts, recognizer.readings, strict=False)
+    ]
+
+
 def _measured(
     recognizer: Recognizer, curves: Curves, checkpoints: Checkpoints, predictions: Sequence[Prediction]
 ) -> dict[str, Any]:
-    right = sum(p.text == p.answer for p in predictions)
+    texts, answers = [p.text for p in predictions], [p.answer for p in predictions]
+    measured = metrics.of_readings(texts, answers, [p.confidence for p in predictions])
+    right = sum(text == answer for text, answer in zip(texts, answers, strict=True))
     return {
         # Training as it ended, beside the best weights: that is where learning by heart shows.
         **{name: value for name, value in curves.rows[-1].items() if name.startswith("train/")},
         **{name: value for name, value in recognizer.measured.items() if not name.startswith("train/")},
+        **{f"test/{name}": value for name, value in measured.items()},
         "test/exact_ci": metrics.wilson(right, len(predictions)),
         "test/images": len(predictions),
         **{f"{part}/confused": pairs for part, pairs in recognizer.confused.items()},
@@ -81,6 +89,7 @@ def _size_of(material: Material, recognizer: Recognizer) -> dict[str, Any]:
         "length": [codec.shortest, codec.longest],
         "view/shape": list(material.shape),
         **{f"data/{name}": len(part) for name, part in material.parts.items()},
+        **({"data/folds": material.folds} if material.folds else {}),
         "data/bad": len(material.bad),
         "data/hash": material.hash,
     }

@@ -67,6 +67,10 @@ class RunFolder:
     def best(self) -> Path:
         return self.path / "checkpoints" / "best.ckpt"
 
+    def fold(self, number: int) -> RunFolder:
+        """Where one fold's training keeps what it needs to go on; it is gone when the run is finished."""
+        return RunFolder(self.path / "folds" / str(number))
+
     @property
     def pictures(self) -> Path:
         return self.path / "pictures"
@@ -104,6 +108,14 @@ class RunFolder:
             writer = csv.writer(file)
             writer.writerow(Prediction._fields)
             writer.writerows((*p[:3], f"{p.confidence:.6f}") for p in predictions)
+
+    def read_predictions(self) -> list[Prediction]:
+        """What was written of them so far."""
+        if not self.predictions.exists():
+            return []
+        with self.predictions.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return [Prediction(row["filename"], row["text"], row["answer"], float(row["confidence"])) for row in rows]
 
     def write_weights(self, state: Mapping[str, torch.Tensor]) -> None:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}

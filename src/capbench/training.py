@@ -57,7 +57,9 @@ class Hardware:
         """Whether Lightning starts this program again for the other processes."""
         return self.strategy == "ddp" and self.devices > 1
 
-    def trainer(self, optim: Optim, folder: Path, loggers: list[Logger], one_pass: bool) -> pl.Trainer:
+    def trainer(
+        self, optim: Optim, folder: Path, loggers: list[Logger], *, one_pass: bool, validates: bool
+    ) -> pl.Trainer:
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         # Deterministic torch also writes over all memory it hands out, which makes a small network three times slower.
@@ -77,7 +79,7 @@ class Hardware:
             max_epochs=1 if one_pass else optim.epochs,
             gradient_clip_val=optim.clip or None if not one_pass else None,
             limit_train_batches=self.limit_batches,
-            limit_val_batches=self.limit_batches,
+            limit_val_batches=self.limit_batches if validates else 0,
             limit_test_batches=self.limit_batches,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,  # ours shares each batch out
@@ -105,7 +107,10 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 
 class Checkpoints(Checkpoint):
-    """`last.ckpt` after each epoch; `best.ckpt` is the one most exact on validation, of equals the least loss."""
+    """`last.ckpt` after each epoch; `best.ckpt` is the one most exact on validation, of equals the least loss.
+
+    Without validation the last is the best.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -113,7 +118,10 @@ class Checkpoints(Checkpoint):
         self.best_epoch = 0
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        score = (pl_module.measured[WATCHED], -pl_module.measured["val/loss"])
+        if WATCHED in pl_module.measured:
+            score = (pl_module.measured[WATCHED], -pl_module.measured["val/loss"])
+        else:
+            score = (0.0, float(trainer.current_epoch))
         better = self.best is None or score > self.best
         if better:
             self.best, self.best_epoch = score, trainer.current_epoch + 1
@@ -165,6 +173,8 @@ class Curves(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         now = time.perf_counter()
+        if WATCHED not in pl_module.measured:  # no validation has stopped the clock
+            self.training_seconds += now - self._epoch_since
         self.seconds += now - self._since
         self._since = now
         groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
@@ -189,6 +199,21 @@ class Curves(Checkpoint):
             setattr(self, name, value)
 
 
+def bar(total: int, what: str, unit: str, *, initial: int = 0, wanted: bool = True) -> tqdm:
+    """A bar that moves before a person, and now and then adds a line to a log."""
+    return tqdm(
+        total=total,
+        initial=initial,
+        desc=what,
+        unit=unit,
+        unit_scale=True,
+        smoothing=0.05,
+        mininterval=0.3 if sys.stderr.isatty() else 15,
+        dynamic_ncols=True,
+        disable=not wanted,
+    )
+
+
 class Progress(ProgressBar):
     """One bar over the whole training: images a second, loss, and the last accuracy on validation."""
 
@@ -207,17 +232,9 @@ class Progress(ProgressBar):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self._wanted:
             return
-        a_person_looks_on = sys.stderr.isatty()
         per_epoch = int(trainer.num_training_batches) * self._images_of_step(trainer)
-        self._bar = tqdm(
-            total=(trainer.max_epochs or 1) * per_epoch,
-            initial=trainer.current_epoch * per_epoch,
-            desc="training",
-            unit="img",
-            unit_scale=True,
-            smoothing=0.05,
-            mininterval=0.3 if a_person_looks_on else 15,
-            dynamic_ncols=True,
+        self._bar = bar(
+            (trainer.max_epochs or 1) * per_epoch, "training", "img", initial=trainer.current_epoch * per_epoch
         )
 
     @staticmethod

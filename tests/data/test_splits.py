@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capbench.data import splits
-from capbench.data.splits import Split
+from capbench.data.splits import Folds, Split
 from capbench.errors import Mistake
 
 DIGESTS = st.lists(st.integers(0, 2**64 - 1), min_size=30, max_size=200, unique=True)
@@ -71,3 +71,43 @@ def test_given_parts() -> None:
     assert splits.given(["train", "test"], ["a:1", "a:2"]).tolist() == ["train", "test"]
     with pytest.raises(Mistake, match="a:2: split 'dev' is unknown; write train, val or test"):
         splits.given(["train", "dev"], ["a:1", "a:2"])
+
+
+@given(DIGESTS, st.sampled_from(["all", 2, 10]))
+def test_each_image_is_in_one_fold_whatever_the_order(values: list[int], wanted: int | str) -> None:
+    rule = Folds(folds=wanted, val=None)  # type: ignore[arg-type]
+    known = np.array(values, dtype=np.uint64)
+    numbers = rule.numbers(known)
+    sizes = np.bincount(numbers)
+    assert len(sizes) == (len(values) if wanted == "all" else wanted)
+    assert sizes.max() - sizes.min() <= 1
+    order = np.random.default_rng(len(values)).permutation(len(values))
+    assert (numbers[order] == rule.numbers(known[order])).all()
+    assert (rule.numbers(np.array(values + values, dtype=np.uint64)) == np.tile(numbers, 2)).all()
+
+
+@given(DIGESTS, st.sampled_from([None, 1, 7, 0.1]))
+def test_what_tests_neither_trains_nor_validates(values: list[int], val: int | float | None) -> None:
+    rule = Folds(folds=5, val=val)
+    known = np.array(values + values, dtype=np.uint64)  # each image twice
+    numbers = rule.numbers(known)
+    tested = np.zeros(len(known), dtype=int)
+    for number in range(5):
+        parts = rule.trained_without(number, known)
+        assert ((parts == "test") == (numbers == number)).all()
+        assert (parts[: len(values)] == parts[len(values) :]).all()
+        rest = int((parts != "test").sum())
+        least = -(-rest // 10) if val == 0.1 else int(val or 0)
+        assert least <= (parts == "val").sum() <= least + 1  # twins stay together
+        tested += parts == "test"
+    assert (tested == 1).all()
+    whole = rule.trained_without(None, known)
+    assert (whole == "test").sum() == 0
+    assert (whole == "train").sum() > 0
+
+
+def test_more_folds_than_images() -> None:
+    with pytest.raises(Mistake, match=r"data\.split\.folds: 9 of 8 different images cannot be; ask for fewer"):
+        Folds(folds=9, val=None).numbers(np.tile(digests(8), 2))
+    with pytest.raises(Mistake, match=r"data\.split\.folds: all of 1 different images cannot be"):
+        Folds(folds="all", val=None).numbers(np.tile(digests(1), 3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from capbench.data import splits, store
 from capbench.data.augment import Augment
 from capbench.data.sources import Sample, Source
+from capbench.data.splits import Folds
 from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.text import AUTO, Alphabet, Codec, Over
@@ -90,29 +92,65 @@ class Renewed(Part):
 
 
 class Material:
-    """A source, viewed, parted and checked: all that can be wrong with the data is found when this is made."""
+    """A source, viewed, parted and checked: all that can be wrong with the data is found when this is made.
+
+    Where the source is parted into folds, all images are there to train and all to test, but not at once: `fold`
+    gives the parts of each training.
+    """
 
     def __init__(self, source: Source, view: View, alphabet: Alphabet, cache: str | None) -> None:
+        self.source = source
+        self.view = view
+        self._alphabet = alphabet
         self.shortest, self.longest = source.lengths()
-        kept = store.prepare(source, view, self.longest, cache)
-        self.bad = kept.bad
-        samples = [source.samples[number] for number in kept.numbers]
-        parts = source.parts(kept.numbers, kept.digests)
+        self._kept = store.prepare(source, view, self.longest, cache)
+        self.bad = self._kept.bad
+        self._samples = [source.samples[number] for number in self._kept.numbers]
+        rule = source.rule
+        self.fold_of = rule.numbers(self._kept.digests) if isinstance(rule, Folds) else np.empty(0, dtype=np.int64)
+        """Each test image's fold, int64 [image]; empty where the images test all at once."""
+        if isinstance(rule, Folds):
+            self._divide(rule.trained_without(None, self._kept.digests), tests=np.arange(len(self._samples)))
+            self.fold(int(np.bincount(self.fold_of).argmax()))  # what leaves the least to train on shows what is wrong
+        else:
+            self._divide(source.parts(self._kept.numbers, self._kept.digests))
+
+    @property
+    def folds(self) -> int:
+        """How many trainings it takes to read every image; 0 where the images test all at once."""
+        return int(self.fold_of.max(initial=-1)) + 1
+
+    def fold(self, number: int) -> Material:
+        """The same images with this fold as the test part."""
+        rule = self.source.rule
+        assert isinstance(rule, Folds)
+        one = copy.copy(self)
+        one.fold_of = self.fold_of[:0]
+        one._divide(rule.trained_without(number, self._kept.digests))
+        return one
+
+    def _divide(self, parts: np.ndarray, tests: np.ndarray | None = None) -> None:
+        """Fill the parts by the name of each image's; `tests` are the places of those that test besides."""
+        source, kept = self.source, self._kept
         if source.train_size is not None:
             parts = splits.keep_fewer(parts, kept.digests, source.train_size)
+        unvalidated = isinstance(source.rule, Folds) and source.rule.val is None
         self.parts: dict[str, Part] = {}
         for name in splits.PARTS:
             if name == "train" and source.renewed:
                 nothing = np.empty(0, dtype=np.int64)
-                self.parts[name] = Renewed(kept.views, nothing, [], source, view, self.longest)
+                self.parts[name] = Renewed(kept.views, nothing, [], source, self.view, self.longest)
                 continue
-            places = np.flatnonzero(parts == name)
-            if not len(places):
-                raise Mistake(f"data.split.{name}: leaves no image for it of {len(samples)}; ask for more")
-            self.parts[name] = Part(kept.views, places, [samples[place] for place in places])
-        self.alphabet = alphabet.settled(self.parts["train"].texts)
-        self.unseen = self._check_texts(read_from_training=alphabet.symbols == AUTO)
-        self.hash = self._content_hash(kept.digests, source)
+            places = tests if name == "test" and tests is not None else np.flatnonzero(parts == name)
+            if not len(places) and not (name == "val" and unvalidated):
+                raise Mistake(f"data.split.{name}: leaves no image for it of {len(parts)}; ask for more")
+            self.parts[name] = Part(kept.views, places, [self._samples[place] for place in places])
+        self.alphabet = self._alphabet.settled(self.parts["train"].texts)
+        self.unseen = self._check_texts(read_from_training=self._alphabet.symbols == AUTO)
+
+    @property
+    def validates(self) -> bool:
+        return len(self.parts["val"]) > 0
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -142,11 +180,12 @@ class Material:
                     )
         return "".join(sorted(unseen))
 
-    def _content_hash(self, digests: np.ndarray, source: Source) -> str:
+    @property
+    def hash(self) -> str:
         """One hash of every image's pixels, text and part, whatever their order; of a stream, what it is drawn by."""
-        stream = [source.key] if source.renewed else []
+        stream = [self.source.key] if self.source.renewed else []
         rows = stream + sorted(
-            f"{name} {digests[place]:016x} {sample.text}"
+            f"{name} {self._kept.digests[place]:016x} {sample.text}"
             for name, part in self.parts.items()
             for place, sample in zip(part.places, part.samples, strict=True)
         )

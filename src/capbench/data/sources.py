@@ -19,7 +19,7 @@ import numpy as np
 from capbench import images
 from capbench.data import splits
 from capbench.data.files import Files
-from capbench.data.splits import Split
+from capbench.data.splits import Rule, Split
 from capbench.data.views import View, Whole
 from capbench.errors import Mistake, nearest
 from capbench.ranges import Count, Seed, Share
@@ -66,7 +66,7 @@ class Source(ABC):
 
     @property
     @abstractmethod
-    def rule(self) -> Split | None:
+    def rule(self) -> Rule | None:
         """How the images are parted, or None where each sample names its part."""
 
     def parts(self, numbers: np.ndarray, digests: np.ndarray) -> np.ndarray:
@@ -182,7 +182,7 @@ class Folder(Source):
     """What all labelled folders share; each kind says where the labels stand."""
 
     root: str
-    split: Split | None
+    split: Rule | None
     length: Length | None
     train_size: Count | None
     exif: images.Exif
@@ -196,7 +196,7 @@ class Folder(Source):
             bounds(self.length)
 
     @property
-    def rule(self) -> Split | None:
+    def rule(self) -> Rule | None:
         return self.split
 
     @abstractmethod
@@ -246,7 +246,7 @@ class Csv(Folder):
     split_column: str | None
 
     @property
-    def rule(self) -> Split | None:
+    def rule(self) -> Rule | None:
         return None if self.split_column else self.split
 
     def _labelled(self) -> list[Sample]:

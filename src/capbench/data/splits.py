@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
@@ -16,8 +18,16 @@ PARTS = ("train", "val", "test")
 Size = Annotated[int, Ge(1)] | Annotated[float, Gt(0), Lt(1)]
 
 
+class Rule(ABC):
+    """How a source's images are parted."""
+
+    @abstractmethod
+    def assign(self, digests: np.ndarray) -> np.ndarray:
+        """A part's name for each image, from the digests of the pixels, uint64 [image]."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Split:
+class Split(Rule):
     """Sizes of the parts: a count of images or a fraction of them; `train` null takes the rest."""
 
     train: Size | None
@@ -44,6 +54,41 @@ class Split:
                 start += size
             else:
                 parts[free & np.isin(digests, _lowest(digests[free], size, f"data.split.{name}"))] = name
+        return parts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folds(Rule):
+    """Each image tests once: it is read by a recogniser that was trained on the other folds. `all`: each image alone.
+
+    In each training `val` of its images, a count or a fraction, validate; null: none, the last epoch's weights count.
+    """
+
+    folds: Annotated[int, Ge(2)] | Literal["all"]
+    val: Size | None
+
+    def assign(self, digests: np.ndarray) -> np.ndarray:
+        return np.full(len(digests), "test", dtype="<U5")
+
+    def numbers(self, digests: np.ndarray) -> np.ndarray:
+        """The fold of each image, int64 [image]; equal images are in one fold."""
+        different, rank = np.unique(digests, return_inverse=True)
+        folds = len(different) if self.folds == "all" else self.folds
+        if not 2 <= folds <= len(different):
+            raise Mistake(
+                f"data.split.folds: {self.folds} of {len(different)} different images cannot be; ask for fewer"
+            )
+        return rank % folds
+
+    def trained_without(self, fold: int | None, digests: np.ndarray) -> np.ndarray:
+        """The parts where `fold` tests; where it is None, all images are there to train."""
+        parts = np.full(len(digests), "train", dtype="<U5")
+        if fold is not None:
+            parts[self.numbers(digests) == fold] = "test"
+        rest = parts == "train"
+        if self.val is not None:
+            count = self.val if isinstance(self.val, int) else math.ceil(self.val * rest.sum())
+            parts[rest & np.isin(digests, _lowest(digests[rest], count, "data.split.val"))] = "val"
         return parts
 
 

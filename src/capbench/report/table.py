@@ -16,9 +16,10 @@ def results(result: Mapping[str, Any]) -> str:
         cells = [result.get(f"{part}/{name}") for part in parts]
         lines.append(f"{name:14}" + "".join(f"{'' if cell is None else format(cell, '.4f'):>10}" for cell in cells))
     low, high = result["test/exact_ci"]
+    folds = f", each by one of {result['data/folds']:,} recognisers" if "data/folds" in result else ""
     lines += [
         "",
-        f"test/exact is {low:.4f} to {high:.4f} with 95 % confidence, on {result['test/images']:,} unseen images",
+        f"test/exact is {low:.4f} to {high:.4f} with 95 % confidence, on {result['test/images']:,} unseen images{folds}",
         f"{result['params']:,} parameters, {result['train/seconds']:.0f} s, "
         f"{result['train/images']:,} images seen at {result['train/images_per_second']:,.0f} a second",
     ]
