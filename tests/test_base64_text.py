@@ -30,6 +30,7 @@ READ: dict[str, Callable[[str], str]] = {
     "the URL's alphabet": lambda text: text.replace("+", "-").replace("/", "_"),
     "the URL's, unpadded": lambda text: text.replace("+", "-").replace("/", "_").rstrip("="),
     "wrapped": lambda text: "\n".join(text[i : i + 76] for i in range(0, len(text), 76)),
+    "wrapped narrowly": lambda text: "\n".join(text[i : i + 10] for i in range(0, len(text), 10)),
     "wrapped by Windows": lambda text: "\r\n".join(text[i : i + 64] for i in range(0, len(text), 64)) + "\r\n",
     "no type": lambda text: "data:;base64," + text,
     "capitals": lambda text: "DATA:;charset=utf-8;BASE64," + text,

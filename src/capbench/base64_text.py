@@ -53,8 +53,9 @@ def image_within(content: bytes) -> bytes | None:
 
 
 def _beginning(text: bytes) -> bytes:
+    unwrapped = text[: 4 * _BEGINNING].translate(_URL_SAFE, delete=b"\r\n")
     try:
-        return b64decode(text[:_BEGINNING].translate(_URL_SAFE), validate=True)
+        return b64decode(unwrapped[:_BEGINNING], validate=True)
     except binascii.Error:
         return b""
 
