@@ -67,10 +67,12 @@ def test_joined_characters_are_split_where_they_are_thinnest(cutter: Any) -> Non
     assert forced.found == 3
     assert forced.boxes == known.boxes
     assert known.boxes[2:] == FOUR[2:]
-    (_, _, first, cut), (_, _, begin, last) = known.boxes[:2]
-    assert first == 8
-    assert last == 50
-    assert 20 <= cut == begin <= 38
+
+
+@pytest.mark.parametrize("cutter", [Projection, Components])
+def test_the_thinnest_place_need_not_be_the_middle(cutter: Any) -> None:
+    joined = ink([5, 25, 8, 24], [12, 14, 24, 26], [5, 25, 26, 35])
+    assert cutter(widest=20)(joined, 2) == Pieces([[5, 25, 8, 24], [5, 25, 24, 35]], 2)
 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
