@@ -58,7 +58,9 @@ def measured(gold: list[str], read: list[tuple[str, float]], half: np.ndarray) -
     texts, sure = [text for text, _ in read], np.array([confidence for _, confidence in read])
     taken = np.array([len(text) == len(true) for text, true in zip(texts, gold, strict=True)])
     right = np.array([text == true for text, true in zip(texts, gold, strict=True)])
-    symbols = [(a, b) for text, true, t in zip(texts, gold, taken, strict=True) if t for a, b in zip(text, true, strict=True)]
+    symbols = [
+        (a, b) for text, true, t in zip(texts, gold, taken, strict=True) if t for a, b in zip(text, true, strict=True)
+    ]
     order = np.flatnonzero(half & taken)[np.argsort(-sure[half & taken], kind="stable")]
     share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     enough = np.flatnonzero(share >= WANTED)
@@ -80,7 +82,7 @@ def main(sets: Path, outs: Path) -> None:
         gold, found = answers(sets / out.name, out)
         speeds = json.loads((out / "report.json").read_text())["engines"]
         half = np.random.default_rng(0).permutation(len(gold)) % 2 == 0
-        rows = {engine: read for engine, read in found.items()}
+        rows = dict(found)
         for one, other in combinations(found, 2):
             rows[f"{one} and {other}"] = agreed([found[one], found[other]], 2)
         for most in range(2, len(found) + 1):
@@ -89,7 +91,9 @@ def main(sets: Path, outs: Path) -> None:
         for who, read in rows.items():
             coverage, precision, symbols, sure_coverage, sure_precision = measured(gold, read, half)
             speed = f"{speeds[who]['images_per_second']:.0f}" if who in speeds else ""
-            writer.writerow([out.name, who, len(gold), coverage, precision, symbols, speed, sure_coverage, sure_precision])
+            writer.writerow(
+                [out.name, who, len(gold), coverage, precision, symbols, speed, sure_coverage, sure_precision]
+            )
 
 
 if __name__ == "__main__":
