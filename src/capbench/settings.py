@@ -135,7 +135,7 @@ def _class_of(hint: Any) -> type | None:
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         classes = [part for part in typing.get_args(hint) if inspect.isclass(part) and part is not type(None)]
         return _class_of(classes[0]) if len(classes) == 1 else None
-    if inspect.isclass(hint) and not getattr(hint, "_is_protocol", False):
+    if hint is not Any and inspect.isclass(hint) and not getattr(hint, "_is_protocol", False):
         return hint
     return None
 

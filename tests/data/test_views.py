@@ -53,7 +53,7 @@ def test_the_chain_of_the_knn_article() -> None:
     _, inverted = cv2.threshold(grey, 127, 255, cv2.THRESH_BINARY_INV)
     blurred = cv2.filter2D(inverted, -1, np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16)
     _, expected = cv2.threshold(blurred, 185, 255, cv2.THRESH_BINARY)
-    pieces = build(composed("view=strokes")["view"])(RANDOM, 4)
+    pieces = build(composed("view=strokes", "view.clean.0.at=127")["view"])(RANDOM, 4)
     assert pieces.shape == (4, 21, 20, 1)
     for piece, left in zip(pieces, (8, 38, 68, 98), strict=True):
         assert (piece[:, :, 0] == expected[4:25, left : left + 20]).all()
