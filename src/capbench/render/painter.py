@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -19,6 +20,7 @@ from capbench.render.draws import PICTURE, between, draw
 from capbench.render.style import Arc, Colour, Dots, Line, Noise, Specks, Style, Wave
 
 SHARE = 32  # samples that are worth handing to a thread
+SHARES = 8  # for each thread, so that one on a slower core is not waited for
 TIGHTEST = 0.35  # a longer text may be squeezed to this share of its width
 TALLEST = 1.35  # a character may reach this many times the picture's height
 
@@ -112,11 +114,18 @@ class Painter:
             )  # fmt: skip
             self._finish(indices[part], pictures[part])
 
-        parts = _parts(len(indices), threads or len(os.sched_getaffinity(0)))
-        if len(parts) == 1:
-            paint(parts[0])
+        threads = threads or len(os.sched_getaffinity(0))
+        parts = _parts(len(indices), 1 if threads == 1 else SHARES * threads)
+
+        def work(_: int) -> None:
+            while parts:
+                with suppress(IndexError):  # another thread took the last one
+                    paint(parts.pop())
+
+        if threads == 1 or len(parts) == 1:
+            work(0)
         else:
-            list(_threads().map(paint, parts))
+            list(_threads().map(work, range(threads)))
         return pictures, boxes
 
     def _finish(self, indices: np.ndarray, pictures: np.ndarray) -> None:
@@ -136,9 +145,9 @@ class Painter:
                 picture[...] = np.asarray(cv2.imdecode(content, kind)).reshape(picture.shape)[..., ::-1]
 
 
-def _parts(count: int, threads: int) -> list[slice]:
-    """Even shares for the threads, none too small to be worth one."""
-    shares = max(1, min(threads, count // SHARE))
+def _parts(count: int, wanted: int) -> list[slice]:
+    """Even shares, none too small to be handed to a thread."""
+    shares = max(1, min(wanted, count // SHARE))
     edges = [count * share // shares for share in range(shares + 1)]
     return [slice(low, high) for low, high in pairwise(edges)]
 
