@@ -27,7 +27,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 SEED = 20240
-MEMORY = 160 * 2**20  # bytes above what the imports take: ten for the file, and a few copies of its four million pixels
+MEMORY = 256 * 2**20  # bytes above what the imports take: a file, and some copies of its four million pixels
 SECONDS = 15  # of the processor for one file; the slowest, four million pixels in runs of one, takes three
 LISTED = 1_000  # files that also go through a folder and a zip file
 ZIPS = 500  # zip files of images that are damaged themselves

@@ -21,7 +21,7 @@ def test_any_bytes_are_read_or_refused_by_name(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1800,
     )
     assert done.returncode == 0, f"ended with {done.returncode} at file:\n" + "\n".join(done.stderr.splitlines()[-20:])
     figures = json.loads(done.stdout)
