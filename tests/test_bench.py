@@ -42,7 +42,6 @@ def test_what_cleaning_is_compared_with_gives_the_same_pieces(cli: Callable[...,
     assert code == 0, err
     rows = json.loads(Path("bench.json").read_text())
     assert [row["name"] for row in rows] == ["clean/strokes", "clean/components"]
-    assert all(row["ours"] > 200 for row in rows)  # a tenth of what is promised: this machine may be busy
 
 
 def test_an_unknown_name_is_one_line(cli: Callable[..., Any]) -> None:

@@ -207,7 +207,7 @@ def clean_pairs(settings: dict[str, Any]) -> list[Pair]:
 def plain_ink(picture: np.ndarray) -> np.ndarray:
     """The steps of view=strokes as one writes them without a framework."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    ink = cv2.threshold(grey, 127, 255, cv2.THRESH_BINARY_INV)[1]
+    ink = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)[1]
     ink = cv2.filter2D(ink, -1, KERNEL)
     return cv2.threshold(ink, 185, 255, cv2.THRESH_BINARY)[1]
 
