@@ -122,18 +122,28 @@ def render_pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:
     painter = Painter(style, symbols, *bounds(settings["data"]["length"]), 1)
     package = ImageCaptcha(style.width, style.height, style.font_files, tuple(style.font_sizes))
     many, few = np.arange(4096), 256
+    # A batch at a time, as trainings ask for them: memory comes back for the next one, which the system need not clear.
+    batches = np.split(many, 8)
     texts = painter.texts(many)
 
     def paint(grey: bool, threads: int) -> Timed:
-        return lambda: _speed(lambda: painter.pictures(many, grey=grey, threads=threads), len(many))
+        def all_batches() -> None:
+            for batch in batches:
+                painter.pictures(batch, grey=grey, threads=threads)
+
+        return lambda: _speed(all_batches, len(many))
 
     def package_paint(mode: str) -> Timed:
         return lambda: _speed(lambda: [package.generate_image(t).convert(mode) for t in texts[:few]], few)
 
     def fill(channels: int) -> Timed:
-        # As the renderer does: new memory, every byte of it written.
-        shape = (len(many), style.height, style.width, channels)
-        return lambda: _speed(lambda: np.empty(shape, np.uint8).fill(200), len(many))
+        shape = (len(batches[0]), style.height, style.width, channels)
+
+        def all_batches() -> None:
+            for _ in batches:
+                np.empty(shape, np.uint8).fill(200)
+
+        return lambda: _speed(all_batches, len(many))
 
     # Nothing is removed between the rounds: file systems are slow for a while after many files have gone.
     def write() -> float:
