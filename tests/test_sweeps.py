@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pytest
 from hydra.experimental.callback import Callback
+
+from hydra_plugins.capbench_processes import Processes
+from tests.conftest import capbench
 
 FOLDER = {
     "config.yaml",
@@ -57,11 +68,96 @@ def test_four_jobs_leave_four_whole_runs(cli: Callable[..., Any], tmp_path: Path
 def test_a_failing_job_is_told_and_the_others_run(cli: Callable[..., Any], tmp_path: Path) -> None:
     code, _, err = cli("-m", "optim.lr=-1,0.01", "debug=fast", "trainer.progress=false")
     assert code == 2
-    assert "capbench: optim.lr: -1 is not accepted" in err
-    assert len(list(tmp_path.glob("runs/train/*/*/result.json"))) == 1
+    (sweep,) = tmp_path.glob("runs/train/*")
+    assert f"capbench: 1 job of {sweep.relative_to(tmp_path)} failed; go on with resume_sweep=" in err
+    assert "optim.lr: -1 is not accepted" in err
+    assert [path.parent.name for path in sweep.glob("*/result.json")] == ["1"]
+
+
+def test_a_sweep_run_again_keeps_what_it_has(cli: Callable[..., Any], tmp_path: Path) -> None:
+    again = ["-m", "seed=1,2", "debug=fast", "trainer.progress=false", "hydra.sweep.dir=sweep"]
+    assert cli(*again)[0] == 0
+    (tmp_path / "sweep" / "1" / "result.json").unlink()
+    kept = (tmp_path / "sweep" / "0" / "result.json").stat().st_mtime_ns
+    code, _, err = cli("resume_sweep=sweep")
+    assert code == 0, err
+    assert (tmp_path / "sweep" / "1" / "result.json").exists()
+    assert (tmp_path / "sweep" / "0" / "result.json").stat().st_mtime_ns == kept
+    code, _, err = cli(*again, "optim.lr=0.001")
+    assert code == 2
+    assert "sweep/0: holds a run of other settings" in err
+
+
+def test_what_is_no_sweep_is_not_gone_on_with(cli: Callable[..., Any], tmp_path: Path) -> None:
+    for there in ("nowhere", "."):
+        code, _, err = cli(f"resume_sweep={there}")
+        assert code == 2
+        assert f"resume_sweep: {there} is no sweep's folder" in err
+
+
+def process_of(job: str) -> int | None:
+    """The process whose command line holds `job`."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if job.encode() in path.read_bytes().split(b"\0"):
+                return int(path.parent.name)
+    return None
+
+
+@pytest.mark.slow
+def test_failed_jobs_take_no_other_along_and_are_run_again(labelled: Path, tmp_path: Path) -> None:
+    """Six jobs: one finds no data, one is killed; mended, these two are run and no other."""
+    for name in "abdef":
+        (tmp_path / name).symlink_to(labelled)
+    arguments = ["-m", "hydra/launcher=processes", "hydra.sweep.dir=sweep", "data=csv", "alphabet=digits",
+                 "data.root=a,b,c,d,e,f", "debug=fast", "trainer.progress=false"]  # fmt: skip
+    command = [sys.executable, "-m", "capbench", *arguments]
+    sweep = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while sweep.poll() is None:
+        if (job := process_of("hydra.run.dir=sweep/4")) is not None:
+            os.kill(job, signal.SIGKILL)
+            break
+        time.sleep(0.05)
+    _, err = sweep.communicate()
+    assert sweep.returncode == 2
+    assert "2 jobs of sweep failed; go on with resume_sweep=sweep" in err
+    assert re.search(r"2: .*data\.root=c .*: data\.root: c .*\(sweep/2\.log\)", err)
+    assert re.search(r"4: .*data\.root=e .*: killed by SIGKILL \(sweep/4\.log\)", err)
+    results = {path.parent.name: path.stat().st_mtime_ns for path in tmp_path.glob("sweep/*/result.json")}
+    assert sorted(results) == ["0", "1", "3", "5"]
+
+    (tmp_path / "c").symlink_to(labelled)
+    mended = capbench("resume_sweep=sweep")
+    assert mended.returncode == 0, mended.stderr
+    assert mended.stdout.count("finished before") == 4
+    after = {path.parent.name: path.stat().st_mtime_ns for path in tmp_path.glob("sweep/*/result.json")}
+    assert sorted(after) == [*"012345"]
+    assert results.items() <= after.items()
 
 
 def test_several_processes_within_a_sweep_are_refused(cli: Callable[..., Any]) -> None:
     code, _, err = cli("-m", "seed=1,2", "trainer=ddp_cpu", "debug=fast")
     assert code == 2
-    assert "several processes cannot be started from within a sweep" in err
+    assert "add hydra/launcher=processes" in err
+
+
+def test_a_job_in_a_process_of_its_own_may_start_several(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "LOCAL_RANK"}
+    done = capbench(
+        "-m",
+        "hydra/launcher=processes",
+        "hydra.sweep.dir=sweep",
+        "trainer=ddp_cpu",
+        "seed=1,2",
+        "debug=fast",
+        "trainer.progress=false",
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.parent.name for path in tmp_path.glob("sweep/*/result.json")) == ["0", "1"]
+
+
+def test_each_process_finds_its_own_devices() -> None:
+    launcher = Processes(at_once=2, gpus=2)
+    assert [launcher._devices(slot)["CUDA_VISIBLE_DEVICES"] for slot in (0, 1)] == ["0,1", "2,3"]
+    assert Processes(at_once=1, gpus=0)._devices(0) == {}

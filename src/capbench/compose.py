@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from capbench.errors import Mistake, nearest
 from capbench.settings import conf_dir
+from capbench.sweeps import Failure, told
 
 PRESETS = ("experiment", "debug")
 
@@ -27,22 +29,39 @@ def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str
     sys.argv[1:] = overrides  # Hydra reads it, and so does Lightning when it starts the other processes
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here instead of being printed
     mistakes: list[Mistake] = []
+    failures: list[Failure] = []
 
     def guarded(config: DictConfig) -> Any:
         try:
             return task(config)
         except Mistake as mistake:
             if sweeping():
+                failures.append(_failure(str(mistake)))
                 raise
             mistakes.append(mistake)  # raised past Hydra, which would add lines of its own
             return None
+        except Exception as error:
+            if sweeping():
+                traceback.print_exc()
+                failures.append(_failure(f"{type(error).__name__}: {error}"))
+            raise
 
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
     except (HydraException, OmegaConfBaseException) as error:
         raise Mistake(explain(error, config_name, overrides)) from error
+    except Exception as error:
+        if not failures:
+            raise
+        # Hydra raises the first once more when all jobs have had their turn.
+        raise told(failures) from error
     if mistakes:
         raise mistakes[0]
+
+
+def _failure(reason: str) -> Failure:
+    own = HydraConfig.get()
+    return Failure(own.sweep.dir, own.job.num, " ".join(own.overrides.task), reason)
 
 
 def sweeping() -> bool:

@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,6 +35,7 @@ from capbench.render.style import Style
 from capbench.report import table
 from capbench.runs import Prediction, RunFolder
 from capbench.settings import build, check, target_class
+from capbench.sweeps import worth
 from capbench.text import Alphabet, Codec
 from capbench.training import Checkpoints, Curves, Hardware, bar, callback
 
@@ -123,7 +123,7 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
     _quieten()
     if resumed and folder.result.exists():
         _say(f"{folder.path} is finished already\n" + table.results(folder.read_result()))
-        return _score(folder.read_result())
+        return worth(folder.read_result())
     experiment = prepare(settings, sweeping=sweeping)
     if not resumed and _leads():
         folder.begin(settings)
@@ -149,8 +149,8 @@ def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
     hardware: Hardware = build(settings["trainer"])
     if sweeping and hardware.relaunches:
         raise Mistake(
-            "trainer: several processes cannot be started from within a sweep, each would run all of it; "
-            "give each job one device, or start the jobs one by one"
+            "trainer: several processes cannot be started from within a sweep's own, each would run all of it; "
+            "add hydra/launcher=processes, or give each job one device"
         )
     optim: Optim = build(settings["optim"])
     source: Source = build(settings["data"])
@@ -231,14 +231,14 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
         trainer.test(recognizer, datamodule=data, verbose=False)
         predictions = record.tested(material, recognizer)
     if not leads:
-        return _score(recognizer.measured)
+        return worth(recognizer.measured)
     curves, checkpoints = callback(trainer, Curves), callback(trainer, Checkpoints)
     story = record.write(experiment.settings, material, recognizer, curves, checkpoints, predictions, folder)
     experiment.destination.tell(story)
     folder.write_result(story.result)  # last: its presence says that the folder is whole
     where = os.path.relpath(folder.path)
     _say(table.results(story.result) + f"\n\nrun folder: {where}\npictures:   {where}/{folder.pictures.name}")
-    return _score(story.result)
+    return worth(story.result)
 
 
 def _learn(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> None:
@@ -279,11 +279,6 @@ def _test_fold(experiment: Experiment, folder: RunFolder, shown: tqdm) -> list[P
     _learn(experiment, trainer, folder)
     trainer.test(experiment.recognizer, datamodule=experiment.data, verbose=False)
     return record.tested(experiment.material, experiment.recognizer)
-
-
-def _score(measured: Mapping[str, Any]) -> float:
-    """What a sweeper maximises."""
-    return float(measured.get("val/exact", measured["test/exact"]))
 
 
 def _leads() -> bool:

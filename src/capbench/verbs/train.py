@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from capbench import compose
+from capbench import compose, sweeps
 from capbench.errors import Mistake
 from capbench.settings import plain
 
@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str]) -> None:
-    resumed = [argument for argument in arguments if argument.startswith("resume=")]
-    if not resumed:
+    resumed = next((argument for argument in arguments if argument.startswith(("resume=", "resume_sweep="))), None)
+    if resumed is None:
         compose.run("train", job, arguments)
         return
     if len(arguments) > 1:
-        others = ", ".join(argument for argument in arguments if argument not in resumed[:1])
-        raise Mistake(f"{resumed[0]}: goes on with the run's own settings; drop {others}")
+        others = ", ".join(argument for argument in arguments if argument != resumed)
+        raise Mistake(f"{resumed}: goes on with its own settings; drop {others}")
+    what, _, path = resumed.partition("=")
+    if what == "resume_sweep":
+        compose.run("train", job, sweeps.arguments(Path(path)))
+        return
     from capbench.runs import RunFolder
 
-    folder = RunFolder(Path(resumed[0].partition("=")[2]))
+    folder = RunFolder(Path(path))
     _train(folder.settings(), folder, resumed=True)
 
 
@@ -36,10 +40,12 @@ def job(config: DictConfig) -> float:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         settings: dict[str, Any] = plain(config)
+        # A sweep that is run again goes on with the jobs that it had begun.
+        resumed = compose.sweeping() and sweeps.begun(folder, settings)
         # From here on torch is needed, which takes seconds to import.
         from capbench.runs import RunFolder
 
-        return _train(settings, RunFolder(folder), resumed=False, sweeping=compose.sweeping())
+        return _train(settings, RunFolder(folder), resumed=resumed, sweeping=compose.sweeping())
     except BaseException:
         _remove_if_empty(folder)
         raise

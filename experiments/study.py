@@ -1,0 +1,184 @@
+"""Runs a study and writes its table: python experiments/study.py experiments/NAME [SETS] [--quick] [--only=CELL].
+
+A study's plan.yaml holds a cell for each row of its table: the training's settings, the seeds that repeat it, and the
+sources that the trained run then reads. What stands under runs/NAME is not done again, what was begun is gone on with,
+and a cell that fails never takes the others along. SETS is a folder of labelled sets for a plan that names {sets};
+with --quick they are rendered, as the plan says, and everything is small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CAPBENCH = [sys.executable, "-m", "capbench"]
+FEW = 24  # images of a set that is rendered for --quick
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A row of the table."""
+
+    name: str
+    about: dict[str, Any]
+    """Columns that tell what it is."""
+    run: list[str]
+    quick: list[str] = field(default_factory=list)
+    """What makes the training small."""
+    seeds: list[int] = field(default_factory=lambda: [1])
+    reads: dict[str, list[str]] = field(default_factory=dict)
+    """By name, sources that the trained run reads: a row each, in place of its own test."""
+
+
+@dataclass(frozen=True)
+class Study:
+    folder: Path
+    runs: Path
+    sets: str
+    quick: bool
+
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        return yaml.safe_load((self.folder / "plan.yaml").read_text())
+
+    def cells(self, only: str = "") -> list[Cell]:
+        return [cell for cell in (Cell(**row) for row in self.plan["cells"]) if cell.name.startswith(only)]
+
+    def render_sets(self) -> None:
+        for name, look in self.plan.get("sets", {}).items():
+            if not (out := Path(self.sets) / f"{name}.zip").exists():
+                self._call("render", *look, f"count={FEW}", "format=zip", f"out={out}")
+
+    def run(self, cell: Cell, seed: int) -> None:
+        """Train and read what has not been."""
+        where = self.where(cell, seed)
+        if not (where / "result.json").exists():
+            if (where / "config.yaml").exists():
+                self._call(f"resume={where}")
+            else:
+                small = cell.quick if self.quick else []
+                own = [f"name={self.folder.name}", f"seed={seed}", f"tags=[{cell.name}]", f"hydra.run.dir={where}"]
+                self._call(*self._filled(cell.run + small), *own)
+        for name, source in cell.reads.items():
+            if not (where / name / "result.json").exists():
+                self._call("evaluate", f"run={where}", *self._filled(source), f"out={where / name}")
+
+    def where(self, cell: Cell, seed: int) -> Path:
+        return self.runs / f"{cell.name}-{seed}"
+
+    def rows(self, cell: Cell) -> Iterator[dict[str, Any]]:
+        """What stands of it, a row for each run and source."""
+        for seed in cell.seeds:
+            where = self.where(cell, seed)
+            for name in cell.reads or [""]:
+                if (where / name / "result.json").exists():
+                    trained = json.loads((where / "result.json").read_text())
+                    read = json.loads((where / name / "result.json").read_text())
+                    low, high = read["test/exact_ci"]
+                    yield {
+                        "cell": cell.name,
+                        **cell.about,
+                        "read": name,
+                        "run": where.name,
+                        "exact": read["test/exact"],
+                        "low": round(low, 5),
+                        "high": round(high, 5),
+                        "exact_nocase": read.get("test/exact_nocase"),
+                        "characters": read["test/char"],
+                        "images": read["test/images"],
+                        "seconds": round(trained["train/seconds"]),
+                        "images_seen": trained["train/images"],
+                        "params": trained["params"],
+                        "git": trained["git"],
+                    }
+
+    def _filled(self, settings: list[str]) -> list[str]:
+        return [setting.replace("{sets}", self.sets) for setting in settings]
+
+    @staticmethod
+    def _call(*arguments: str) -> None:
+        print("capbench", *arguments, flush=True)
+        subprocess.run([*CAPBENCH, *arguments], check=True)
+
+
+def gathered(rows: list[dict[str, Any]]) -> list[str]:
+    """The table for people: runs that differ in their seed alone are one row, with the mean and the spread."""
+    about = list(rows[0])[1 : list(rows[0]).index("read")]
+    head = [*about, "read", "exact", "without case", "images", "images seen", "parameters", "seconds", "runs"]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["cell"], row["read"]), []).append(row)
+    for (cell, read), group in groups.items():
+        first = group[0]
+        if len(group) == 1:
+            exact = f"{first['exact']:.4f} ({first['low']:.4f} to {first['high']:.4f})"
+        else:
+            exact = _spread([row["exact"] for row in group])
+        nocase = "" if first["exact_nocase"] is None else f"{statistics.mean(r['exact_nocase'] for r in group):.4f}"
+        seconds = f"{statistics.mean(row['seconds'] for row in group):,.0f}"
+        runs = f"`{cell}-{','.join(row['run'].rpartition('-')[2] for row in group)}`"
+        cells = [*(first[key] for key in about), read, exact, nocase, f"{first['images']:,}",
+                 f"{first['images_seen']:,}", f"{first['params']:,}", seconds, runs]  # fmt: skip
+        lines.append(f"| {' | '.join(str(cell if cell is not None else '') for cell in cells)} |")
+    return lines
+
+
+def _spread(values: list[float]) -> str:
+    return f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f} ({', '.join(f'{v:.4f}' for v in values)})"
+
+
+def put(readme: Path, lines: list[str]) -> None:
+    """Into the README, between its two marks."""
+    begin, end = "<!-- table -->\n", "<!-- end of table -->"
+    before, mark, rest = readme.read_text().partition(begin)
+    if not mark or end not in rest:
+        raise SystemExit(f"{readme}: has no {begin.strip()} and {end} to write the table between")
+    readme.write_text(before + mark + "\n".join(lines) + "\n" + rest[rest.index(end) :])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("sets", nargs="?", default="sets", help="folder of labelled sets, a zip file each")
+    parser.add_argument("--only", default="", help="cells whose names begin with this")
+    parser.add_argument("--quick", action="store_true", help="everything small, into runs/NAME-quick; writes no table")
+    options = parser.parse_args()
+    runs = Path("runs") / (options.study.name + ("-quick" if options.quick else ""))
+    study = Study(options.study, runs, str(runs / "sets") if options.quick else options.sets, options.quick)
+    if options.quick:
+        study.render_sets()
+    failed = []
+    for cell in study.cells(options.only):
+        for seed in cell.seeds[:1] if options.quick else cell.seeds:
+            try:
+                study.run(cell, seed)
+            except subprocess.CalledProcessError as error:
+                failed.append(f"{cell.name}-{seed} (exit code {error.returncode})")
+    rows = [row for cell in study.cells() for row in study.rows(cell)]
+    if rows:
+        lines = gathered(rows)
+        print("\n".join(lines))
+        if not options.quick:
+            with (options.study / "results.csv").open("w", newline="") as file:
+                writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
+            put(options.study / "README.md", lines)
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}; what they said stands above")
+
+
+if __name__ == "__main__":
+    main()

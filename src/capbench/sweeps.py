@@ -1,0 +1,69 @@
+"""What a sweep leaves and how it is gone on with; known without torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from capbench.errors import Mistake
+
+PLAN = "multirun.yaml"  # Hydra leaves it in a sweep's folder
+OWN = ("hydra.sweep.dir=", "hydra.mode=")
+
+
+class Failure(NamedTuple):
+    """A job that did not come to its end."""
+
+    sweep: str
+    number: int
+    overrides: str
+    reason: str
+
+
+def told(failures: Sequence[Failure]) -> Mistake:
+    """What failed in a sweep, a line each, and how to go on."""
+    folder = failures[0].sweep
+    jobs = "1 job" if len(failures) == 1 else f"{len(failures)} jobs"
+    lines = [f"  {failure.number}: {failure.overrides}: {failure.reason}" for failure in failures]
+    return Mistake("\n".join([f"{jobs} of {folder} failed; go on with resume_sweep={folder}", *lines]))
+
+
+def arguments(folder: Path) -> list[str]:
+    """The command line that began the sweep in this folder; jobs that are finished keep what they have."""
+    try:
+        plan = yaml.safe_load((folder / PLAN).read_text(encoding="utf-8"))["hydra"]
+        own, task = plan["overrides"]["hydra"], plan["overrides"]["task"]
+        given = [source["path"] for source in plan["runtime"]["config_sources"] if source["provider"] == "command-line"]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise Mistake(f"resume_sweep: {folder} is no sweep's folder; it has no sound {PLAN}") from error
+    flags = [flag for path in given for flag in ("--config-dir", path)]
+    kept = [override for override in own if not override.startswith(OWN)]
+    return ["-m", *flags, *kept, *task, f"hydra.sweep.dir={folder}"]
+
+
+def begun(folder: Path, settings: Mapping[str, Any]) -> bool:
+    """Whether a run of these settings stands there, to be gone on with; one of other settings is a mistake."""
+    config = folder / "config.yaml"
+    if not config.exists():
+        return False
+    if yaml.safe_load(config.read_text(encoding="utf-8")) != settings:
+        raise Mistake(f"{folder}: holds a run of other settings; choose another hydra.sweep.dir")
+    return True
+
+
+def score(folder: Path) -> float | None:
+    """What the finished run in this folder is worth to a sweeper; none: it is not finished."""
+    try:
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return worth(result)
+
+
+def worth(measured: Mapping[str, Any]) -> float:
+    """What a sweeper maximises: exact accuracy on validation, or on test where folds leave no validation."""
+    return float(measured.get("val/exact", measured["test/exact"]))
