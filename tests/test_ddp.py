@@ -39,3 +39,43 @@ def test_two_processes_leave_one_whole_record(tmp_path: Path) -> None:
 def test_two_gpus(tmp_path: Path) -> None:
     done = capbench("trainer=ddp", "debug=fast")
     assert done.returncode == 0, done.stderr
+
+
+def curves(folder: Path, *overrides: str) -> list[dict[str, str]]:
+    """metrics.csv of a perceptron's training: no dropout and no batch norm, whose parts see a part of the batch each."""
+    environment = {name: value for name, value in os.environ.items() if name != "LOCAL_RANK"}
+    done = capbench(
+        "model=mlp_article",
+        "view=characters",
+        "optim.batch_size=32",
+        "trainer.progress=false",
+        "logger=none",
+        f"hydra.run.dir={folder}",
+        *overrides,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_two_processes_learn_as_one(tmp_path: Path) -> None:
+    """Twenty steps, each an epoch of one batch."""
+    twenty = ("data.split={train:32,val:33,test:16}", "optim.epochs=20")
+    one, two = curves(tmp_path / "one", *twenty), curves(tmp_path / "two", "trainer=ddp_cpu", *twenty)
+    assert len(one) == len(two) == 20
+    losses = [[float(row["train/loss"]) for row in rows] for rows in (one, two)]
+    assert losses[0][-1] < losses[0][0] - 0.05
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_two_processes_validate_as_one(tmp_path: Path) -> None:
+    """The same weights, since no step is large enough to change them, and an odd number of images."""
+    still = ("data.split={train:32,val:333,test:16}", "optim.epochs=1", "optim.lr=1e-30", "optim.weight_decay=0")
+    (one,), (two,) = curves(tmp_path / "one", *still), curves(tmp_path / "two", "trainer=ddp_cpu", *still)
+    measured = [name for name in one if name.startswith("val/")]
+    assert {"val/exact", "val/char", "val/cer", "val/ece"} <= set(measured)
+    for name in measured:
+        assert float(two[name]) == pytest.approx(float(one[name]), rel=1e-6 if name == "val/loss" else 0), name
