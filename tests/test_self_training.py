@@ -40,12 +40,14 @@ def test_rounds_of_labelling_and_training(
     # Stopped in the second round's labelling ...
     label = labelling.label
     asked: list[dict[str, Any]] = []
+    known: list[Any] = []
 
-    def once(given: dict[str, Any]) -> str:
+    def once(given: dict[str, Any], already: Any) -> str:
         asked.append(given)
+        known.append(already)
         if len(asked) == 2:
             raise KeyboardInterrupt
-        return label(given)
+        return label(given, already)
 
     monkeypatch.setattr(labelling, "label", once)
     with pytest.raises(KeyboardInterrupt):
@@ -62,6 +64,15 @@ def test_rounds_of_labelling_and_training(
     assert list(asked[2]["label"]["engines"]) == ["run", "rapid", "dddd"]
     assert asked[2]["label"]["engines"]["run"]["run"] == str(first.path)
     assert folder.settings()["self_train"]["rounds"] == 2
+
+    # What an image with a label holds is read by a recogniser that was not taught it.
+    assert known[0] == {}
+    assert known[2]["run"] and known[2]["run"].keys() <= names(folder.path / "labels_1.csv")
+    predictions = {p.filename: p for p in first.read_predictions()}
+    assert {name: reading.text for name, reading in known[2]["run"].items()} == {
+        name: prediction.answer for name, prediction in predictions.items()
+    }
+    assert first.read_result()["data/folds"] == 3
 
     gold = names(raw / "labels.csv")
     for number in (1, 2):

@@ -1,7 +1,8 @@
-"""What each engine and each rule buys, from labelled folders: python experiments/labels/table.py SETS OUT > table.
+"""What each engine and each rule buys, from labelled folders: python experiments/labels/table.py SETS OUT.
 
-SETS holds a folder for each set, with gold in its labels.csv; OUT what `capbench label out=OUT/SET.csv` left. A floor
-of confidence is chosen on one half of the images, such that 0.99 of what it lets pass is right, and measured on the other.
+SETS holds a folder for each set, with gold in its labels.csv; OUT what `capbench label out=OUT/SET.csv` left. Symbols
+never taken on an engine's word and a floor of confidence are chosen on one half of the images, such that 0.99 of what
+passes is right, and measured on the other half.
 """
 
 from __future__ import annotations
@@ -10,17 +11,21 @@ import csv
 import hashlib
 import json
 import sys
+from collections import Counter
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 WANTED = 0.99
+ENOUGH = 0.2  # an engine that reads fewer whole captchas than this adds nothing to an agreement
 COLUMNS = ["set", "who", "images", "coverage", "precision", "precision_of_symbols", "images_per_second",
-           "coverage_at_0.99", "precision_there"]  # fmt: skip
+           "disputed", "floor", "coverage_at_0.99", "precision_there"]  # fmt: skip
+
+Read = list[tuple[str, float]]
 
 
-def answers(images: Path, out: Path) -> tuple[list[str], dict[str, list[tuple[str, float]]]]:
+def answers(images: Path, out: Path) -> tuple[list[str], dict[str, Read]]:
     """Gold texts, and by engine each image's text and confidence."""
     report = json.loads((out / "report.json").read_text())
     engines = list(report["engines"])
@@ -41,7 +46,7 @@ def answers(images: Path, out: Path) -> tuple[list[str], dict[str, list[tuple[st
     return gold, found
 
 
-def agreed(some: list[list[tuple[str, float]]], most: int) -> list[tuple[str, float]]:
+def agreed(some: list[Read], most: int) -> Read:
     """The text that `most` engines read alike, with the mean of their confidences; none: an empty one."""
     texts = []
     for readings in zip(*some, strict=True):
@@ -53,47 +58,73 @@ def agreed(some: list[list[tuple[str, float]]], most: int) -> list[tuple[str, fl
     return texts
 
 
-def measured(gold: list[str], read: list[tuple[str, float]], half: np.ndarray) -> list[str]:
-    """Coverage and precision; and both at the floor that the first half of the images asks for, on the second."""
+def measured(gold: list[str], read: Read, half: np.ndarray) -> list[str]:
+    """Coverage and precision; then what the first half of the images asks for, and both on the second."""
     texts, sure = [text for text, _ in read], np.array([confidence for _, confidence in read])
     taken = np.array([len(text) == len(true) for text, true in zip(texts, gold, strict=True)])
     right = np.array([text == true for text, true in zip(texts, gold, strict=True)])
     symbols = [
         (a, b) for text, true, t in zip(texts, gold, taken, strict=True) if t for a, b in zip(text, true, strict=True)
     ]
-    order = np.flatnonzero(half & taken)[np.argsort(-sure[half & taken], kind="stable")]
-    share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(share >= WANTED)
-    floor = sure[order[enough[-1]]] if len(enough) else 2.0
-    passed = ~half & taken & (sure >= floor)
+    disputed, floor = strict(gold, texts, sure, taken & half)
+    passed = ~half & taken & (sure >= floor) & np.array([disputed.isdisjoint(text) for text in texts])
     return [
         f"{taken.mean():.3f}",
         f"{right[taken].mean():.4f}" if taken.any() else "",
         f"{np.mean([a == b for a, b in symbols]):.4f}" if symbols else "",
+        "".join(sorted(disputed)),
+        f"{floor:.3f}" if passed.any() else "",
         f"{passed.sum() / (~half).sum():.3f}",
         f"{right[passed].mean():.4f}" if passed.any() else "",
     ]
 
 
+def strict(gold: list[str], texts: list[str], sure: np.ndarray, of: np.ndarray) -> tuple[set[str], float]:
+    """The disputed symbols and the floor that let most pass: symbols are added in the order of their errors' share."""
+    right = np.array([text == true for text, true in zip(texts, gold, strict=True)])
+    disputed: set[str] = set()
+    best: tuple[int, set[str], float] = (0, set(), 2.0)
+    left = of.copy()
+    while left.any():
+        order = np.flatnonzero(left)[np.argsort(-sure[left], kind="stable")]
+        share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+        enough = np.flatnonzero(share >= WANTED)
+        if len(enough) and enough[-1] >= best[0]:
+            best = (int(enough[-1]) + 1, set(disputed), float(sure[order[enough[-1]]]))
+        seen = Counter(symbol for n in order for symbol in texts[n])
+        wrong = Counter(a for n in order for a, b in zip(texts[n], gold[n], strict=True) if a != b)
+        if not wrong:
+            break
+        disputed.add(max(wrong, key=lambda symbol: wrong[symbol] / seen[symbol]))
+        left &= np.array([disputed.isdisjoint(text) for text in texts])
+    return best[1], best[2]
+
+
 def main(sets: Path, outs: Path) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for out in sorted(path for path in outs.iterdir() if (path / "report.json").is_file()):
-        gold, found = answers(sets / out.name, out)
-        speeds = json.loads((out / "report.json").read_text())["engines"]
-        half = np.random.default_rng(0).permutation(len(gold)) % 2 == 0
-        rows = dict(found)
-        for one, other in combinations(found, 2):
-            rows[f"{one} and {other}"] = agreed([found[one], found[other]], 2)
-        for most in range(2, len(found) + 1):
-            if len(found) > 2:
-                rows[f"{most} of {len(found)}"] = agreed(list(found.values()), most)
-        for who, read in rows.items():
-            coverage, precision, symbols, sure_coverage, sure_precision = measured(gold, read, half)
-            speed = f"{speeds[who]['images_per_second']:.0f}" if who in speeds else ""
-            writer.writerow(
-                [out.name, who, len(gold), coverage, precision, symbols, speed, sure_coverage, sure_precision]
-            )
+    with (Path(__file__).parent / "results.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for out in sorted(path for path in outs.iterdir() if (path / "report.json").is_file()):
+            gold, found = answers(sets / out.name, out)
+            speeds = json.loads((out / "report.json").read_text())["engines"]
+            half = np.random.default_rng(0).permutation(len(gold)) % 2 == 0
+            rows = dict(found)
+            whole = {who: read for who, read in found.items() if exact(gold, read) >= ENOUGH}
+            for one, other in combinations(whole, 2):
+                rows[f"{one} and {other}"] = agreed([whole[one], whole[other]], 2)
+            for most in range(2, len(whole) + 1):
+                if len(whole) > 2:
+                    rows[f"{most} of {', '.join(whole)}"] = agreed(list(whole.values()), most)
+            for who, read in rows.items():
+                coverage, precision, symbols, *rest = measured(gold, read, half)
+                speed = f"{speeds[who]['images_per_second']:.0f}" if who in speeds else ""
+                row = [out.name, who, len(gold), coverage, precision, symbols, speed, *rest]
+                writer.writerow(row)
+                print(*row, sep="  ")
+
+
+def exact(gold: list[str], read: Read) -> float:
+    return float(np.mean([text == true for (text, _), true in zip(read, gold, strict=True)]))
 
 
 if __name__ == "__main__":

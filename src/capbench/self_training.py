@@ -1,8 +1,13 @@
-"""From raw images to a reader without a human label: engines label, a training learns, and its run labels again."""
+"""From raw images to a reader without a human label: engines label, a training learns, and its run labels again.
+
+A recogniser that was taught a wrong label repeats it. So a round's images are parted into folds, and each image that
+has a label is read again by a recogniser that was not taught it.
+"""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,7 @@ from capbench.ocr.panel import RUN
 from capbench.ocr.trained import Trained
 from capbench.runs import RunFolder
 from capbench.settings import build, check
+from capbench.text import Reading
 
 
 def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool) -> float:
@@ -31,13 +37,14 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool) -> float:
         last = number == plan["rounds"]
         labels = folder.path / f"labels_{number}.csv"
         if not labels.exists():
-            panel = plan["label"]
+            panel, known = plan["label"], {}
             if number > 1:
+                known = {RUN: _held_out(_round(folder, number - 1))}
                 trained = {"_target_": f"{Trained.__module__}.Trained", "run": str(_round(folder, number - 1).path)}
                 panel = {**panel, "engines": {RUN: trained, **engines}, "agree": plan["agree"]}
             print(f"round {number} of {plan['rounds']}: labelling", flush=True)
-            _label(settings, panel, folder, labels)
-        data = {**settings["data"], "labels": str(labels)}
+            _label(settings, panel, known, folder, labels)
+        data = {**settings["data"], "labels": str(labels), **({} if last else {"split": plan["split"]})}
         print(f"round {number} of {plan['rounds']}: training", flush=True)
         training = folder if last else _round(folder, number)
         round_settings = {**settings, "data": data, "self_train": plan if last else None}
@@ -49,7 +56,23 @@ def _round(folder: RunFolder, number: int) -> RunFolder:
     return RunFolder(folder.path / f"round_{number}")
 
 
-def _label(settings: dict[str, Any], panel: dict[str, Any], folder: RunFolder, labels: Path) -> None:
+def _held_out(round_: RunFolder) -> dict[str, Reading]:
+    """What a round read of images that it was not taught; each character is at least as sure as the whole."""
+    return {
+        prediction.filename: Reading(
+            prediction.answer, prediction.confidence, (prediction.confidence,) * len(prediction.answer)
+        )
+        for prediction in round_.read_predictions()
+    }
+
+
+def _label(
+    settings: dict[str, Any],
+    panel: dict[str, Any],
+    known: Mapping[str, Mapping[str, Reading]],
+    folder: RunFolder,
+    labels: Path,
+) -> None:
     """Labels of this round; they appear under their name only when they are whole."""
     out = folder.path / "labels.csv"
     told = labelling.label(
@@ -62,7 +85,8 @@ def _label(settings: dict[str, Any], panel: dict[str, Any], folder: RunFolder, l
             "prompt": False,
             "alphabet": settings["alphabet"],
             "label": panel,
-        }
+        },
+        known,
     )
     print(told, flush=True)
     if len(out.read_text(encoding="utf-8").splitlines()) < 2:

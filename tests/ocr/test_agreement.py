@@ -88,10 +88,17 @@ def test_a_leading_engine_is_followed_where_it_is_sure_and_not_contradicted(
 ) -> None:
     readings = {"run": Reading("1234", confidence, (confidence,) * 4)}
     readings |= {str(number): reading(text) for number, text in enumerate(others)}
-    assert Lead(engines=2, min_confidence=0.9).decide(readings, 4, 4).label == label
+    assert Lead(engines=2, min_confidence=0.9, disputed="").decide(readings, 4, 4).label == label
+
+
+def test_where_another_reads_a_disputed_symbol_none_leads() -> None:
+    readings = {"run": reading("1234"), "one": reading("o234"), "two": reading("")}
+    rule = Lead(engines=1, min_confidence=0.0, disputed="o0")
+    assert rule.decide(readings, 4, 4).reason == "holds 'o', which engines confuse"
+    assert rule.decide({"run": reading("0234"), "one": reading("")}, 4, 4).label == "0234"
 
 
 def test_a_leading_engine_that_reads_no_such_text_does_not_lead() -> None:
     readings = {"run": reading("123"), "one": reading("1234"), "two": reading("1234")}
-    assert Lead(engines=2, min_confidence=0.0).decide(readings, 4, 4).label == "1234"
-    assert Lead(engines=3, min_confidence=0.0).decide(readings, 4, 4).label == ""
+    assert Lead(engines=2, min_confidence=0.0, disputed="").decide(readings, 4, 4).label == "1234"
+    assert Lead(engines=3, min_confidence=0.0, disputed="").decide(readings, 4, 4).label == ""

@@ -19,6 +19,7 @@ from capbench.errors import Mistake
 from capbench.ocr import asking, labelling
 from capbench.ocr.panel import Panel
 from capbench.settings import build, check, conf_dir
+from capbench.text import Reading
 from tests.conftest import composed
 from tests.ocr.conftest import composed_label
 
@@ -80,21 +81,32 @@ def test_the_labels_are_a_source(raw: Path, done: Path) -> None:
     assert {sample.name: sample.text for sample in source.samples} == labels(done)
 
 
+def none_expected(*given: Any) -> Iterator[Any]:
+    """In place of asking."""
+    assert not given[2], "an engine was asked"
+    return iter(())
+
+
 def test_what_was_read_is_not_read_again(
     raw: Path, done: Path, tmp_path: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "again.csv"
     shutil.copytree(done.with_suffix(""), out.with_suffix(""))
-
-    def none_expected(*given: Any) -> Iterator[Any]:
-        assert not given[2], "an engine was asked"
-        return iter(())
-
     monkeypatch.setattr(asking, "_answers", none_expected)
     assert cli("label", f"images={raw}", f"out={out}", *FOUR)[0] == 0
     assert out.read_bytes() == done.read_bytes()
     with pytest.raises(AssertionError, match="asked"):  # other settings: other answers
         cli("label", f"images={raw}", f"out={out}", "length=4", "alphabet=upper_36")
+
+
+def test_what_is_known_is_not_asked(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "_answers", none_expected)
+    given = composed_label(f"images={raw}", f"out={tmp_path}/labels.csv", *FOUR)
+    sure = Reading("1234", 0.9, (0.9,) * 4)
+    known = {engine: dict.fromkeys(labels(raw / "labels.csv"), sure) for engine in ("rapid", "dddd")}
+    told = labelling.label(given, known)
+    assert "24 of 24 images labelled" in told
+    assert set(labels(tmp_path / "labels.csv").values()) == {"1234"}
 
 
 def test_copies_are_read_once_and_files_that_are_no_images_are_named(

@@ -36,14 +36,20 @@ class Lead(Rule):
     """The first engine's text where it is sure of the whole, else a text that `engines` read alike.
 
     For a first engine that knows these images better than the others do, such as a run trained on them. Where it is
-    sure and enough others agree on something else, the label is suspicious, and nobody's.
+    sure and enough others agree on something else, the label is suspicious, and nobody's. So it is where another reads
+    a `disputed` symbol: the first was never taught what that may stand for.
     """
 
     engines: Count
     min_confidence: Share
+    disputed: str
 
     def decide(self, readings: Mapping[str, Reading], shortest: int, longest: int) -> Decision:
         first, leading = next(iter(readings.items()))
+        others = "".join(reading.text for name, reading in readings.items() if name != first)
+        disputed = sorted({symbol for symbol in others if symbol in self.disputed})
+        if disputed:
+            return _rejected(f"holds {''.join(disputed)!r}, which engines confuse")
         whole = {name: reading for name, reading in readings.items() if shortest <= len(reading.text) <= longest}
         voters = _voters(whole)
         agreed = max(voters, key=lambda text: (len(voters[text]), first in voters[text]), default="")

@@ -44,7 +44,7 @@ class Asked(NamedTuple):
 
     readings: dict[str, dict[str, Reading]]
     seconds: dict[str, list[float]]
-    """of each engine's answers"""
+    """of each engine's answers that were asked for"""
     bad: dict[str, str]
 
 
@@ -90,8 +90,20 @@ def ask(question: Question, journal: Journal, agree: Callable[[Mapping[str, Read
     }
     return Asked(
         {name: {e: answer.reading for e, answer in answers.items()} for name, answers in found.items()},
-        {e: [journal.answers[d, key].seconds for d in once if d not in unreadable] for e, key in keys.items()},
+        {e: [s for d in once if d not in unreadable and (s := journal.answers[d, k].seconds)] for e, k in keys.items()},
         bad,
+    )
+
+
+def tell(question: Question, journal: Journal, known: Mapping[str, Mapping[str, Reading]]) -> None:
+    """Put into the journal what is known without asking, by engine and file name."""
+    keys = question.keys()
+    digests, _ = _digests(question) if known else ({}, {})
+    journal.add(
+        Answer(digests[name], keys[engine], reading, 0.0, "")
+        for engine, readings in known.items()
+        for name, reading in readings.items()
+        if name in digests and (digests[name], keys[engine]) not in journal.answers
     )
 
 

@@ -18,7 +18,7 @@ from capbench.data.files import Files
 from capbench.errors import Mistake, nearest
 from capbench.files import replacing
 from capbench.ocr.agreement import Decision
-from capbench.ocr.asking import Asked, Question, ask
+from capbench.ocr.asking import Asked, Question, ask, tell
 from capbench.ocr.journal import Journal
 from capbench.ocr.panel import PERSON, Panel
 from capbench.report import disputes
@@ -43,8 +43,11 @@ def schema(
     """The settings of the verb, by name and type; the check reads this signature."""
 
 
-def label(settings: dict[str, Any]) -> str:
-    """Write labels.csv and, in a folder beside it, all that led to it; tell the report."""
+def label(settings: dict[str, Any], known: Mapping[str, Mapping[str, Reading]] | None = None) -> str:
+    """Write labels.csv and, in a folder beside it, all that led to it; tell the report.
+
+    `known` are readings by engine and file name that need no asking.
+    """
     check(settings, schema)
     panel: Panel = build(settings["label"])
     alphabet: Alphabet = build(settings["alphabet"]).known()
@@ -68,6 +71,7 @@ def label(settings: dict[str, Any]) -> str:
 
     with closing(Journal(folder / "readings.jsonl")) as journal:
         question = Question(files, names, panel.engines, alphabet)
+        tell(question, journal, known or {})
         asked = ask(question, journal, lambda readings: bool(decide(readings).label))
     decisions = {name: decide(readings) for name, readings in asked.readings.items()}
     if settings["prompt"]:
@@ -192,9 +196,8 @@ def _report(decisions: Mapping[str, Decision], asked: Asked, panel: Panel, gold:
         "disputed_symbols": metrics.most_confused(pairs),
         "rejected": dict(reasons.most_common()),
         "engines": {
-            name: {"images_per_second": 1 / statistics.median(asked.seconds[name])}
+            name: {"images_per_second": 1 / statistics.median(asked.seconds[name])} if asked.seconds[name] else {}
             for name in panel.engines
-            if readings
         },
     }
     known = [name for name in readings if name in gold]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
+from capbench.data.splits import Rule as Parting
 from capbench.errors import Mistake
 from capbench.ocr.agreement import Rule
 from capbench.ocr.engine import Engine
@@ -36,9 +37,13 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class SelfTraining:
-    """Rounds of labelling and training: the first on what `label` says, the others on what the last run leads."""
+    """Rounds of labelling and training: the first on what `label` says, the others on what the last run leads.
+
+    `split` parts the labelled images of all rounds but the last, whose training is parted as any other.
+    """
 
     rounds: Annotated[int, Ge(1), Le(20)]
+    split: Parting
     label: Panel
     agree: Rule
 
