@@ -12,7 +12,7 @@ from capbench import images
 from capbench.errors import Mistake
 from capbench.ocr import engine, networks
 from capbench.ocr.networks import Dddd, Masked, Rapid
-from capbench.ocr.tesseract import Tesseract
+from capbench.ocr.tesseract import Tesseract, _on_paper
 from capbench.ocr.trained import Trained
 from capbench.settings import build
 from capbench.text import Alphabet
@@ -89,6 +89,15 @@ def test_tesseract_reads_a_page_font(option: str) -> None:
     read = tesseract("label.engines.tess.view.size=[48,40]" if "char" in option else "label.engines.tess.view.size=null",
                      option=option).open(DIGITS)  # fmt: skip
     assert share_read(read, pairs) >= 0.75
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_tesseract_is_given_dark_ink_within_a_margin(ink: int) -> None:
+    piece = np.full((24, 16, 1), 255 - ink, np.uint8)
+    piece[4:20, 4:12] = ink
+    paper = _on_paper(piece)
+    assert paper.shape == (40, 32, 1)
+    assert (paper == 0).sum() == 16 * 8 and (paper == 255).sum() == paper.size - 16 * 8
 
 
 def test_tesseracts_data_that_is_not_there_is_named(tmp_path: Path) -> None:

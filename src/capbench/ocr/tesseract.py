@@ -46,7 +46,7 @@ class Tesseract(Engine):
 
         def read(image: np.ndarray) -> Reading:
             seen = self.view(image, self.characters or 1)
-            pieces = seen if self.view.cuts else seen[None]
+            pieces = [_on_paper(piece) for piece in seen] if self.view.cuts else [seen]
             found = [pair for piece in pieces for pair in _symbols(tesserocr, api, piece)]
             symbols = [(alphabet.folded(symbol), sure) for symbol, sure in found]
             known = [(symbol, sure) for symbol, sure in symbols if symbol in alphabet.symbols]
@@ -66,6 +66,15 @@ class Tesseract(Engine):
             if (folder / "eng.traineddata").is_file():
                 return str(folder)
         raise Mistake("label.engines: Tesseract has no eng.traineddata; make system installs it (tesseract-ocr-eng)")
+
+
+def _on_paper(piece: np.ndarray) -> np.ndarray:
+    """A cut character, uint8 [height, width, channel], dark on light within a margin: Tesseract reads few without."""
+    edge = np.concatenate([piece[0], piece[-1], piece[:, 0], piece[:, -1]])
+    if np.median(edge) < 128:
+        piece = 255 - piece
+    margin = piece.shape[0] // 3
+    return np.pad(piece, ((margin, margin), (margin, margin), (0, 0)), constant_values=piece.max())
 
 
 def _symbols(tesserocr: Any, api: Any, piece: np.ndarray) -> list[tuple[str, float]]:
