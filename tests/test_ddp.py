@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from tests.conftest import capbench
 
 
 def test_two_processes_leave_one_whole_record(tmp_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "LOCAL_RANK"}
     done = capbench(
         "+experiment=quickstart",
         "trainer=ddp_cpu",
@@ -22,7 +20,6 @@ def test_two_processes_leave_one_whole_record(tmp_path: Path) -> None:
         "optim.epochs=2",
         "optim.batch_size=32",
         "trainer.progress=false",
-        env=environment,
     )
     assert done.returncode == 0, done.stderr
     (result_file,) = tmp_path.glob("runs/quickstart/*/result.json")
@@ -43,7 +40,6 @@ def test_two_gpus(tmp_path: Path) -> None:
 
 def curves(folder: Path, *overrides: str) -> list[dict[str, str]]:
     """metrics.csv of a perceptron's training: no dropout and no batch norm, whose parts see a part of the batch each."""
-    environment = {name: value for name, value in os.environ.items() if name != "LOCAL_RANK"}
     done = capbench(
         "model=mlp_article",
         "view=characters",
@@ -52,7 +48,6 @@ def curves(folder: Path, *overrides: str) -> list[dict[str, str]]:
         "logger=none",
         f"hydra.run.dir={folder}",
         *overrides,
-        env=environment,
     )
     assert done.returncode == 0, done.stderr
     with (folder / "metrics.csv").open(newline="") as file:

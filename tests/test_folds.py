@@ -18,7 +18,7 @@ from capbench.errors import Mistake
 from capbench.models.knn import KNN
 from capbench.recognizer import Recognizer
 from capbench.runs import RunFolder
-from tests.conftest import composed, save_captchas
+from tests.conftest import RUN_FOLDER, composed, save_captchas
 from tests.test_resume import curve, metrics_of
 
 KNN_LEAVES_ONE_OUT = ("data=csv", "data/split=leave_one_out", "alphabet=auto", "model=knn", "model.k=1")
@@ -64,15 +64,7 @@ def test_no_image_is_read_by_who_has_seen_it_or_its_twin(
     assert "val/exact" not in result
     names = [line.split(",")[0] for line in (twins / "labels.csv").read_text().splitlines()[1:]]
     assert [row["filename"] for row in rows(folder)] == names
-    assert {path.name for path in folder.path.iterdir()} == {
-        "config.yaml",
-        "result.json",
-        "metrics.csv",
-        "predictions.csv",
-        "model.safetensors",
-        "checkpoints",
-        "pictures",
-    }
+    assert {path.name for path in folder.path.iterdir()} == RUN_FOLDER
     # What is left behind was trained on all of them.
     assert len(load_file(folder.weights)["samples"]) == 30
     code, out, _ = cli("evaluate", f"run={folder.path}", "data=csv", f"data.root={twins}", "part=all")

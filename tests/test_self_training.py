@@ -11,17 +11,14 @@ from capbench import experiment, self_training
 from capbench.errors import Mistake
 from capbench.ocr import labelling
 from capbench.runs import RunFolder
-from tests.conftest import composed, save_captchas
+from tests.conftest import composed, readable
 
 SMALL = ("trainer.progress=false", "trainer.limit_batches=2", "optim.epochs=1", "optim.batch_size=4", "logger=none")
 
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("rapidocr", reason="needs the engines: make test installs them")
-    folder = tmp_path_factory.mktemp("raw")
-    save_captchas(folder, 40, look=("style=strokes",))
-    return folder
+    return readable(tmp_path_factory.mktemp("raw"), 40)
 
 
 def settings(raw: Path, *overrides: str) -> dict[str, Any]:

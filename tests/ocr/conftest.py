@@ -5,16 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import save_captchas
+from tests.conftest import readable
 
 
 @pytest.fixture(scope="session")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 captchas of four digits in the style that engines read best, with their labels."""
-    pytest.importorskip("rapidocr", reason="needs the engines: make test installs them")
-    folder = tmp_path_factory.mktemp("raw")
-    save_captchas(folder, 24, look=("style=strokes",))
-    return folder
+    return readable(tmp_path_factory.mktemp("raw"), 24)
 
 
 def composed_label(*overrides: str) -> dict[str, Any]:
