@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --build-constraint constraints.txt
 
-.PHONY: run test test-slow lint system constraints clean
+.PHONY: run test test-slow lint seeds seeds-quick system constraints clean
 
 run: .venv/.run                ## set up and run the first experiment
 	$(BIN)/python -m capbench +experiment=quickstart
@@ -17,6 +17,12 @@ lint: .venv/.test              ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+seeds: .venv/.test             ## what the seed articles' systems reach; SETS=DIR holds the real sets
+	$(BIN)/python experiments/study.py experiments/seeds $(SETS)
+
+seeds-quick: .venv/.test       ## the same on a handful of rendered images
+	$(BIN)/python experiments/study.py experiments/seeds --quick
 
 system:                        ## what needs a system package (Debian, as root): tesseract's data
 	ls /usr/share/tesseract-ocr/*/tessdata/eng.traineddata || { apt-get update --quiet && apt-get install --quiet --yes tesseract-ocr-eng; }

@@ -1,0 +1,48 @@
+"""Studies: every cell of a plan is run, what stands is not run again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+PLANS = sorted((ROOT / "experiments").glob("*/plan.yaml"))
+
+
+def study(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "experiments" / "study.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=1500)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.parent.name)
+def test_a_quick_preset_runs_every_cell(plan: Path, tmp_path: Path) -> None:
+    pytest.importorskip("rapidocr", reason="needs the engines: make test installs them")
+    done = study(plan.parent, "--quick")
+    assert done.returncode == 0, done.stderr[-3000:]
+    cells = [cell["name"] for cell in yaml.safe_load(plan.read_text())["cells"]]
+    runs = tmp_path / "runs" / f"{plan.parent.name}-quick"
+    assert {path.parent.name for path in runs.glob("*/result.json")} == {f"{name}-1" for name in cells}
+    for name in cells:
+        assert f"`{name}-1`" in done.stdout
+
+    again = study(plan.parent, "--quick")
+    assert again.returncode == 0
+    assert "capbench" not in again.stdout
+
+
+def test_a_cell_that_fails_takes_no_other_along(tmp_path: Path) -> None:
+    cells = [
+        {"name": name, "about": {"what": name}, "run": ["--cfg", "job", setting]}
+        for name, setting in (("wrong", "optim.sped=1"), ("right", "optim.lr=1"))
+    ]
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump({"cells": cells}))
+    done = study(tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.count("capbench --cfg job") == 2
+    assert "failed: wrong-1 (exit code 2); what they said stands above" in done.stderr
