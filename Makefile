@@ -18,8 +18,9 @@ lint: .venv/.test              ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-system:                        ## what needs a system package (Debian, as root): tesseract's data
+system:                        ## what needs a system package (Debian, as root): tesseract's data, a browser for the tests
 	ls /usr/share/tesseract-ocr/*/tessdata/eng.traineddata || { apt-get update --quiet && apt-get install --quiet --yes tesseract-ocr-eng; }
+	command -v chromium || { apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends chromium; }
 
 constraints: .venv/.test       ## pin what is installed now
 	{ head -n 1 constraints.txt; $(BIN)/uv pip freeze --python $(BIN)/python --exclude-editable | grep -v -E '^(pip|setuptools)='; } > constraints.new

@@ -47,7 +47,9 @@ def reliability(right: Sequence[bool], confidences: Sequence[float]) -> list[tup
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     counts = np.bincount(bins)
     sums = np.bincount(bins, confidence), np.bincount(bins, truth)
-    return [(int(counts[b]), float(sums[0][b] / counts[b]), float(sums[1][b] / counts[b])) for b in np.flatnonzero(counts)]
+    return [
+        (int(counts[b]), float(sums[0][b] / counts[b]), float(sums[1][b] / counts[b])) for b in np.flatnonzero(counts)
+    ]
 
 
 def of_readings(texts: Sequence[str], answers: Sequence[str], confidences: Sequence[float]) -> dict[str, float]:

@@ -55,9 +55,7 @@ class Comparison:
         )
 
 
-def compare(
-    root: Path, where: Mapping[str, Any] | None, by: str, group: str | list[str] | None
-) -> Comparison:
+def compare(root: Path, where: Mapping[str, Any] | None, by: str, group: str | list[str] | None) -> Comparison:
     found, left_out = folders.read(root)
     if not found:
         reason = f" ({left_out[0].name} {left_out[0].reason})" if left_out else ""

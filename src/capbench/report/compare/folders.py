@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import yaml
 
@@ -66,11 +65,11 @@ def read(root: Path) -> tuple[list[Run], list[LeftOut]]:
     runs: list[Run] = []
     left_out: list[LeftOut] = []
     for path in _candidates(root):
-        name = path.relative_to(root).as_posix() if path != root else path.absolute().name
+        name = shown(path.relative_to(root).as_posix() if path != root else path.absolute().name)
         try:
             runs.append(_read_run(RunFolder(path), name))
         except (Mistake, OSError) as error:
-            left_out.append(LeftOut(name, str(error)))
+            left_out.append(LeftOut(name, shown(error)))
     return runs, left_out
 
 
@@ -130,7 +129,7 @@ def settings_of(text: str) -> Settings:
     return settings
 
 
-@lru_cache(maxsize=None)
+@cache
 def _section(text: str) -> tuple[tuple[str, Any], ...]:
     try:
         parsed = yaml.load(text, Loader)
@@ -164,11 +163,12 @@ def _flat(node: Any, at: str) -> Iterator[tuple[str, Any]]:
 
 
 def shown(value: Any) -> str:
-    """A setting as it is written on the command line."""
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """A setting as it is written on the command line; what a screen or a file cannot show is replaced."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    text = str(value)
+    return text if text.isprintable() else "".join(symbol if symbol.isprintable() else "�" for symbol in text)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import permutations
+from typing import Any
 
 import cv2
 import numpy as np
@@ -62,7 +63,7 @@ def schema(*, data: Source) -> None:
 
 
 def _source(run: Run) -> Source:
-    settings = {"data": run.folder.settings().get("data")}
+    settings: dict[str, Any] = {"data": run.folder.settings().get("data")}
     check(settings, schema)
     source: Source = build(settings["data"])
     return source.only("test") if isinstance(source, Synthetic) else source

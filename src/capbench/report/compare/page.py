@@ -79,7 +79,7 @@ def data(comparison: Comparison) -> dict[str, Any]:
         "rows": [_row(row, place) for row in comparison.rows],
         "names": [run.name for run in runs],
         "seeds": [shown(run.settings.get("seed")) for run in runs],
-        "intervals": [run.result.get("test/exact_ci") for run in runs],
+        "intervals": [_interval(run.result.get("test/exact_ci")) for run in runs],
         "measures": {
             **{key: [_short(run.number(key)) for run in runs] for key in dict.fromkeys((*MEASURES, comparison.by))},
             "labelled": [_short(learning.labelled(run)) for run in runs],
@@ -105,7 +105,7 @@ def _row(row: Row, place: dict[int, int]) -> dict[str, Any]:
         "runs": [place[id(run)] for run in row.runs],
         "mean": _short(row.mean),
         "spread": _short(row.spread),
-        "interval": row.interval and [*map(_short, row.interval)],
+        "interval": _interval(row.interval),
     }
 
 
@@ -131,6 +131,14 @@ def _curve(run: Run) -> dict[str, list[float | None]] | None:
 
 def _evenly(count: int) -> Sequence[int]:
     return range(count) if count <= MOST_EPOCHS else np.linspace(0, count - 1, MOST_EPOCHS).round().astype(int).tolist()
+
+
+def _interval(ends: Any) -> list[float | None] | None:
+    try:
+        low, high = map(float, ends)
+    except (TypeError, ValueError):
+        return None
+    return [_short(low), _short(high)]
 
 
 def _learning(curve: learning.LearningCurve, place: dict[int, int]) -> dict[str, Any]:

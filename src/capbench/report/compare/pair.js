@@ -112,7 +112,7 @@ function showRepeat(first, second) {
   const facts = Object.entries(data.facts);
   const code = text => element("code", {}, text);
   at("repeat").replaceChildren(table([
-    { name: "", cell: ([key]) => key },
+    { name: "what", cell: ([key]) => key },
     { name: "A", cell: ([, column]) => code(cellOf(column, first)) },
     { name: "B", cell: ([, column]) => code(cellOf(column, second)) },
   ], [["run", { values: data.names, of: runs }], ...facts]));

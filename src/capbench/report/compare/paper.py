@@ -19,7 +19,7 @@ def write_csv(path: Path, comparison: Comparison) -> None:
     """Its place and folder, the settings that differ, every number, and what is needed to repeat it."""
     runs = comparison.runs
     numbers = list(dict.fromkeys(key for run in runs for key in run.result if run.number(key) is not None))
-    numbers = [key for key in numbers if key != "seed"]
+    numbers = [key for key in numbers if key != "seed" and key.isprintable()]
     settings = ranking.differing(runs)
     with replacing(path) as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -32,7 +32,7 @@ def write_csv(path: Path, comparison: Comparison) -> None:
                         run.name,
                         *(shown(run.settings[key]) if key in run.settings else "" for key in settings),
                         *("" if run.number(key) is None else run.number(key) for key in numbers),
-                        *(run.result.get(key, "") for key in REPEATING),
+                        *(shown(run.result.get(key)) for key in REPEATING),
                     ]
                 )
 

@@ -34,7 +34,8 @@ def of(run: Run) -> Readings | None:
             return None
         names, texts, answers, confidences = zip(*rows, strict=True)
         right = np.fromiter(map(str.__eq__, texts, answers), dtype=bool, count=len(texts))
-        return Readings(names, texts, answers, np.array(confidences, dtype=float), right)
+        sure = np.array(confidences, dtype=float)
+        return Readings(names, texts, answers, sure, right) if ((sure >= 0) & (sure <= 1)).all() else None
     except (OSError, ValueError, csv.Error):
         return None
 
