@@ -60,10 +60,12 @@ def of_readings(texts: Sequence[str], answers: Sequence[str], confidences: Seque
 
 def confusions(texts: Sequence[str], answers: Sequence[str]) -> Counter[tuple[str, str]]:
     """How often each symbol was read as each, right ones included; "" where one was left out or put in."""
-    pairs: Counter[tuple[str, str]] = Counter()
-    for text, answer in zip(texts, answers, strict=True):
+    both = list(zip(texts, answers, strict=True))
+    equal = [pair for pair in both if len(pair[0]) == len(pair[1])]
+    # Counted in one go: text by text it takes ten times as long.
+    pairs = Counter(zip("".join(text for text, _ in equal), "".join(answer for _, answer in equal), strict=True))
+    for text, answer in both:
         if len(text) == len(answer):
-            pairs.update(zip(text, answer, strict=True))
             continue
         for step in Levenshtein.opcodes(text, answer):
             true, read = text[step.src_start : step.src_end], answer[step.dest_start : step.dest_end]

@@ -34,7 +34,7 @@ def of(run: Run) -> Readings | None:
             return None
         names, texts, answers, confidences = zip(*rows, strict=True)
         right = np.fromiter(map(str.__eq__, texts, answers), dtype=bool, count=len(texts))
-        sure = np.array(confidences, dtype=float)
+        sure = np.fromiter(map(float, confidences), dtype=float, count=len(confidences))
         return Readings(names, texts, answers, sure, right) if ((sure >= 0) & (sure <= 1)).all() else None
     except (OSError, ValueError, csv.Error):
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -75,6 +76,7 @@ def _share(odds: float) -> float:
     return 0.5 * (1 + math.tanh(odds / 2))
 
 
+@lru_cache
 def student(freedom: int) -> float:
     """The 97.5 % point of Student's t: found by halving, on an integral by Simpson's rule."""
     scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
