@@ -23,7 +23,7 @@ COMMANDS = [
 ]
 OURS = [shlex.split(command)[3:] for command in COMMANDS if command.startswith("python -m capbench")]
 
-SMALLER = {"render": ["count=40"], "evaluate": [], "label": [], "bench": ["rounds=1"]}
+SMALLER = {"render": ["count=40"], "evaluate": [], "compare": [], "label": [], "bench": ["rounds=1"]}
 
 
 def test_the_two_commands_stand_at_the_top() -> None:
@@ -48,8 +48,8 @@ def test_a_command_of_the_readme(
         pytest.skip("starts several processes: test_ddp.py runs it")
     arguments = [argument.replace("DIR", str(labelled)) for argument in arguments]
     if any("RUN" in argument for argument in arguments):
-        run = str(train("debug=fast", "trainer.progress=false").path)
-        arguments = [argument.replace("RUN", run) for argument in arguments]
+        run = train("debug=fast", "trainer.progress=false").path
+        arguments = [a.replace("RUNS", str(run.parent)).replace("RUN", str(run)) for a in arguments]
     if arguments[0] in SMALLER:
         arguments = [*arguments, *SMALLER[arguments[0]]]
         arguments += ["data.split.test=16"] if "data.renderer=captcha" in arguments else []

@@ -37,10 +37,19 @@ def scores(texts: Sequence[str], answers: Sequence[str]) -> dict[str, float]:
 
 def calibration(right: Sequence[bool], confidences: Sequence[float]) -> dict[str, float]:
     """The mean confidence of whole texts, and how far it is from the truth (expected calibration error)."""
+    error = sum(count * abs(confidence - share) for count, confidence, share in reliability(right, confidences))
+    return {"confidence": float(np.mean(confidences)), "ece": float(error / len(confidences))}
+
+
+def reliability(right: Sequence[bool], confidences: Sequence[float]) -> list[tuple[int, float, float]]:
+    """Of the texts in each bin of confidence that has any: their number, mean confidence, and the share that is right."""
     confidence, truth = np.asarray(confidences, dtype=float), np.asarray(right, dtype=float)
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    error = sum(abs((confidence[bins == b] - truth[bins == b]).sum()) for b in np.unique(bins))
-    return {"confidence": float(confidence.mean()), "ece": float(error / len(confidence))}
+    counts = np.bincount(bins)
+    sums = np.bincount(bins, confidence), np.bincount(bins, truth)
+    return [
+        (int(counts[b]), float(sums[0][b] / counts[b]), float(sums[1][b] / counts[b])) for b in np.flatnonzero(counts)
+    ]
 
 
 def of_readings(texts: Sequence[str], answers: Sequence[str], confidences: Sequence[float]) -> dict[str, float]:
@@ -51,10 +60,12 @@ def of_readings(texts: Sequence[str], answers: Sequence[str], confidences: Seque
 
 def confusions(texts: Sequence[str], answers: Sequence[str]) -> Counter[tuple[str, str]]:
     """How often each symbol was read as each, right ones included; "" where one was left out or put in."""
-    pairs: Counter[tuple[str, str]] = Counter()
-    for text, answer in zip(texts, answers, strict=True):
+    both = list(zip(texts, answers, strict=True))
+    equal = [pair for pair in both if len(pair[0]) == len(pair[1])]
+    # Counted in one go: text by text it takes ten times as long.
+    pairs = Counter(zip("".join(text for text, _ in equal), "".join(answer for _, answer in equal), strict=True))
+    for text, answer in both:
         if len(text) == len(answer):
-            pairs.update(zip(text, answer, strict=True))
             continue
         for step in Levenshtein.opcodes(text, answer):
             true, read = text[step.src_start : step.src_end], answer[step.dest_start : step.dest_end]
@@ -68,7 +79,7 @@ def most_confused(pairs: Counter[tuple[str, str]], most: int = 10) -> list[tuple
     return sorted(wrong, key=lambda row: (-row[2], row[0], row[1]))[:most]
 
 
-def wilson(right: int, count: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson(right: float, count: float, z: float = 1.959964) -> tuple[float, float]:
     """The 95 % interval of a share, by Wilson's score."""
     share = right / count
     centre = share + z * z / (2 * count)

@@ -1,4 +1,4 @@
-"""What a run's folder holds, and how it is written."""
+"""What a run's folder holds, and how it is written. Reading one back needs no torch, so it is imported late."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
 import yaml
-from safetensors.torch import save
 
 from capbench.errors import Mistake
 from capbench.files import replacing
+
+if TYPE_CHECKING:
+    import torch
 
 RECORDED = ("capbench", "torch", "pytorch-lightning", "timm", "captcha", "albumentations", "numpy", "pillow")
 
@@ -118,6 +119,8 @@ class RunFolder:
         return [Prediction(row["filename"], row["text"], row["answer"], float(row["confidence"])) for row in rows]
 
     def write_weights(self, state: Mapping[str, torch.Tensor]) -> None:
+        from safetensors.torch import save
+
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
         with replacing(self.weights, "wb") as file:
             file.write(save(tensors))
@@ -125,6 +128,8 @@ class RunFolder:
 
 def provenance() -> dict[str, Any]:
     """What else decides a run's numbers: versions, the code's revision, the machine, the command."""
+    import torch
+
     versions = {f"version/{package}": _version(package) for package in RECORDED}
     return {
         **versions,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Mapping
 from pathlib import Path
-
-import cv2
 
 from capbench import images
 from capbench.data.files import Files
 from capbench.data.views import pick
 from capbench.files import replacing
 from capbench.ocr.agreement import Decision
+from capbench.report.embedded import data_uri
 from capbench.text import Reading
 
 MOST = 500  # images on a page
@@ -68,14 +66,12 @@ def page(
 
 def _row(files: Files, name: str, decision: Decision, readings: Mapping[str, Reading]) -> str:
     picture = pick(images.decode(files.read(name)), "colour")
-    _, content = cv2.imencode(".png", picture[:, :, ::-1])
-    source = f"data:image/png;base64,{base64.b64encode(content.tobytes()).decode()}"
     told = ", ".join(
         f"{engine} {reading.text or '∅'} ({reading.confidence:.2f})" for engine, reading in readings.items()
     )
     known = html.escape(name, quote=True)
     return (
-        f'<tr><td><img src="{source}" alt="{known}"></td>'
+        f'<tr><td><img src="{data_uri(picture)}" alt="{known}"></td>'
         f'<td><input name="{known}" aria-label="text of {known}" autocomplete="off" spellcheck="false"></td>'
         f"<td>{html.escape(told)}<small>{known}: {html.escape(decision.reason)}</small></td></tr>\n"
     )

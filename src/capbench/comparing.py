@@ -1,0 +1,36 @@
+"""Compare runs: which recogniser reads better, by how much, how surely, and at what cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from capbench.report.compare import page, paper, screen
+from capbench.report.compare.comparison import compare
+from capbench.settings import check
+
+
+def schema(
+    *,
+    runs: str,
+    where: dict[str, Any] | None,
+    by: str,
+    group: str | list[str] | None,
+    out: str | None,
+) -> None:
+    """The settings of the verb, by name and type; the check reads this signature."""
+
+
+def show(settings: dict[str, Any]) -> None:
+    """Tell the comparison as a table, and write it down."""
+    check(settings, schema)
+    comparison = compare(Path(settings["runs"]), settings["where"], settings["by"], settings["group"])
+    print(screen.table(comparison), flush=True)
+    if settings["out"] is None:
+        return
+    out = Path(settings["out"])
+    out.mkdir(parents=True, exist_ok=True)
+    paper.write_csv(out / "runs.csv", comparison)
+    paper.write_markdown(out / "report.md", comparison)
+    page.write(out / "index.html", comparison)
+    print(f"\npage: {out / 'index.html'}; for a paper: report.md and runs.csv beside it")

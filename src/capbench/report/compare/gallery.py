@@ -1,0 +1,76 @@
+"""Pictures of captchas that one run reads and another does not, as many as a page can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import permutations
+from typing import Any
+
+import cv2
+import numpy as np
+
+from capbench.data.sources import Source, Synthetic
+from capbench.data.views import pick
+from capbench.errors import Mistake
+from capbench.images import BadImage
+from capbench.report.compare.folders import Run
+from capbench.report.embedded import data_uri
+from capbench.settings import build, check
+
+FOR_EACH_PAIR = 8
+MOST = 300
+WIDEST = 320  # pixels
+
+
+def disputed(rights: Sequence[np.ndarray]) -> list[int]:
+    """Places of images that one run reads and another does not: some for each two runs in turn, few for all of them.
+
+    `rights`, each bool [image], say what each of some runs read of the same images.
+    """
+    wanted: dict[int, None] = {}
+    for first, second in permutations(rights, 2):
+        places = np.flatnonzero(first & ~second).tolist()
+        known = sum(place in wanted for place in places)
+        for place in [place for place in places if place not in wanted][: max(0, FOR_EACH_PAIR - known)]:
+            wanted[place] = None
+    return list(wanted)[:MOST]
+
+
+def draw(run: Run, texts: Mapping[str, str]) -> dict[str, str]:
+    """Pictures of the run's test images with these names, from its source: rendered ones are drawn again.
+
+    Those that are no longer there, or have another text by now, are left out.
+    """
+    try:
+        source = _source(run)
+        places = {sample.name: (number, sample.text) for number, sample in enumerate(source.samples)}
+    except Mistake:
+        return {}
+    pictures = {}
+    for name, text in texts.items():
+        number, now = places.get(name, (-1, ""))
+        if number < 0 or now.casefold() != text.casefold():
+            continue
+        try:
+            pictures[name] = data_uri(_small(pick(source.image(number), "colour")), "webp")
+        except BadImage:
+            continue
+    return pictures
+
+
+def schema(*, data: Source) -> None:
+    """What of a run's settings is built here; the check reads this signature."""
+
+
+def _source(run: Run) -> Source:
+    settings: dict[str, Any] = {"data": run.folder.settings().get("data")}
+    check(settings, schema)
+    source: Source = build(settings["data"])
+    return source.only("test") if isinstance(source, Synthetic) else source
+
+
+def _small(picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape[:2]
+    if width <= WIDEST:
+        return picture
+    return cv2.resize(picture, (WIDEST, max(1, height * WIDEST // width)), interpolation=cv2.INTER_AREA)

@@ -1,0 +1,161 @@
+"""A comparison as a page: one file that needs no network and lets nothing in its data run.
+
+What comes from the runs stands in the page as data alone; the page's own script sets it as text.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capbench.files import replacing
+from capbench.report.compare import exams, learning, ranking
+from capbench.report.compare.comparison import Comparison
+from capbench.report.compare.folders import Run, shown
+from capbench.report.compare.ranking import Row
+
+HERE = Path(__file__).parent
+SCRIPTS = ("elements.js", "charts.js", "tables.js", "pair.js", "page.js")
+MEASURES = (
+    "test/exact", "test/exact_nocase", "test/char", "test/cer", "test/ece", "test/images", "val/exact", "train/exact",
+    "train/seconds", "train/images_per_second", "params", "best/epoch",
+)  # fmt: skip
+CURVES = ("val/exact", "val/loss", "train/exact", "train/loss")
+STEPS = ("epoch", "images", "seconds")
+MOST_EPOCHS = 60  # of a run's curve; of longer ones, as many evenly spaced
+
+
+def write(path: Path, comparison: Comparison) -> None:
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    script = "".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    parts = {
+        "POLICY": f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "base-uri 'none'; form-action 'none'",
+        "STYLE": style,
+        "SCRIPT": script,
+        "DATA": _harmless(data(comparison)),
+    }
+    page = (HERE / "page.html").read_text(encoding="utf-8")
+    head, *rest = page.split("{{")
+    with replacing(path) as file:
+        file.write(head)
+        for piece in rest:
+            name, _, text = piece.partition("}}")
+            file.write(parts[name] + text)
+
+
+def _hash(content: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+def _harmless(content: Any) -> str:
+    """JSON in which nothing can end the element that it stands in."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=str, allow_nan=False)
+    return text.replace("<", "\\u003c").encode(errors="replace").decode()
+
+
+def data(comparison: Comparison) -> dict[str, Any]:
+    """Everything that the page shows; runs by rank, and columns of them as lists."""
+    runs = comparison.runs
+    exam, judged = exams.judge(comparison.rows)
+    place = {id(run): number for number, run in enumerate(runs)}
+    facts = [key for key in _keys(run.result for run in runs) if key.startswith(("version/", "data/"))]
+    return {
+        "folder": comparison.folder,
+        "by": comparison.by,
+        "less": ranking.less_is_better(comparison.by),
+        "summary": comparison.summary,
+        "verdict": comparison.verdict,
+        "version": version("capbench"),
+        "keys": comparison.keys,
+        "rows": [_row(row, place) for row in comparison.rows],
+        "names": [run.name for run in runs],
+        "seeds": [shown(run.settings.get("seed")) for run in runs],
+        "intervals": [_interval(run.result.get("test/exact_ci")) for run in runs],
+        "measures": {
+            **{key: [_short(run.number(key)) for run in runs] for key in dict.fromkeys((*MEASURES, comparison.by))},
+            "labelled": [_short(learning.labelled(run)) for run in runs],
+        },
+        "settings": {key: _column(run.settings.get(key) for run in runs) for key in ranking.differing(runs)},
+        "facts": {key: _column(run.result.get(key) for run in runs) for key in ("command", "git", "machine", *facts)},
+        "curves": [_curve(run) for run in runs],
+        "exams": exam,
+        "judged": judged,
+        "learning_keys": learning.keys_of(comparison.keys),
+        "learning": [_learning(curve, place) for curve in learning.curves(runs, comparison.keys)],
+        "left_out": comparison.left_out,
+    }
+
+
+def _keys(results: Iterable[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(key for result in results for key in result))
+
+
+def _row(row: Row, place: dict[int, int]) -> dict[str, Any]:
+    return {
+        "values": row.values,
+        "runs": [place[id(run)] for run in row.runs],
+        "mean": _short(row.mean),
+        "spread": _short(row.spread),
+        "interval": _interval(row.interval),
+    }
+
+
+def _column(values: Iterable[Any]) -> dict[str, list[Any]]:
+    """A column in which few values come often: each once, and which of them each run has."""
+    known: dict[str, int] = {}
+    which = [known.setdefault("" if value is None else shown(value), len(known)) for value in values]
+    return {"values": list(known), "of": which}
+
+
+def _curve(run: Run) -> dict[str, list[float | None]] | None:
+    """Some columns of metrics.csv; None where it cannot be read."""
+    try:
+        with run.folder.metrics.open(newline="", encoding="utf-8") as file:
+            heading, *rows = csv.reader(file)
+        rows = [rows[place] for place in _evenly(len(rows))]
+        columns = dict(zip(heading, zip(*rows, strict=True), strict=True))
+        wanted = [key for key in (*STEPS, *CURVES) if key in columns]
+        return {key: [_short(float(cell)) if cell else None for cell in columns[key]] for key in wanted}
+    except (OSError, ValueError, csv.Error):
+        return None
+
+
+def _evenly(count: int) -> Sequence[int]:
+    return range(count) if count <= MOST_EPOCHS else np.linspace(0, count - 1, MOST_EPOCHS).round().astype(int).tolist()
+
+
+def _interval(ends: Any) -> list[float | None] | None:
+    try:
+        low, high = map(float, ends)
+    except (TypeError, ValueError):
+        return None
+    return [_short(low), _short(high)]
+
+
+def _learning(curve: learning.LearningCurve, place: dict[int, int]) -> dict[str, Any]:
+    growth, most = curve.growth, curve.most
+    least = min(map(learning.labelled, curve.runs))
+    grid = np.geomspace(least, learning.FURTHER * most, 40).tolist()
+    return {
+        "values": curve.values,
+        "runs": [place[id(run)] for run in curve.runs],
+        "most": most,
+        "line": [[_short(number) for number in (images, *growth.at(images))] for images in grid],
+        "needed": [[target, _short(growth.needed(target))] for target in learning.TARGETS],
+    }
+
+
+def _short(value: float | None) -> float | None:
+    """Five digits are more than can be seen."""
+    if value is None or not np.isfinite(value):
+        return None
+    return int(value) if value == int(value) else float(f"{value:.5g}")

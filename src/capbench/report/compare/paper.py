@@ -1,0 +1,63 @@
+"""A comparison for a paper or a pull request: a table of rows in Markdown, and every run as a row of a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+from capbench.files import replacing
+from capbench.report.compare import ranking
+from capbench.report.compare.comparison import Comparison
+from capbench.report.compare.folders import shown
+from capbench.report.compare.screen import count, measured
+
+REPEATING = ("data/hash", "git", "version/capbench", "version/torch", "command")
+
+
+def write_csv(path: Path, comparison: Comparison) -> None:
+    """Its place and folder, the settings that differ, every number, and what is needed to repeat it."""
+    runs = comparison.runs
+    numbers = list(dict.fromkeys(key for run in runs for key in run.result if run.number(key) is not None))
+    numbers = [key for key in numbers if key != "seed" and key.isprintable()]
+    settings = ranking.differing(runs)
+    with replacing(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["rank", "run", *settings, *numbers, *REPEATING])
+        for rank, row in enumerate(comparison.rows, 1):
+            for run in row.runs:
+                writer.writerow(
+                    [
+                        rank,
+                        run.name,
+                        *(shown(run.settings[key]) if key in run.settings else "" for key in settings),
+                        *("" if run.number(key) is None else run.number(key) for key in numbers),
+                        *(shown(run.result.get(key)) for key in REPEATING),
+                    ]
+                )
+
+
+def write_markdown(path: Path, comparison: Comparison) -> None:
+    by = comparison.by
+    lines = [
+        _line(["", *comparison.keys, by, "95 % interval", "runs", "parameters", "training, s"]),
+        _line(["--:", *("---" for _ in comparison.keys), "--:", "---", "--:", "--:", "--:"], raw=True),
+    ]
+    for rank, row in enumerate(comparison.rows, 1):
+        interval = f"{row.interval[0]:.4f} to {row.interval[1]:.4f}" if row.interval else ""
+        costs = [count(row.average("params")), count(row.average("train/seconds"))]
+        lines.append(_line([str(rank), *row.values, measured(row, by), interval, str(len(row.runs)), *costs]))
+    lines += ["", comparison.verdict] if comparison.verdict else []
+    lines += ["", f"{comparison.summary}; ± is the standard deviation over seeds."]
+    lines += ["", *(f"- left out: {_plain(name)} {_plain(reason)}" for name, reason in comparison.left_out)]
+    with replacing(path) as file:
+        file.write("\n".join(lines).rstrip() + "\n")
+
+
+def _line(cells: list[str], *, raw: bool = False) -> str:
+    return f"| {' | '.join(cells if raw else map(_plain, cells))} |"
+
+
+def _plain(text: str) -> str:
+    """Names and values as they are: nothing in them is markup."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~$&])", r"\\\1", " ".join(text.split()))

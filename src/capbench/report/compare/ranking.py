@@ -1,0 +1,125 @@
+"""Runs in rows, seeds gathered, best first; told apart by the settings that differ."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from capbench.errors import Mistake, nearest
+from capbench.metrics import wilson
+from capbench.report.compare.folders import Run, shown
+from capbench.report.compare.statistics import spread
+
+SEEDS = ("seed", "data.seed")
+BOOKKEEPING = ("name", "group", "tags", "cache", "logger", "trainer.progress")  # changes no number
+LESS_IS_BETTER = ("loss", "cer", "ece", "seconds", "params")
+SHARES_OF = {"test/exact": "test/images", "test/exact_nocase": "test/images", "val/exact": "data/val"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Runs that differ in nothing but their seeds, or in nothing that was asked for."""
+
+    values: tuple[str, ...]
+    """of the settings that tell the rows apart, in their order"""
+    runs: list[Run]
+    mean: float | None
+    spread: float | None
+    interval: tuple[float, float] | None
+    """95 %, of a share: of the mean, on as many images as one run has"""
+
+    def average(self, key: str) -> float | None:
+        return average(self.runs, key)
+
+
+def average(runs: Iterable[Run], key: str) -> float | None:
+    """The mean of what was measured."""
+    known = [value for run in runs if (value := run.number(key)) is not None]
+    return fmean(known) if known else None
+
+
+def chosen(runs: Sequence[Run], where: Mapping[str, Any] | None) -> list[Run]:
+    """The runs whose settings are as wanted: a value, or one of a list."""
+    if not where:
+        return list(runs)
+    _check_keys(runs, where, "where")
+    wanted = {
+        key: {shown(value).lower() for value in (values if isinstance(values, list) else [values])}
+        for key, values in where.items()
+    }
+    found = [run for run in runs if all(shown(run.value(key)).lower() in wanted[key] for key in wanted)]
+    if not found:
+        key = next(iter(where))
+        there = sorted({shown(run.value(key)) for run in runs})[:12]
+        raise Mistake(f"where: fits none of {len(runs)} runs; {key} is {', '.join(there)}")
+    return found
+
+
+def keys(runs: Sequence[Run], group: str | list[str] | None) -> list[str]:
+    """What tells rows apart: the settings asked for, or all that differ and are no seeds."""
+    if group is None:
+        return [
+            key
+            for key in differing(runs)
+            if key not in SEEDS and not any(key == name or key.startswith(f"{name}.") for name in BOOKKEEPING)
+        ]
+    wanted = [group] if isinstance(group, str) else group
+    _check_keys(runs, wanted, "group")
+    return wanted
+
+
+def differing(runs: Sequence[Run]) -> list[str]:
+    """The settings that have several values; those of a part (model.k) among runs with the same part (model)."""
+    known = list(dict.fromkeys(key for run in runs for key in run.settings))
+    parts = {key: _part_of(key, set(known)) for key in known}
+    seen: dict[tuple[str, Any], set[Any]] = defaultdict(set)
+    for run in runs:
+        for key, value in run.settings.items():
+            seen[key, run.settings.get(parts[key])].add(value)
+    several = {key for (key, _), values in seen.items() if len(values) > 1}
+    return [key for key in known if key in several]
+
+
+def _part_of(key: str, known: set[str]) -> str:
+    while "." in key:
+        key = key.rpartition(".")[0]
+        if key in known:
+            return key
+    return ""
+
+
+def rows(runs: Sequence[Run], keys: Sequence[str], by: str) -> list[Row]:
+    """Best first; what has not got the number to rank by comes last."""
+    numbers = {key for run in runs for key in run.result if run.number(key) is not None}
+    if by not in numbers:
+        raise Mistake(f"by: {by} is no number that these runs have; {nearest(by, numbers)}")
+    gathered: dict[tuple[str, ...], list[Run]] = defaultdict(list)
+    for run in runs:
+        gathered[tuple(shown(run.value(key)) for key in keys)].append(run)
+    made = [_row(values, members, by) for values, members in gathered.items()]
+    sign = 1 if less_is_better(by) else -1
+    return sorted(made, key=lambda row: (row.mean is None, sign * (row.mean or 0), row.runs[0].name))
+
+
+def less_is_better(by: str) -> bool:
+    return by.rpartition("/")[2] in LESS_IS_BETTER
+
+
+def _row(values: tuple[str, ...], runs: list[Run], by: str) -> Row:
+    measured = [value for run in runs if (value := run.number(by)) is not None]
+    if not measured:
+        return Row(values, runs, None, None, None)
+    mean = fmean(measured)
+    images = [count for run in runs if (count := run.number(SHARES_OF.get(by, "")))]
+    interval = wilson(mean * min(images), min(images)) if images else None
+    return Row(values, runs, mean, spread(measured), interval)
+
+
+def _check_keys(runs: Sequence[Run], wanted: Iterable[str], at: str) -> None:
+    known = {key for run in runs for key in (*run.settings, *run.result)}
+    for key in wanted:
+        if key not in known:
+            raise Mistake(f"{at}: {key} is no setting that these runs have; {nearest(key, known)}")

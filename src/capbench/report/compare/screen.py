@@ -1,0 +1,60 @@
+"""A comparison on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from capbench.report.compare.comparison import Comparison
+from capbench.report.compare.ranking import SHARES_OF, Row
+
+MOST_ROWS = 40
+WIDEST = 28  # characters of a setting's value
+
+
+def table(comparison: Comparison) -> str:
+    """Ranked rows, the verdict on the first two, and what was left out."""
+    shown = comparison.rows[:MOST_ROWS]
+    heading = ["", *comparison.keys, comparison.by, "95 %", "runs", "parameters", "seconds"]
+    cells = [heading, *(_cells(number, row, comparison.by) for number, row in enumerate(shown, 1))]
+    lines = ["", *_aligned(cells)]
+    hidden = len(comparison.rows) - len(shown)
+    lines += [f"… and {hidden:,} rows more"] if hidden else []
+    lines += ["", comparison.summary]
+    lines += [comparison.verdict] if comparison.verdict else []
+    for name, reason in comparison.left_out[:5]:
+        lines.append(f"left out: {name} {reason}")
+    more = len(comparison.left_out) - 5
+    return "\n".join([*lines, *([f"left out: {more:,} more"] if more > 0 else [])])
+
+
+def _cells(rank: int, row: Row, by: str) -> list[str]:
+    values = [value if len(value) <= WIDEST else value[: WIDEST - 1] + "…" for value in row.values]
+    interval = f"{row.interval[0]:.4f} to {row.interval[1]:.4f}" if row.interval else ""
+    costs = [count(row.average("params")), count(row.average("train/seconds"))]
+    return [str(rank), *values, measured(row, by), interval, str(len(row.runs)), *costs]
+
+
+def measured(row: Row, by: str) -> str:
+    """The mean, and the spread over seeds where there are several."""
+    if row.mean is None:
+        return "–"
+    kind = ".4f" if by in SHARES_OF or abs(row.mean) <= 1 else ",.6g"
+    return format(row.mean, kind) + (f" ± {format(row.spread, kind)}" if row.spread is not None else "")
+
+
+def count(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Settings to the left, numbers to the right."""
+    columns = len(cells[0])
+    widths = [max(len(row[column]) for row in cells) for column in range(columns)]
+    left = range(1, columns - 5)
+    return [
+        "  ".join(
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]

@@ -1,0 +1,96 @@
+"""The statistics of a comparison: spread over seeds, a paired test, and what more labelled images would give."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+
+def spread(values: Sequence[float]) -> float | None:
+    """The standard deviation that the sample tells of; None of a single value."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def mcnemar(first_only: int, second_only: int) -> float:
+    """How likely two equally good readers differ at least so much: McNemar's exact test, two-sided."""
+    count, least = first_only + second_only, min(first_only, second_only)
+    ways, tail = 1, 1
+    for chosen in range(least):
+        ways = ways * (count - chosen) // (chosen + 1)
+        tail += ways
+    return min(1.0, 2 * tail / (1 << count))
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Accuracy against labelled images: the log-odds of reading a text as a line over the log of their number.
+
+    Odds that grow as a power of the images give an S near the start and a power law of mistakes at the end.
+    """
+
+    slope: float
+    offset: float
+    scatter: float
+    """standard deviation of a run's log-odds around the line"""
+    runs: int
+    centre: float
+    width: float
+    """sum of squares of the log numbers around their mean, the centre"""
+
+    @classmethod
+    def of(cls, images: Sequence[float], accuracies: Sequence[float], tested: Sequence[int]) -> Growth | None:
+        """None where fewer than three different numbers of images leave nothing to judge the line by."""
+        if len(set(images)) < 3:
+            return None
+        x = np.log(np.asarray(images, dtype=float))
+        count = np.asarray(tested, dtype=float)
+        right = np.asarray(accuracies, dtype=float) * count
+        y = np.log((right + 0.5) / (count - right + 0.5))  # finite where all or none are read
+        centre, width = float(x.mean()), float(((x - x.mean()) ** 2).sum())
+        slope = float(((x - centre) * y).sum() / width)
+        offset = float(y.mean()) - slope * centre
+        rest = y - (offset + slope * x)
+        return cls(slope, offset, math.sqrt(float((rest**2).sum()) / (len(x) - 2)), len(x), centre, width)
+
+    def at(self, images: float) -> tuple[float, float, float]:
+        """The accuracy to expect, and the 95 % interval of one more run's."""
+        x = math.log(images)
+        middle = self.offset + self.slope * x
+        error = self.scatter * math.sqrt(1 + 1 / self.runs + (x - self.centre) ** 2 / self.width)
+        reach = student(self.runs - 2) * error
+        return _share(middle), _share(middle - reach), _share(middle + reach)
+
+    def needed(self, accuracy: float) -> float | None:
+        """Labelled images for this accuracy; None where more images are not seen to help, or the number is absurd."""
+        if self.slope <= 0:
+            return None
+        power = (math.log(accuracy / (1 - accuracy)) - self.offset) / self.slope
+        return math.exp(power) if power < math.log(1e9) else None
+
+
+def _share(odds: float) -> float:
+    return 0.5 * (1 + math.tanh(odds / 2))
+
+
+@lru_cache
+def student(freedom: int) -> float:
+    """The 97.5 % point of Student's t: found by halving, on an integral by Simpson's rule."""
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
+
+    def below(t: float) -> float:
+        # With t = sqrt(freedom) tan(angle) the density is a power of a cosine, smooth on a short interval.
+        angles = np.linspace(0, math.atan(t / math.sqrt(freedom)), 401)
+        heights = np.cos(angles) ** (freedom - 1) * math.sqrt(freedom)
+        weights = np.ones(401)
+        weights[1:-1:2], weights[2:-1:2] = 4, 2
+        return 0.5 + scale * float((weights * heights).sum()) * (angles[1] - angles[0]) / 3
+
+    low, high = 0.0, 20.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if below(middle) < 0.975 else (low, middle)
+    return (low + high) / 2

@@ -1,0 +1,184 @@
+"""The page in a real browser: real runs looked through as a person would, and thousands of them."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capbench.comparing import show
+from tests.conftest import FAST, composed
+from tests.report.compare.generated import many, study
+
+playwright = pytest.importorskip("playwright.sync_api")
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: make system installs it"),
+]
+
+MODELS = (["model=cnn"], ["model=crnn"], ["model=mlp", "view=characters"], ["model=knn", "view=characters"])
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of four recognisers with three seeds each, trained for a moment on single digits, and one unfinished run."""
+    from capbench import experiment
+    from capbench.runs import RunFolder
+
+    root = tmp_path_factory.mktemp("real")
+    easy = [
+        "data.length=1",
+        "data.split={train:64,val:16,test:64}",
+        "cache=null",
+        "trainer.limit_batches=null",
+    ]
+    for model in MODELS:
+        for seed in (1, 2, 3):
+            folder = RunFolder(root / "runs" / model[0].partition("=")[2] / str(seed))
+            experiment.run(composed(*FAST, *easy, *model, f"seed={seed}"), folder, resumed=False)
+    RunFolder(root / "runs" / "unfinished").begin(composed())
+    return written(root)
+
+
+def written(root: Path) -> Path:
+    show({"runs": str(root / "runs"), "where": None, "by": "test/exact", "group": None, "out": str(root / "report")})
+    return root / "report" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        yield started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+
+
+class Visit:
+    """A page opened, and what it complained of or asked for."""
+
+    def __init__(self, browser: Any, path: Path, **options: Any) -> None:
+        self.page = browser.new_page(**options)
+        self.complaints: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self._asked(request.url, path))
+        begun = time.perf_counter()
+        self.page.goto(path.as_uri())
+        self.page.wait_for_function("document.getElementById('repeat').children.length > 0")
+        self.seconds = time.perf_counter() - begun
+
+    def _asked(self, url: str, path: Path) -> None:
+        if url != path.as_uri() and not url.startswith("data:"):
+            self.complaints.append(f"asks for {url}")
+
+    def texts(self, selector: str) -> list[str]:
+        return self.page.locator(selector).all_inner_texts()
+
+    def serious(self) -> list[str]:
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page).response["violations"]
+        return [f"{one['id']}: {one['help']}" for one in found if one["impact"] in ("serious", "critical")]
+
+
+@pytest.fixture
+def visit(browser: Any, report: Path) -> Iterator[Visit]:
+    visit = Visit(browser, report)
+    yield visit
+    assert visit.complaints == []
+    visit.page.close()
+
+
+RANKS, NAMES = "#runs-table tbody td:nth-child(2)", "#runs-table tbody th"
+
+
+def test_real_runs_are_ranked_sorted_and_filtered(visit: Visit) -> None:
+    page = visit.page
+    assert len(visit.texts("#ranking-table tbody tr")) == 4
+    assert len(visit.texts(NAMES)) == 12
+    by_rank = visit.texts(NAMES)
+    page.get_by_role("region", name="Table of runs").get_by_role("button", name="run", exact=True).click()
+    assert visit.texts(NAMES) == sorted(by_rank)
+    page.get_by_role("region", name="Table of runs").get_by_role("button", name="run", exact=True).press("Enter")
+    assert visit.texts(NAMES) == sorted(by_rank, reverse=True)
+    assert page.locator("#runs-table th[aria-sort=descending]").inner_text().startswith("run")
+    page.get_by_label("Filter").fill("mlp 2")
+    assert "mlp/2" in visit.texts(NAMES)
+    assert all(name.startswith("mlp") for name in visit.texts(NAMES))
+    assert page.locator("#cost-charts circle").count() == 3 * len(visit.texts(NAMES))
+    assert f"{len(visit.texts(NAMES))} of 12 runs" in page.locator("#shown").inner_text()
+    assert "unfinished" in page.locator("#left-out-table").inner_text()
+
+
+def test_two_runs_are_chosen_and_their_captchas_shown(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_role("button", name="A: knn/1").click()
+    page.get_by_label("B", exact=True).select_option(
+        label=next(text for text in visit.texts("#second option") if "mlp/3" in text)
+    )
+    assert page.get_by_role("button", name="A: knn/1").get_attribute("aria-pressed") == "true"
+    assert page.get_by_role("button", name="B: mlp/3").get_attribute("aria-pressed") == "true"
+    assert "McNemar" in page.locator("#pair-verdict").inner_text()
+    assert ["model", "KNN", "MLP"] in [text.split("\t") for text in visit.texts("#differences tbody tr")]
+    assert "seed=1" in page.locator("#repeat").inner_text() or "command" in page.locator("#repeat").inner_text()
+    pictures = page.locator("#gallery img")
+    assert pictures.count() > 0
+    assert all(pictures.evaluate_all("all => all.map(one => one.complete && one.naturalWidth > 0)"))
+    assert page.locator("#confusion table").count() == 2
+    assert page.locator("#calibration path.curve").count() >= 2
+    page.get_by_label("Show", exact=True).select_option("train/loss")
+    assert "train/loss in training" in page.locator("#training-chart").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_accessible_in_light_and_in_dark(scheme: str, browser: Any, report: Path) -> None:
+    visit = Visit(browser, report, color_scheme=scheme)
+    background = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(13, 17, 23)"}[scheme]
+    assert visit.serious() == []
+    assert visit.complaints == []
+
+
+def test_it_fits_a_phone(browser: Any, report: Path) -> None:
+    visit = Visit(browser, report, viewport={"width": 360, "height": 700})
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert visit.serious() == []
+
+
+def test_nothing_from_the_data_runs(browser: Any, tmp_path: Path) -> None:
+    root = study(tmp_path / "runs", seeds=1)
+    nasty = "<img src=x onerror=document.title='run'><script>document.title='run'<∕script>"
+    (root / "cnn").rename(root / nasty)
+    predictions = root / nasty / "1" / "predictions.csv"
+    predictions.write_text(predictions.read_text().replace("test_0,", f'"{nasty}",', 1))
+    visit = Visit(browser, written(tmp_path))
+    assert any(nasty in name for name in visit.texts(NAMES))
+    assert visit.page.title() == "CapBench: comparison of runs"
+    assert visit.complaints == []
+
+
+def test_two_thousand_runs(browser: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    many(tmp_path / "runs", 2000)
+    begun = used()
+    page = written(tmp_path)
+    assert used() - begun < 18  # seconds of the processor: the screen's and the page's together
+    assert "2,000 runs in" in capfd.readouterr().out
+    assert page.stat().st_size < 20e6
+    visit = Visit(browser, page)
+    assert len(visit.texts(NAMES)) == 100
+    visit.page.get_by_label("Filter").fill("knn")
+    assert len(visit.texts(NAMES)) == 100
+    visit.page.get_by_role("button", name="Show all rows").click()
+    assert len(visit.texts(NAMES)) > 400
+    assert visit.complaints == []
+
+
+def used() -> float:
+    """Seconds of the processor that this process took so far: other work on the machine does not count."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime

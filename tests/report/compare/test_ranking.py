@@ -1,0 +1,84 @@
+"""Rows: seeds gathered, told apart by nothing but what differs, best first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from capbench.errors import Mistake
+from capbench.metrics import wilson
+from capbench.report.compare import folders, ranking
+from capbench.report.compare.folders import Run
+from capbench.runs import RunFolder
+
+
+def run(name: str, exact: float, settings: dict, **result: float) -> Run:
+    return Run(RunFolder(Path(name)), name, settings, {"test/exact": exact, "test/images": 100, **result})
+
+
+CNN = {"model": "CNN", "model.dropout": 0.1, "optim.lr": 0.1, "cache": "here"}
+KNN = {"model": "KNN", "model.k": 3, "optim.lr": 0.1, "cache": "there"}
+RUNS = [
+    run("a", 0.8, {**CNN, "seed": 1, "data.seed": 1}),
+    run("b", 0.9, {**CNN, "seed": 2, "data.seed": 2}),
+    run("c", 0.99, {**KNN, "seed": 1, "data.seed": 1}),
+    run("d", 0.5, {**CNN, "seed": 1, "data.seed": 1, "model.dropout": 0.3}, params=7),
+]
+
+
+def test_only_what_differs_tells_rows_apart() -> None:
+    # model.k is no difference: every KNN has the same.
+    assert ranking.keys(RUNS, None) == ["model", "model.dropout"]
+    assert set(ranking.differing(RUNS)) == {"model", "model.dropout", "cache", "seed", "data.seed"}
+    assert ranking.keys(RUNS[:2], None) == []
+
+
+def test_rows_are_ranked_and_seeds_gathered() -> None:
+    rows = ranking.rows(RUNS, ["model", "model.dropout"], "test/exact")
+    assert [row.values for row in rows] == [("KNN", "null"), ("CNN", "0.1"), ("CNN", "0.3")]
+    assert rows[1].mean == pytest.approx(0.85)
+    assert rows[1].spread == pytest.approx(0.0707, abs=1e-4)
+    assert rows[1].interval == pytest.approx(wilson(85, 100))
+    assert rows[0].spread is None
+
+
+def test_what_costs_less_ranks_first_and_what_is_not_known_last() -> None:
+    runs = [*RUNS[:3], run("e", 0.1, {"model": "MLP"}, params=3), RUNS[3]]
+    rows = ranking.rows(runs, ["model", "model.dropout"], "params")
+    assert [row.mean for row in rows] == [3, 7, None, None]
+    assert rows[0].interval is None
+
+
+def test_group() -> None:
+    rows = ranking.rows(RUNS, ranking.keys(RUNS, "model"), "test/exact")
+    assert [(row.values, len(row.runs)) for row in rows] == [(("KNN",), 1), (("CNN",), 3)]
+
+
+@pytest.mark.parametrize(
+    ("where", "names"),
+    [
+        (None, "abcd"),
+        ({"model": "cnn"}, "abd"),
+        ({"model": "CNN", "seed": [1, 3]}, "ad"),
+        ({"model.k": 3}, "c"),
+        ({"model.dropout": None}, "c"),
+    ],
+)
+def test_where(where: dict | None, names: str) -> None:
+    assert "".join(found.name for found in ranking.chosen(RUNS, where)) == names
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(Mistake, match=r"^where: modle is no setting that these runs have; did you mean model"):
+        ranking.chosen(RUNS, {"modle": "CNN"})
+    with pytest.raises(Mistake, match=r"^where: fits none of 4 runs; model is CNN, KNN$"):
+        ranking.chosen(RUNS, {"model": "MLP"})
+    with pytest.raises(Mistake, match=r"^group: modle is no setting"):
+        ranking.keys(RUNS, ["modle"])
+    with pytest.raises(Mistake, match=r"^by: test/exakt is no number that these runs have; did you mean test/exact"):
+        ranking.rows(RUNS, [], "test/exakt")
+
+
+def test_names_of_types() -> None:
+    assert [folders.shown(value) for value in (None, True, 0.1, "a", 3)] == ["null", "true", "0.1", "a", "3"]

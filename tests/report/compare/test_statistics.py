@@ -1,0 +1,91 @@
+"""The statistics agree with scipy's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from capbench.metrics import wilson
+from capbench.report.compare.statistics import Growth, mcnemar, spread, student
+
+
+@pytest.mark.parametrize("pair", [(0, 0), (1, 0), (0, 6), (3, 3), (10, 2), (5, 20), (40, 39), (1200, 1300), (0, 3000)])
+def test_mcnemar(pair: tuple[int, int]) -> None:
+    first, second = pair
+    expected = stats.binomtest(first, first + second).pvalue if first + second else 1.0
+    assert mcnemar(first, second) == pytest.approx(expected, rel=1e-9, abs=1e-300)
+    assert mcnemar(second, first) == mcnemar(first, second)
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 10), (10, 10), (7, 10), (3980, 4000)])
+def test_wilson(right: int, count: int) -> None:
+    expected = stats.binomtest(right, count).proportion_ci(method="wilson")
+    assert wilson(right, count) == pytest.approx((expected.low, expected.high), abs=1e-7)
+
+
+def test_spread() -> None:
+    values = [0.9, 0.95, 0.91]
+    assert spread(values) == pytest.approx(stats.tstd(values))
+    assert spread(values[:1]) is None
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 5, 10, 30, 200])
+def test_student(freedom: int) -> None:
+    assert student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-6)
+
+
+def growing(images: np.ndarray, noise: float, seed: int = 0) -> np.ndarray:
+    odds = 1.2 * np.log(images) - 8 + np.random.default_rng(seed).normal(0, noise, len(images))
+    return 1 / (1 + np.exp(-odds))
+
+
+def test_the_line_and_its_band() -> None:
+    images = np.array([100, 100, 300, 1000, 3000, 10000])
+    tested = 10**9  # so many that the half added to right and wrong tells nothing
+    accuracies = growing(images, 0.2)
+    fit = Growth.of(images.tolist(), accuracies.tolist(), [tested] * len(images))
+    assert fit is not None
+    x, y = np.log(images), np.log(accuracies / (1 - accuracies))
+    line = stats.linregress(x, y)
+    assert (fit.slope, fit.offset) == pytest.approx((line.slope, line.intercept), abs=1e-6)
+
+    # The interval of a new observation, from the covariance of the two coefficients.
+    coefficients, covariance = np.polyfit(x, y, 1, cov="unscaled")
+    variance = ((y - np.polyval(coefficients, x)) ** 2).sum() / (len(x) - 2)
+    place = np.array([np.log(40000), 1])
+    reach = stats.t.ppf(0.975, len(x) - 2) * np.sqrt(variance * (1 + place @ covariance @ place))
+    middle = np.polyval(coefficients, np.log(40000))
+    expected = [1 / (1 + np.exp(-odds)) for odds in (middle, middle - reach, middle + reach)]
+    assert fit.at(40000) == pytest.approx(expected, rel=1e-5)
+
+
+def test_how_many_images_an_accuracy_needs() -> None:
+    images = np.array([100, 1000, 10000])
+    fit = Growth.of(images.tolist(), growing(images, 0).tolist(), [10**9] * 3)
+    assert fit is not None
+    assert fit.needed(0.5) == pytest.approx(np.exp(8 / 1.2), rel=1e-4)
+    fallen = Growth.of([100, 1000, 10000], [0.9, 0.8, 0.7], [1000] * 3)
+    assert fallen is not None and fallen.needed(0.95) is None
+
+
+def test_the_band_holds_what_it_says() -> None:
+    images = np.array([100, 300, 1000, 3000, 10000])
+    inside = 0
+    for seed in range(400):
+        accuracies = growing(np.append(images, 40000), 0.3, seed)
+        fit = Growth.of(images.tolist(), accuracies[:-1].tolist(), [10**9] * 5)
+        assert fit is not None
+        _, low, high = fit.at(40000)
+        inside += low <= accuracies[-1] <= high
+    assert 0.92 < inside / 400 < 0.98
+
+
+def test_too_little_to_fit() -> None:
+    assert Growth.of([100, 100, 1000], [0.1, 0.2, 0.5], [100] * 3) is None
+
+
+def test_all_or_none_read_is_finite() -> None:
+    fit = Growth.of([100, 1000, 10000], [0, 0.5, 1], [100] * 3)
+    assert fit is not None
+    assert 0 < fit.at(100)[0] < 0.1 and 0.9 < fit.at(10000)[0] < 1
