@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from capbench.metrics import wilson
-from capbench.report.compare.statistics import Growth, mcnemar, spread, student
+from capbench.report.compare.statistics import Growth, mcnemar, spread
 
 
 @pytest.mark.parametrize("pair", [(0, 0), (1, 0), (0, 6), (3, 3), (10, 2), (5, 20), (40, 39), (1200, 1300), (0, 3000)])
@@ -28,11 +28,6 @@ def test_spread() -> None:
     values = [0.9, 0.95, 0.91]
     assert spread(values) == pytest.approx(stats.tstd(values))
     assert spread(values[:1]) is None
-
-
-@pytest.mark.parametrize("freedom", [1, 2, 3, 5, 10, 30, 200])
-def test_student(freedom: int) -> None:
-    assert student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-6)
 
 
 def growing(images: np.ndarray, noise: float, seed: int = 0) -> np.ndarray:
