@@ -148,3 +148,15 @@ def test_each_process_finds_its_own_devices() -> None:
     launcher = Processes(at_once=2, gpus=2)
     assert [launcher._devices(slot)["CUDA_VISIBLE_DEVICES"] for slot in (0, 1)] == ["0,1", "2,3"]
     assert Processes(at_once=1, gpus=0)._devices(0) == {}
+
+
+def test_a_learning_curve_ends_with_a_forecast(cli: Callable[..., Any], tmp_path: Path) -> None:
+    code, out, err = cli(
+        "+experiment=learning_curve", "data.train_size=16,32,48", "seed=1", "debug=fast", "trainer.progress=false"
+    )
+    assert code == 0, err
+    assert re.search(r"^forecast: 0\.5 ", out, flags=re.MULTILINE)
+    (sweep,) = tmp_path.glob("runs/learning_curve/*")
+    assert {path.name for path in sweep.iterdir()} == {"0", "1", "2", "multirun.yaml", "report"}
+    assert {path.name for path in (sweep / "report").iterdir()} == {"index.html", "report.md", "runs.csv"}
+    assert "forecast: 0.5 " in (sweep / "report" / "report.md").read_text().replace("\\", "")

@@ -1,4 +1,4 @@
-"""What a sweep leaves and how it is gone on with; known without torch."""
+"""What a sweep leaves, how it is gone on with, and what it ends with; known without torch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
 
 from capbench.errors import Mistake
 
@@ -67,3 +69,13 @@ def score(folder: Path) -> float | None:
 def worth(measured: Mapping[str, Any]) -> float:
     """What a sweeper maximises: exact accuracy on validation, or on test where folds leave no validation."""
     return float(measured.get("val/exact", measured["test/exact"]))
+
+
+class Report(Callback):
+    """When all jobs of a sweep are done, their runs side by side."""
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        from capbench import comparing  # not needed for the help
+
+        folder = str(config.hydra.sweep.dir)
+        comparing.show({"runs": folder, "where": None, "by": "test/exact", "group": None, "out": f"{folder}/report"})

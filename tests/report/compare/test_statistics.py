@@ -59,9 +59,21 @@ def test_how_many_images_an_accuracy_needs() -> None:
     images = np.array([100, 1000, 10000])
     fit = Growth.of(images.tolist(), growing(images, 0).tolist(), [10**9] * 3)
     assert fit is not None
-    assert fit.needed(0.5) == pytest.approx(np.exp(8 / 1.2), rel=1e-4)
+    assert fit.needed(0.5).images == pytest.approx(np.exp(8 / 1.2), rel=0.01)
     fallen = Growth.of([100, 1000, 10000], [0.9, 0.8, 0.7], [1000] * 3)
-    assert fallen is not None and fallen.needed(0.95) is None
+    assert fallen is not None and fallen.needed(0.95) == (None, None, None)
+
+
+def test_what_is_needed_lies_where_the_band_crosses() -> None:
+    images = np.array([100, 300, 1000, 3000, 10000])
+    fit = Growth.of(images.tolist(), growing(images, 0.3, 1).tolist(), [10**9] * 5)
+    assert fit is not None
+    needed, least, most = fit.needed(0.9)
+    assert needed and least and most and least < needed < most
+    assert fit.at(needed)[0] == pytest.approx(0.9, abs=0.002)
+    assert fit.at(least)[2] == pytest.approx(0.9, abs=0.002)
+    assert fit.at(most)[1] == pytest.approx(0.9, abs=0.002)
+    assert fit.needed(1 - 1e-12).images is None
 
 
 def test_the_band_holds_what_it_says() -> None:

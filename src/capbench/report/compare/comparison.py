@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from capbench.errors import Mistake
-from capbench.report.compare import folders, ranking, readings
+from capbench.report.compare import folders, learning, ranking, readings
 from capbench.report.compare.folders import LeftOut, Run
+from capbench.report.compare.learning import LearningCurve
 from capbench.report.compare.ranking import Row
 from capbench.report.compare.readings import Contest
+from capbench.report.compare.statistics import Growth
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Comparison:
     left_out: list[LeftOut]
     contest: Contest | None
     """of the first row with the second, where there are two and they read the same images"""
+    learned: list[LearningCurve]
 
     @property
     def runs(self) -> list[Run]:
@@ -54,6 +57,24 @@ class Comparison:
             f"(McNemar's exact test, p = {p:.2g})."
         )
 
+    @property
+    def forecasts(self) -> list[str]:
+        """How many labelled images each learning curve wants for some accuracies, a line for each curve."""
+        return [f"{', '.join(curve.values) or 'forecast'}: {_forecast(curve.growth)}" for curve in self.learned]
+
+
+def _forecast(growth: Growth) -> str:
+    told = []
+    for accuracy in learning.TARGETS:
+        images, least, most = map(_roughly, growth.needed(accuracy))
+        band = f"{least or '…'} to {most or '…'}"
+        told.append(f"{accuracy} from {images} labelled images on ({band})" if images else f"{accuracy} not in sight")
+    return "; ".join(told)
+
+
+def _roughly(images: float | None) -> str:
+    return "" if images is None else f"{float(f'{images:.2g}'):,.0f}"
+
 
 def compare(root: Path, where: Mapping[str, Any] | None, by: str, group: str | list[str] | None) -> Comparison:
     found, left_out = folders.read(root)
@@ -64,4 +85,4 @@ def compare(root: Path, where: Mapping[str, Any] | None, by: str, group: str | l
     keys = ranking.keys(runs, group)
     rows = ranking.rows(runs, keys, by)
     contest = readings.contest(rows[0].runs, rows[1].runs) if len(rows) > 1 else None
-    return Comparison(str(root), by, keys, rows, left_out, contest)
+    return Comparison(str(root), by, keys, rows, left_out, contest, learning.curves(runs, keys))

@@ -116,7 +116,10 @@ function showLearning() {
   at("learning-chart").replaceChildren(chart({ title: "Accuracy over labelled images", x: "labelled images", y: "test/exact",
     log: true, series, legend: shown.map((curve, place) => ({ colour: `c${place}`, text: label(curve) })) }));
   const needed = curves[0].needed.map(([target], place) => ({ name: `images for ${target}`, number: true,
-    cell: curve => known(curve.needed[place][1]) ? counted(+curve.needed[place][1].toPrecision(2)) : "–" }));
+    cell: curve => {
+      const [images, least, most] = curve.needed[place].slice(1).map(value => known(value) ? counted(+value.toPrecision(2)) : "–");
+      return images === "–" ? images : `${images} (${least} to ${most})`;
+    } }));
   at("learning-table").replaceChildren(table([
     { name: data.learning_keys.join(", ") || "runs", cell: label },
     { name: "runs", number: true, cell: curve => String(curve.runs.length) },

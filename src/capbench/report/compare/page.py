@@ -90,7 +90,7 @@ def data(comparison: Comparison) -> dict[str, Any]:
         "exams": exam,
         "judged": judged,
         "learning_keys": learning.keys_of(comparison.keys),
-        "learning": [_learning(curve, place) for curve in learning.curves(runs, comparison.keys)],
+        "learning": [_learning(curve, place) for curve in comparison.learned],
         "left_out": comparison.left_out,
     }
 
@@ -150,7 +150,7 @@ def _learning(curve: learning.LearningCurve, place: dict[int, int]) -> dict[str,
         "runs": [place[id(run)] for run in curve.runs],
         "most": most,
         "line": [[_short(number) for number in (images, *growth.at(images))] for images in grid],
-        "needed": [[target, _short(growth.needed(target))] for target in learning.TARGETS],
+        "needed": [[target, *map(_short, growth.needed(target))] for target in learning.TARGETS],
     }
 
 

@@ -21,6 +21,7 @@ def table(comparison: Comparison) -> str:
     lines += [f"… and {hidden:,} rows more"] if hidden else []
     lines += ["", comparison.summary]
     lines += [comparison.verdict] if comparison.verdict else []
+    lines += comparison.forecasts
     for name, reason in comparison.left_out[:5]:
         lines.append(f"left out: {name} {reason}")
     more = len(comparison.left_out) - 5

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +24,20 @@ def mcnemar(first_only: int, second_only: int) -> float:
         ways = ways * (count - chosen) // (chosen + 1)
         tail += ways
     return min(1.0, 2 * tail / (1 << count))
+
+
+MOST = 1e9  # images; a forecast of more is none
+
+
+class Needed(NamedTuple):
+    """Images that an accuracy needs, and between which numbers one more run would reach it, with 95 % confidence.
+
+    None: not within a thousand million, or more images are not seen to help.
+    """
+
+    images: float | None
+    at_least: float | None
+    at_most: float | None
 
 
 @dataclass(frozen=True)
@@ -55,22 +71,27 @@ class Growth:
         rest = y - (offset + slope * x)
         return cls(slope, offset, math.sqrt(float((rest**2).sum()) / (len(x) - 2)), len(x), centre, width)
 
+    @cached_property
+    def _reach(self) -> float:
+        """Of the 95 % interval, in standard deviations."""
+        from scipy.special import stdtrit  # takes a while to import, and few comparisons hold a learning curve
+
+        return float(stdtrit(self.runs - 2, 0.975))
+
     def at(self, images: float) -> tuple[float, float, float]:
         """The accuracy to expect, and the 95 % interval of one more run's."""
         x = math.log(images)
         middle = self.offset + self.slope * x
-        error = self.scatter * math.sqrt(1 + 1 / self.runs + (x - self.centre) ** 2 / self.width)
-        from scipy.special import stdtrit  # takes a while to import, and few comparisons hold a learning curve
-
-        reach = float(stdtrit(self.runs - 2, 0.975)) * error
+        reach = self._reach * self.scatter * math.sqrt(1 + 1 / self.runs + (x - self.centre) ** 2 / self.width)
         return _share(middle), _share(middle - reach), _share(middle + reach)
 
-    def needed(self, accuracy: float) -> float | None:
-        """Labelled images for this accuracy; None where more images are not seen to help, or the number is absurd."""
-        if self.slope <= 0:
-            return None
-        power = (math.log(accuracy / (1 - accuracy)) - self.offset) / self.slope
-        return math.exp(power) if power < math.log(1e9) else None
+    def needed(self, accuracy: float) -> Needed:
+        """Labelled images from which on this accuracy is to be expected."""
+        amounts = np.geomspace(1, MOST, 4000)
+        middle, low, high = np.array([self.at(images) for images in amounts]).T
+        reached = [np.flatnonzero(line >= accuracy) for line in (middle, high, low)]
+        # Where more images are not seen to help, what is reached is reached with few.
+        return Needed(*(float(amounts[there[0]]) if len(there) and self.slope > 0 else None for there in reached))
 
 
 def _share(odds: float) -> float:
