@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from capbench.bench import plain_strokes
+from capbench.bench import knn
+from capbench.bench.clean import plain_strokes
 from capbench.render.painter import Painter
 from capbench.settings import build
 from tests.conftest import composed, style
 
-QUICK = ("bench", "rounds=1", "data.split={train:64,val:16,test:16}", "optim.batch_size=32")
+QUICK = ("bench", "rounds=1", "images=64", "data.split={train:64,val:16,test:16}", "optim.batch_size=32")
 
 
 def test_bench_writes_what_it_shows(cli: Callable[..., Any]) -> None:
@@ -28,8 +29,8 @@ def test_bench_writes_what_it_shows(cli: Callable[..., Any]) -> None:
 def test_a_training_is_timed_fresh_and_from_memory(cli: Callable[..., Any]) -> None:
     code, _, err = cli(*QUICK, "only=train", "out=mine.json")
     assert code == 0, err
-    (row,) = json.loads(Path("mine.json").read_text())
-    assert (row["name"], row["ratio"] > 0) == ("train/fresh", True)
+    rows = json.loads(Path("mine.json").read_text())
+    assert [(row["name"], row["ratio"] > 0) for row in rows] == [("train/fresh", True), ("train/loop", True)]
     assert [path.name for path in Path().iterdir()] == ["mine.json"]
 
 
@@ -42,6 +43,16 @@ def test_what_cleaning_is_compared_with_gives_the_same_pieces(cli: Callable[...,
     assert code == 0, err
     rows = json.loads(Path("bench.json").read_text())
     assert [row["name"] for row in rows] == ["clean/strokes", "clean/components"]
+
+
+def test_a_trained_run_and_nearest_neighbours_are_timed(cli: Callable[..., Any]) -> None:
+    pixels, labels = knn.samples()
+    assert (knn.ours(pixels, labels) == knn.peers(pixels, labels)).all()
+    for only in ("evaluate", "knn"):
+        code, _, err = cli(*QUICK, f"only={only}")
+        assert code == 0, err
+        (row,) = json.loads(Path("bench.json").read_text())
+        assert row["name"].startswith(only) and row["ratio"] > 0
 
 
 def test_an_unknown_name_is_one_line(cli: Callable[..., Any]) -> None:

@@ -39,7 +39,7 @@ def evaluate(settings: dict[str, Any]) -> str:
     check(settings, schema)
     trained = RunFolder(Path(settings["run"]))
     reader = Reader.of(trained)
-    samples, views, source_hash = _material(settings, reader)
+    samples, views, source_hash = material(settings, reader)
     texts = [reader.codec.alphabet.folded(sample.text) for sample in samples]
     readings = list(tqdm(reader.read(views), desc="reading", total=len(texts), unit="img", leave=False, delay=1))
     predictions = [
@@ -67,7 +67,7 @@ def evaluate(settings: dict[str, Any]) -> str:
     return "\n".join([table.pairing(result), *_misfits(reader, texts), "", f"written to {out.path}"])
 
 
-def _material(settings: dict[str, Any], reader: Reader) -> tuple[list[Sample], np.ndarray, str]:
+def material(settings: dict[str, Any], reader: Reader) -> tuple[list[Sample], np.ndarray, str]:
     """The samples of the wanted part, their views, and a hash of the source."""
     source: Source = build(settings["data"])
     if isinstance(source, Synthetic) and settings["part"] != "all":

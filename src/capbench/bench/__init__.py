@@ -1,0 +1,60 @@
+"""Speeds as ratios against their peers: measured in turn in one run, several times, the median counts."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from capbench.bench import clean, read, render, train
+from capbench.bench.pairs import Pair, measured
+from capbench.errors import Mistake, nearest
+from capbench.files import replacing
+from capbench.ranges import Count
+from capbench.settings import check
+
+
+def schema(*, only: str | None, rounds: Count, images: Count, out: str, clean: dict[str, Any]) -> None:
+    """The verb's own settings; the others are those of the training that is timed."""
+
+
+def measure(settings: dict[str, Any]) -> str:
+    """Measure the wanted pairs, write them down, and tell them as a table."""
+    own = {key: settings.pop(key) for key in ("only", "rounds", "images", "out", "clean")}
+    check(own, schema)
+    with tempfile.TemporaryDirectory(prefix="capbench-") as folder:
+        pairs = [
+            *render.pairs(settings, Path(folder)),
+            *clean.pairs(own["clean"]),
+            *train.pairs(settings, Path(folder)),
+            *read.pairs(settings, Path(folder), own["images"]),
+            *_knn_pairs(),
+        ]
+        wanted = [pair for pair in pairs if pair.name.startswith(own["only"] or "")]
+        if not wanted:
+            raise Mistake(f"only: {own['only']} begins no name; {nearest(own['only'], [pair.name for pair in pairs])}")
+        rows = [measured(pair, own["rounds"]) for pair in tqdm(wanted, desc="bench", unit="pair", leave=False)]
+    with replacing(Path(own["out"])) as file:
+        json.dump(rows, file, indent=1)
+    width = max(len(row["name"]) for row in rows)
+    head = f"{'':{width}} {'ours':>12} {'peer':>12} {'ratio':>8}"
+    lines = [
+        f"{row['name']:{width}} {row['ours']:>12,.0f} {row['peer']:>12,.0f} {row['ratio']:>8.2f}  {row['unit']}"
+        for row in rows
+    ]
+    return "\n".join([head, *lines])
+
+
+def _knn_pairs() -> list[Pair]:
+    """None where there is no peer."""
+    if find_spec("sklearn") is None:
+        print("knn/sklearn is left out: python -m pip install scikit-learn", file=sys.stderr)
+        return []
+    from capbench.bench import knn
+
+    return knn.pairs()
