@@ -160,3 +160,13 @@ def test_a_learning_curve_ends_with_a_forecast(cli: Callable[..., Any], tmp_path
     assert {path.name for path in sweep.iterdir()} == {"0", "1", "2", "multirun.yaml", "report"}
     assert {path.name for path in (sweep / "report").iterdir()} == {"index.html", "report.md", "runs.csv"}
     assert "forecast: 0.5 " in (sweep / "report" / "report.md").read_text().replace("\\", "")
+
+
+@pytest.mark.parametrize(("option", "gpus"), [("processes", 0), ("gpus", 1)])
+def test_every_launcher_is_composed_and_its_keys_are_known(option: str, gpus: int, cli: Callable[..., Any]) -> None:
+    code, out, err = cli(f"hydra/launcher={option}", "--cfg", "hydra", "-p", "hydra.launcher")
+    assert code == 0, err
+    assert f"gpus: {gpus}" in out and "at_once: " in out
+    code, _, err = cli("-m", f"hydra/launcher={option}", "hydra.launcher.at_ones=2", "seed=1,2")
+    assert code == 2
+    assert "hydra.launcher.at_ones: is no setting (value '2')" in err
