@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wandb
 from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
 
 BLOCK, HEADER = 32768, 7
@@ -49,6 +51,7 @@ def test_a_run_tells_wandb_everything(train: Callable[..., Any]) -> None:
         "+experiment=quickstart",
         "debug=fast",
         "logger=wandb",
+        "logger.weights=true",
         "trainer.progress=false",
         "group=a_study",
         "tags=[one,two]",
@@ -75,9 +78,12 @@ def test_a_run_tells_wandb_everything(train: Callable[..., Any]) -> None:
     assert {"train/loss", "train/exact", "val/loss", "val/exact", "epoch"} <= set(history)
     assert any(key.startswith("test/predictions") for key in history)
     assert any(key.startswith("pictures/confusion") for key in history)
-    assert any(key.startswith("test/errors") for key in history)
-    assert float(summary["test/exact"]) == folder.read_result()["test/exact"]
-    assert json.loads(summary["data/hash"]) == folder.read_result()["data/hash"]
+    for table in ("test/gallery", "test/confusion", "test/calibration"):
+        assert any(key.startswith(table) for key in history), table
+    assert float(summary["best/exact"]) == folder.read_result()["val/exact"]
+    assert summary["git"] and int(summary["best/epoch"]) == 1
+    kept = [name for record in known for name in re.findall(rb"model-\w+", record.SerializeToString())]
+    assert kept, "the weights are no artifact"
 
 
 @pytest.mark.parametrize(
@@ -96,12 +102,12 @@ def test_wandb_is_offline_unless_the_user_says_otherwise(
     class Asked:
         def __init__(self, **arguments: Any) -> None:
             asked.update(arguments)
-            self.experiment = self
 
         def define_metric(self, *_: Any, **__: Any) -> None: ...
 
-    monkeypatch.setattr(loggers, "WandbLogger", Asked)
-    loggers.Wandb(project="p", gallery=0).open(tmp_path, {"name": "n", "group": None, "tags": []})
+    monkeypatch.setattr(wandb, "init", Asked)
+    monkeypatch.setattr(loggers, "WandbLogger", lambda experiment: experiment)
+    loggers.Wandb(project="p", gallery=0, weights=False).open(tmp_path, {"name": "n", "group": None, "tags": []})
     assert asked["mode"] == mode
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
+from capbench import metrics
 from capbench.ranges import CountOrZero
-from capbench.runs import Prediction
+from capbench.runs import Prediction, RunFolder
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,16 @@ class Wandb(Destination):
 
     project: str
     gallery: CountOrZero
+    weights: bool
 
     def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]:
+        import wandb
+
         os.environ.setdefault("WANDB_SILENT", "true")
-        mode = os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
+        mode: Any = os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
         (folder / "wandb").mkdir(parents=True, exist_ok=True)
-        self._logger = WandbLogger(
-            save_dir=folder,
+        run = wandb.init(
+            dir=folder,
             project=self.project,
             name=f"{settings['name']}/{folder.name}",
             group=settings["group"] or settings["name"],
@@ -74,13 +78,12 @@ class Wandb(Destination):
             resume="allow",
             mode=mode,
             config=settings,
-            log_model=False,
         )
-        run = self._logger.experiment
+        self._run, self._weights = run, RunFolder(folder).weights
         run.define_metric("epoch")
         for part in ("train", "val"):
             run.define_metric(f"{part}/*", step_metric="epoch")
-        return [self._logger]
+        return [WandbLogger(experiment=run)]
 
     @staticmethod
     def _identity(folder: Path) -> str:
@@ -93,27 +96,33 @@ class Wandb(Destination):
     def tell(self, story: Story) -> None:
         import wandb
 
-        run = self._logger.experiment
-        wrong = [i for i, p in enumerate(story.predictions) if p.text != p.answer]
-        wrong.sort(key=lambda i: -story.predictions[i].confidence)
-        shown = wrong[: self.gallery]
-        table = wandb.Table([*Prediction._fields, "right"], [[*p, p.text == p.answer] for p in story.predictions])
-        log: dict[str, Any] = {f"pictures/{path.stem}": wandb.Image(str(path)) for path in story.pictures}
-        log["test/predictions"] = table
-        log["test/confusion"] = wandb.Table(
+        predictions, result = story.predictions, story.result
+        right = [p.text == p.answer for p in predictions]
+        told: dict[str, Any] = {f"pictures/{path.stem}": wandb.Image(str(path)) for path in story.pictures}
+        told["test/predictions"] = wandb.Table(
+            [*Prediction._fields, "right"], [[*p, good] for p, good in zip(predictions, right, strict=True)]
+        )
+        told["test/confusion"] = wandb.Table(
             ["true", "read", "count"],
             [[true, read, count] for (true, read), count in sorted(story.confusions.items())],
         )
-        if shown:
-            log["test/errors"] = [
-                wandb.Image(
-                    _picture(story.views[i]),
-                    caption=f"{story.predictions[i].text} read as {story.predictions[i].answer}",
-                )
-                for i in shown
-            ]
-        run.log(log)
-        run.summary.update({key: value for key, value in story.result.items() if not isinstance(value, list)})
+        told["test/calibration"] = wandb.Table(
+            ["images", "confidence", "right"],
+            [list(row) for row in metrics.reliability(right, [p.confidence for p in predictions])],
+        )
+        if self.gallery:
+            # The surest mistakes, then what was read with the least confidence.
+            order = sorted(range(len(predictions)), key=lambda i: predictions[i].confidence * (1 if right[i] else -1))
+            told["test/gallery"] = wandb.Table(
+                ["image", *Prediction._fields, "right"],
+                [[wandb.Image(_picture(story.views[i])), *predictions[i], right[i]] for i in order[: self.gallery]],
+            )
+        self._run.log(told)
+        self._run.summary.update({key: value for key, value in result.items() if not isinstance(value, list)})
+        best = {key.replace("val/", "best/", 1): value for key, value in result.items() if key.startswith("val/")}
+        self._run.summary.update({key: value for key, value in best.items() if not isinstance(value, list)})
+        if self.weights:
+            self._run.log_artifact(str(self._weights), name=f"model-{self._run.id}", type="model")
 
     def close(self, failed: bool) -> None:
         import wandb
