@@ -20,10 +20,11 @@ def main(arguments: list[str]) -> None:
     if resumed is None:
         compose.run("train", job, arguments)
         return
+    what, _, path = resumed.partition("=")
     if len(arguments) > 1:
         others = ", ".join(argument for argument in arguments if argument != resumed)
-        raise Mistake(f"{resumed}: goes on with its own settings; drop {others}")
-    what, _, path = resumed.partition("=")
+        whose = "sweep" if what == "resume_sweep" else "run"
+        raise Mistake(f"{resumed}: goes on with the {whose}'s own settings; drop {others}")
     if what == "resume_sweep":
         compose.run("train", job, sweeps.arguments(Path(path)))
         return
