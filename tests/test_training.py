@@ -117,6 +117,21 @@ def test_the_record_is_flat_and_says_where_it_comes_from(train: Callable[..., An
     ) - sum(p.numel() for name, p in load_file(folder.weights).items() if "running" in name)
 
 
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.25, 0.5])
+def test_a_schedule_is_sound_however_few_its_steps(schedule: str, warmup: float) -> None:
+    settings = optim(schedule=schedule, warmup=warmup)
+    for steps in range(1, 13):
+        optimizer = settings.optimizer(nn.Linear(2, 2))
+        scheduler = settings.scheduler(optimizer, steps)
+        rates = [optimizer.param_groups[0]["lr"]]
+        for _ in range(steps - 1):
+            optimizer.step()
+            scheduler.step()
+            rates.append(optimizer.param_groups[0]["lr"])
+        assert all(0 <= rate <= settings.lr * 1.000001 for rate in rates), (steps, rates)
+
+
 @pytest.mark.parametrize("schedule", ["one_cycle", "cosine"])
 def test_the_learning_rate_rises_and_falls(schedule: str) -> None:
     settings = optim(schedule=schedule, lr=0.1, warmup=0.25)

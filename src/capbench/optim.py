@@ -46,8 +46,10 @@ class Optim:
 
     def scheduler(self, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
         if self.schedule == "one_cycle":
+            # A rise of a single step, which torch would divide by its length less one, is none.
+            rise = 0.0 if math.isclose(self.warmup * steps, 1) else self.warmup
             return OneCycleLR(
-                optimizer, self.lr, total_steps=steps, pct_start=self.warmup, cycle_momentum=self.kind != "adadelta"
+                optimizer, self.lr, total_steps=steps, pct_start=rise, cycle_momentum=self.kind != "adadelta"
             )
         return LambdaLR(optimizer, lambda step: self.share_of_lr(step, steps))
 
