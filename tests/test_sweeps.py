@@ -170,3 +170,23 @@ def test_every_launcher_is_composed_and_its_keys_are_known(option: str, gpus: in
     code, _, err = cli("-m", f"hydra/launcher={option}", "hydra.launcher.at_ones=2", "seed=1,2")
     assert code == 2
     assert "hydra.launcher.at_ones: is no setting (value '2')" in err
+
+
+@pytest.mark.slow
+def test_an_experiment_that_sweeps_does_so_once(tmp_path: Path) -> None:
+    arguments = (
+        "+experiment=learning_curve",
+        "data.train_size=16,32",
+        "seed=1",
+        "debug=fast",
+        "trainer.progress=false",
+    )
+    done = capbench(*arguments, "hydra/launcher=processes", "hydra.sweep.dir=sweep")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("result.json")) == [
+        "sweep/0/result.json",
+        "sweep/1/result.json",
+    ]
+    again = capbench("resume_sweep=sweep")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("finished before") == 2

@@ -73,7 +73,8 @@ class Processes(Launcher):
                 return score
             arguments = [f"resume={folder}"]
         else:
-            arguments = [*self._flags(), *overrides, f"hydra.run.dir={folder}"]
+            # An experiment that asks for a sweep of its own accord would begin it again in each of its jobs.
+            arguments = [*self._flags(), *overrides, "hydra.mode=RUN", f"hydra.run.dir={folder}"]
         log = sweep / f"{number}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         print(f"{number}: {shown}: begins, {log}", flush=True)
