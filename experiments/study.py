@@ -1,7 +1,8 @@
 """Runs a study and writes its table: python experiments/study.py experiments/NAME [SETS] [--quick] [--only=CELL].
 
 A study's plan.yaml holds a cell for each row of its table: the training's settings, the seeds that repeat it, and the
-sources that the trained run then reads. What stands under runs/NAME is not done again, what was begun is gone on with,
+sources that the trained run then reads. A cell with `each` stands for several, one for each combination of its values
+(with --quick, for the first). What stands under runs/NAME is not done again, what was begun is gone on with,
 and a cell that fails never takes the others along. SETS is a folder of labelled sets for a plan that names {sets};
 with --quick they are rendered, as the plan says, and everything is small.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import json
 import statistics
 import subprocess
@@ -53,12 +55,24 @@ class Study:
         return yaml.safe_load((self.folder / "plan.yaml").read_text())
 
     def cells(self, only: str = "") -> list[Cell]:
-        return [cell for cell in (Cell(**row) for row in self.plan["cells"]) if cell.name.startswith(only)]
+        rows = [one for row in self.plan["cells"] for one in self._spelt_out(row)]
+        return [cell for cell in (Cell(**row) for row in rows) if cell.name.startswith(only)]
+
+    def _spelt_out(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The rows that one with `each` stands for; what the plan says of a set fills in where the set is named."""
+        each = row.get("each", {})
+        plain = {key: value for key, value in row.items() if key != "each"}
+        combinations = itertools.product(*each.values())
+        for values in itertools.islice(combinations, 1 if self.quick else None):
+            words = dict(zip(each, values, strict=True))
+            words |= self.plan["sets"][words["set"]] if "set" in words else {}
+            yield filled(plain, words)
 
     def render_sets(self) -> None:
         for name, look in self.plan.get("sets", {}).items():
             if not (out := Path(self.sets) / f"{name}.zip").exists():
-                self._call("render", *look, f"count={FEW}", "format=zip", f"out={out}")
+                self._call("render", f"style={look['style']}", *look["alphabet"], f"length={look['length']}",
+                           f"count={FEW}", "format=zip", f"out={out}")  # fmt: skip
 
     def run(self, cell: Cell, seed: int) -> None:
         """Train and read what has not been."""
@@ -69,10 +83,10 @@ class Study:
             else:
                 small = cell.quick if self.quick else []
                 own = [f"name={self.folder.name}", f"seed={seed}", f"tags=[{cell.name}]", f"hydra.run.dir={where}"]
-                self._call(*self._filled(cell.run + small), *own)
+                self._call(*filled(cell.run + small, self._places), *own)
         for name, source in cell.reads.items():
             if not (where / name / "result.json").exists():
-                self._call("evaluate", f"run={where}", *self._filled(source), f"out={where / name}")
+                self._call("evaluate", f"run={where}", *filled(source, self._places), f"out={where / name}")
 
     def where(self, cell: Cell, seed: int) -> Path:
         return self.runs / f"{cell.name}-{seed}"
@@ -103,13 +117,28 @@ class Study:
                         "git": trained["git"],
                     }
 
-    def _filled(self, settings: list[str]) -> list[str]:
-        return [setting.replace("{sets}", self.sets) for setting in settings]
+    @property
+    def _places(self) -> dict[str, str]:
+        return {"sets": self.sets, "runs": str(self.runs)}
 
     @staticmethod
     def _call(*arguments: str) -> None:
         print("capbench", *arguments, flush=True)
         subprocess.run([*CAPBENCH, *arguments], check=True)
+
+
+def filled(template: Any, words: dict[str, Any]) -> Any:
+    """The template with each {word} in its strings replaced; a string that is only {word}, in a list, by a list."""
+    if isinstance(template, dict):
+        return {key: filled(value, words) for key, value in template.items()}
+    if isinstance(template, list):
+        whole = {f"{{{word}}}": value for word, value in words.items() if isinstance(value, list)}
+        items = [whole.get(item, [item]) if isinstance(item, str) else [item] for item in template]
+        return [filled(item, words) for item in itertools.chain(*items)]
+    if isinstance(template, str):
+        for word, value in words.items():
+            template = template.replace(f"{{{word}}}", str(value))
+    return template
 
 
 def gathered(rows: list[dict[str, Any]]) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -19,13 +21,22 @@ def study(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=1500)
 
 
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("study", ROOT / "experiments" / "study.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["study"] = module  # its dataclasses look it up
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.parent.name)
 def test_a_quick_preset_runs_every_cell(plan: Path, tmp_path: Path) -> None:
     pytest.importorskip("rapidocr", reason="needs the engines: make test installs them")
     done = study(plan.parent, "--quick")
     assert done.returncode == 0, done.stderr[-3000:]
-    cells = [cell["name"] for cell in yaml.safe_load(plan.read_text())["cells"]]
+    cells = [cell.name for cell in script().Study(plan.parent, tmp_path, "", True).cells()]
     runs = tmp_path / "runs" / f"{plan.parent.name}-quick"
     assert {path.parent.name for path in runs.glob("*/result.json")} == {f"{name}-1" for name in cells}
     for name in cells:
@@ -46,3 +57,24 @@ def test_a_cell_that_fails_takes_no_other_along(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout.count("capbench --cfg job") == 2
     assert "failed: wrong-1 (exit code 2); what they said stands above" in done.stderr
+
+
+def test_a_cell_with_each_stands_for_every_combination(tmp_path: Path) -> None:
+    plan = {
+        "sets": {"wide": {"alphabet": ["alphabet=digits", "length=5"]}, "small": {"alphabet": ["alphabet=auto"]}},
+        "cells": [
+            {
+                "name": "few_{set}_{size}",
+                "each": {"set": ["wide", "small"], "size": [30, 100]},
+                "about": {"images": "{size}"},
+                "run": ["{alphabet}", "data.root={sets}/{set}.zip", "data.train_size={size}"],
+            },
+            {"name": "one", "about": {}, "run": ["model=knn"]},
+        ],
+    }
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
+    cells = script().Study(tmp_path, tmp_path, "", False).cells()
+    names = ["few_wide_30", "few_wide_100", "few_small_30", "few_small_100", "one"]
+    assert [cell.name for cell in cells] == names
+    assert cells[1].run == ["alphabet=digits", "length=5", "data.root={sets}/wide.zip", "data.train_size=100"]
+    assert cells[1].about == {"images": "100"}

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from capbench import experiment
+from capbench.errors import Mistake
 from capbench.optim import Optim
 from capbench.runs import RunFolder
 from capbench.settings import build
@@ -155,3 +156,27 @@ def test_only_matrices_decay(kind: str) -> None:
     settings.scheduler(optimizer, 10)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.5, 0.0]
     assert [len(group["params"]) for group in optimizer.param_groups] == [1, 3]
+
+
+def test_a_training_begins_with_the_weights_of_another_run(train: Callable[..., Any]) -> None:
+    first = train(*FAST)
+    begun = experiment.prepare(composed(*FAST, f"start={first.path}", "seed=7")).recognizer.model.state_dict()
+    learned = load_file(first.weights)
+    assert begun.keys() == learned.keys()
+    assert all(torch.equal(begun[name], learned[name]) for name in learned)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (["alphabet=lower_36"], "reads '0123456789', this one '0123456789abcdefghijklmnopqrstuvwxyz'"),
+        (["model.widths=[8,8]"], "has another model, view or data.length"),
+        (["model=knn"], "keeps nothing of another run"),
+    ],
+)
+def test_what_does_not_fit_the_run_it_should_begin_with_is_refused(
+    train: Callable[..., Any], changes: list[str], reason: str
+) -> None:
+    first = train(*FAST)
+    with pytest.raises(Mistake, match=f"start: .*{reason}"):
+        experiment.prepare(composed(*FAST, *changes, f"start={first.path}"))

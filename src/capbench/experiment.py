@@ -9,6 +9,7 @@ import shutil
 import sys
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from capbench.models import Model, PerCharacter
 from capbench.ocr.panel import SelfTraining
 from capbench.optim import Optim
 from capbench.ranges import Seed
+from capbench.reader import Reader
 from capbench.recognizer import Recognizer
 from capbench.render.style import Style
 from capbench.report import table
@@ -46,6 +48,7 @@ def schema(
     group: str | None,
     tags: list[str],
     seed: Seed,
+    start: str | None,
     cache: str | None,
     alphabet: Alphabet,
     style: Style,
@@ -84,9 +87,11 @@ class Experiment:
         destination: Destination,
         settings: dict[str, Any],
     ) -> Experiment:
-        """What the settings describe, with a recogniser for this material that has learned nothing yet."""
+        """What the settings describe, with a recogniser for this material that has learned nothing of it yet."""
         pl.seed_everything(settings["seed"], verbose=False)
         model, codec = build_model(settings["model"], material)
+        if settings["start"] is not None:
+            begin_with(settings["start"], model, codec)
         if hardware.compile:
             model.compile()  # in place: the names of the weights stay
         data = Captchas(
@@ -97,6 +102,7 @@ class Experiment:
             workers=hardware.workers,
             seed=settings["seed"],
             whole_epochs=model.in_one_pass,
+            epoch_images=None if model.in_one_pass else optim.epoch_images,
         )
         texts = {name: material.parts[name].texts for name in ("val", "test")}
         recognizer = Recognizer(model, codec, optim, texts, settings["seed"])
@@ -157,6 +163,10 @@ def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
     view: View = build(settings["view"])
     augment: Augment = build(settings["augment"])
     material = Material(source, view, build(settings["alphabet"]), settings["cache"])
+    if source.renewed and optim.epoch_images is not None:
+        raise Mistake(
+            "optim.epoch_images: fresh images never come again; say with data.split.train how many an epoch has"
+        )
     if hardware.patience is not None and not material.validates:
         raise Mistake(
             "trainer.patience: there is no validation to wait for; set data.split.val, or trainer.patience=null"
@@ -206,6 +216,22 @@ def build_model(settings: dict[str, Any], material: Material) -> tuple[Model, Co
                 f"{2 * codec.longest - 1}; make the view wider"
             )
     return model, codec
+
+
+def begin_with(start: str, model: Model, codec: Codec) -> None:
+    """Give the recogniser what another run learned, to be trained further on other images."""
+    known = Reader.of(RunFolder(Path(start)))
+    if model.in_one_pass:
+        raise Mistake("start: what learns in one pass keeps nothing of another run; choose start=null")
+    if known.codec.alphabet.symbols != codec.alphabet.symbols:
+        raise Mistake(
+            f"start: {start} reads {known.codec.alphabet.symbols!r}, this one {codec.alphabet.symbols!r}; "
+            f"train it with the same alphabet"
+        )
+    try:
+        model.load_state_dict(known.model.state_dict())
+    except RuntimeError as error:
+        raise Mistake(f"start: {start} has another model, view or data.length; train it with the same") from error
 
 
 def train_and_record(experiment: Experiment, folder: RunFolder) -> float:

@@ -31,6 +31,7 @@ class Optim:
     schedule: Literal["one_cycle", "cosine", "constant"]
     warmup: Share
     epochs: Count
+    epoch_images: Count | None
     batch_size: Count
     label_smoothing: Share
     ema: Share

@@ -65,6 +65,27 @@ def test_fewer_images_than_a_batch_are_one_batch() -> None:
     assert [len(r.numbers) for r in Batches(5, 8, seed=1, whole=False, rank=0, ranks=1)] == [5]
 
 
+def test_images_come_again_where_an_epoch_shows_more_than_there_are() -> None:
+    def order(shown: int | None) -> list[int]:
+        sampler = Batches(10, 8, seed=1, whole=False, rank=0, ranks=1, shown=shown)
+        return [number for request in sampler for number in request.numbers.tolist()]
+
+    assert len(order(30)) == 24
+    assert [sorted(order(30)[start : start + 10]) for start in (0, 10)] == [list(range(10)), list(range(10, 20))]
+    assert order(30)[:8] == order(None)
+    assert [number - 10 for number in order(30)[10:20]] != order(30)[:10]
+
+
+def test_an_image_that_comes_again_is_changed_anew() -> None:
+    known = material()
+    part, augment = known.parts["train"], build(composed("augment=light")["augment"])
+    numbers = np.array([3, 3 + len(part)])
+    plain, changed = (Views(part, known.codec("positions"), a, seed=1)[Request(0, numbers)] for a in (None, augment))
+    assert torch.equal(plain.views[0], plain.views[1])
+    assert torch.equal(plain.targets[0], plain.targets[1])
+    assert not torch.equal(changed.views[0], changed.views[1])
+
+
 @pytest.mark.parametrize("view", ["whole", "characters"])
 def test_workers_change_nothing(view: str) -> None:
     """Augmentation is a function of seed, epoch and image; whoever makes the batch."""

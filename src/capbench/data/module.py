@@ -65,8 +65,8 @@ class Part:
 
     def take(self, request: Request) -> tuple[np.ndarray, list[str]]:
         """Views uint8 [image, ...view] and texts of the images asked for."""
-        views = np.array(self.views[self.places[request.numbers]])
-        return views, [self.samples[number].text for number in request.numbers.tolist()]
+        numbers = request.numbers % len(self)  # an image that is shown again has a number of its own
+        return np.array(self.views[self.places[numbers]]), [self.samples[number].text for number in numbers.tolist()]
 
 
 @dataclass(frozen=True)
@@ -193,15 +193,27 @@ class Material:
 
 
 class Batches(Sampler[Request]):
-    """One rank's share of each global batch. Shuffled by (seed, epoch) where there is a seed, else in order."""
+    """One rank's share of each global batch. Shuffled by (seed, epoch) where there is a seed, else in order.
 
-    def __init__(self, images: int, batch_size: int, seed: int | None, whole: bool, rank: int, ranks: int) -> None:
+    An epoch is `shown` images: if there are fewer, they come again, as numbers beyond `images`, in another order.
+    """
+
+    def __init__(
+        self,
+        images: int,
+        batch_size: int,
+        seed: int | None,
+        whole: bool,
+        rank: int,
+        ranks: int,
+        shown: int | None = None,
+    ) -> None:
         self.images = images
         self.own_size = batch_size // ranks
         self.seed = seed
-        if not whole and images >= batch_size:  # leave out a last, smaller batch
-            images -= images % batch_size
-        self.used = images
+        self.used = shown or images
+        if not whole and self.used >= batch_size:  # leave out a last, smaller batch
+            self.used -= self.used % batch_size
         self.rank = rank
         self.ranks = ranks
         self.epoch = 0
@@ -215,9 +227,13 @@ class Batches(Sampler[Request]):
         return -(-own // self.own_size)
 
     def __iter__(self) -> Iterator[Request]:
-        order = np.arange(self.images)
+        passes = -(-self.used // max(self.images, 1))
+        orders = np.arange(passes * self.images).reshape(passes, self.images)
         if self.seed is not None:
-            np.random.default_rng([self.seed, self.epoch]).shuffle(order)
+            shuffler = np.random.default_rng([self.seed, self.epoch])
+            for again in orders:
+                shuffler.shuffle(again)
+        order = orders.reshape(-1)
         # Every ranks-th image: of each whole batch an equal share, of the rest no rank an empty one.
         own = order[: self.used][self.rank :: self.ranks]
         for start in range(0, len(own), self.own_size):
@@ -308,6 +324,7 @@ class Captchas(pl.LightningDataModule):
         workers: int,
         seed: int,
         whole_epochs: bool,
+        epoch_images: int | None = None,
     ) -> None:
         super().__init__()
         self.material = material
@@ -317,6 +334,7 @@ class Captchas(pl.LightningDataModule):
         self.workers = workers
         self.seed = seed
         self.whole_epochs = whole_epochs
+        self.epoch_images = epoch_images
 
     def _loader(self, name: str) -> DataLoader[Batch]:
         assert self.trainer is not None
@@ -330,6 +348,7 @@ class Captchas(pl.LightningDataModule):
             self.whole_epochs or not training,
             self.trainer.global_rank,
             ranks,
+            self.epoch_images if training else None,
         )
         kind = Ahead if part.renewed and self.workers == 0 else DataLoader
         return kind(
