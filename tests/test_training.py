@@ -180,3 +180,11 @@ def test_what_does_not_fit_the_run_it_should_begin_with_is_refused(
     first = train(*FAST)
     with pytest.raises(Mistake, match=f"start: .*{reason}"):
         experiment.prepare(composed(*FAST, *changes, f"start={first.path}"))
+
+
+def test_without_validation_the_last_epoch_counts(train: Callable[..., Any], labelled: Any) -> None:
+    folder = train("data=csv", f"data.root={labelled}", "data.split.val=null", "optim.epochs=2", *QUIET)
+    result = folder.read_result()
+    assert "val/exact" not in result
+    assert result["best/epoch"] == 2
+    assert result["test/images"] > 0

@@ -12,7 +12,7 @@ from capbench.errors import Mistake
 DIGESTS = st.lists(st.integers(0, 2**64 - 1), min_size=30, max_size=200, unique=True)
 
 
-def split(train: int | float | None, val: int | float, test: int | float) -> Split:
+def split(train: int | float | None, val: int | float | None, test: int | float) -> Split:
     return Split(train=train, val=val, test=test)
 
 
@@ -34,6 +34,14 @@ def test_equal_images_stay_together(values: list[int]) -> None:
     for rule in (split(None, 0.2, 0.3), split(None, 7, 5)):
         parts = rule.assign(known)
         assert (parts[: len(values)] == parts[len(values) :]).all()
+
+
+def test_without_validation_the_rest_trains_and_the_test_images_stay() -> None:
+    known = digests(100)
+    with_val, without = (split(None, val, 0.2).assign(known) for val in (0.1, None))
+    assert set(without) == {"train", "test"}
+    assert ((without == "test") == (with_val == "test")).all()
+    assert set(split(50, None, 20).assign(known)) == {"train", "test", ""}
 
 
 def test_an_image_keeps_its_part_when_others_are_added() -> None:

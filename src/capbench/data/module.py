@@ -134,7 +134,7 @@ class Material:
         source, kept = self.source, self._kept
         if source.train_size is not None:
             parts = splits.keep_fewer(parts, kept.digests, source.train_size)
-        unvalidated = isinstance(source.rule, Folds) and source.rule.val is None
+        unvalidated = source.rule is not None and source.rule.val is None
         self.parts: dict[str, Part] = {}
         for name in splits.PARTS:
             if name == "train" and source.renewed:

@@ -19,7 +19,9 @@ Size = Annotated[int, Ge(1)] | Annotated[float, Gt(0), Lt(1)]
 
 
 class Rule(ABC):
-    """How a source's images are parted."""
+    """How a source's images are parted. `val` null: none validate, and the last epoch's weights count."""
+
+    val: Size | None
 
     @abstractmethod
     def assign(self, digests: np.ndarray) -> np.ndarray:
@@ -28,10 +30,10 @@ class Rule(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Split(Rule):
-    """Sizes of the parts: a count of images or a fraction of them; `train` null takes the rest."""
+    """Sizes of the parts: a count of images or a fraction of them; `train` null takes the rest, `val` null none."""
 
     train: Size | None
-    val: Size
+    val: Size | None
     test: Size
 
     def assign(self, digests: np.ndarray) -> np.ndarray:
@@ -48,7 +50,7 @@ class Split(Rule):
             size = getattr(self, name)
             free = parts == ""
             if size is None:
-                parts[free] = name
+                parts[free] = name if name == "train" else ""
             elif isinstance(size, float):
                 parts[free & (position < start + size)] = name
                 start += size
@@ -61,7 +63,7 @@ class Split(Rule):
 class Folds(Rule):
     """Each image tests once: it is read by a recogniser that was trained on the other folds. `all`: each image alone.
 
-    In each training `val` of its images, a count or a fraction, validate; null: none, the last epoch's weights count.
+    In each training `val` of its images, a count or a fraction, validate.
     """
 
     folds: Annotated[int, Ge(2)] | Literal["all"]
