@@ -350,7 +350,9 @@ class Captchas(pl.LightningDataModule):
             ranks,
             self.epoch_images if training else None,
         )
-        kind = Ahead if part.renewed and self.workers == 0 else DataLoader
+        # On a CPU, a thread that draws while others learn only takes their cores away.
+        apart = self.trainer.strategy.root_device.type != "cpu"
+        kind = Ahead if part.renewed and apart and self.workers == 0 else DataLoader
         return kind(
             Views(part, self.codec, self.augment if training else None, self.seed),
             batch_size=None,
