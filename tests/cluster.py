@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -68,10 +68,9 @@ def cluster() -> Iterator[dict[str, str]]:
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder)
         stack.callback(_kill_what_is_left, environment["SLURM_CONF"])
-        own = [f"--{what}={folder / what}" for what in ("key-file", "seed-file", "pid-file", "log-file")]
-        own[0] = f"--key-file={key}"
+        of_munge = {"key": "key-file", "munge": "socket", "seed": "seed-file", "munged.pid": "pid-file"}
         commands = [
-            ["munged", "--foreground", "--force", f"--socket={folder}/munge", *own],
+            ["munged", "--foreground", "--force", *(f"--{what}={folder / name}" for name, what in of_munge.items())],
             ["slurmctld", "-D", "-i"],
             *(["slurmd", "-D", "-N", node] for node in NODES),
         ]
@@ -92,12 +91,12 @@ def _states(environment: dict[str, str]) -> list[str]:
     return subprocess.run(asked, env=environment, capture_output=True, text=True).stdout.split()
 
 
-def _wait_until(ready, daemons: list[subprocess.Popen[bytes]], folder: Path) -> None:
+def _wait_until(ready: Callable[[], bool], daemons: list[subprocess.Popen[bytes]], folder: Path) -> None:
     until = time.monotonic() + 120
     while not ready():
         dead = [daemon.args for daemon in daemons if daemon.poll() is not None]
         if dead or time.monotonic() > until:
-            logs = "\n".join(f"{path.name}:\n{path.read_text()[-2000:]}" for path in folder.glob("*.[lo][ou][gt]"))
+            logs = "\n".join(f"{path.name}:\n{path.read_text()[-2000:]}" for path in folder.glob("*.out"))
             raise RuntimeError(f"SLURM does not start; ended: {dead}\n{logs}")
         time.sleep(0.2)
 

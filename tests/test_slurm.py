@@ -99,21 +99,30 @@ def test_two_tasks_are_one_training(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("inside")
 def test_a_job_cancelled_and_queued_again_ends_like_one_left_alone(tmp_path: Path, train: Callable[..., Any]) -> None:
-    """Once by whoever runs the cluster, once by the signal that SLURM sends before a job's time is up."""
-    command = [sys.executable, "-m", "capbench", "-m", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep"]
-    sweep = subprocess.Popen([*command, "seed=1", *SMALL], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    """Once by whoever runs the cluster, once by the signal that SLURM sends before a job's time is up.
+
+    Between the two, what waits for the job is killed: it is found in the queue again.
+    """
     folder = tmp_path / "sweep" / "0"
 
-    def interrupt(epoch: int, *how: str) -> None:
+    def begin(*arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "capbench", *arguments]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def interrupt(sweep: subprocess.Popen[str], epoch: int, *how: str) -> None:
         while epochs_done(folder) < epoch:
             assert sweep.poll() is None, sweep.communicate()[0]
             time.sleep(0.02)
         said(*how, (tmp_path / "sweep" / "0.job").read_text())
         assert not (folder / "result.json").exists(), "it was over before it was interrupted"
 
-    interrupt(1, "scontrol", "requeue")
+    sweep = begin("-m", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep", "seed=1", *SMALL)
+    interrupt(sweep, 1, "scontrol", "requeue")
     begun = (folder / "config.yaml").stat().st_mtime_ns
-    interrupt(2, "scancel", "--signal=USR2")
+    sweep.kill()
+    sweep.wait()
+    sweep = begin("resume_sweep=sweep")
+    interrupt(sweep, 2, "scancel", "--signal=USR2")
     out, _ = sweep.communicate(timeout=400)
     assert sweep.returncode == 0, out
     (log,) = tmp_path.glob("sweep/.submitit/*/*_0_log.out")

@@ -54,8 +54,8 @@ class Hardware:
                 raise Mistake(f"trainer.devices: {self.devices} GPUs are wanted and {there} are here; try trainer=cpu")
         if SLURMEnvironment.detect() and (tasks := int(os.environ["SLURM_NTASKS"])) != self.devices * self.nodes:
             raise Mistake(
-                f"trainer.devices: {self.devices} on each of {self.nodes} nodes, but SLURM started {tasks} tasks; "
-                "it must be one for each device"
+                f"trainer.devices: {self.devices}×{self.nodes} processes are wanted and SLURM started {tasks} tasks; "
+                "let it start one for each"
             )
 
     @property

@@ -21,10 +21,20 @@ from capbench.attempts import Attempt
 from capbench.errors import Mistake
 from capbench.jobs import Job, SeparateJobs, last_words
 
-OVER = "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED TIMEOUT".split()
+OVER = [
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "TIMEOUT",
+]
 GONE = "FAILED"  # SLURM forgets a job minutes after its end
 OF_SLURM = ("srun: ", "slurmstepd", "submitit ")
-GENERAL = "name nodes tasks_per_node cpus_per_task gpus_per_node mem_gb timeout_min".split()
+GENERAL = ["name", "nodes", "tasks_per_node", "cpus_per_task", "gpus_per_node", "mem_gb", "timeout_min"]
 LARGEST_ARRAY = 1000  # jobs submitted at once: SLURM takes 1,001 unless its MaxArraySize says otherwise
 LONGEST_PAUSE = 30  # seconds between two looks at the queue
 LATEST = 15  # seconds that a shared file system may take to show what another machine wrote
