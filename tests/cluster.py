@@ -15,12 +15,13 @@ from pathlib import Path
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 NODES = ("n1", "n2")
+CREDENTIAL_SECONDS = 5  # that a job which is queued again waits: SLURM takes no fewer
 CONFIGURATION = """\
 ClusterName=tests
 SlurmctldHost=localhost(127.0.0.1)
 SlurmctldPort={ports[0]}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge,cred_expire=1
+AuthInfo=socket={folder}/munge,cred_expire={expire}
 CredType=cred/munge
 SlurmUser=root
 StateSaveLocation={folder}/state
@@ -59,7 +60,9 @@ def cluster() -> Iterator[dict[str, str]]:
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # short, as a socket's path must be
     environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "MASTER_ADDR": "127.0.0.1"}
     environment.pop("LOCAL_RANK", None)  # of processes that an earlier test started
-    (folder / "slurm.conf").write_text(CONFIGURATION.format(folder=folder, ports=_free_ports(3)))
+    (folder / "slurm.conf").write_text(
+        CONFIGURATION.format(folder=folder, ports=_free_ports(3), expire=CREDENTIAL_SECONDS)
+    )
     for name in ("state", *NODES):
         (folder / name).mkdir()
     key = folder / "key"

@@ -98,6 +98,25 @@ def test_two_tasks_are_one_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("inside")
+def test_a_task_that_ends_badly_ends_its_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other task would wait for it for half an hour; what is told is of the one that failed."""
+    fault = [
+        "import os",
+        "if os.environ.get('SLURM_PROCID') == '1':",
+        " os.write(1, b'lost its memory')",
+        " os._exit(3)",
+    ]
+    (tmp_path / "sitecustomize.py").write_text("\n".join(fault))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    failed = capbench(
+        "-m", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep", "seed=1", "trainer=ddp_cpu", *FAST
+    )
+    assert failed.returncode == 2
+    name = (tmp_path / "sweep" / "0.job").read_text()
+    assert f": lost its memory (sweep/.submitit/{name}/{name}_1_log.out)" in failed.stderr
+
+
+@pytest.mark.usefixtures("inside")
 def test_a_job_cancelled_and_queued_again_ends_like_one_left_alone(tmp_path: Path, train: Callable[..., Any]) -> None:
     """Once by whoever runs the cluster, once by the signal that SLURM sends before a job's time is up.
 
@@ -109,20 +128,25 @@ def test_a_job_cancelled_and_queued_again_ends_like_one_left_alone(tmp_path: Pat
         command = [sys.executable, "-m", "capbench", *arguments]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    def interrupt(sweep: subprocess.Popen[str], epoch: int, *how: str) -> None:
-        while epochs_done(folder) < epoch:
+    def interrupt(sweep: subprocess.Popen[str], after: int, *how: str) -> int:
+        """When more epochs than these are done; gives how many were."""
+        while epochs_done(folder) <= after:
             assert sweep.poll() is None, sweep.communicate()[0]
             time.sleep(0.02)
-        said(*how, (tmp_path / "sweep" / "0.job").read_text())
+        name = (tmp_path / "sweep" / "0.job").read_text()
+        said(*how, name)
+        while said("squeue", "--noheader", "--format=%T", f"--jobs={name}").strip() != "PENDING":
+            time.sleep(0.2)
         assert not (folder / "result.json").exists(), "it was over before it was interrupted"
+        return epochs_done(folder)
 
     sweep = begin("-m", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep", "seed=1", *SMALL)
-    interrupt(sweep, 1, "scontrol", "requeue")
+    done = interrupt(sweep, 0, "scontrol", "requeue")
     begun = (folder / "config.yaml").stat().st_mtime_ns
     sweep.kill()
     sweep.wait()
     sweep = begin("resume_sweep=sweep")
-    interrupt(sweep, 2, "scancel", "--signal=USR2")
+    interrupt(sweep, done, "scancel", "--signal=USR2")
     out, _ = sweep.communicate(timeout=400)
     assert sweep.returncode == 0, out
     (log,) = tmp_path.glob("sweep/.submitit/*/*_0_log.out")
