@@ -17,6 +17,8 @@ import pytest
 from hydra.experimental.callback import Callback
 
 from capbench.attempts import Attempt
+from capbench.jobs import Job
+from hydra_plugins import capbench_slurm
 from hydra_plugins.capbench_processes import Processes
 from tests.conftest import RUN_FOLDER, capbench
 
@@ -173,10 +175,11 @@ def test_every_launcher_is_composed_and_its_keys_are_known(option: str, gpus: in
     assert "hydra.launcher.at_ones: is no setting (value '2')" in err
 
 
-FAKES = {  # SLURM's commands; the script that they are given is kept
-    "sbatch": 'cp "$1" script; echo "sbatch: error: Invalid partition name specified" >&2; exit 1',
-    "srun": "exit 1",
-}
+def a_slurm_whose_sbatch(does: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, script in {"sbatch": does, "srun": "exit 1"}.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
 
 @pytest.mark.parametrize(
@@ -198,10 +201,9 @@ FAKES = {  # SLURM's commands; the script that they are given is kept
 def test_a_cluster_is_asked_for_what_the_trainer_needs(
     overrides: list[str], asked: set[str], cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, script in FAKES.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    # The script that it is given is kept.
+    refuses = 'cp "$1" script; echo "sbatch: error: Invalid partition name specified" >&2; exit 1'
+    a_slurm_whose_sbatch(refuses, tmp_path, monkeypatch)
     code, _, err = cli("-m", *overrides)
     assert code == 2
     refused = "hydra.launcher: SLURM does not take the jobs: sbatch: error: Invalid partition name specified"
@@ -212,6 +214,16 @@ def test_a_cluster_is_asked_for_what_the_trainer_needs(
     (srun,) = [line for line in lines if line.startswith("srun")]
     assert "--kill-on-bad-exit=1" in srun
     assert ("--cpus-per-task=8" in srun) == ("cpus-per-task=8" in given)
+
+
+def test_more_jobs_than_an_array_may_hold_are_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capbench_slurm, "LARGEST_ARRAY", 2)
+    a_slurm_whose_sbatch('echo >>calls; echo "Submitted batch job $(wc -l <calls)"', tmp_path, monkeypatch)
+    jobs = [Job(number, f"seed={number}", tmp_path, tmp_path / str(number), [f"seed={number}"]) for number in range(5)]
+    launcher = capbench_slurm.Slurm(submitit_folder=str(tmp_path / ".submitit/%j"), max_num_timeout=1, timeout_min=1)
+    queued = {"1_0": jobs[0], "1_1": jobs[1], "2_0": jobs[2], "2_1": jobs[3], "3": jobs[4]}
+    assert launcher._submitted(jobs) == queued
+    assert [(tmp_path / f"{number}.job").read_text() for number in range(5)] == list(queued)
 
 
 def test_a_cluster_that_is_not_there(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
