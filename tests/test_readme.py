@@ -42,6 +42,8 @@ def test_the_readme_has_commands_and_nothing_else_to_run() -> None:
 def test_a_command_of_the_readme(
     arguments: list[str], cli: Callable[..., Any], labelled: Path, train: Callable[..., Any]
 ) -> None:
+    if any(argument.startswith("hydra/launcher=slurm") for argument in arguments):
+        pytest.skip("needs a cluster: test_slurm.py starts one")
     if "trainer=gpu" in arguments and not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
     if "trainer=ddp_cpu" in arguments:

@@ -16,6 +16,9 @@ from typing import Any, ClassVar
 import pytest
 from hydra.experimental.callback import Callback
 
+from capbench.attempts import Attempt
+from capbench.jobs import Job
+from hydra_plugins import capbench_slurm
 from hydra_plugins.capbench_processes import Processes
 from tests.conftest import RUN_FOLDER, capbench
 
@@ -170,6 +173,93 @@ def test_every_launcher_is_composed_and_its_keys_are_known(option: str, gpus: in
     code, _, err = cli("-m", f"hydra/launcher={option}", "hydra.launcher.at_ones=2", "seed=1,2")
     assert code == 2
     assert "hydra.launcher.at_ones: is no setting (value '2')" in err
+
+
+def a_slurm_whose_sbatch(does: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, script in {"sbatch": does, "srun": "exit 1"}.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "asked"),
+    [
+        (["hydra/launcher=submitit_slurm"], {"nodes=1", "ntasks-per-node=1", "requeue", "time=60"}),
+        (["hydra/launcher=submitit_slurm", "trainer=ddp_cpu"], {"nodes=1", "ntasks-per-node=2"}),
+        (["hydra/launcher=slurm_gpu", "trainer=gpu"], {"nodes=1", "ntasks-per-node=1", "gpus-per-node=1"}),
+        (
+            ["hydra/launcher=slurm_gpus", "trainer=ddp", "trainer.devices=4", "hydra.launcher.partition=there"],
+            {"nodes=1", "ntasks-per-node=4", "gpus-per-node=4", "cpus-per-task=8", "partition=there"},
+        ),
+        (
+            ["hydra/launcher=slurm_nodes", "trainer=ddp", "trainer.devices=8", "trainer.nodes=3"],
+            {"nodes=3", "ntasks-per-node=8", "gpus-per-node=8", "exclusive", "requeue"},
+        ),
+    ],
+)
+def test_a_cluster_is_asked_for_what_the_trainer_needs(
+    overrides: list[str], asked: set[str], cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The script that it is given is kept.
+    refuses = 'cp "$1" script; echo "sbatch: error: Invalid partition name specified" >&2; exit 1'
+    a_slurm_whose_sbatch(refuses, tmp_path, monkeypatch)
+    code, _, err = cli("-m", *overrides)
+    assert code == 2
+    refused = "hydra.launcher: SLURM does not take the jobs: sbatch: error: Invalid partition name specified"
+    assert f"capbench: {refused}" in err
+    lines = (tmp_path / "script").read_text().splitlines()
+    given = {line.removeprefix("#SBATCH --") for line in lines if line.startswith("#SBATCH")}
+    assert asked <= given
+    (srun,) = [line for line in lines if line.startswith("srun")]
+    assert "--kill-on-bad-exit=1" in srun
+    assert ("--cpus-per-task=8" in srun) == ("cpus-per-task=8" in given)
+
+
+def test_more_jobs_than_an_array_may_hold_are_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capbench_slurm, "LARGEST_ARRAY", 2)
+    a_slurm_whose_sbatch('echo >>calls; echo "Submitted batch job $(wc -l <calls)"', tmp_path, monkeypatch)
+    jobs = [Job(number, f"seed={number}", tmp_path, tmp_path / str(number), [f"seed={number}"]) for number in range(5)]
+    launcher = capbench_slurm.Slurm(submitit_folder=str(tmp_path / ".submitit/%j"), max_num_timeout=1, timeout_min=1)
+    queued = {"1_0": jobs[0], "1_1": jobs[1], "2_0": jobs[2], "2_1": jobs[3], "3": jobs[4]}
+    assert launcher._submitted(jobs) == queued
+    assert [(tmp_path / f"{number}.job").read_text() for number in range(5)] == list(queued)
+
+
+def test_a_cluster_that_is_not_there(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = ("-m", "hydra/launcher=submitit_slurm", "seed=1,2")
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert cli(*sweep)[2].endswith("there is no SLURM here (no sbatch); choose hydra/launcher=processes\n")
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    assert cli(*sweep)[2].endswith("submitit is not installed; python -m pip install 'capbench[slurm]'\n")
+    assert "hydra.launcher.tasks: is no setting" in cli(*sweep, "hydra.launcher.tasks=2")[2]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_job_that_is_queued_again_goes_on_with_its_run(
+    again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("capbench.__main__.main", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["submitit"])
+    if again:
+        monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    attempt = Attempt(["seed=2"], tmp_path / "0")
+    attempt()
+    assert sys.argv[1:] == ["seed=2"]
+    attempt.folder.mkdir()
+    (attempt.folder / "config.yaml").touch()
+    attempt()
+    assert sys.argv[1:] == ([f"resume={attempt.folder}"] if again else ["seed=2"])
+
+
+def test_tasks_and_devices_must_be_as_many(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_NTASKS", "3")
+    code, _, err = cli("trainer=ddp_cpu", "debug=fast")
+    assert (code, err) == (
+        2,
+        "capbench: trainer.devices: 2×1 processes are wanted and SLURM started 3 tasks; let it start one for each\n",
+    )
 
 
 @pytest.mark.slow

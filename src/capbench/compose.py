@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -46,6 +47,8 @@ def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str
                 failures.append(_failure(f"{type(error).__name__}: {error}"))
             raise
 
+    # Ours stands in for that of hydra-submitit-launcher, which may be installed as well.
+    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/submitit_slurm' is validated against ConfigStore")
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
     except (HydraException, OmegaConfBaseException) as error:

@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint, EarlyStopping, EMAWeightAveraging, ProgressBar
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.plugins.environments import SLURMEnvironment
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.strategies import DDPStrategy
 from tqdm import tqdm
@@ -51,6 +52,11 @@ class Hardware:
             there = torch.cuda.device_count()
             if there < self.devices:
                 raise Mistake(f"trainer.devices: {self.devices} GPUs are wanted and {there} are here; try trainer=cpu")
+        if SLURMEnvironment.detect() and (tasks := int(os.environ["SLURM_NTASKS"])) != self.devices * self.nodes:
+            raise Mistake(
+                f"trainer.devices: {self.devices}×{self.nodes} processes are wanted and SLURM started {tasks} tasks; "
+                "let it start one for each"
+            )
 
     @property
     def relaunches(self) -> bool:
@@ -86,12 +92,19 @@ class Hardware:
             deterministic="warn",
             logger=loggers or False,
             callbacks=callbacks,
-            plugins=[WholeCheckpoints()],
+            plugins=[WholeCheckpoints(), *_environment()],
             default_root_dir=folder,
             enable_checkpointing=True,
             enable_model_summary=False,
             enable_progress_bar=self.progress,
         )
+
+
+def _environment() -> list[SLURMEnvironment]:
+    """Where SLURM started the processes: as it tells them. What is requeued goes on from its last whole epoch, which
+    gives the same numbers; Lightning's own way would leave off within one.
+    """
+    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
 
 
 class WholeCheckpoints(TorchCheckpointIO):

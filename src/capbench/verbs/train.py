@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> None:
     resumed = next((argument for argument in arguments if argument.startswith(("resume=", "resume_sweep="))), None)
     if resumed is None:
-        compose.run("train", job, arguments)
+        compose.run("train", job, [*arguments, *_one_folder(arguments)])
         return
     what, _, path = resumed.partition("=")
     if len(arguments) > 1:
@@ -60,6 +61,14 @@ def _train(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweepi
     from capbench import experiment
 
     return experiment.run(settings, folder, resumed=resumed, sweeping=sweeping)
+
+
+def _one_folder(arguments: list[str]) -> list[str]:
+    """Tasks that SLURM started side by side fill one folder, though each looks at the clock at a moment of its own."""
+    if int(os.environ.get("SLURM_NTASKS", 1)) == 1 or any("hydra.run.dir=" in argument for argument in arguments):
+        return []
+    job, step = os.environ["SLURM_JOB_ID"], os.environ.get("SLURM_STEP_ID", "")
+    return [f"hydra.run.dir=runs/${{name}}/slurm-{job}-{step}"]
 
 
 def _remove_if_empty(folder: Path) -> None:

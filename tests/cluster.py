@@ -1,0 +1,130 @@
+"""A SLURM of two nodes on this machine, with daemons, ports and folders of its own, for as long as a test needs it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+DAEMONS = ("munged", "slurmctld", "slurmd")
+NODES = ("n1", "n2")
+CREDENTIAL_SECONDS = 5  # that a job which is queued again waits: SLURM takes no fewer
+CONFIGURATION = """\
+ClusterName=tests
+SlurmctldHost=localhost(127.0.0.1)
+SlurmctldPort={ports[0]}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge,cred_expire={expire}
+CredType=cred/munge
+SlurmUser=root
+StateSaveLocation={folder}/state
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdSpoolDir={folder}/%n
+SlurmdPidFile={folder}/%n.pid
+SlurmdLogFile={folder}/%n.log
+SlurmdParameters=config_overrides
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerParameters=sched_interval=2
+MpiDefault=none
+KillWait=10
+NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2
+NodeName=n2 NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2
+PartitionName=tests Nodes=ALL Default=YES State=UP
+"""
+
+
+def missing() -> str | None:
+    """Why there can be no cluster on this machine."""
+    if os.geteuid():
+        return "SLURM's daemons want root"
+    absent = [name for name in (*DAEMONS, "sbatch") if shutil.which(name) is None]
+    return f"{', '.join(absent)} not installed: make system installs SLURM" if absent else None
+
+
+@contextmanager
+def cluster() -> Iterator[dict[str, str]]:
+    """The environment in which SLURM's commands reach it."""
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # short, as a socket's path must be
+    environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "MASTER_ADDR": "127.0.0.1"}
+    environment.pop("LOCAL_RANK", None)  # of processes that an earlier test started
+    (folder / "slurm.conf").write_text(
+        CONFIGURATION.format(folder=folder, ports=_free_ports(3), expire=CREDENTIAL_SECONDS)
+    )
+    for name in ("state", *NODES):
+        (folder / name).mkdir()
+    key = folder / "key"
+    key.touch(0o600)
+    key.write_bytes(secrets.token_bytes(128))
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder)
+        stack.callback(_kill_what_is_left, environment["SLURM_CONF"])
+        of_munge = {"key": "key-file", "munge": "socket", "seed": "seed-file", "munged.pid": "pid-file"}
+        commands = [
+            ["munged", "--foreground", "--force", *(f"--{what}={folder / name}" for name, what in of_munge.items())],
+            ["slurmctld", "-D", "-i"],
+            *(["slurmd", "-D", "-N", node] for node in NODES),
+        ]
+        daemons = []
+        for command in commands:
+            said = stack.enter_context((folder / f"{command[0]}.out").open("ab"))
+            daemon = subprocess.Popen(command, env=environment, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
+            stack.callback(_stop, daemon)
+            daemons.append(daemon)
+            if command[0] == "munged":
+                _wait_until((folder / "munge").exists, daemons, folder)
+        _wait_until(lambda: _states(environment) == ["idle"] * len(NODES), daemons, folder)
+        yield environment
+
+
+def _states(environment: dict[str, str]) -> list[str]:
+    asked = ["sinfo", "--noheader", "--Node", "--format=%T"]
+    return subprocess.run(asked, env=environment, capture_output=True, text=True).stdout.split()
+
+
+def _wait_until(ready: Callable[[], bool], daemons: list[subprocess.Popen[bytes]], folder: Path) -> None:
+    until = time.monotonic() + 120
+    while not ready():
+        dead = [daemon.args for daemon in daemons if daemon.poll() is not None]
+        if dead or time.monotonic() > until:
+            logs = "\n".join(f"{path.name}:\n{path.read_text()[-2000:]}" for path in folder.glob("*.out"))
+            raise RuntimeError(f"SLURM does not start; ended: {dead}\n{logs}")
+        time.sleep(0.2)
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _stop(daemon: subprocess.Popen[bytes]) -> None:
+    daemon.terminate()
+    try:
+        daemon.wait(10)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait()
+
+
+def _kill_what_is_left(configuration: str) -> None:
+    """Jobs and their keepers outlive the daemons; they are known by the configuration in their environment."""
+    ours = f"SLURM_CONF={configuration}\0".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if ours in path.read_bytes():
+                os.kill(int(path.parent.name), 9)
