@@ -120,7 +120,7 @@ class Experiment:
 
 def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping: bool = False) -> float:
     """Train, test and record; returns exact accuracy on validation, or on test where folds leave no validation."""
-    _quieten()
+    quieten()
     if resumed and folder.result.exists():
         _say(f"{folder.path} is finished already\n" + table.results(folder.read_result()))
         return worth(folder.read_result())
@@ -309,7 +309,7 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Lightning's greetings and hints say nothing about the experiment."""
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
