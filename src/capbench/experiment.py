@@ -29,15 +29,16 @@ from capbench.loggers import Destination
 from capbench.models import Model, PerCharacter
 from capbench.ocr.panel import SelfTraining
 from capbench.optim import Optim
-from capbench.ranges import Seed
+from capbench.ranges import CountOrZero, Seed
 from capbench.recognizer import Recognizer
 from capbench.render.style import Style
 from capbench.report import table
 from capbench.runs import Prediction, RunFolder
+from capbench.search import Trial
 from capbench.settings import build, check, target_class
 from capbench.sweeps import worth
 from capbench.text import Alphabet, Codec
-from capbench.training import Checkpoints, Curves, Hardware, bar, callback
+from capbench.training import Checkpoints, Curves, Hardware, Pruning, bar, callback
 
 
 def schema(
@@ -46,6 +47,7 @@ def schema(
     group: str | None,
     tags: list[str],
     seed: Seed,
+    trial: CountOrZero | None,
     cache: str | None,
     alphabet: Alphabet,
     style: Style,
@@ -219,6 +221,7 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
     try:
         predictions = _test_by_folds(experiment, folder) if material.folds else None
         trainer = experiment.trainer(folder, loggers)
+        trial = _trial(experiment, trainer, folder)
         _learn(experiment, trainer, folder)
     except (KeyboardInterrupt, SystemExit):  # the latter is Lightning's answer to Ctrl-C
         where = os.path.relpath(folder.path)
@@ -234,11 +237,26 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
         return worth(recognizer.measured)
     curves, checkpoints = callback(trainer, Curves), callback(trainer, Checkpoints)
     story = record.write(experiment.settings, material, recognizer, curves, checkpoints, predictions, folder)
+    if trial is not None:
+        story.result.update({"trial": trial.number, "pruned": trial.pruned})
+        if trial.pruned is not None:
+            _say(f"given up after epoch {trial.pruned}: the median of the search's other trials was better")
     experiment.destination.tell(story)
     folder.write_result(story.result)  # last: its presence says that the folder is whole
     where = os.path.relpath(folder.path)
     _say(table.results(story.result) + f"\n\nrun folder: {where}\npictures:   {where}/{folder.pictures.name}")
     return worth(story.result)
+
+
+def _trial(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> Trial | None:
+    """Let the search that this run is a trial of end it early; without validation there is nothing to judge it by."""
+    number = experiment.settings["trial"]
+    if number is None:
+        return None
+    trial = Trial(folder.path, number)
+    if experiment.material.validates:
+        trainer.callbacks.append(Pruning(trial))  # type: ignore[attr-defined]
+    return trial
 
 
 def _learn(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> None:
