@@ -34,6 +34,17 @@ def test_a_training_is_timed_fresh_and_from_memory(cli: Callable[..., Any]) -> N
     assert [path.name for path in Path().iterdir()] == ["mine.json"]
 
 
+def test_an_ensemble_is_timed_beside_its_members_and_beside_one_trunk(cli: Callable[..., Any]) -> None:
+    small = ("ensemble.positions=2", "ensemble.size=[16,32]", "ensemble.steps=1")
+    code, _, err = cli(*QUICK, *small, "only=ensemble")
+    assert code == 0, err
+    rows = json.loads(Path("bench.json").read_text())
+    assert [(row["name"], row["ratio"] > 0) for row in rows] == [("ensemble/together", True), ("ensemble/trunk", True)]
+    code, _, err = cli(*QUICK, "only=ensemble", "model@ensemble.model=cnn")
+    assert code == 2
+    assert "ensemble.model._target_: capbench.models.cnn.CNN is no Ensemble" in err
+
+
 def test_what_cleaning_is_compared_with_gives_the_same_pieces(cli: Callable[..., Any]) -> None:
     view = build(composed("view=strokes")["view"])
     painter = Painter(style("style=strokes"), "0123456789", 4, 4, 1)

@@ -24,7 +24,14 @@ GROUPS = sorted({option.split("/")[0] for option in OPTIONS})
 
 NEEDS_ROOT = {"data/csv", "data/ocr", "data/filenames", "experiment/knn_33", "experiment/self_train"}
 SEVERAL_PROCESSES = {"trainer/ddp", "trainer/ddp_cpu"}  # test_ddp.py runs them
-HEAVY = {"model/resnet", "model/resnet_article", "model/ensemble_article", "model/cnn_article", "experiment/resnet_62"}
+HEAVY = {
+    "model/resnet",
+    "model/resnet_article",
+    "model/ensemble_article",
+    "model/trunk_article",
+    "model/cnn_article",
+    "experiment/resnet_62",
+}
 MEANT_FOR_ONE_CHARACTER = {"model/mlp", "model/mlp_article", "model/knn"}
 
 

@@ -30,16 +30,17 @@ from capbench.loggers import Destination
 from capbench.models import Model, PerCharacter
 from capbench.ocr.panel import SelfTraining
 from capbench.optim import Optim
-from capbench.ranges import Seed
+from capbench.ranges import CountOrZero, Seed
 from capbench.reader import Reader
 from capbench.recognizer import Recognizer
 from capbench.render.style import Style
 from capbench.report import table
 from capbench.runs import Prediction, RunFolder
+from capbench.search import Trial
 from capbench.settings import build, check, target_class
 from capbench.sweeps import worth
 from capbench.text import Alphabet, Codec
-from capbench.training import Checkpoints, Curves, Hardware, bar, callback
+from capbench.training import Checkpoints, Curves, Hardware, Pruning, bar, callback
 
 
 def schema(
@@ -49,6 +50,7 @@ def schema(
     tags: list[str],
     seed: Seed,
     start: str | None,
+    trial: CountOrZero | None,
     cache: str | None,
     alphabet: Alphabet,
     style: Style,
@@ -126,7 +128,7 @@ class Experiment:
 
 def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping: bool = False) -> float:
     """Train, test and record; returns exact accuracy on validation, or on test where folds leave no validation."""
-    _quieten()
+    quieten()
     if resumed and folder.result.exists():
         _say(f"{folder.path} is finished already\n" + table.results(folder.read_result()))
         return worth(folder.read_result())
@@ -245,6 +247,7 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
     try:
         predictions = _test_by_folds(experiment, folder) if material.folds else None
         trainer = experiment.trainer(folder, loggers)
+        trial = _trial(experiment, trainer, folder)
         _learn(experiment, trainer, folder)
     except (KeyboardInterrupt, SystemExit):  # the latter is Lightning's answer to Ctrl-C
         where = os.path.relpath(folder.path)
@@ -260,11 +263,26 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
         return worth(recognizer.measured)
     curves, checkpoints = callback(trainer, Curves), callback(trainer, Checkpoints)
     story = record.write(experiment.settings, material, recognizer, curves, checkpoints, predictions, folder)
+    if trial is not None:
+        story.result.update({"trial": trial.number, "pruned": trial.pruned})
+        if trial.pruned is not None:
+            _say(f"given up after epoch {trial.pruned}: the median of the search's other trials was better")
     experiment.destination.tell(story)
     folder.write_result(story.result)  # last: its presence says that the folder is whole
     where = os.path.relpath(folder.path)
     _say(table.results(story.result) + f"\n\nrun folder: {where}\npictures:   {where}/{folder.pictures.name}")
     return worth(story.result)
+
+
+def _trial(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> Trial | None:
+    """Let the search that this run is a trial of end it early; without validation there is nothing to judge it by."""
+    number = experiment.settings["trial"]
+    if number is None:
+        return None
+    trial = Trial(folder.path, number)
+    if experiment.material.validates:
+        trainer.callbacks.append(Pruning(trial))  # type: ignore[attr-defined]
+    return trial
 
 
 def _learn(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> None:
@@ -335,7 +353,7 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Lightning's greetings and hints say nothing about the experiment."""
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):

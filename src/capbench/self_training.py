@@ -48,6 +48,8 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool) -> float:
         print(f"round {number} of {plan['rounds']}: training", flush=True)
         training = folder if last else _round(folder, number)
         round_settings = {**settings, "data": data, "self_train": plan if last else None}
+        if not last:
+            round_settings["trial"] = None  # a search judges the last alone
         exact = experiment.run(round_settings, training, resumed=training.config.exists())
     return exact
 

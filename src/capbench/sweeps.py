@@ -26,12 +26,19 @@ class Failure(NamedTuple):
     reason: str
 
 
-def told(failures: Sequence[Failure]) -> Mistake:
+class Failed(Mistake):
     """What failed in a sweep, a line each, and how to go on."""
+
+    def __init__(self, message: str, failures: Sequence[Failure]) -> None:
+        super().__init__(message)
+        self.failures = failures
+
+
+def told(failures: Sequence[Failure]) -> Failed:
     folder = failures[0].sweep
     jobs = "1 job" if len(failures) == 1 else f"{len(failures)} jobs"
     lines = [f"  {failure.number}: {failure.overrides}: {failure.reason}" for failure in failures]
-    return Mistake("\n".join([f"{jobs} of {folder} failed; go on with resume_sweep={folder}", *lines]))
+    return Failed("\n".join([f"{jobs} of {folder} failed; go on with resume_sweep={folder}", *lines]), failures)
 
 
 def arguments(folder: Path) -> list[str]:

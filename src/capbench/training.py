@@ -24,6 +24,7 @@ from capbench.errors import Mistake
 from capbench.files import replacing
 from capbench.optim import Optim
 from capbench.ranges import Count, CountOrZero
+from capbench.search import Trial
 
 WATCHED = "val/exact"
 
@@ -152,6 +153,22 @@ class Checkpoints(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         exact, loss = state_dict["best"]
         self.best, self.best_epoch = (exact, loss), state_dict["best_epoch"]
+
+
+class Pruning(pl.Callback):
+    """Ends a training that its search gives up, after its last epoch is kept; `trial` is capbench.search's."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.should_stop |= self.trial.pruned is not None
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        goes_on = True
+        if trainer.is_global_zero:
+            goes_on = self.trial.goes_on(trainer.current_epoch + 1, pl_module.measured[WATCHED])
+        trainer.should_stop |= not trainer.strategy.broadcast(goes_on)
 
 
 class Curves(Checkpoint):

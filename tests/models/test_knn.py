@@ -40,6 +40,17 @@ def test_answers_equal_those_of_the_plain_rule_ties_included(seed: int, k: int, 
     assert answers.tolist() == [plain_answer(samples, labels, row, k) for row in rows]
 
 
+def test_distances_are_told_apart_where_they_are_rounded() -> None:
+    """The distances are 2 in 65,000,000 apart, which float32 cannot tell."""
+    first, nearer = np.full((2, 1000), 255, dtype=np.uint8)
+    first[0] = 253
+    nearer[:2] = 254
+    row = np.zeros(1000, dtype=np.uint8)
+    samples, labels = np.array([first, nearer, first]), np.array([0, 1, 0])
+    assert plain_answer(samples, labels, row, 1) == 1
+    assert fitted(samples, labels, 2, 1)(torch.from_numpy(row[None]).float() / 255).argmax(-1).item() == 1
+
+
 @pytest.mark.parametrize("pixels", [420, 1600])
 def test_it_agrees_with_scikit_learn_where_nothing_is_tied(pixels: int) -> None:
     rng = np.random.default_rng(1)

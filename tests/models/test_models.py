@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 from capbench.errors import Mistake
 from capbench.models import Model, PerCharacter
 from capbench.models.articles import DigitMember, PlainResNet, WholeImage
+from capbench.models.ensemble import Ensemble
 from capbench.models.mlp import MLP
 from capbench.models.resnet import Timm
 from capbench.settings import build, conf_dir
@@ -52,6 +54,50 @@ def test_a_member_of_the_per_digit_ensemble_has_619370_parameters() -> None:
     )
     assert parameters(member) == 618_410  # the article's trainable ones
     assert member.head.linear.in_features == 3584
+
+
+def test_the_heads_on_one_trunk_share_all_but_their_last_layer() -> None:
+    member, trunk = DigitMember((1, 40, 120), 1, 10), made("trunk_article", (1, 40, 120), 6, 10)
+    assert parameters(trunk) - parameters(member) == 5 * 10 * (3584 + 1)
+    assert trunk(torch.rand(2, 1, 40, 120)).shape == (2, 6, 10)
+
+
+def without_dropout(model: Model) -> Model:
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return model
+
+
+@pytest.mark.parametrize("name", ["ensemble", "ensemble_article"])
+def test_members_that_run_stacked_are_the_members_in_turn(name: str) -> None:
+    """Same scores, gradients and running means, in training and after it."""
+    torch.manual_seed(1)
+    in_turn = without_dropout(made(name, (1, 32, 96), 3, 10)).double()  # so that no rounding turns a ReLU or a maximum
+    assert isinstance(in_turn, Ensemble)
+    stacked = copy.deepcopy(in_turn)
+    views, weights = torch.rand(8, 1, 32, 96).double(), torch.rand(8, 3, 10).double()
+    scores = in_turn.in_turn(views), stacked.stacked(views)
+    torch.testing.assert_close(*scores)
+    for given in scores:
+        (given * weights).sum().backward()
+    theirs = dict(stacked.named_parameters())
+    for key, parameter in in_turn.named_parameters():
+        assert parameter.grad is not None and parameter.grad.any(), key
+        torch.testing.assert_close(theirs[key].grad, parameter.grad, rtol=1e-6, atol=1e-9, msg=key)
+    torch.testing.assert_close(dict(stacked.named_buffers()), dict(in_turn.named_buffers()))
+    torch.testing.assert_close(stacked.eval().stacked(views), in_turn.eval().in_turn(views))
+
+
+def test_members_begin_apart_and_draw_apart() -> None:
+    ensemble = made("ensemble_article", (1, 32, 96), 3, 10)
+    assert isinstance(ensemble, Ensemble)
+    first, second, _ = (member.state_dict() for member in ensemble.members)
+    assert all((first[key] != second[key]).any() for key in first if key.endswith("weight") and first[key].ndim > 1)
+    for member in ensemble.members:
+        member.load_state_dict(first)
+    scores = ensemble.stacked(torch.rand(4, 1, 32, 96))
+    assert not torch.allclose(scores[:, 0], scores[:, 1])  # each drops out others
 
 
 def test_the_whole_image_article() -> None:

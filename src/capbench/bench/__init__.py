@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from capbench.bench import clean, read, render, train
+from capbench.bench import clean, ensemble, read, render, train
 from capbench.bench.pairs import Pair, measured
 from capbench.errors import Mistake, nearest
 from capbench.files import replacing
@@ -19,19 +19,22 @@ from capbench.ranges import Count
 from capbench.settings import check
 
 
-def schema(*, only: str | None, rounds: Count, images: Count, out: str, clean: dict[str, Any]) -> None:
+def schema(
+    *, only: str | None, rounds: Count, images: Count, out: str, clean: dict[str, Any], ensemble: dict[str, Any]
+) -> None:
     """The verb's own settings; the others are those of the training that is timed."""
 
 
 def measure(settings: dict[str, Any]) -> str:
     """Measure the wanted pairs, write them down, and tell them as a table."""
-    own = {key: settings.pop(key) for key in ("only", "rounds", "images", "out", "clean")}
+    own = {key: settings.pop(key) for key in ("only", "rounds", "images", "out", "clean", "ensemble")}
     check(own, schema)
     with tempfile.TemporaryDirectory(prefix="capbench-") as folder:
         pairs = [
             *render.pairs(settings, Path(folder)),
             *clean.pairs(own["clean"]),
             *train.pairs(settings, Path(folder)),
+            *ensemble.pairs(settings, own["ensemble"], Path(folder)),
             *read.pairs(settings, Path(folder), own["images"]),
             *_knn_pairs(),
         ]

@@ -17,7 +17,10 @@ def _convolutions(inputs: int, outputs: int, count: int) -> list[nn.Module]:
 
 
 class DigitMember(Model):
-    """The member of the per-digit ensemble: 619,370 parameters for ten digits on one channel of 40×120."""
+    """The member of the per-digit ensemble: 619,370 parameters for ten digits on one channel of 40×120.
+
+    With several positions it is the whole ensemble on one shared trunk, a head for each.
+    """
 
     def __init__(self, shape: Shape, positions: int, classes: int) -> None:
         super().__init__()

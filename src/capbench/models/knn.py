@@ -40,31 +40,26 @@ class KNN(Model):
         self.labels = torch.cat([self.labels, targets])
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
-        return torch.cat([self._scores(rows) for rows in _pixels(views).split(ROWS_AT_ONCE)])
-
-    def _scores(self, rows: torch.Tensor) -> torch.Tensor:
         """Logarithms of the share of votes, [image, position, class]; a class without a vote has a floor."""
         if not len(self.samples):  # not shown anything yet
-            return torch.zeros(len(rows), self.positions, self.classes, device=rows.device)
-        k = min(self.k, len(self.samples))
-        # One sortable number for each pair: the distance, and among equals the order in which samples were shown.
-        ranks = self._distances(rows) * len(self.samples) + torch.arange(len(self.samples), device=rows.device)
-        nearest = ranks.topk(k, dim=1, largest=False, sorted=True).indices
+            return torch.zeros(len(views), self.positions, self.classes, device=views.device)
+        exact = torch.float32 if self.samples.shape[1] <= EXACT_FLOAT32 else torch.float64
+        samples = self.samples.to(exact) - CENTRE
+        squares = samples.double().square().sum(1)
+        rows = _pixels(views).to(exact) - CENTRE
+        return torch.cat([self._votes(_nearest(some, samples, squares, self.k)) for some in rows.split(ROWS_AT_ONCE)])
+
+    def _votes(self, nearest: torch.Tensor) -> torch.Tensor:
+        """Scores of the votes of `nearest`, int64 [image, neighbour], nearest first."""
         labels = self.labels[nearest]  # [image, neighbour, position]
-        votes = torch.zeros(len(rows), self.classes, self.positions, device=rows.device)
+        images, k = nearest.shape
+        votes = torch.zeros(images, self.classes, self.positions, device=nearest.device)
         votes.scatter_add_(1, labels, torch.ones_like(labels, dtype=votes.dtype))
         # Among equal votes the nearer class gets ahead by less than any vote.
-        order = torch.arange(k, 0, -1, device=rows.device, dtype=votes.dtype)[None, :, None].expand_as(labels)
+        order = torch.arange(k, 0, -1, device=nearest.device, dtype=votes.dtype)[None, :, None].expand_as(labels)
         ahead = torch.zeros_like(votes).scatter_reduce_(1, labels, order, "amax")
         share = (votes + 1e-3 * ahead / (k + 1)) / k
         return share.clamp_min(1e-6).log().transpose(1, 2)
-
-    def _distances(self, rows: torch.Tensor) -> torch.Tensor:
-        """Squared distances less each row's own square, int64 [image, sample]."""
-        kind = torch.float32 if rows.shape[1] <= EXACT_FLOAT32 else torch.float64
-        left, right = rows.to(kind) - CENTRE, self.samples.to(kind) - CENTRE
-        squares = right.double().square().sum(1).long()
-        return squares - 2 * (left @ right.T).long()
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Make room for as many samples as were saved."""
@@ -72,6 +67,26 @@ class KNN(Model):
             if prefix + name in state:
                 setattr(self, name, torch.empty_like(state[prefix + name]))
         super()._load_from_state_dict(state, prefix, *rest)
+
+
+def _nearest(rows: torch.Tensor, samples: torch.Tensor, squares: torch.Tensor, k: int) -> torch.Tensor:
+    """The `k` samples nearest to each row, int64 [row, neighbour], nearest first; `squares` are the samples' own.
+
+    A row's distance to a sample is its own square, which orders nothing, less twice the closeness found here.
+    Rounding keeps the order of what it does not make equal, so only rows with equals among the nearest are looked at
+    again, in whole numbers.
+    """
+    k = min(k, len(squares))
+    closeness = (rows @ samples.T).sub_((squares / 2).to(rows.dtype))
+    found = closeness.topk(min(k + 1, len(squares)), dim=1)
+    nearest = found.indices[:, :k]
+    equal = (found.values[:, 1:] == found.values[:, :-1]).any(1)
+    if equal.any():
+        distances = squares.long() - 2 * (rows[equal] @ samples.T).long()
+        # One sortable number for each pair: the distance, and among equals the order in which samples were shown.
+        ranks = distances * len(squares) + torch.arange(len(squares), device=rows.device)
+        nearest[equal] = ranks.topk(k, dim=1, largest=False, sorted=True).indices
+    return nearest
 
 
 def _pixels(views: torch.Tensor) -> torch.Tensor:

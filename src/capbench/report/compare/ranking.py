@@ -14,7 +14,7 @@ from capbench.report.compare.folders import Run, shown
 from capbench.report.compare.statistics import spread
 
 SEEDS = ("seed", "data.seed")
-BOOKKEEPING = ("name", "group", "tags", "cache", "logger", "trainer.progress")  # changes no number
+BOOKKEEPING = ("name", "group", "tags", "trial", "cache", "logger", "trainer.progress")  # changes no number
 LESS_IS_BETTER = ("loss", "cer", "ece", "seconds", "params")
 SHARES_OF = {"test/exact": "test/images", "test/exact_nocase": "test/images", "val/exact": "data/val"}
 

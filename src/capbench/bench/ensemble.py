@@ -1,0 +1,58 @@
+"""The ensemble's members trained in one run, beside as many trainings in turn, and beside their heads on one trunk."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from capbench import experiment
+from capbench.bench.pairs import Pair, silence
+from capbench.models import Model
+from capbench.models.ensemble import Ensemble
+from capbench.ranges import Count, Pixels
+from capbench.runs import RunFolder
+from capbench.settings import check
+from capbench.training import Curves, callback
+
+
+def schema(*, model: Ensemble, trunk: Model, positions: Count, size: list[Pixels], steps: Count) -> None:
+    """What is trained."""
+
+
+def pairs(settings: dict[str, Any], own: dict[str, Any], folder: Path) -> list[Pair]:
+    check(own, schema, "ensemble")
+    images = own["steps"] * settings["optim"]["batch_size"]
+    member = {key: value for key, value in own["model"]["member"].items() if key != "_partial_"}
+
+    def seconds(model: dict[str, Any], positions: int, seed: int = 1) -> float:
+        """Of one training: of its steps alone, without what surrounds them."""
+        split = settings["data"]["split"] | {"train": images}
+        chosen = settings | {
+            "model": model,
+            "seed": seed,
+            "data": settings["data"] | {"fresh": False, "length": positions, "split": split},
+            "view": settings["view"] | {"size": own["size"]},
+            "cache": str(folder / "cache"),
+        }
+        with tempfile.TemporaryDirectory(dir=folder) as where, silence():
+            experiment.quieten()
+            made = experiment.prepare(chosen)
+            trainer = made.trainer(RunFolder(Path(where)), [])
+            trainer.fit(made.recognizer, datamodule=made.data)
+        return callback(trainer, Curves).training_seconds
+
+    def together() -> float:
+        return images / seconds(own["model"], own["positions"])
+
+    def in_turn() -> float:
+        # Captchas of one character, as large as those of all: each member reads but one.
+        return images / sum(seconds(member, 1, seed) for seed in range(own["positions"]))
+
+    def trunk() -> float:
+        return images / seconds(own["trunk"], own["positions"])
+
+    return [
+        Pair("ensemble/together", together, in_turn, "images/s; peer: as many trainings, one after another"),
+        Pair("ensemble/trunk", trunk, together, "images/s with all heads on one trunk; peer: a member for each head"),
+    ]

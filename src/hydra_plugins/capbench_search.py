@@ -1,0 +1,181 @@
+"""hydra/sweeper=search: Optuna chooses the settings of each job, by what the jobs before it reached.
+
+What is searched is written as Hydra's sweeps are: choice(…), range(…), interval(…), any of them within tag(log, …).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from capbench import search, sweeps
+from capbench.errors import Mistake
+from capbench.ranges import Count, CountOrZero, Seed
+from capbench.settings import check
+
+RETRIED = "retries"  # a trial's attribute: the failed one whose settings it has
+
+
+class Asked(NamedTuple):
+    """A trial whose job is to run."""
+
+    number: int
+    params: dict[str, Any]
+
+
+class Search(Sweeper):
+    """Runs `trials` jobs, and of an earlier call's what is missing; one that fails never takes the others along."""
+
+    def __init__(
+        self,
+        *,
+        trials: Count,
+        at_once: Count,
+        at_random: CountOrZero,
+        spared: CountOrZero,
+        seed: Seed,
+        storage: str | None,
+        params: dict[str, str],
+    ) -> None:
+        self.trials, self.at_once, self.at_random, self.seed = trials, at_once, at_random, seed
+        self.spared, self.storage, self.params = spared, storage, params
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        own: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+        check(own, type(self), "hydra.sweeper")
+        search.optuna()
+        self.hydra_context, self.config = hydra_context, config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> None:
+        assert self.hydra_context is not None and self.config is not None and self.launcher is not None
+        given = [*(f"{key}={space}" for key, space in self.params.items()), *arguments]
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = {override.get_key_element(): override for override in parser.parse_overrides(given)}
+        space = {key: distribution(o) for key, o in overrides.items() if o.is_sweep_override()}
+        if not space:
+            raise Mistake(
+                "hydra.sweeper.params: nothing is searched; add a key with choice(…), range(…) or interval(…)"
+            )
+        fixed = [str(override.input_line) for key, override in overrides.items() if key not in space]
+        folder = Path(self.config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, folder / sweeps.PLAN)
+        if self.config.group is None:
+            fixed.append(f"group={search.name_of(folder)}")
+        study = search.study(folder, self.storage)
+        failures: list[sweeps.Failure] = []
+        for batch in self._batches(study, space):
+            jobs = [
+                [*(f"{k}={v}" for k, v in trial.params.items()), *fixed, f"trial={trial.number}"] for trial in batch
+            ]
+            self.validate_batch_is_legal(jobs)
+            for trial, returned in zip(batch, self.launcher.launch(jobs, batch[0].number), strict=True):
+                try:
+                    reached = returned.return_value
+                except Exception as error:
+                    study.tell(trial.number, state=search.optuna().trial.TrialState.FAIL)
+                    failures.append(_failure(error, folder, trial))
+                else:
+                    _tell(study, trial.number, reached)
+        print(summary(study), flush=True)
+        if failures:
+            raise sweeps.told(failures)
+
+    def _batches(self, study: Any, space: dict[str, Any]) -> Iterator[list[Asked]]:
+        """Trials to run together: first those that were begun, then again those that failed, then new ones."""
+        states = search.optuna().trial.TrialState
+        known = study.get_trials(deepcopy=False)
+        done = sum(trial.state in (states.COMPLETE, states.PRUNED) for trial in known)
+        missing = max(self.trials - done, 0)
+        for trial in [trial for trial in known if trial.state == states.RUNNING][:missing]:
+            missing -= 1
+            yield [Asked(trial.number, trial.params)]  # alone: a launcher counts on from the first of its jobs
+        retried = {trial.user_attrs.get(RETRIED) for trial in known}
+        failed = [trial for trial in known if trial.state == states.FAIL and trial.number not in retried]
+        for trial in failed[:missing]:
+            study.enqueue_trial(trial.params, user_attrs={RETRIED: trial.number})
+        while missing:
+            batch = [self._ask(study, space) for _ in range(min(self.at_once, missing))]
+            missing -= len(batch)
+            yield batch
+
+    def _ask(self, study: Any, space: dict[str, Any]) -> Asked:
+        # Drawn anew for each trial, so that a search that is gone on with draws nothing twice.
+        draw = np.random.SeedSequence([self.seed, len(study.get_trials(deepcopy=False))]).generate_state(1)[0]
+        study.sampler = search.optuna().samplers.TPESampler(n_startup_trials=self.at_random, seed=int(draw))
+        try:
+            trial = study.ask(space)
+        except ValueError as error:
+            raise Mistake(f"hydra.sweeper.params: does not fit what was searched before ({error})") from error
+        return Asked(trial.number, trial.params)
+
+
+def distribution(override: Override) -> Any:
+    """What Optuna draws from for a sweep that is written in Hydra's way."""
+    kinds = search.optuna().distributions
+    key, sweep = override.get_key_element(), override.value()
+    tags: set[str] = getattr(sweep, "tags", set())
+    if tags - {"log"}:
+        raise Mistake(f"{key}: tag {', '.join(sorted(tags - {'log'}))} is unknown; log is the only one")
+    log = "log" in tags
+    try:
+        if isinstance(sweep, IntervalSweep):
+            whole = isinstance(sweep.start, int) and isinstance(sweep.end, int)
+            kind = kinds.IntDistribution if whole else kinds.FloatDistribution
+            return kind(sweep.start, sweep.end, log=log)
+        if isinstance(sweep, RangeSweep):
+            values = sorted(sweep.range())
+            step = 1 if len(values) < 2 else values[1] - values[0]
+            kind = kinds.IntDistribution if isinstance(values[0], int) else kinds.FloatDistribution
+            return kind(values[0], values[-1], log=log, step=None if log and kind is kinds.FloatDistribution else step)
+    except (ValueError, IndexError) as error:
+        raise Mistake(f"{override.input_line}: is nothing to search in ({error})") from error
+    return kinds.CategoricalDistribution(list(override.sweep_string_iterator()))
+
+
+def summary(study: Any) -> str:
+    """What a search ends with."""
+    by_state = itertools.groupby(sorted(study.trials, key=lambda t: t.state.name), key=lambda t: t.state.name)
+    numbers = {state: [trial.number for trial in trials] for state, trials in by_state}
+    complete = len(numbers.get("COMPLETE", []))
+    told = [f"{complete} finished"]
+    for state, what in (("PRUNED", "given up by the median of the others"), ("FAIL", "failed")):
+        if state in numbers:
+            told.append(f"{len(numbers[state])} {what} ({', '.join(map(str, sorted(numbers[state])))})")
+    lines = [f"trials: {'; '.join(told)}"]
+    if complete:
+        best = study.best_trial
+        settings = " ".join(f"{key}={value}" for key, value in best.params.items())
+        lines.append(f"best:   {best.number}, {best.value:.4f} on validation: {settings}")
+    return "\n".join(["", *lines])
+
+
+def _tell(study: Any, number: int, reached: float) -> None:
+    trial = next(trial for trial in study.get_trials(deepcopy=False) if trial.number == number)
+    if search.PRUNED in trial.user_attrs:
+        study.tell(number, state=search.optuna().trial.TrialState.PRUNED)
+    else:
+        study.tell(number, reached)
+
+
+def _failure(error: Exception, folder: Path, trial: Asked) -> sweeps.Failure:
+    """Why this one failed; a launcher may tell of all its jobs at once."""
+    shown = " ".join(f"{key}={value}" for key, value in trial.params.items())
+    listed = error.failures if isinstance(error, sweeps.Failed) else []
+    reasons = [failure.reason for failure in listed if failure.number == trial.number]
+    return sweeps.Failure(
+        str(folder), trial.number, shown, reasons[0] if reasons else f"{type(error).__name__}: {error}"
+    )

@@ -1,0 +1,183 @@
+"""hydra/sweeper=search: Optuna chooses, Hydra's launchers run, and the study in the sweep's folder remembers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from capbench.errors import Mistake
+from tests.conftest import capbench
+
+optuna = pytest.importorskip("optuna", reason="needs the extra search: make test installs it")
+
+from capbench import search  # noqa: E402
+from hydra_plugins.capbench_search import distribution, summary  # noqa: E402
+
+SMALL = ("-m", "hydra/sweeper=search", "debug=fast", "trainer.progress=false", "hydra.sweep.dir=sweep")
+
+
+def studied() -> Any:
+    return search.study(Path("sweep"), None)
+
+
+def states() -> list[str]:
+    return [trial.state.name for trial in studied().trials]
+
+
+def results() -> dict[str, dict[str, Any]]:
+    return {path.parent.name: json.loads(path.read_text()) for path in sorted(Path().glob("sweep/*/result.json"))}
+
+
+@pytest.mark.parametrize(
+    ("written", "drawn_from"),
+    [
+        ("k=a,null,[8,16]", optuna.distributions.CategoricalDistribution(["a", "null", "[8,16]"])),
+        ("k=1,2", optuna.distributions.CategoricalDistribution(["1", "2"])),
+        ("k=range(2,9,3)", optuna.distributions.IntDistribution(2, 8, step=3)),
+        ("k=range(0.0,1.0,0.25)", optuna.distributions.FloatDistribution(0.0, 0.75, step=0.25)),
+        ("k=interval(0,1)", optuna.distributions.FloatDistribution(0.0, 1.0)),
+        ("k=int(interval(8,64))", optuna.distributions.IntDistribution(8, 64)),
+        ("k=tag(log,interval(1e-3,1e-1))", optuna.distributions.FloatDistribution(1e-3, 1e-1, log=True)),
+        ("k=tag(log,int(interval(8,64)))", optuna.distributions.IntDistribution(8, 64, log=True)),
+    ],
+)
+def test_what_is_searched_is_written_as_sweeps_are(written: str, drawn_from: Any) -> None:
+    assert distribution(OverridesParser.create().parse_override(written)) == drawn_from
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("k=tag(log,interval(0,1))", "k=tag.log,interval.0,1..: is nothing to search in"),
+        ("k=range(5,1)", "k=range.5,1.: is nothing to search in"),
+        ("k=tag(lin,interval(0,1))", "k: tag lin is unknown; log is the only one"),
+    ],
+)
+def test_what_cannot_be_searched_is_one_line(written: str, said: str) -> None:
+    with pytest.raises(Mistake, match=said):
+        distribution(OverridesParser.create().parse_override(written))
+
+
+def test_a_search_goes_on_with_what_is_missing(cli: Callable[..., Any], labelled: Path) -> None:
+    """A failed trial takes no other along; run again, what was begun and what failed are run, and no other."""
+    Path("there").symlink_to(labelled)
+    space = ("data.root=choice(there,away)", "model.dropout=interval(0,0.5)")
+    code, out, err = cli(
+        *SMALL, "data=csv", "alphabet=digits", *space, "hydra.sweeper.trials=4", "hydra.sweeper.at_once=2"
+    )
+    before = studied().trials
+    failed = [trial.number for trial in before if trial.params["data.root"] == "away"]
+    assert len(failed) == 2  # the seed sees to it
+    assert code == 2
+    assert "2 jobs of sweep failed; go on with resume_sweep=sweep" in err
+    assert f"{failed[0]}: data.root=away" in err and "data.root: away" in err
+    assert states() == ["FAIL" if trial.number in failed else "COMPLETE" for trial in before]
+    assert f"trials: 2 finished; 2 failed ({failed[0]}, {failed[1]})" in out
+    kept = {path: path.stat().st_mtime_ns for path in Path().glob("sweep/*/result.json")}
+    assert len(kept) == 2
+    for number, result in results().items():
+        assert (result["trial"], result["pruned"]) == (int(number), None)
+        assert result["group"] == f"{Path.cwd().name}/sweep"
+
+    kinds = optuna.distributions
+    begun = studied().ask(  # and was stopped
+        {
+            "data.root": kinds.CategoricalDistribution(["there", "away"]),
+            "model.dropout": kinds.FloatDistribution(0, 0.5),
+        }
+    )
+    Path("away").symlink_to(labelled)
+    code, out, err = cli("resume_sweep=sweep")
+    assert code == 0, err
+    after = studied().trials
+    assert [trial.state.name for trial in after[4:]] == ["COMPLETE", "COMPLETE"]
+    assert [trial.params for trial in after[4:]] == [begun.params, before[failed[0]].params]
+    assert all(path.stat().st_mtime_ns == written for path, written in kept.items())
+
+    code, out, err = cli("compare", "runs=sweep", "group=group")
+    assert code == 0, err
+    assert "4 runs in 1 row\n" in out
+
+
+def test_a_poor_trial_is_given_up_and_says_so(cli: Callable[..., Any]) -> None:
+    Path("sweep").mkdir()
+    study = studied()
+    for _ in range(2):  # hard to follow: all right after every epoch
+        values = {1: 1.0, 2: 1.0, 3: 1.0}
+        drawn_from = {"model.dropout": optuna.distributions.FloatDistribution(0.0, 0.5)}
+        params = {"model.dropout": 0.1}
+        study.add_trial(
+            optuna.create_trial(value=1.0, params=params, distributions=drawn_from, intermediate_values=values)
+        )
+    own = ("hydra.sweeper.trials=3", "hydra.sweeper.at_random=2", "hydra.sweeper.spared=2", "optim.epochs=3")
+    code, out, err = cli(*SMALL, *own, "model.dropout=interval(0,0.5)")
+    assert code == 0, err
+    assert states() == ["COMPLETE", "COMPLETE", "PRUNED"]
+    assert sorted(studied().trials[2].intermediate_values) == [1, 2]
+    assert (results()["2"]["trial"], results()["2"]["pruned"], results()["2"]["train/epochs"]) == (2, 2, 2)
+    with Path("sweep/2/metrics.csv").open(newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
+    assert "given up after epoch 2" in out
+    assert "trials: 2 finished; 1 given up by the median of the others (2)" in out
+
+    Path("sweep/2/result.json").unlink()  # stopped before it was written down: it does not learn on
+    code, _, err = cli("resume=sweep/2")
+    assert code == 0, err
+    assert (results()["2"]["pruned"], results()["2"]["train/epochs"]) == (2, 2)
+
+
+def test_the_end_of_a_search_names_the_best() -> None:
+    study = optuna.create_study(direction="maximize")
+    for value in (0.25, 0.75, 0.5):
+        study.add_trial(
+            optuna.create_trial(
+                value=value,
+                params={"a": value},
+                distributions={"a": optuna.distributions.FloatDistribution(0.0, 1.0)},
+            )
+        )
+    assert summary(study) == "\ntrials: 3 finished\nbest:   1, 0.7500 on validation: a=0.75"
+
+
+def test_mistakes_are_one_line_and_nothing_runs(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    for wrong, said in (
+        ("optim.lr=0.01", "hydra.sweeper.params: nothing is searched; add a key with choice(…), range(…)"),
+        ("hydra.sweeper.trials=0", "hydra.sweeper.trials: 0 is not accepted"),
+        ("optim.sped=interval(0,1)", "optim.sped: is no setting"),
+    ):
+        code, _, err = cli(*SMALL, wrong)
+        assert (code, said in err) == (2, True), err
+    code, _, err = cli("trial=3", "debug=fast", "hydra.run.dir=alone")
+    assert code == 2 and "lies in no search's folder; set trial=null" in err
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    code, _, err = cli(*SMALL, "optim.lr=interval(0.1,0.2)")
+    assert (code, err) == (
+        2,
+        "capbench: hydra/sweeper: Optuna is not installed; python -m pip install 'capbench[search]'\n",
+    )
+    assert not list(Path().rglob("result.json"))
+
+
+@pytest.mark.slow
+def test_trials_run_in_processes_of_their_own(tmp_path: Path) -> None:
+    """`at_once` of the launcher is how many are chosen together; a search that is asked for more adds only those."""
+    search_4 = ("+experiment=search_cnn_4", "hydra/launcher=processes", "hydra.launcher.at_once=2", *SMALL[2:])
+    done = capbench(*search_4, "hydra.sweeper.trials=2")
+    assert done.returncode == 0, done.stderr
+    assert sorted(results()) == ["0", "1"]
+    kept = {path: path.stat().st_mtime_ns for path in Path().glob("sweep/*/result.json")}
+    done = capbench(*search_4, "hydra.sweeper.trials=4")
+    assert done.returncode == 0, done.stderr
+    assert sorted(results()) == ["0", "1", "2", "3"]
+    assert all(path.stat().st_mtime_ns == written for path, written in kept.items())
+    assert states() == ["COMPLETE"] * 4
+    drawn = [tuple(trial.params.values()) for trial in studied().trials]
+    assert len(set(drawn)) == 4
+    assert "trials: 4 finished\nbest: " in done.stdout
