@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from capbench.report.compare import page, paper, screen
+from capbench.report.compare import screen
 from capbench.report.compare.comparison import compare
 from capbench.settings import check
 
@@ -28,6 +28,8 @@ def show(settings: dict[str, Any]) -> None:
     print(screen.table(comparison), flush=True)
     if settings["out"] is None:
         return
+    from capbench.report.compare import page, paper  # not needed for the screen
+
     out = Path(settings["out"])
     out.mkdir(parents=True, exist_ok=True)
     paper.write_csv(out / "runs.csv", comparison)

@@ -144,12 +144,12 @@ def _interval(ends: Any) -> list[float | None] | None:
 def _learning(curve: learning.LearningCurve, place: dict[int, int]) -> dict[str, Any]:
     growth, most = curve.growth, curve.most
     least = min(map(learning.labelled, curve.runs))
-    grid = np.geomspace(least, learning.FURTHER * most, 40).tolist()
+    grid = np.geomspace(least, learning.FURTHER * most, 40)
     return {
         "values": curve.values,
         "runs": [place[id(run)] for run in curve.runs],
         "most": most,
-        "line": [[_short(number) for number in (images, *growth.at(images))] for images in grid],
+        "line": [[_short(number) for number in point] for point in np.vstack([grid, growth.along(grid)]).T.tolist()],
         "needed": [[target, *map(_short, growth.needed(target))] for target in learning.TARGETS],
     }
 

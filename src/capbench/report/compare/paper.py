@@ -48,7 +48,7 @@ def write_markdown(path: Path, comparison: Comparison) -> None:
         costs = [count(row.average("params")), count(row.average("train/seconds"))]
         lines.append(_line([str(rank), *row.values, measured(row, by), interval, str(len(row.runs)), *costs]))
     lines += ["", comparison.verdict] if comparison.verdict else []
-    lines += ["", *(f"- {_plain(forecast)}" for forecast in comparison.forecasts)]
+    lines += ["", *(f"- {_plain(forecast)}" for forecast in comparison.forecasts())]
     lines += ["", f"{comparison.summary}; ± is the standard deviation over seeds."]
     lines += ["", *(f"- left out: {_plain(name)} {_plain(reason)}" for name, reason in comparison.left_out)]
     with replacing(path) as file:

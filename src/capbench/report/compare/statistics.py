@@ -27,6 +27,7 @@ def mcnemar(first_only: int, second_only: int) -> float:
 
 
 MOST = 1e9  # images; a forecast of more is none
+AMOUNTS = np.geomspace(1, MOST, 4000)
 
 
 class Needed(NamedTuple):
@@ -80,19 +81,23 @@ class Growth:
 
     def at(self, images: float) -> tuple[float, float, float]:
         """The accuracy to expect, and the 95 % interval of one more run's."""
-        x = math.log(images)
+        middle, low, high = self.along(np.array([images]))[:, 0].tolist()
+        return middle, low, high
+
+    def along(self, images: np.ndarray) -> np.ndarray:
+        """The same for many numbers of images: float [3, images]."""
+        x = np.log(images)
         middle = self.offset + self.slope * x
-        reach = self._reach * self.scatter * math.sqrt(1 + 1 / self.runs + (x - self.centre) ** 2 / self.width)
-        return _share(middle), _share(middle - reach), _share(middle + reach)
+        reach = self._reach * self.scatter * np.sqrt(1 + 1 / self.runs + (x - self.centre) ** 2 / self.width)
+        return 0.5 * (1 + np.tanh(np.stack([middle, middle - reach, middle + reach]) / 2))
+
+    @cached_property
+    def _lines(self) -> np.ndarray:
+        return self.along(AMOUNTS)
 
     def needed(self, accuracy: float) -> Needed:
         """Labelled images from which on this accuracy is to be expected."""
-        amounts = np.geomspace(1, MOST, 4000)
-        middle, low, high = np.array([self.at(images) for images in amounts]).T
+        middle, low, high = self._lines
         reached = [np.flatnonzero(line >= accuracy) for line in (middle, high, low)]
         # Where more images are not seen to help, what is reached is reached with few.
-        return Needed(*(float(amounts[there[0]]) if len(there) and self.slope > 0 else None for there in reached))
-
-
-def _share(odds: float) -> float:
-    return 0.5 * (1 + math.tanh(odds / 2))
+        return Needed(*(float(AMOUNTS[there[0]]) if len(there) and self.slope > 0 else None for there in reached))
