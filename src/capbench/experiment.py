@@ -94,6 +94,7 @@ class Experiment:
             codec,
             augment,
             batch_size=optim.batch_size,
+            epoch_images=optim.epoch_images,
             workers=hardware.workers,
             seed=settings["seed"],
             whole_epochs=model.in_one_pass,

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
-from capbench.ranges import Count, NotNegative, Positive, Share
+from capbench.ranges import Count, CountOrZero, NotNegative, Positive, Share
 
 KINDS: dict[str, Any] = {
     "adamw": torch.optim.AdamW,
@@ -31,6 +31,7 @@ class Optim:
     schedule: Literal["one_cycle", "cosine", "constant"]
     warmup: Share
     epochs: Count
+    epoch_images: CountOrZero = 0
     batch_size: Count
     label_smoothing: Share
     ema: Share

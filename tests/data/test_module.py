@@ -51,6 +51,20 @@ def test_ranks_share_the_batches_that_one_would_have() -> None:
         assert len(left) == len(right)
 
 
+def test_several_passes_make_one_epoch() -> None:
+    """Each pass has an order of its own, and a number of its own, by which images are drawn and augmented anew."""
+
+    def requests(passes: int, epoch: int) -> list[tuple[int, list[int]]]:
+        sampler = Batches(10, 4, seed=3, whole=False, rank=0, ranks=1, passes=passes)
+        sampler.set_epoch(epoch)
+        made = [(request.epoch, request.numbers.tolist()) for request in sampler]
+        assert len(made) == len(sampler)
+        return made
+
+    assert requests(3, 2) == [*requests(1, 6), *requests(1, 7), *requests(1, 8)]
+    assert [number for number, _ in requests(3, 2)] == [6, 6, 7, 7, 8, 8]
+
+
 def test_the_order_is_a_function_of_seed_and_epoch() -> None:
     def order(seed: int, epoch: int) -> list[int]:
         sampler = Batches(37, 37, seed, whole=False, rank=0, ranks=1)

@@ -193,9 +193,14 @@ class Material:
 
 
 class Batches(Sampler[Request]):
-    """One rank's share of each global batch. Shuffled by (seed, epoch) where there is a seed, else in order."""
+    """One rank's share of each global batch. Shuffled by (seed, pass) where there is a seed, else in order.
 
-    def __init__(self, images: int, batch_size: int, seed: int | None, whole: bool, rank: int, ranks: int) -> None:
+    An epoch is one pass over the images, or several.
+    """
+
+    def __init__(
+        self, images: int, batch_size: int, seed: int | None, whole: bool, rank: int, ranks: int, passes: int = 1
+    ) -> None:
         self.images = images
         self.own_size = batch_size // ranks
         self.seed = seed
@@ -204,6 +209,7 @@ class Batches(Sampler[Request]):
         self.used = images
         self.rank = rank
         self.ranks = ranks
+        self.passes = passes
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -212,16 +218,17 @@ class Batches(Sampler[Request]):
 
     def __len__(self) -> int:
         own = len(range(self.rank, self.used, self.ranks))
-        return -(-own // self.own_size)
+        return -(-own // self.own_size) * self.passes
 
     def __iter__(self) -> Iterator[Request]:
-        order = np.arange(self.images)
-        if self.seed is not None:
-            np.random.default_rng([self.seed, self.epoch]).shuffle(order)
-        # Every ranks-th image: of each whole batch an equal share, of the rest no rank an empty one.
-        own = order[: self.used][self.rank :: self.ranks]
-        for start in range(0, len(own), self.own_size):
-            yield Request(self.epoch, own[start : start + self.own_size])
+        for number in range(self.epoch * self.passes, (self.epoch + 1) * self.passes):
+            order = np.arange(self.images)
+            if self.seed is not None:
+                np.random.default_rng([self.seed, number]).shuffle(order)
+            # Every ranks-th image: of each whole batch an equal share, of the rest no rank an empty one.
+            own = order[: self.used][self.rank :: self.ranks]
+            for start in range(0, len(own), self.own_size):
+                yield Request(number, own[start : start + self.own_size])
 
 
 class Views(Dataset[Batch]):
@@ -305,6 +312,7 @@ class Captchas(pl.LightningDataModule):
         augment: Augment,
         *,
         batch_size: int,
+        epoch_images: int,
         workers: int,
         seed: int,
         whole_epochs: bool,
@@ -314,6 +322,7 @@ class Captchas(pl.LightningDataModule):
         self.codec = codec
         self.augment = augment
         self.batch_size = batch_size
+        self.epoch_images = epoch_images
         self.workers = workers
         self.seed = seed
         self.whole_epochs = whole_epochs
@@ -323,6 +332,7 @@ class Captchas(pl.LightningDataModule):
         part = self.material.parts[name]
         training = name == "train"
         ranks = self.trainer.world_size
+        passes = -(-self.epoch_images // len(part)) if training and not self.whole_epochs else 1
         batches = Batches(
             len(part),
             self.batch_size,
@@ -330,6 +340,7 @@ class Captchas(pl.LightningDataModule):
             self.whole_epochs or not training,
             self.trainer.global_rank,
             ranks,
+            max(1, passes),
         )
         kind = Ahead if part.renewed and self.workers == 0 else DataLoader
         return kind(

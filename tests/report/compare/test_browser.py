@@ -47,7 +47,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def written(root: Path) -> Path:
-    show({"runs": str(root / "runs"), "where": None, "by": "test/exact", "group": None, "out": str(root / "report")})
+    show(
+        {
+            "runs": str(root / "runs"),
+            "where": None,
+            "by": "test/exact",
+            "group": None,
+            "strength": False,
+            "out": str(root / "report"),
+        }
+    )
     return root / "report" / "index.html"
 
 
