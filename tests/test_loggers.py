@@ -78,11 +78,15 @@ def test_a_run_tells_wandb_everything(train: Callable[..., Any]) -> None:
 def test_the_tables_hold_what_was_read(train: Callable[..., Any]) -> None:
     folder = train("debug=fast", "logger=wandb", "logger.gallery=5", "trainer.progress=false")
     records = read_back(folder.path)
-    history = gathered(records, "history", "item")
-    (files,) = (folder.path / "wandb").glob("offline-run-*/files")
+    kept = {
+        entry["path"]: Path(entry["local_path"])
+        for record in records
+        if record["type"] == "artifact"
+        for entry in record["artifact"]["manifest"]["contents"]
+    }
 
     def rows(name: str) -> list[dict[str, Any]]:
-        table = json.loads((files / history[f"{name}.path"]).read_text())
+        table = json.loads(kept[f"{name}.table.json"].read_text())
         return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
 
     predictions = folder.read_predictions()
@@ -94,7 +98,7 @@ def test_the_tables_hold_what_was_read(train: Callable[..., Any]) -> None:
     assert sum(row["images"] for row in rows("test/calibration")) == len(predictions)
     gallery = rows("test/gallery")
     assert len(gallery) == 5
-    assert all((files / row["image"]["path"]).stat().st_size > 100 for row in gallery)
+    assert all(kept[row["image"]["path"]].stat().st_size > 100 for row in gallery)
 
 
 SWEEP = ("-m", "seed=1,2,3", "+experiment=quickstart", "debug=fast", "logger=wandb", "trainer.progress=false")

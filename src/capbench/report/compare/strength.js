@@ -2,8 +2,8 @@
 const region = (label, ...children) =>
   element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, ...children);
 const quiet = text => element("p", { class: "quiet" }, text);
-const tabled = ([heading, ...rows], first) => table(heading.map((name, place) => ({
-  name, heads: place === 0, cell: row => row[place] })), rows, first);
+const tabled = ([heading, ...rows]) =>
+  table(heading.map((name, place) => ({ name, cell: row => row[place] })), rows, { class: "told" });
 
 const gallery = pictures => element("ul", { class: "pictures" }, ...pictures.map(([text, source]) => element("li", {},
   element("img", { src: source, alt: `captcha with the text ${text}` }), element("code", {}, text))));
@@ -28,8 +28,8 @@ function withoutCurves(captcha) {
   const shown = captcha.without.filter(({ points }) => points.length).slice(0, COLOURS);
   const whole = { name: "the whole style", points: captcha.curves[0].points };
   const series = [whole, ...shown].map(({ points }, place) => ({ points: points.map(([x, y]) => [x, y]), line: true,
-    colour: place ? `c${place - 1}` : null, dash: place ? dashOf(place - 1) : null }));
-  const legend = [{ text: whole.name }, ...shown.map(({ name }, place) =>
+    colour: place ? `c${place - 1}` : "whole", dash: place ? dashOf(place - 1) : null }));
+  const legend = [{ colour: "whole", text: whole.name }, ...shown.map(({ name }, place) =>
     ({ colour: `c${place}`, dash: dashOf(place), text: `without ${name}` }))];
   return chart({ title: `Texts read by ${captcha.curves[0].name}, one ingredient left out`, x: "labelled images",
     y: "test/exact", log: true, series, legend });
@@ -38,9 +38,11 @@ function withoutCurves(captcha) {
 function ingredientsOf(captcha) {
   if (!captcha.ingredients.length)
     return [quiet("No run leaves an ingredient of the style out; style.without does, and +experiment=strength sweeps it.")];
-  const pictures = element("ul", { class: "pictures" }, ...captcha.without.flatMap(({ name, pictures }) =>
+  const looks = [{ name: "the whole style", pictures: captcha.pictures },
+    ...captcha.without.map(({ name, pictures }) => ({ name: `without ${name}`, pictures }))];
+  const pictures = element("ul", { class: "pictures" }, ...looks.flatMap(({ name, pictures }) =>
     pictures.slice(0, 1).map(([text, source]) => element("li", {},
-      element("img", { src: source, alt: `captcha with the text ${text}, without ${name}` }), `without ${name}`))));
+      element("img", { src: source, alt: `captcha with the text ${text}, ${name}` }), name))));
   return [
     region(`What each ingredient buys, ${captcha.name}`, tabled(captcha.ingredients)),
     element("div", { class: "charts" }, withoutCurves(captcha)), pictures,
@@ -58,10 +60,10 @@ function symbolsOf(captcha) {
       return cell;
     }),
     element("td", {}, one.interval.map(end => end.toFixed(3)).join(" to ")),
-    element("td", {}, one.read_as), element("td", {}, one.holds_out ? "holds out" : ""));
-  const heads = ["symbol", ...amounts, ...others, "95 % interval", "read as", ""];
+    element("td", {}, one.read_as), element("td", {}, one.holds_out ? "yes" : ""));
+  const heads = ["symbol", ...amounts, ...others, "95 % interval", "read as", "holds out"];
   return region(`How each symbol is read, ${captcha.name}`, element("table", { class: "confusion" },
-    element("thead", {}, element("tr", {}, ...heads.map(name => element(name ? "th" : "td", name ? { scope: "col" } : {}, name)))),
+    element("thead", {}, element("tr", {}, ...heads.map(name => element("th", { scope: "col" }, name)))),
     element("tbody", {}, ...captcha.symbols.map(line))));
 }
 

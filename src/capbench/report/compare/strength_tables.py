@@ -11,7 +11,7 @@ from capbench.report.compare.learning import TARGETS
 from capbench.report.compare.paper import line, plain
 from capbench.report.compare.strength import PEOPLE, Bought, Captcha, Recogniser, Variant
 
-SHARES = [f"{target:.0%}" for target in TARGETS]
+SHARES = [f"{target * 100:.0f} %" for target in TARGETS]
 WITHOUT_SYMBOL = "∅"
 
 Table = list[list[str]]
