@@ -46,7 +46,7 @@ def settings(size: int, *, model: str = "cnn", without: str | None = None, style
 
 
 def trained(path: str, size: int, exact: float, *, tested: int = MANY, digest: str = "", **look: Any) -> None:
-    result = {"test/exact": exact, "test/images": tested, "data/hash": digest or path}
+    result: dict[str, Any] = {"test/exact": exact, "test/images": tested, "data/hash": digest or path}
     fake(Path("runs") / path, settings(size, **look), exact, texts_of(60), **result)
 
 
@@ -98,7 +98,7 @@ def test_seeds_widen_the_interval() -> None:
     for size in SIZES:
         for seed, harder in ((1, 0.7), (2, 1.0), (3, 1.4)):
             look = settings(size) | {"seed": seed}
-            result = {"test/exact": read_with(size, harder), "test/images": MANY}
+            result: dict[str, Any] = {"test/exact": read_with(size, harder), "test/images": MANY}
             fake(Path("runs") / f"{size}_{seed}", look, 0.5, texts_of(20), **result)
     (captcha,) = found()
     half = captcha.strongest.whole.images(0.5)

@@ -12,11 +12,10 @@ function curvesOf(captcha) {
   const shown = captcha.curves.slice(0, COLOURS);
   const series = shown.flatMap(({ points, forecast }, place) => {
     const colour = `c${place}`;
+    const lines = [{ part: points, dash: null }, { part: forecast, dash: "5 4" }].filter(({ part }) => part.length);
     return [
-      { points: [], band: points.map(([x, , low, high]) => [x, low, high]), colour },
-      { points: [], band: forecast.map(([x, , low, high]) => [x, low, high]), colour },
-      { points: points.map(([x, y]) => [x, y]), line: true, colour },
-      { points: forecast.map(([x, y]) => [x, y]), line: true, colour, dash: "5 4" },
+      ...lines.map(({ part }) => ({ points: [], band: part.map(([x, , low, high]) => [x, low, high]), colour })),
+      ...lines.map(({ part, dash }) => ({ points: part.map(([x, y]) => [x, y]), line: true, colour, dash })),
       { points: points.map(([x, y]) => [x, y, `${shown[place].name}: ${told(y)} with ${counted(x)} images`]), colour },
     ];
   });
