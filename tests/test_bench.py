@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from capbench.bench import knn
 from capbench.bench.clean import plain_strokes
@@ -64,6 +65,15 @@ def test_a_trained_run_and_nearest_neighbours_are_timed(cli: Callable[..., Any])
         assert code == 0, err
         (row,) = json.loads(Path("bench.json").read_text())
         assert row["name"].startswith(only) and row["ratio"] > 0
+
+
+def test_comparing_is_timed(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("capbench.bench.compare.RUNS", 12)
+    code, _, err = cli(*QUICK, "only=compare")
+    assert code == 0, err
+    rows = json.loads(Path("bench.json").read_text())
+    assert [row["name"] for row in rows] == ["compare/screen", "compare/page"]
+    assert all(0 < row["ratio"] < 1 for row in rows), "more than reading the files is done"
 
 
 def test_an_unknown_name_is_one_line(cli: Callable[..., Any]) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from capbench import experiment
+from capbench.compose import PRESETS
 from capbench.errors import Mistake
 from capbench.settings import check, conf_dir
 from tests.conftest import FAST, composed
@@ -81,7 +82,7 @@ def test_every_verb_has_its_file() -> None:
     assert {path.stem for path in conf_dir().glob("*.yaml")} == set(VERBS)
 
 
-@pytest.mark.parametrize("group", [group for group in GROUPS if group not in ("experiment", "debug")])
+@pytest.mark.parametrize("group", [group for group in GROUPS if group not in PRESETS])
 def test_a_misspelt_key_is_refused(group: str) -> None:
     settings = composed()
     settings[group]["seeed"] = 1
@@ -89,7 +90,7 @@ def test_a_misspelt_key_is_refused(group: str) -> None:
         check(settings, experiment.schema)
 
 
-@pytest.mark.parametrize("group", ["experiment", "debug"])
+@pytest.mark.parametrize("group", PRESETS)
 def test_a_misspelt_key_in_a_preset_is_refused(group: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
     (tmp_path / "mine" / group).mkdir(parents=True)
     (tmp_path / "mine" / group / "typo.yaml").write_text("# @package _global_\noptim: {lerning_rate: 1}\n")

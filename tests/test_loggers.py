@@ -1,49 +1,41 @@
-"""What an offline W&B run holds, read back from its file."""
+"""What an offline W&B run holds, read back by wandb's own reader."""
 
 from __future__ import annotations
 
 import json
-import re
-import struct
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import wandb
-from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
 
-BLOCK, HEADER = 32768, 7
-
-
-def records(path: Path) -> Iterator[Record]:
-    """The file is a log of blocks (LevelDB's format, after a header of seven bytes); a record may span several."""
-    content = path.read_bytes()
-    place, whole = HEADER, b""
-    while place + HEADER <= len(content):
-        if BLOCK - place % BLOCK < HEADER:
-            place += BLOCK - place % BLOCK
-            continue
-        _, length, kind = struct.unpack("<IHB", content[place : place + HEADER])
-        whole += content[place + HEADER : place + HEADER + length]
-        place += HEADER + length
-        if kind in (1, 4):  # full, or the last piece
-            record = Record()
-            record.ParseFromString(whole)
-            whole = b""
-            yield record
+from tests.conftest import capbench
 
 
-def whole_log(path: Path) -> list[Record]:
-    """W&B's own process may still be writing when the run has ended: wait for the last record."""
-    deadline = time.monotonic() + 30
+def read_back(run: Path) -> list[dict[str, Any]]:
+    """The records of a run's one W&B log; W&B's own process may still be writing when the run has ended."""
+    (log,) = (run / "wandb").glob("offline-run-*/run-*.wandb")
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", str(log), "--json"]
+    deadline = time.monotonic() + 60
     while True:
-        known = list(records(path))
-        if any(record.WhichOneof("record_type") == "exit" for record in known):
-            return known
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        records = [json.loads(line) for line in told.splitlines()]
+        if any(record["type"] == "exit" for record in records):
+            return records
         assert time.monotonic() < deadline, "the log has no end"
-        time.sleep(0.1)
+        time.sleep(0.2)
+
+
+def gathered(records: list[dict[str, Any]], kind: str, items: str) -> dict[str, Any]:
+    return {key: value for record in records if record["type"] == kind for key, value in record[kind][items].items()}
+
+
+def head_of(records: list[dict[str, Any]]) -> dict[str, Any]:
+    return next(record["run"] for record in records if record["type"] == "run")
 
 
 def test_a_run_tells_wandb_everything(train: Callable[..., Any]) -> None:
@@ -56,34 +48,80 @@ def test_a_run_tells_wandb_everything(train: Callable[..., Any]) -> None:
         "group=a_study",
         "tags=[one,two]",
     )
-    (path,) = (folder.path / "wandb").glob("offline-run-*/run-*.wandb")
-    known = whole_log(path)
-    run = next(record.run for record in known if record.WhichOneof("record_type") == "run")
-    assert run.run_group == "a_study"
-    assert list(run.tags) == ["one", "two"]
-    assert run.project == "capbench"
-    assert run.display_name == f"quickstart/{folder.path.name}"
-    settings = {item.key or item.nested_key[0]: item.value_json for item in run.config.update}
-    assert json.loads(settings["seed"]) == 1
-    assert json.loads(settings["model"])["widths"] == [40, 64]
+    records, result = read_back(folder.path), folder.read_result()
+    run = head_of(records)
+    assert (run["run_group"], run["tags"], run["project"]) == ("a_study", ["one", "two"], "capbench")
+    assert run["display_name"] == f"quickstart/{folder.path.name}"
+    settings = run["config"]["update"]
+    assert (settings["seed"], settings["model"]["widths"]) == (1, [40, 64])
+    assert settings["data"]["style"]["tilt"] == [-30, 30]
 
-    history: dict[str, Any] = {}
-    summary: dict[str, Any] = {}
-    for record in known:
-        kind = record.WhichOneof("record_type")
-        if kind == "history":
-            history |= {"/".join(item.nested_key) or item.key: item.value_json for item in record.history.item}
-        if kind == "summary":
-            summary |= {"/".join(item.nested_key) or item.key: item.value_json for item in record.summary.update}
+    history = gathered(records, "history", "item")
     assert {"train/loss", "train/exact", "val/loss", "val/exact", "epoch"} <= set(history)
-    assert any(key.startswith("test/predictions") for key in history)
-    assert any(key.startswith("pictures/confusion") for key in history)
-    for table in ("test/gallery", "test/confusion", "test/calibration"):
-        assert any(key.startswith(table) for key in history), table
-    assert float(summary["best/exact"]) == folder.read_result()["val/exact"]
-    assert summary["git"] and int(summary["best/epoch"]) == 1
-    kept = [name for record in known for name in re.findall(rb"model-\w+", record.SerializeToString())]
-    assert kept, "the weights are no artifact"
+    metrics = [record["metric"] for record in records if record["type"] == "metric"]
+    assert {metric["glob_name"]: metric["step_metric"] for metric in metrics if "glob_name" in metric} == {
+        "train/*": "epoch",
+        "val/*": "epoch",
+    }
+    for picture in ("inputs", "curves", "confusion", "errors"):
+        assert history[f"pictures/{picture}._type"] == "image-file"
+
+    summary = gathered(records, "summary", "update")
+    assert summary["best/exact"] == result["val/exact"] and summary["best/epoch"] == 1
+    for key in ("test/exact", "test/char", "test/ece", "data/hash", "git", "params", "train/seconds", "version/torch"):
+        assert summary[key] == result[key], key
+
+    artifacts = {record["artifact"]["type"] for record in records if record["type"] == "artifact"}
+    assert "model" in artifacts, "the weights are no artifact"
+
+
+def test_the_tables_hold_what_was_read(train: Callable[..., Any]) -> None:
+    folder = train("debug=fast", "logger=wandb", "logger.gallery=5", "trainer.progress=false")
+    records = read_back(folder.path)
+    kept = {
+        entry["path"]: Path(entry["local_path"])
+        for record in records
+        if record["type"] == "artifact"
+        for entry in record["artifact"]["manifest"]["contents"]
+    }
+
+    def rows(name: str) -> list[dict[str, Any]]:
+        table = json.loads(kept[f"{name}.table.json"].read_text())
+        return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+
+    predictions = folder.read_predictions()
+    told = rows("test/predictions")
+    assert [(row["filename"], row["text"], row["answer"]) for row in told] == [tuple(p[:3]) for p in predictions]
+    assert [row["right"] for row in told] == [p.text == p.answer for p in predictions]
+    characters = sum(len(p.text) for p in predictions)
+    assert sum(row["count"] for row in rows("test/confusion") if row["true"]) == characters
+    assert sum(row["images"] for row in rows("test/calibration")) == len(predictions)
+    gallery = rows("test/gallery")
+    assert len(gallery) == 5
+    assert all(kept[row["image"]["path"]].stat().st_size > 100 for row in gallery)
+
+
+SWEEP = ("-m", "seed=1,2,3", "+experiment=quickstart", "debug=fast", "logger=wandb", "trainer.progress=false")
+
+
+def assert_three_runs_in_one_group(sweep: Path) -> None:
+    heads = [head_of(read_back(sweep / str(job))) for job in range(3)]
+    assert len({head["run_id"] for head in heads}) == 3
+    assert {head["run_group"] for head in heads} == {"quickstart"}
+    assert [head["config"]["update"]["seed"] for head in heads] == [1, 2, 3]
+
+
+def test_three_jobs_of_a_sweep_are_three_runs_in_one_group(cli: Callable[..., Any]) -> None:
+    code, _, err = cli(*SWEEP, "hydra.sweep.dir=sweep")
+    assert code == 0, err
+    assert_three_runs_in_one_group(Path("sweep"))
+
+
+@pytest.mark.slow
+def test_so_are_jobs_in_processes_of_their_own(tmp_path: Path) -> None:
+    done = capbench(*SWEEP, "hydra.sweep.dir=sweep", "hydra/launcher=processes")
+    assert done.returncode == 0, done.stderr
+    assert_three_runs_in_one_group(tmp_path / "sweep")
 
 
 @pytest.mark.parametrize(

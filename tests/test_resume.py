@@ -29,7 +29,7 @@ SMALL = (
     "trainer.progress=false",
     "logger=none",
 )
-TIMES = {"train/seconds", "train/images_per_second", "command"}
+TIMES = {"train/seconds", "train/cpu_seconds", "train/images_per_second", "command"}
 
 
 def metrics_of(result: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +38,10 @@ def metrics_of(result: dict[str, Any]) -> dict[str, Any]:
 
 def curve(folder: Path) -> list[dict[str, str]]:
     with (folder / "metrics.csv").open(newline="") as file:
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+        return [
+            {key: value for key, value in row.items() if key not in ("seconds", "cpu_seconds")}
+            for row in csv.DictReader(file)
+        ]
 
 
 def epochs_done(folder: Path) -> int:

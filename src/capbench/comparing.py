@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from capbench.report.compare import page, paper, screen
+from capbench.report.compare import screen
 from capbench.report.compare.comparison import compare
 from capbench.settings import check
 
@@ -16,6 +16,7 @@ def schema(
     where: dict[str, Any] | None,
     by: str,
     group: str | list[str] | None,
+    strength: bool,
     out: str | None,
 ) -> None:
     """The settings of the verb, by name and type; the check reads this signature."""
@@ -25,12 +26,31 @@ def show(settings: dict[str, Any]) -> None:
     """Tell the comparison as a table, and write it down."""
     check(settings, schema)
     comparison = compare(Path(settings["runs"]), settings["where"], settings["by"], settings["group"])
-    print(screen.table(comparison), flush=True)
+    captchas = []
+    if settings["strength"]:
+        from capbench.report.compare import strength, strength_tables
+
+        captchas = strength.captchas(comparison.runs)
+        print(strength_tables.screen(captchas), flush=True)
+    else:
+        print(screen.table(comparison), flush=True)
     if settings["out"] is None:
         return
+    from capbench.report.compare import page, paper  # not needed for the screen
+
     out = Path(settings["out"])
     out.mkdir(parents=True, exist_ok=True)
     paper.write_csv(out / "runs.csv", comparison)
     paper.write_markdown(out / "report.md", comparison)
     page.write(out / "index.html", comparison)
-    print(f"\npage: {out / 'index.html'}; for a paper: report.md and runs.csv beside it")
+    if captchas:
+        from capbench.report.compare import strength_page
+
+        strength_tables.write_csv(out / "strength.csv", captchas)
+        strength_tables.write_markdown(out / "strength.md", captchas)
+        strength_page.write(out / "strength.html", comparison.folder, captchas)
+        print(
+            f"\npage: {out / 'strength.html'}; the runs: index.html beside it; for a paper: strength.md, strength.csv"
+        )
+    else:
+        print(f"\npage: {out / 'index.html'}; for a paper: report.md and runs.csv beside it")

@@ -21,7 +21,7 @@ from capbench.errors import Mistake, nearest
 from capbench.settings import conf_dir
 from capbench.sweeps import Failure, told
 
-PRESETS = ("experiment", "debug")
+PRESETS = ("recognizer", "experiment", "debug")
 
 
 def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str]) -> None:
@@ -74,7 +74,7 @@ def sweeping() -> bool:
 def with_presets_last(arguments: list[str]) -> list[str]:
     """Flags, overrides, then presets: Hydra's parser wants flags and overrides each in one run.
 
-    `experiment=` and `debug=` are no part of the defaults list: they join it at its end, in this order.
+    `recognizer=`, `experiment=` and `debug=` are no part of the defaults list: they join it at its end, in this order.
     """
     overrides = [a for a in arguments if not a.startswith("-") and ("=" in a or a.startswith("~"))]
     presets = [a for name in PRESETS for a in overrides if a.lstrip("+").startswith(f"{name}=")]

@@ -74,6 +74,7 @@ def _measured(
         "test/images": len(predictions),
         **{f"{part}/confused": pairs for part, pairs in recognizer.confused.items()},
         "train/seconds": round(curves.seconds, 2),
+        "train/cpu_seconds": round(curves.cpu_seconds, 2),
         "train/images": curves.images,
         "train/images_per_second": round(curves.images_per_second, 1),
         "train/epochs": len(curves.rows),

@@ -79,10 +79,14 @@ def worth(measured: Mapping[str, Any]) -> float:
 
 
 class Report(Callback):
-    """When all jobs of a sweep are done, their runs side by side."""
+    """When all jobs of a sweep are done, their runs side by side; or what they tell of the captcha's `strength`."""
+
+    def __init__(self, strength: bool = False) -> None:
+        self.strength = strength
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         from capbench import comparing  # not needed for the help
 
         folder = str(config.hydra.sweep.dir)
-        comparing.show({"runs": folder, "where": None, "by": "test/exact", "group": None, "out": f"{folder}/report"})
+        wanted = {"runs": folder, "where": None, "by": "test/exact", "group": None, "strength": self.strength}
+        comparing.show({**wanted, "out": f"{folder}/report"})

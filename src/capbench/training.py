@@ -174,6 +174,9 @@ class Pruning(pl.Callback):
 class Curves(Checkpoint):
     """`metrics.csv`, a row for each epoch, and the time that training took, over all its resumptions.
 
+    Seconds are those of the clock; CPU seconds those that all threads of this process worked, so that they tell the
+    same on a busy machine.
+
     Lightning calls a Checkpoint's hooks after the module's own, when the epoch's metrics stand.
     """
 
@@ -182,12 +185,14 @@ class Curves(Checkpoint):
         self.rows: list[dict[str, float]] = []
         self.images = 0
         self.seconds = 0.0
+        self.cpu_seconds = 0.0
         self.training_seconds = 0.0
         self._since = 0.0
+        self._cpu_since = 0.0
         self._epoch_since = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._since = time.perf_counter()
+        self._since, self._cpu_since = time.perf_counter(), time.process_time()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._epoch_since = time.perf_counter()
@@ -205,12 +210,15 @@ class Curves(Checkpoint):
         now = time.perf_counter()
         if WATCHED not in pl_module.measured:  # no validation has stopped the clock
             self.training_seconds += now - self._epoch_since
+        cpu_now = time.process_time()
         self.seconds += now - self._since
-        self._since = now
+        self.cpu_seconds += cpu_now - self._cpu_since
+        self._since, self._cpu_since = now, cpu_now
         groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
         lr = groups[0]["lr"] if groups else 0.0
         head = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step, "images": self.images}
-        self.rows.append({**head, "seconds": round(self.seconds, 3), "lr": lr, **pl_module.measured})
+        times = {"seconds": round(self.seconds, 3), "cpu_seconds": round(self.cpu_seconds, 3)}
+        self.rows.append({**head, **times, "lr": lr, **pl_module.measured})
         if trainer.is_global_zero:
             with replacing(self.path) as file:
                 writer = csv.DictWriter(file, list(self.rows[-1]))
@@ -222,7 +230,7 @@ class Curves(Checkpoint):
         return self.images / self.training_seconds if self.training_seconds else 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("rows", "images", "seconds", "training_seconds")}
+        return {name: getattr(self, name) for name in ("rows", "images", "seconds", "cpu_seconds", "training_seconds")}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for name, value in state_dict.items():

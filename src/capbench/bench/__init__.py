@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from capbench.bench import clean, ensemble, read, render, train
+from capbench.bench import clean, compare, ensemble, read, render, train
 from capbench.bench.pairs import Pair, measured
 from capbench.errors import Mistake, nearest
 from capbench.files import replacing
@@ -36,6 +36,7 @@ def measure(settings: dict[str, Any]) -> str:
             *train.pairs(settings, Path(folder)),
             *ensemble.pairs(settings, own["ensemble"], Path(folder)),
             *read.pairs(settings, Path(folder), own["images"]),
+            *compare.pairs(settings, Path(folder)),
             *_knn_pairs(),
         ]
         wanted = [pair for pair in pairs if pair.name.startswith(own["only"] or "")]

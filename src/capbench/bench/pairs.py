@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from capbench.runs import RunFolder
+
 Timed = Callable[[], float]
 """Does some work and tells its speed."""
 
@@ -48,6 +50,17 @@ def speed(work: Callable[[], Any], amount: int) -> float:
     start = time.perf_counter()
     work()
     return amount / (time.perf_counter() - start)
+
+
+def trained(settings: dict[str, Any], folder: Path) -> RunFolder:
+    """A run with these settings, trained once for all pairs below this folder that want one."""
+    from capbench import experiment
+
+    run = RunFolder(folder / "trained")
+    if not run.result.exists():
+        with silence():
+            experiment.run(settings | {"cache": None}, run, resumed=False)
+    return run
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from capbench import evaluation, experiment
-from capbench.bench.pairs import Pair, silence, speed
+from capbench import evaluation
+from capbench.bench.pairs import Pair, silence, speed, trained
 from capbench.reader import BATCH, Reader
 from capbench.runs import RunFolder
 
@@ -19,10 +19,8 @@ from capbench.runs import RunFolder
 def pairs(settings: dict[str, Any], folder: Path, images: int) -> list[Pair]:
     @cache
     def wanted() -> dict[str, Any]:
-        """Settings of an evaluation of a run that is trained for it; its images are prepared once."""
-        run = RunFolder(folder / "trained")
-        with silence():
-            experiment.run(settings | {"cache": None}, run, resumed=False)
+        """Settings of an evaluation of a trained run; its images are prepared once."""
+        run = trained(settings, folder)
         data = settings["data"] | {"split": settings["data"]["split"] | {"test": images}}
         kept = {"alphabet": settings["alphabet"], "style": settings["style"], "cache": str(folder / "cache")}
         return {"run": str(run.path), "part": "test", "data": data, **kept}

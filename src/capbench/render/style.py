@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, Len
 from captcha.image import DEFAULT_FONTS
@@ -16,6 +17,7 @@ Side = Annotated[int, Ge(8), Le(1024)]
 FontSize = Annotated[int, Ge(5), Le(200)]
 Part = Annotated[float, Ge(0), Le(1)]
 Number = Annotated[float, Ge(-360), Le(360)]
+Ingredient = Literal["rotation", "warp", "overlap", "placement", "lines", "dots", "contrast", "fonts"]
 
 Range = Annotated[list[Number], Len(2, 2)]
 Shares = Annotated[list[Part], Len(2, 2)]
@@ -152,6 +154,8 @@ class Style:
     blur: Blur
     jpeg: Quality | None
 
+    without: Ingredient | None = None
+
     def __post_init__(self) -> None:
         check_order(self, "style")
         self.text.check("style.text")
@@ -164,7 +168,46 @@ class Style:
             raise Mistake("style.text.hue: text would be its own; set own")
         for font in self.font_files:
             check_font(font, "")
+        if self.without is not None:
+            for name, value in ABSENT[self.without](self).items():
+                object.__setattr__(self, name, value)
 
     @property
     def font_files(self) -> list[str]:
         return [font_file(font) for font in self.fonts] if self.fonts else list(DEFAULT_FONTS)
+
+
+def _without_contrast(style: Style) -> dict[str, Any]:
+    """Black on white."""
+    black, white = ([level, level] for level in (0, 255))
+    return {
+        "text": Colour(levels=black, saturation=None, hue="own"),
+        "background": Colour(levels=white, saturation=None, hue="own"),
+        "own_colours": False,
+        "opacity": [1.0, 1.0],
+        "fade": False,
+        "gradient": None,
+    }
+
+
+def _without_fonts(style: Style) -> dict[str, Any]:
+    """One face in one size, the middle one."""
+    size = sorted(style.font_sizes)[len(style.font_sizes) // 2]
+    return {"fonts": style.font_files[:1], "font_sizes": [size], "outline": 0.0}
+
+
+def _without(style: Style, *kinds: type[Noise]) -> list[Noise]:
+    return [layer for layer in style.noise if not isinstance(layer, kinds)]
+
+
+ABSENT: dict[Ingredient, Callable[[Style], dict[str, Any]]] = {
+    "rotation": lambda style: {"tilt": [0.0, 0.0]},
+    "warp": lambda style: {"warp": [0.0, 0.0], "scatter": 0.0},
+    "overlap": lambda style: {"overlap": [min(0.0, share) for share in style.overlap]},
+    "placement": lambda style: {"spaces": 0.0, "play": [0.0, 0.0], "lift": [0.0, 0.0]},
+    "lines": lambda style: {"noise": _without(style, Arc, Line, Wave)},
+    "dots": lambda style: {"noise": _without(style, Specks, Dots), "grain": 0},
+    "contrast": _without_contrast,
+    "fonts": _without_fonts,
+}
+"""By ingredient, the settings of a style that has none of it."""

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from capbench.comparing import show
-from tests.conftest import FAST, composed
-from tests.report.compare.generated import many, study
+from tests.conftest import FAST, capbench, composed
+from tests.report.compare.generated import fake, many, study, texts_of
 
 playwright = pytest.importorskip("playwright.sync_api")
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -47,7 +47,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def written(root: Path) -> Path:
-    show({"runs": str(root / "runs"), "where": None, "by": "test/exact", "group": None, "out": str(root / "report")})
+    show(
+        {
+            "runs": str(root / "runs"),
+            "where": None,
+            "by": "test/exact",
+            "group": None,
+            "strength": False,
+            "out": str(root / "report"),
+        }
+    )
     return root / "report" / "index.html"
 
 
@@ -58,9 +67,9 @@ def browser() -> Iterator[Any]:
 
 
 class Visit:
-    """A page opened, and what it complained of or asked for."""
+    """A page opened, and what it complained of or asked for; the element `last` is the one that it fills last."""
 
-    def __init__(self, browser: Any, path: Path, **options: Any) -> None:
+    def __init__(self, browser: Any, path: Path, last: str = "repeat", **options: Any) -> None:
         self.page = browser.new_page(**options)
         self.complaints: list[str] = []
         self.page.on("console", lambda message: self.complaints.append(message.text))
@@ -68,7 +77,7 @@ class Visit:
         self.page.on("request", lambda request: self._asked(request.url, path))
         begun = time.perf_counter()
         self.page.goto(path.as_uri())
-        self.page.wait_for_function("document.getElementById('repeat').children.length > 0")
+        self.page.wait_for_function(f"document.getElementById('{last}').childNodes.length > 0")
         self.seconds = time.perf_counter() - begun
 
     def _asked(self, url: str, path: Path) -> None:
@@ -158,6 +167,54 @@ def test_nothing_from_the_data_runs(browser: Any, tmp_path: Path) -> None:
     visit = Visit(browser, written(tmp_path))
     assert any(nasty in name for name in visit.texts(NAMES))
     assert visit.page.title() == "CapBench: comparison of runs"
+    assert visit.complaints == []
+
+
+@pytest.fixture(scope="module")
+def strength_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page that the quick preset ends with."""
+    root = tmp_path_factory.mktemp("strength")
+    done = capbench("+experiment=strength_quick", "trainer.progress=false", "hydra.sweep.dir=sweep", cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert "recogniser" in done.stdout and "ingredient" in done.stdout
+    return root / "sweep" / "report" / "strength.html"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_strength_of_a_captcha(scheme: str, width: int, browser: Any, strength_page: Path) -> None:
+    visit = Visit(browser, strength_page, "made", color_scheme=scheme, viewport={"width": width, "height": 800})
+    page = visit.page
+    assert sorted(visit.texts("#captcha-1 [aria-label^='What each recogniser'] tbody th")) == ["CNN", "KNN"]
+    assert sorted(visit.texts("#captcha-1 [aria-label^='What each ingredient'] tbody th")) == ["lines", "rotation"]
+    assert sorted(visit.texts("#captcha-1 [aria-label^='How each symbol'] tbody th")) == [*"0123456789"]
+    pictures = page.locator("#captcha-1 .pictures img")
+    assert pictures.count() == 3 + 3
+    assert all(pictures.evaluate_all("all => all.map(one => one.complete && one.naturalWidth > 0)"))
+    assert page.locator("#captcha-1 figure svg[role=img]").count() == 2
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the first captcha"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert visit.serious() == []
+    assert visit.complaints == []
+
+
+def test_nothing_from_the_data_runs_in_the_strength_page(browser: Any, tmp_path: Path) -> None:
+    nasty = "<img src=x onerror=document.title='run'>"
+    for style in ("default", "clean"):
+        for size in (100, 1000):
+            for without in (None, nasty):
+                look = composed(f"style={style}", f"data.train_size={size}")
+                look["data"]["style"]["without"] = without
+                look["model"]["_target_"] = nasty
+                path = tmp_path / "runs" / f"{nasty}{style}" / f"{size}{without is None}"
+                fake(path, look, size / 2000, [nasty, *texts_of(20)])
+    show({"runs": str(tmp_path / "runs"), "where": None, "by": "test/exact", "group": None, "strength": True,
+          "out": str(tmp_path / "report")})  # fmt: skip
+    visit = Visit(browser, tmp_path / "report" / "strength.html", "made")
+    assert {f"{nasty}default", f"{nasty}clean"} == set(visit.texts("main h2")[1:])
+    assert nasty in visit.page.locator("#captcha-1").inner_text()
+    assert visit.page.title() == "CapBench: the strength of a captcha"
     assert visit.complaints == []
 
 

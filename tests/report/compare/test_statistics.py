@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from capbench.metrics import wilson
-from capbench.report.compare.statistics import Growth, mcnemar, spread
+from capbench.report.compare.statistics import Growth, common_slope, crossing, factor, log_odds, mcnemar, spread
 
 
 @pytest.mark.parametrize("pair", [(0, 0), (1, 0), (0, 6), (3, 3), (10, 2), (5, 20), (40, 39), (1200, 1300), (0, 3000)])
@@ -96,3 +96,49 @@ def test_all_or_none_read_is_finite() -> None:
     fit = Growth.of([100, 1000, 10000], [0, 0.5, 1], [100] * 3)
     assert fit is not None
     assert 0 < fit.at(100)[0] < 0.1 and 0.9 < fit.at(10000)[0] < 1
+
+
+def test_a_curve_crosses_where_interpolation_says() -> None:
+    images, odds = [100, 300, 1000, 3000], [-3.0, -1.0, 0.5, 2.0]
+    for wanted in (-2.5, -1.0, 0.0, 1.9):
+        at = crossing(images, odds, wanted)
+        assert at is not None
+        assert np.interp(np.log(at), np.log(images), odds) == pytest.approx(wanted)
+    assert crossing(images, odds, -4.0) == 100
+    assert crossing(images, odds, 2.1) is None
+    assert crossing([100, 300, 1000], [0.0, 3.0, -1.0], 1.5) == pytest.approx(100 * 3**0.5)  # the first time counts
+
+
+def test_the_common_slope_is_that_of_a_covariance_analysis() -> None:
+    """Least squares of log-odds over the log of images, with an offset of its own for each group."""
+    draws = np.random.default_rng(3)
+    images = [np.array([100, 300, 1000]), np.array([300, 1000, 3000, 10000])]
+    odds = [
+        1.1 * np.log(images[0]) - 6 + draws.normal(0, 0.3, 3),
+        1.1 * np.log(images[1]) - 8 + draws.normal(0, 0.3, 4),
+    ]
+    design = np.zeros((7, 3))
+    design[:, 0] = np.log(np.concatenate(images))
+    design[:3, 1] = design[3:, 2] = 1
+    expected = np.linalg.lstsq(design, np.concatenate(odds), rcond=None)[0][0]
+    groups = [(x.tolist(), y.tolist()) for x, y in zip(images, odds, strict=True)]
+    assert common_slope(groups) == pytest.approx(expected)
+    assert common_slope([([100, 100], [0.0, 1.0])]) is None
+
+
+def test_a_factor_is_a_paired_t_interval() -> None:
+    draws = np.random.default_rng(5)
+    whole = draws.normal(0, 1, 6)
+    without = whole + draws.normal(0.8, 0.3, 6)
+    interval = stats.ttest_rel(without, whole).confidence_interval()
+    found = factor((without - whole).tolist(), 1.2)
+    assert found is not None
+    assert np.log(found) * 1.2 == pytest.approx([(without - whole).mean(), interval.low, interval.high])
+    assert factor([0.5], 1.2) is None
+    assert factor([0.5, 0.6], -1.0) is None
+    assert max(factor([-900.0, 900.0], 1e-3) or [0]) == pytest.approx(1e9)
+
+
+def test_log_odds() -> None:
+    assert log_odds([0.25], [10**9])[0] == pytest.approx(np.log(1 / 3), abs=1e-6)
+    assert np.isfinite(log_odds([0, 1], [10, 10])).all()

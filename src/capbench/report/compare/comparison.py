@@ -57,10 +57,9 @@ class Comparison:
             f"(McNemar's exact test, p = {p:.2g})."
         )
 
-    @property
-    def forecasts(self) -> list[str]:
-        """How many labelled images each learning curve wants for some accuracies, a line for each curve."""
-        return [f"{', '.join(curve.values) or 'forecast'}: {_forecast(curve.growth)}" for curve in self.learned]
+    def forecasts(self, most: int | None = None) -> list[str]:
+        """How many labelled images each of the first `most` learning curves wants for some accuracies, a line each."""
+        return [f"{', '.join(curve.values) or 'forecast'}: {_forecast(curve.growth)}" for curve in self.learned[:most]]
 
 
 def _forecast(growth: Growth) -> str:

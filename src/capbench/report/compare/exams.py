@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from capbench import metrics
-from capbench.report.compare import gallery, readings
+from capbench.report.compare import readings
 from capbench.report.compare.folders import Run
 from capbench.report.compare.ranking import Row
 from capbench.report.compare.readings import Readings
@@ -33,6 +33,8 @@ class Exam:
 
     def draw(self) -> None:
         """Picture what its leaders dispute."""
+        from capbench.report.compare import gallery  # cleaning and its compiler: not needed where nothing is pictured
+
         run, read = self.leaders[0]
         places = gallery.disputed([leader.right for _, leader in self.leaders])
         drawn = gallery.draw(run, {read.names[place]: read.texts[place] for place in places})

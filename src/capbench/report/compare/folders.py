@@ -147,6 +147,11 @@ def _section(text: str) -> tuple[tuple[str, Any], ...]:
     )
 
 
+def forget() -> None:
+    """Parse every section anew, as a new process does."""
+    _section.cache_clear()
+
+
 def _flat(node: Any, at: str) -> Iterator[tuple[str, Any]]:
     """Dotted keys and plain values, as overrides name them; what is built stands under its own key by its class."""
     if isinstance(node, dict):

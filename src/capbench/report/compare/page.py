@@ -1,14 +1,8 @@
-"""A comparison as a page: one file that needs no network and lets nothing in its data run.
-
-What comes from the runs stands in the page as data alone; the page's own script sets it as text.
-"""
+"""A comparison as a page, from the runs to the data that it shows."""
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -16,14 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from capbench.files import replacing
-from capbench.report.compare import exams, learning, ranking
+from capbench.report.compare import document, exams, learning, ranking
 from capbench.report.compare.comparison import Comparison
+from capbench.report.compare.document import short
 from capbench.report.compare.folders import Run, shown
 from capbench.report.compare.ranking import Row
 
-HERE = Path(__file__).parent
-SCRIPTS = ("elements.js", "charts.js", "tables.js", "pair.js", "page.js")
+SCRIPTS = ("elements.js", "runs.js", "charts.js", "tables.js", "pair.js", "page.js")
 MEASURES = (
     "test/exact", "test/exact_nocase", "test/char", "test/cer", "test/ece", "test/images", "val/exact", "train/exact",
     "train/seconds", "train/images_per_second", "params", "best/epoch",
@@ -34,32 +27,7 @@ MOST_EPOCHS = 60  # of a run's curve; of longer ones, as many evenly spaced
 
 
 def write(path: Path, comparison: Comparison) -> None:
-    style = (HERE / "page.css").read_text(encoding="utf-8")
-    script = "".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    parts = {
-        "POLICY": f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'",
-        "STYLE": style,
-        "SCRIPT": script,
-        "DATA": _harmless(data(comparison)),
-    }
-    page = (HERE / "page.html").read_text(encoding="utf-8")
-    head, *rest = page.split("{{")
-    with replacing(path) as file:
-        file.write(head)
-        for piece in rest:
-            name, _, text = piece.partition("}}")
-            file.write(parts[name] + text)
-
-
-def _hash(content: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
-
-
-def _harmless(content: Any) -> str:
-    """JSON in which nothing can end the element that it stands in."""
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=str, allow_nan=False)
-    return text.replace("<", "\\u003c").encode(errors="replace").decode()
+    document.write(path, "page.html", SCRIPTS, data(comparison))
 
 
 def data(comparison: Comparison) -> dict[str, Any]:
@@ -81,8 +49,8 @@ def data(comparison: Comparison) -> dict[str, Any]:
         "seeds": [shown(run.settings.get("seed")) for run in runs],
         "intervals": [_interval(run.result.get("test/exact_ci")) for run in runs],
         "measures": {
-            **{key: [_short(run.number(key)) for run in runs] for key in dict.fromkeys((*MEASURES, comparison.by))},
-            "labelled": [_short(learning.labelled(run)) for run in runs],
+            **{key: [short(run.number(key)) for run in runs] for key in dict.fromkeys((*MEASURES, comparison.by))},
+            "labelled": [short(learning.labelled(run)) for run in runs],
         },
         "settings": {key: _column(run.settings.get(key) for run in runs) for key in ranking.differing(runs)},
         "facts": {key: _column(run.result.get(key) for run in runs) for key in ("command", "git", "machine", *facts)},
@@ -103,8 +71,8 @@ def _row(row: Row, place: dict[int, int]) -> dict[str, Any]:
     return {
         "values": row.values,
         "runs": [place[id(run)] for run in row.runs],
-        "mean": _short(row.mean),
-        "spread": _short(row.spread),
+        "mean": short(row.mean),
+        "spread": short(row.spread),
         "interval": _interval(row.interval),
     }
 
@@ -124,7 +92,7 @@ def _curve(run: Run) -> dict[str, list[float | None]] | None:
         rows = [rows[place] for place in _evenly(len(rows))]
         columns = dict(zip(heading, zip(*rows, strict=True), strict=True))
         wanted = [key for key in (*STEPS, *CURVES) if key in columns]
-        return {key: [_short(float(cell)) if cell else None for cell in columns[key]] for key in wanted}
+        return {key: [short(float(cell)) if cell else None for cell in columns[key]] for key in wanted}
     except (OSError, ValueError, csv.Error):
         return None
 
@@ -138,24 +106,17 @@ def _interval(ends: Any) -> list[float | None] | None:
         low, high = map(float, ends)
     except (TypeError, ValueError):
         return None
-    return [_short(low), _short(high)]
+    return [short(low), short(high)]
 
 
 def _learning(curve: learning.LearningCurve, place: dict[int, int]) -> dict[str, Any]:
     growth, most = curve.growth, curve.most
     least = min(map(learning.labelled, curve.runs))
-    grid = np.geomspace(least, learning.FURTHER * most, 40).tolist()
+    grid = np.geomspace(least, learning.FURTHER * most, 40)
     return {
         "values": curve.values,
         "runs": [place[id(run)] for run in curve.runs],
         "most": most,
-        "line": [[_short(number) for number in (images, *growth.at(images))] for images in grid],
-        "needed": [[target, *map(_short, growth.needed(target))] for target in learning.TARGETS],
+        "line": [[short(number) for number in point] for point in np.vstack([grid, growth.along(grid)]).T.tolist()],
+        "needed": [[target, *map(short, growth.needed(target))] for target in learning.TARGETS],
     }
-
-
-def _short(value: float | None) -> float | None:
-    """Five digits are more than can be seen."""
-    if value is None or not np.isfinite(value):
-        return None
-    return int(value) if value == int(value) else float(f"{value:.5g}")

@@ -40,25 +40,25 @@ def write_csv(path: Path, comparison: Comparison) -> None:
 def write_markdown(path: Path, comparison: Comparison) -> None:
     by = comparison.by
     lines = [
-        _line(["", *comparison.keys, by, "95 % interval", "runs", "parameters", "training, s"]),
-        _line(["--:", *("---" for _ in comparison.keys), "--:", "---", "--:", "--:", "--:"], raw=True),
+        line(["", *comparison.keys, by, "95 % interval", "runs", "parameters", "training, s"]),
+        line(["--:", *("---" for _ in comparison.keys), "--:", "---", "--:", "--:", "--:"], raw=True),
     ]
     for rank, row in enumerate(comparison.rows, 1):
         interval = f"{row.interval[0]:.4f} to {row.interval[1]:.4f}" if row.interval else ""
         costs = [count(row.average("params")), count(row.average("train/seconds"))]
-        lines.append(_line([str(rank), *row.values, measured(row, by), interval, str(len(row.runs)), *costs]))
+        lines.append(line([str(rank), *row.values, measured(row, by), interval, str(len(row.runs)), *costs]))
     lines += ["", comparison.verdict] if comparison.verdict else []
-    lines += ["", *(f"- {_plain(forecast)}" for forecast in comparison.forecasts)]
+    lines += ["", *(f"- {plain(forecast)}" for forecast in comparison.forecasts())]
     lines += ["", f"{comparison.summary}; ± is the standard deviation over seeds."]
-    lines += ["", *(f"- left out: {_plain(name)} {_plain(reason)}" for name, reason in comparison.left_out)]
+    lines += ["", *(f"- left out: {plain(name)} {plain(reason)}" for name, reason in comparison.left_out)]
     with replacing(path) as file:
         file.write("\n".join(lines).rstrip() + "\n")
 
 
-def _line(cells: list[str], *, raw: bool = False) -> str:
-    return f"| {' | '.join(cells if raw else map(_plain, cells))} |"
+def line(cells: list[str], *, raw: bool = False) -> str:
+    return f"| {' | '.join(cells if raw else map(plain, cells))} |"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Names and values as they are: nothing in them is markup."""
     return re.sub(r"([\\`*_{}\[\]<>#|~$&])", r"\\\1", " ".join(text.split()))

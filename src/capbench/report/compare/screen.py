@@ -8,6 +8,7 @@ from capbench.report.compare.comparison import Comparison
 from capbench.report.compare.ranking import SHARES_OF, Row
 
 MOST_ROWS = 40
+MOST_FORECASTS = 12
 WIDEST = 28  # characters of a setting's value
 
 
@@ -21,7 +22,9 @@ def table(comparison: Comparison) -> str:
     lines += [f"… and {hidden:,} rows more"] if hidden else []
     lines += ["", comparison.summary]
     lines += [comparison.verdict] if comparison.verdict else []
-    lines += comparison.forecasts
+    lines += comparison.forecasts(MOST_FORECASTS)
+    untold = len(comparison.learned) - MOST_FORECASTS
+    lines += [f"… and {untold:,} forecasts more"] if untold > 0 else []
     for name, reason in comparison.left_out[:5]:
         lines.append(f"left out: {name} {reason}")
     more = len(comparison.left_out) - 5

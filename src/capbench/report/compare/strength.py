@@ -1,0 +1,406 @@
+"""How strong a captcha is: what each recogniser needs to read it, which symbols hold out, what each ingredient buys."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from statistics import fmean
+from typing import Any, Literal, NamedTuple
+
+from capbench import metrics
+from capbench.errors import Mistake
+from capbench.metrics import wilson
+from capbench.report.compare import learning, ranking, readings
+from capbench.report.compare.folders import Run, shown
+from capbench.report.compare.learning import FURTHER, TARGETS, labelled
+from capbench.report.compare.statistics import Factor, Growth, common_slope, crossing, factor, log_odds
+
+WITHOUT = "style.without"
+LOOK = ("data", "style", "alphabet")
+NO_LOOK = (*learning.AMOUNT, *ranking.SEEDS, WITHOUT, "data.fresh", "data.split")
+NEXT_TO_NOTHING = 1.5  # times as many images: an ingredient that surely buys less costs machines nothing
+TELLING = (0.02, 0.98)  # where both of a pair read less or more, their difference tells nothing
+CONFUSED = 3  # what a symbol is read as most often
+
+PEOPLE = {
+    "rotation": "turned far, 6 and 9 or N and Z become one another",
+    "warp": "bent far, letters that are alike become one another",
+    "overlap": "where characters run into each other, they are hard to count",
+    "placement": "hardly noticed",
+    "lines": "a line along a stroke hides it or makes one: 1 and 7, C and O",
+    "dots": "dots hide thin strokes and tire the eye",
+    "contrast": "low contrast shuts out people who see poorly",
+    "fonts": "hardly noticed while each face is plain",
+}
+"""By ingredient, what it asks of people: rules of thumb, to be judged by the pictures."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What it takes until a share of all texts is read."""
+
+    how: Literal["measured", "at most", "forecast", "not within"]
+    amount: float
+    """of images or seconds; of the most that was tried or forecast where it is not reached"""
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def there(self) -> bool:
+        return self.how != "not within"
+
+    def __str__(self) -> str:
+        if self.how in ("not within", "at most"):
+            return f"{self.how} {_round(self.amount)}"
+        told = f"{_round(self.amount)} ({_end(self.at_least)} to {_end(self.at_most)})"
+        return told + (", forecast" if self.how == "forecast" else "")
+
+
+def _round(amount: float) -> str:
+    """Two digits, which is more than is known."""
+    rounded = float(f"{amount:.2g}")
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
+
+
+def _end(amount: float | None) -> str:
+    return "…" if amount is None else _round(amount)
+
+
+class Point(NamedTuple):
+    """The runs with one number of labelled images."""
+
+    images: float
+    exact: float
+    low: float
+    high: float
+    tested: int
+
+
+class Epoch(NamedTuple):
+    """The CPU seconds up to its end, and the share of the validation images that was read by then."""
+
+    seconds: float
+    exact: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One recogniser on the captcha, or on the captcha without one of its ingredients."""
+
+    runs: list[Run]
+
+    @cached_property
+    def points(self) -> list[Point]:
+        """By number of images: the mean, and an interval that holds each run and its own uncertainty."""
+        gathered: dict[float, list[Run]] = defaultdict(list)
+        for run in self.runs:
+            gathered[labelled(run)].append(run)
+        return [_point(images, gathered[images]) for images in sorted(gathered)]
+
+    @cached_property
+    def growth(self) -> Growth | None:
+        return Growth.of([labelled(run) for run in self.runs], *_columns(self.runs))
+
+    @property
+    def best(self) -> float:
+        return max(point.exact for point in self.points)
+
+    def images(self, target: float) -> Reached:
+        """Labelled images until this share is read: measured between two amounts that were tried, or else forecast."""
+        points = self.points
+        tried, tested = [point.images for point in points], [point.tested for point in points]
+        wanted = math.log(target / (1 - target))
+        at, early, late = (
+            crossing(tried, log_odds(values, tested).tolist(), wanted)
+            for values in ([p.exact for p in points], [p.high for p in points], [p.low for p in points])
+        )
+        most = tried[-1]
+        if at is not None:
+            return Reached("at most", at) if at == tried[0] else Reached("measured", at, early, late)
+        if self.growth is None or self.growth.slope <= 0:
+            return Reached("not within", most)
+        images, least, greatest = self.growth.needed(target)
+        if images is None or images > FURTHER * most:
+            return Reached("not within", FURTHER * most)
+        if images <= most:  # the line says what the measurement has refuted
+            return Reached("not within", most)
+        return Reached("forecast", images, max(least or most, most), greatest)
+
+    def seconds(self, target: float) -> Reached | None:
+        """CPU seconds until the first epoch after which this share of the validation images was read."""
+        trainings = [training for run in self.runs if (training := _training(run))]
+        if not trainings:
+            return None
+        epochs = [epoch for training in trainings for epoch in training]
+        at, early, late = (
+            min((epoch.seconds for epoch in epochs if share(epoch) >= target), default=None)
+            for share in (lambda epoch: epoch.exact, lambda epoch: epoch.high, lambda epoch: epoch.low)
+        )
+        if at is None:
+            return Reached("not within", max(epoch.seconds for epoch in epochs))
+        return Reached("measured", at, early, late)
+
+
+def _point(images: float, runs: Sequence[Run]) -> Point:
+    shares, tested = _columns(runs)
+    ends = [_wilson(share, count) for share, count in zip(shares, tested, strict=True)]
+    return Point(images, fmean(shares), min(low for low, _ in ends), max(high for _, high in ends), min(tested))
+
+
+def _columns(runs: Sequence[Run]) -> tuple[list[float], list[int]]:
+    return [run.result["test/exact"] for run in runs], [run.result["test/images"] for run in runs]
+
+
+def _wilson(share: float, count: float) -> tuple[float, float]:
+    return wilson(share * count, count)
+
+
+def _training(run: Run) -> list[Epoch]:
+    """None where nothing validated it, or where its metrics.csv cannot be read."""
+    count = run.number("data/val")
+    try:
+        with run.folder.metrics.open(newline="", encoding="utf-8") as file:
+            rows = [(float(row["cpu_seconds"]), float(row["val/exact"])) for row in csv.DictReader(file)]
+        return [Epoch(seconds, share, *_wilson(share, count)) for seconds, share in rows] if count else []
+    except (OSError, KeyError, TypeError, ValueError, csv.Error):
+        return []
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    name: str
+    whole: Variant
+    without: dict[str, Variant]
+    """by ingredient"""
+
+    @property
+    def strength(self) -> tuple[float, ...]:
+        """The least is the strongest: by the images that it needs, the hardest target first."""
+        needs = [self.whole.images(target) for target in reversed(TARGETS)]
+        return (*(need.amount if need.there else math.inf for need in needs), -self.whole.best)
+
+    def bought(self, ingredient: str) -> Bought | None:
+        """What the ingredient makes this recogniser need, from runs that differ in nothing else."""
+        if ingredient not in self.without:
+            return None
+        theirs = {_paired_by(run): run for run in self.without[ingredient].runs}
+        pairs = [(run, theirs[key]) for run in self.whole.runs if (key := _paired_by(run)) in theirs]
+        if not pairs:
+            return None
+        if all(_hash(run) is not None and _hash(run) == _hash(other) for run, other in pairs):
+            return Bought(None, 0.0, 0, absent=True)
+        points = fmean(run.result["test/exact"] - other.result["test/exact"] for run, other in pairs)
+        telling = [pair for pair in pairs if _telling(*(run.result["test/exact"] for run in pair))]
+        sides = [list(side) for side in zip(*telling, strict=True)]
+        odds = [log_odds(*_columns(side)).tolist() for side in sides]
+        images = [[labelled(run) for run in side] for side in sides]
+        slope = common_slope(list(zip(images, odds, strict=True)))
+        gains = [without - whole for whole, without in zip(*odds, strict=True)] if odds else []
+        return Bought(None if slope is None else factor(gains, slope), points, len(telling), absent=False)
+
+
+def _paired_by(run: Run) -> tuple[Any, ...]:
+    return (labelled(run), *(run.settings.get(key) for key in ranking.SEEDS))
+
+
+def _hash(run: Run) -> Any:
+    return run.result.get("data/hash")
+
+
+def _telling(first: float, second: float) -> bool:
+    return max(first, second) > TELLING[0] and min(first, second) < TELLING[1]
+
+
+@dataclass(frozen=True)
+class Bought:
+    """What an ingredient makes a recogniser need: times as many labelled images, and points of accuracy."""
+
+    images: Factor | None
+    points: float
+    """of accuracy, over all pairs of runs; negative where the captcha is read less with the ingredient"""
+    pairs: int
+    absent: bool
+    """the captcha has none of it: without it, its images are the same"""
+
+    @property
+    def verdict(self) -> str:
+        if self.absent:
+            return "the style has none"
+        if self.images is None:
+            return "cannot be told: too few runs with and without it"
+        if self.images.at_most < 1:
+            return "makes it easier for machines: leave it out"
+        if self.images.at_least > 1:
+            return "buys images"
+        if self.images.at_most < NEXT_TO_NOTHING:
+            return "costs machines nothing: leave it out, for people's sake"
+        return "not shown to cost machines anything; more runs would tell"
+
+    def __str__(self) -> str:
+        if self.images is None:
+            return "–"
+        value, low, high = (f"{float(f'{number:.2g}'):g}" for number in self.images)
+        return f"×{value} ({low} to {high})"
+
+
+class Symbol(NamedTuple):
+    """How one symbol is read."""
+
+    symbol: str
+    shares: list[float]
+    """by the strongest recogniser, by number of labelled images; then by each other one with its most images"""
+    interval: tuple[float, float]
+    """95 %, by the strongest recogniser with the most images"""
+    read_as: list[tuple[str, int]]
+    holds_out: bool
+    """surely read less than the symbols are on the whole"""
+
+
+@dataclass(frozen=True)
+class Captcha:
+    """One look of the images, and the recognisers that were trained on it, strongest first."""
+
+    name: str
+    recognisers: list[Recogniser]
+
+    @property
+    def strongest(self) -> Recogniser:
+        return self.recognisers[0]
+
+    @cached_property
+    def ingredients(self) -> list[tuple[str, dict[str, Bought]]]:
+        """What each buys against each recogniser; what buys most against the strongest first."""
+        names = list(dict.fromkeys(name for recogniser in self.recognisers for name in recogniser.without))
+        rows = [
+            (name, {r.name: bought for r in self.recognisers if (bought := r.bought(name)) is not None})
+            for name in names
+        ]
+        return sorted(((name, bought) for name, bought in rows if bought), key=self._order)
+
+    def _order(self, row: tuple[str, dict[str, Bought]]) -> tuple[bool, float]:
+        bought = row[1].get(self.strongest.name)
+        return (bought is None or bought.absent, -(bought.images.value if bought and bought.images else 0))
+
+    @cached_property
+    def symbols(self) -> list[Symbol]:
+        """The least read first; none where no predictions are stored."""
+        first, *others = self.recognisers
+        columns = [_pairs(_with(first.whole, point.images)) for point in first.whole.points]
+        most = columns[-1]
+        columns += [_pairs(_with(other.whole, other.whole.points[-1].images)) for other in others]
+        on_the_whole = _share(most, "".join({true for true, _ in most}))
+        found = []
+        for symbol in sorted({true for true, _ in most if true}):
+            right, count = most[symbol, symbol], sum(n for (true, _), n in most.items() if true == symbol)
+            wrong = Counter({read: n for (true, read), n in most.items() if true == symbol and read != symbol})
+            interval = wilson(right, count)
+            read_as = wrong.most_common(CONFUSED)
+            shares = [_share(pairs, symbol) for pairs in columns]
+            found.append(Symbol(symbol, shares, interval, read_as, interval[1] < on_the_whole))
+        return sorted(found, key=lambda one: fmean(one.shares[: len(first.whole.points)]))
+
+    @property
+    def verdict(self) -> str:
+        """In words, for who designs it."""
+        half, most, _ = (self.strongest.whole.images(target) for target in TARGETS)
+        told = [
+            f"{self.strongest.name} reads it best: half of its texts from {half} labelled images on, "
+            f"nine in ten from {most}."
+        ]
+        if not half.there:
+            told = [f"None reads half of it: {self.strongest.name}, the best, {half} labelled images."]
+        elif not most.there:
+            told = [
+                f"{self.strongest.name} reads it best: half of its texts from {half} labelled images on, nine in ten "
+                f"{most}."
+            ]
+        idle = [
+            name
+            for name, bought in self.ingredients
+            if (b := bought.get(self.strongest.name)) and b.images and not b.absent and "leave it out" in b.verdict
+        ]
+        if idle:
+            told.append(f"Costs machines nothing, and people something: {', '.join(idle)}.")
+        held = [one.symbol for one in self.symbols if one.holds_out]
+        if held:
+            told.append(f"Held out longest by {', '.join(held[:8])}.")
+        return " ".join(told)
+
+
+def _with(variant: Variant, images: float) -> list[Run]:
+    return [run for run in variant.runs if labelled(run) == images]
+
+
+def _pairs(runs: Iterable[Run]) -> Counter[tuple[str, str]]:
+    pairs: Counter[tuple[str, str]] = Counter()
+    for run in runs:
+        read = readings.of(run)
+        if read is not None:
+            pairs += metrics.confusions(read.texts, read.answers)
+    return pairs
+
+
+def _share(pairs: Mapping[tuple[str, str], int], symbols: str) -> float:
+    """Of these symbols, those that were read as what they are."""
+    count = sum(n for (true, _), n in pairs.items() if true and true in symbols)
+    right = sum(n for (true, read), n in pairs.items() if true and true in symbols and read == true)
+    return right / count if count else math.nan
+
+
+def captchas(runs: Sequence[Run]) -> list[Captcha]:
+    """By look, and in each by recogniser; runs of one number of labelled images alone tell nothing of strength."""
+    looks: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
+    for run in runs:
+        if labelled(run) > 0:
+            looks[tuple(item for item in run.settings.items() if _is_look(item[0]))].append(run)
+    trained = [(members, made) for members in looks.values() if (made := _recognisers(members))]
+    if not trained:
+        raise Mistake(
+            "strength: no recogniser here was trained on several numbers of labelled images; "
+            "+experiment=strength trains such runs"
+        )
+    names = [_common_folder(members) for members, _ in trained]
+    if len(names) == 1:
+        names = ["the captcha"]
+    elif "" in names or len(set(names)) < len(names):
+        names = [f"captcha {number}" for number in range(1, len(names) + 1)]
+    return [Captcha(name, made) for name, (_, made) in zip(names, trained, strict=True)]
+
+
+def _recognisers(runs: Sequence[Run]) -> list[Recogniser]:
+    keys = [
+        key
+        for key in ranking.keys(runs, None)
+        if not _is_look(key) and key not in NO_LOOK and not key.startswith("data.split")
+    ]
+    gathered: dict[tuple[str, ...], dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
+    for run in runs:
+        ingredient = run.settings.get(WITHOUT)
+        values = tuple(shown(run.value(key)) for key in keys)
+        gathered[values]["" if ingredient is None else shown(ingredient)].append(run)
+    models = [next(iter(variants.values()))[0].value("model") for variants in gathered.values()]
+    found = []
+    for (values, variants), model in zip(gathered.items(), models, strict=True):
+        whole = Variant(variants.pop("", []))
+        if whole.runs and len(whole.points) > 1:
+            name = shown(model) if models.count(model) == 1 else ", ".join(values)
+            found.append(Recogniser(name, whole, {name: Variant(runs) for name, runs in variants.items()}))
+    return sorted(found, key=lambda recogniser: recogniser.strength)
+
+
+def _is_look(key: str) -> bool:
+    return key.partition(".")[0] in LOOK and key not in NO_LOOK and not key.startswith("data.split")
+
+
+def _common_folder(runs: Sequence[Run]) -> str:
+    """The folder below which all of them lie; "" where it is that of all runs."""
+    folder = os.path.commonpath([PurePosixPath(run.name).parent for run in runs])
+    return "" if folder == "." else folder

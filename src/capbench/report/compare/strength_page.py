@@ -1,0 +1,81 @@
+"""The strength of captchas as a page for who designs them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capbench.report.compare import document, gallery, readings, strength_tables
+from capbench.report.compare.document import short
+from capbench.report.compare.learning import FURTHER
+from capbench.report.compare.strength import Captcha, Variant
+
+SCRIPTS = ("elements.js", "charts.js", "tables.js", "strength.js")
+PICTURED = 3
+SMOOTH = 40  # points of a drawn line
+
+
+def write(path: Path, folder: str, captchas: Sequence[Captcha]) -> None:
+    told = {"folder": folder, "version": version("capbench"), "captchas": [_told(captcha) for captcha in captchas]}
+    document.write(path, "strength.html", SCRIPTS, told)
+
+
+def _told(captcha: Captcha) -> dict[str, Any]:
+    strongest = captcha.strongest
+    return {
+        "name": captcha.name,
+        "verdict": captcha.verdict,
+        "pictures": _pictures(strongest.whole),
+        "needs": strength_tables.needs(captcha),
+        "curves": [{"name": one.name, **_curve(one.whole)} for one in captcha.recognisers],
+        "ingredients": strength_tables.ingredients(captcha),
+        "without": [
+            {
+                "name": ingredient,
+                "points": _points(strongest.without[ingredient]) if ingredient in strongest.without else [],
+                "pictures": _pictures(
+                    next(one.without[ingredient] for one in captcha.recognisers if ingredient in one.without)
+                ),
+            }
+            for ingredient, _ in captcha.ingredients
+        ],
+        "amounts": [point.images for point in strongest.whole.points],
+        "symbols": [
+            {
+                "symbol": one.symbol,
+                "shares": [short(share) for share in one.shares],
+                "interval": [short(end) for end in one.interval],
+                "read_as": strength_tables.read_as(one.read_as),
+                "holds_out": one.holds_out,
+            }
+            for one in captcha.symbols
+        ],
+    }
+
+
+def _points(variant: Variant) -> list[list[float | None]]:
+    return [[short(number) for number in point[:4]] for point in variant.points]
+
+
+def _curve(variant: Variant) -> dict[str, Any]:
+    """What was measured, and the forecast from the most images on."""
+    most = variant.points[-1].images
+    forecast = []
+    if variant.growth is not None:
+        further = np.geomspace(most, FURTHER * most, SMOOTH)
+        forecast = np.vstack([further, variant.growth.along(further)]).T.tolist()
+    return {"points": _points(variant), "forecast": [[short(number) for number in point] for point in forecast]}
+
+
+def _pictures(variant: Variant) -> list[tuple[str, str]]:
+    """Texts and pictures of its first test images: the same texts whatever was left out."""
+    for run in variant.runs:
+        read = readings.of(run)
+        if read is not None:
+            texts = dict(zip(read.names[:PICTURED], read.texts[:PICTURED], strict=True))
+            return [(texts[name], picture) for name, picture in gallery.draw(run, texts).items()]
+    return []

@@ -1,0 +1,145 @@
+"""The strength of captchas on the screen, in Markdown and as CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from capbench.files import replacing
+from capbench.report.compare.learning import TARGETS
+from capbench.report.compare.paper import line, plain
+from capbench.report.compare.strength import PEOPLE, Bought, Captcha, Recogniser, Variant
+
+SHARES = [f"{target * 100:.0f} %" for target in TARGETS]
+WITHOUT_SYMBOL = "∅"
+
+Table = list[list[str]]
+
+
+def needs(captcha: Captcha) -> Table:
+    """What each recogniser needs, under its headings."""
+    heading = ["recogniser", *(f"images until {share}" for share in SHARES), *(f"CPU s until {s}" for s in SHARES)]
+    return [[*heading, "most read"], *(_needs_of(recogniser) for recogniser in captcha.recognisers)]
+
+
+def _needs_of(recogniser: Recogniser) -> list[str]:
+    whole = recogniser.whole
+    seconds = [whole.seconds(target) for target in TARGETS]
+    most = max(whole.points, key=lambda point: point.exact)
+    return [
+        recogniser.name,
+        *(str(whole.images(target)) for target in TARGETS),
+        *("–" if reached is None else str(reached) for reached in seconds),
+        f"{most.exact:.4f} ({most.low:.4f} to {most.high:.4f}) with {most.images:,.0f}",
+    ]
+
+
+def ingredients(captcha: Captcha) -> Table:
+    """How many times as many labelled images each makes the recognisers need, under its headings."""
+    names = [recogniser.name for recogniser in captcha.recognisers]
+    rows = []
+    for ingredient, bought in captcha.ingredients:
+        first = bought.get(captcha.strongest.name)
+        told = [str(bought.get(name, "–")) for name in names]
+        rows.append([ingredient, *told, points(first), verdict(first), PEOPLE.get(ingredient, "")])
+    heading = ["ingredient", *(f"images, {name}" for name in names), "points of accuracy", "verdict", "people"]
+    return [heading, *rows] if rows else []
+
+
+def points(bought: Bought | None) -> str:
+    return "–" if bought is None or bought.absent else f"{100 * bought.points:+.1f}"
+
+
+def verdict(bought: Bought | None) -> str:
+    """On the strongest recogniser: whoever reads a captcha takes that one."""
+    return "not tried on the strongest" if bought is None else bought.verdict
+
+
+def screen(captchas: Sequence[Captcha]) -> str:
+    lines: list[str] = []
+    for captcha in captchas:
+        lines += ["", captcha.name, "", *_aligned(needs(captcha))]
+        made_of = [row[:-1] for row in ingredients(captcha)]
+        lines += ["", *_aligned(made_of)] if made_of else []
+        lines += ["", captcha.verdict]
+    return "\n".join(lines)
+
+
+def _aligned(table: Table) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def write_markdown(path: Path, captchas: Sequence[Captcha]) -> None:
+    lines = []
+    for captcha in captchas:
+        lines += [f"## {plain(captcha.name)}", "", plain(captcha.verdict), ""]
+        for table in (needs(captcha), ingredients(captcha), _symbols(captcha)):
+            lines += [*_markdown(table), ""] if table else []
+    lines.append(
+        "Labelled images: measured between two amounts that were tried, or forecast, with 95 % intervals. CPU seconds: of "
+        "training, on all cores together, until so many validation images were read. An ingredient's factor: how many "
+        "times as many labelled images it makes that recogniser need for the same accuracy."
+    )
+    with replacing(path) as file:
+        file.write("\n".join(lines).rstrip() + "\n")
+
+
+def _markdown(table: Table) -> list[str]:
+    heading, *rows = table
+    return [line(heading), line(["---"] * len(heading), raw=True), *map(line, rows)]
+
+
+def _symbols(captcha: Captcha) -> Table:
+    rows = [
+        [one.symbol, f"{one.shares[len(captcha.strongest.whole.points) - 1]:.4f}",
+         f"{one.interval[0]:.4f} to {one.interval[1]:.4f}", read_as(one.read_as), "yes" if one.holds_out else ""]
+        for one in captcha.symbols
+    ]  # fmt: skip
+    return (
+        [["symbol", f"read, {captcha.strongest.name}", "95 % interval", "read as", "holds out"], *rows] if rows else []
+    )
+
+
+def read_as(mistakes: Sequence[tuple[str, int]]) -> str:
+    return ", ".join(f"{read or WITHOUT_SYMBOL} ×{count:,}" for read, count in mistakes)
+
+
+COLUMNS = ("target", "images", "images_how", "images_low", "images_high", "cpu_seconds", "cpu_how")
+
+
+def write_csv(path: Path, captchas: Sequence[Captcha]) -> None:
+    """A row for each captcha, recogniser, ingredient that was left out and share that was to be read."""
+    with replacing(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(
+            ["captcha", "recogniser", "without", *COLUMNS, "factor", "factor_low", "factor_high", "verdict"]
+        )
+        for captcha in captchas:
+            for recogniser in captcha.recognisers:
+                for ingredient, variant in [("", recogniser.whole), *recogniser.without.items()]:
+                    bought = recogniser.bought(ingredient) if ingredient else None
+                    for target in TARGETS:
+                        writer.writerow(
+                            [
+                                captcha.name,
+                                recogniser.name,
+                                ingredient,
+                                target,
+                                *_reached(variant, target),
+                                *_factor(bought),
+                            ]
+                        )
+
+
+def _reached(variant: Variant, target: float) -> list[object]:
+    images, seconds = variant.images(target), variant.seconds(target)
+    ends = [images.amount, images.how, images.at_least, images.at_most]
+    return [*("" if end is None else end for end in ends), *((seconds.amount, seconds.how) if seconds else ("", ""))]
+
+
+def _factor(bought: Bought | None) -> list[object]:
+    if bought is None:
+        return [""] * 4
+    return [*(bought.images or [""] * 3), bought.verdict]

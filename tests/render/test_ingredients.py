@@ -1,0 +1,72 @@
+"""What is left of a style without one of its ingredients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import cv2
+import numpy as np
+import pytest
+
+from capbench.render.painter import Painter
+from capbench.render.style import ABSENT, Ingredient, Style
+from tests.conftest import style
+
+INDICES = np.arange(40)
+
+
+def pictures(look: Style) -> np.ndarray:
+    return Painter(look, "0123456789", 4, 4, 1).pictures(INDICES)
+
+
+@pytest.mark.parametrize("ingredient", get_args(Ingredient))
+def test_without_an_ingredient_the_texts_stay_and_the_pictures_change(ingredient: str) -> None:
+    name = {"contrast": "gradient", "overlap": "overlap"}.get(
+        ingredient, "lines" if ingredient == "warp" else "default"
+    )
+    whole, rest = style(f"style={name}"), style(f"style={name}", f"style.without={ingredient}")
+    texts = [Painter(look, "0123456789", 4, 4, 1).texts(INDICES) for look in (whole, rest)]
+    assert texts[0] == texts[1]
+    assert (pictures(whole) != pictures(rest)).any()
+
+
+def test_each_ingredient_is_known() -> None:
+    assert set(ABSENT) == set(get_args(Ingredient))
+
+
+def test_what_a_style_has_not_got_is_not_missed() -> None:
+    whole, rest = style("style=gradient"), style("style=gradient", "style.without=lines")
+    assert (pictures(whole) == pictures(rest)).all()
+
+
+def test_full_contrast_is_black_on_white() -> None:
+    drawn = pictures(style("style=gradient", "style.without=contrast"))
+    assert (drawn.max(axis=(1, 2, 3)) == 255).all()
+    assert (drawn.min(axis=(1, 2, 3)) < 10).all()
+    assert np.unique(drawn[0, :, 0]).size < np.unique(pictures(style("style=gradient"))[0, :, 0]).size
+
+
+def test_without_lines_nothing_crosses_the_gaps() -> None:
+    """Columns without ink part the characters once neither curve nor dots run through them."""
+
+    def gaps(*without: str) -> int:
+        look = style("style=default", "style.overlap=[-0.3,-0.3]", "style.tilt=[0,0]", *without)
+        grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in pictures(look)]
+        return sum(int((picture.min(axis=0) > 225).sum()) for picture in grey)
+
+    assert gaps("style.without=lines") > gaps()
+    assert gaps("style.without=lines", "style.noise=[]") > gaps("style.without=lines")
+
+
+def test_the_one_font_left_is_of_the_style() -> None:
+    look = style("style=overlap", "style.without=fonts")
+    assert look.fonts is not None and [Path(font).name for font in look.fonts] == ["DejaVuSans-Oblique.ttf"]
+    assert look.font_sizes == [54]
+
+
+def test_an_unknown_ingredient_is_refused(cli: Callable[..., Any]) -> None:
+    code, _, err = cli("render", "style.without=colour", "count=1", "out=out")
+    assert code == 2
+    assert "style.without: 'colour' is not accepted" in err
