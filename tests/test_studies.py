@@ -46,3 +46,11 @@ def test_a_cell_that_fails_takes_no_other_along(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout.count("capbench --cfg job") == 2
     assert "failed: wrong-1 (exit code 2); what they said stands above" in done.stderr
+
+
+def test_the_estimates_of_scale_are_those_that_its_readme_shows() -> None:
+    folder = ROOT / "experiments" / "scale"
+    done = subprocess.run([sys.executable, str(folder / "estimate.py")], capture_output=True, text=True, check=True)
+    _, _, shown = (folder / "README.md").read_text().partition("<!-- tables -->\n")
+    assert shown.partition("<!-- end of tables -->")[0] == done.stdout.rstrip("\n") + "\n"
+    assert done.stdout.count("\n|---|") == 5
