@@ -78,3 +78,11 @@ def test_a_cell_with_each_stands_for_every_combination(tmp_path: Path) -> None:
     assert [cell.name for cell in cells] == names
     assert cells[1].run == ["alphabet=digits", "length=5", "data.root={sets}/wide.zip", "data.train_size=100"]
     assert cells[1].about == {"images": "100"}
+
+
+def test_the_estimates_of_scale_are_those_that_its_readme_shows() -> None:
+    folder = ROOT / "experiments" / "scale"
+    done = subprocess.run([sys.executable, str(folder / "estimate.py")], capture_output=True, text=True, check=True)
+    _, _, shown = (folder / "README.md").read_text().partition("<!-- tables -->\n")
+    assert shown.partition("<!-- end of tables -->")[0] == done.stdout.rstrip("\n") + "\n"
+    assert done.stdout.count("\n|---|") == 5
