@@ -1,0 +1,109 @@
+"""The look into an ONNX file before onnxruntime gets it: a stranger's may be anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from capbench.errors import Mistake
+from capbench.extras import needed
+from capbench.serving.description import IMAGES, PROBABILITIES, Description, sha256
+
+MOST_BYTES = 2**30
+MOST_NUMBERS = 2**26  # in any one tensor, for a batch of one
+
+
+def inspected(path: Path, described: Description) -> bytes:
+    """The file's content, if it is the one described and holds nothing but plain layers and weights."""
+    try:
+        content = path.read_bytes() if path.stat().st_size <= MOST_BYTES else None
+    except OSError as error:
+        raise Mistake(f"{path}: cannot be read ({error.strerror}); give a graph that export wrote") from error
+    if content is None:
+        raise Mistake(f"{path}: has over {MOST_BYTES:,} bytes, the most that are taken")
+    if sha256(content) != described.graph:
+        raise Mistake(f"{path}: is not the graph that its JSON describes; export the run again")
+    fault = next(faults(content, described), None)
+    if fault:
+        raise Mistake(f"{path}: is no graph of CapBench's: {fault}")
+    return content
+
+
+def faults(content: bytes, described: Description) -> Iterator[str]:
+    """What no graph that `export` writes would hold."""
+    onnx = needed("onnx", "export")
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception as error:  # protobuf's own
+        yield f"it is no ONNX ({' '.join(str(error).split())})"
+        return
+    graph = model.graph
+    # What lies in subgraphs and functions could hide, and loop for ever; ours are flat.
+    strange = sorted({domain.domain for domain in model.opset_import} | {node.domain for node in graph.node})
+    strange = [domain for domain in strange if domain not in ("", "ai.onnx")]
+    if strange or model.functions:
+        yield f"it wants operators of its own ({', '.join(strange) or 'functions'})"
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g") or attribute.graphs:
+                yield f"{node.op_type} {node.name!r} holds a graph of its own"
+            for tensor in _tensors(attribute):
+                yield from _of_tensor(tensor, f"{node.op_type} {node.name!r}")
+    for tensor in graph.initializer:
+        yield from _of_tensor(tensor, f"weight {tensor.name!r}")
+    if graph.sparse_initializer or model.training_info:
+        yield "it holds sparse weights or a training"
+    yield from _of_ends(graph, described)
+    yield from _of_sizes(onnx, model)
+
+
+def _tensors(attribute: Any) -> list[Any]:
+    sparse = [*attribute.sparse_tensors, *([attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else [])]
+    own = [attribute.t] if attribute.HasField("t") else []
+    return [*own, *attribute.tensors, *(part for s in sparse for part in (s.values, s.indices))]
+
+
+def _of_tensor(tensor: Any, where: str) -> Iterator[str]:
+    if tensor.external_data or tensor.data_location == tensor.EXTERNAL:
+        yield f"{where} lies in another file"
+    if any(size < 0 for size in tensor.dims) or math.prod(tensor.dims) > MOST_NUMBERS:
+        yield f"{where} has the size {'×'.join(map(str, tensor.dims))}; at most {MOST_NUMBERS:,} numbers are taken"
+
+
+def _of_ends(graph: Any, described: Description) -> Iterator[str]:
+    """One input and one output, as described."""
+    for ends, name, kind, sizes in (
+        (graph.input, IMAGES, 2, described.input),  # TensorProto.UINT8
+        (graph.output, PROBABILITIES, 1, described.output),  # TensorProto.FLOAT
+    ):
+        found = [(end.name, end.type.tensor_type.elem_type, _sizes(end)[1:]) for end in ends]
+        if found != [(name, kind, sizes)]:
+            yield f"it should have {name} [batch, {', '.join(map(str, sizes))}] alone"
+
+
+def _of_sizes(onnx: Any, model: Any) -> Iterator[str]:
+    """Every tensor between, for one image: what has no known size, or a huge one, could fill the memory."""
+    for end in (*model.graph.input, *model.graph.output):
+        end.type.tensor_type.shape.dim[0].dim_value = 1
+    del model.graph.value_info[:]  # believe only what is worked out anew
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    except Exception as error:  # its own
+        yield f"its layers do not fit together ({' '.join(str(error).split())[:200]})"
+        return
+    known = {value.name: _sizes(value) for value in inferred.graph.value_info}
+    known |= {value.name: _sizes(value) for value in inferred.graph.output}
+    for node in inferred.graph.node:
+        for name in filter(None, node.output):
+            sizes = known.get(name, [None])
+            if None in sizes:
+                yield f"the size of what {node.op_type} {node.name!r} makes cannot be told"
+            elif math.prod(sizes) > MOST_NUMBERS:
+                yield f"{node.op_type} {node.name!r} makes {'×'.join(map(str, sizes))} numbers; at most {MOST_NUMBERS:,} are taken"
+
+
+def _sizes(value: Any) -> list[int | None]:
+    shape = value.type.tensor_type.shape
+    return [size.dim_value if size.HasField("dim_value") else None for size in shape.dim]
