@@ -14,6 +14,7 @@ from capbench.errors import Mistake
 from capbench.settings import build, check, target_class
 from capbench.text import Alphabet, Codec
 
+BATCH = 64  # images that are read at once; more are no faster on a CPU, and take memory
 IMAGES, PROBABILITIES = "images", "probabilities"  # what the graph's one input and one output are called
 MOST_BYTES = 2**20
 
@@ -52,9 +53,9 @@ class Description(BaseModel):
     versions: dict[str, str]
 
     @classmethod
-    def beside(cls, graph: Path) -> Description:
+    def of(cls, graph: Path) -> Description:
         """The one that belongs to an ONNX file, checked; nothing in it can name what CapBench does not build."""
-        path = at(graph)
+        path = beside(graph)
         try:
             content = path.read_bytes() if path.stat().st_size <= MOST_BYTES else None
         except OSError as error:
@@ -90,7 +91,8 @@ class Description(BaseModel):
         return build(self.view)
 
 
-def at(graph: Path) -> Path:
+def beside(graph: Path) -> Path:
+    """Where a graph's JSON lies."""
     return graph.with_suffix(".json")
 
 

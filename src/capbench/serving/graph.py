@@ -11,11 +11,9 @@ import numpy as np
 from capbench.data.views import View, Whole, pick
 from capbench.errors import BadImage, Mistake
 from capbench.extras import needed
-from capbench.serving.description import IMAGES, PROBABILITIES, Description
+from capbench.serving.description import BATCH, IMAGES, PROBABILITIES, Description, beside
 from capbench.serving.inspection import inspected
 from capbench.text import Codec
-
-BATCH = 64  # images that are read at once; more are no faster on a CPU, and take memory
 
 
 class Character(NamedTuple):
@@ -49,11 +47,11 @@ class Graph:
     def open(cls, path: Path, threads: int = 1) -> Graph:
         """Check both files and load them; nothing in them can run code or reach another file."""
         path = Path(path)
-        content = inspected(path, described := Description.beside(path))
+        content = inspected(path, described := Description.of(path))
         try:
             codec, view = described.codec(), described.seen()
         except Mistake as mistake:
-            raise Mistake(f"{path.with_suffix('.json')}: {mistake}") from mistake
+            raise Mistake(f"{beside(path)}: {mistake}") from mistake
         return cls(_session(path, content, threads), described, codec, view)
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
@@ -87,7 +85,9 @@ class Graph:
 
     def answer(self, prepared: Sequence[np.ndarray]) -> list[Read]:
         """What stands in images that `prepare` prepared."""
-        return [read for start in range(0, len(prepared), BATCH) for read in self._batch(prepared[start : start + BATCH])]
+        return [
+            read for start in range(0, len(prepared), BATCH) for read in self._batch(prepared[start : start + BATCH])
+        ]
 
     def probabilities(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """float32 [image, position or time, class]."""
