@@ -21,10 +21,8 @@ def int8(content: bytes, images: Sequence[np.ndarray]) -> bytes:
     Weights keep seven bits, a scale for each channel: on processors without instructions of their own for it, sums of
     products of eight bits overflow.
     """
-    onnx = needed("onnx", "export")
-    needed("onnxruntime", "export")
-    from onnxruntime import quantization
-    from onnxruntime.quantization.shape_inference import quant_pre_process
+    onnx, quantization = needed("onnx", "export"), needed("onnxruntime.quantization", "export")
+    preparation = needed("onnxruntime.quantization.shape_inference", "export")
 
     class Shown(quantization.CalibrationDataReader):
         def __init__(self) -> None:
@@ -38,7 +36,7 @@ def int8(content: bytes, images: Sequence[np.ndarray]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="capbench-") as name:
         folder = Path(name)
         (folder / "whole.onnx").write_bytes(content)
-        quant_pre_process(str(folder / "whole.onnx"), str(folder / "plain.onnx"), skip_symbolic_shape=True)
+        preparation.quant_pre_process(str(folder / "whole.onnx"), str(folder / "plain.onnx"), skip_symbolic_shape=True)
         quantization.quantize_static(
             str(folder / "plain.onnx"),
             str(folder / "int8.onnx"),
