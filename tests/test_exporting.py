@@ -48,6 +48,9 @@ ALL = [
 ]
 
 
+SMALL = ("model=mlp", "model.hidden=[8]")  # of few layers, so quick to trace
+
+
 def images_of(run: RunFolder, count: int) -> list[np.ndarray]:
     return exporting._images(run, Reader.of(run), "test", count, None)[0]
 
@@ -101,7 +104,7 @@ def test_the_graph_picks_channels_as_the_view_does(channel: Any) -> None:
 
 
 def test_the_command_tells_what_the_json_says(tmp_path: Path, cli: Callable[..., Any]) -> None:
-    run = untrained(tmp_path / "run", "alphabet=lower_36", "data.length=[3,5]")
+    run = untrained(tmp_path / "run", *SMALL, "alphabet=lower_36", "data.length=[3,5]")
     code, out, err = cli("export", "run=run", "out=to/model.onnx", "images=20")
     assert (code, err) == (0, "")
     assert "takes decoded images, uint8 [batch, 60, 160, 3]" in out
@@ -118,7 +121,7 @@ def test_the_command_tells_what_the_json_says(tmp_path: Path, cli: Callable[...,
 def test_noise_stands_in_for_images_that_are_gone(tmp_path: Path, labelled: Path, cli: Callable[..., Any]) -> None:
     shutil.copytree(labelled, tmp_path / "there")
     sizes = "data.split={train:100,val:20,test:40}"
-    untrained(tmp_path / "run", "data=csv", "data.root=there", sizes, "data.length=4")
+    untrained(tmp_path / "run", *SMALL, "data=csv", "data.root=there", sizes, "data.length=4")
     (tmp_path / "there").rename(tmp_path / "gone")
     code, out, err = cli("export", "run=run", "out=model.onnx", "images=30")
     assert code == 0, err
@@ -130,7 +133,7 @@ def test_noise_stands_in_for_images_that_are_gone(tmp_path: Path, labelled: Path
 
 
 def test_a_graph_that_reads_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = untrained(tmp_path / "run", "view.channel=grey")
+    run = untrained(tmp_path / "run", *SMALL, "view.channel=grey")
     monkeypatch.setattr(tracing, "GREY", (2**15, 0, 0))
     monkeypatch.setattr(exporting, "CLOSE", 1e-7)  # nothing was learned, so nothing makes much of a difference
     with pytest.raises(Mistake, match="and its graph do not agree, probabilities are up to"):

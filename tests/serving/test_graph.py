@@ -79,7 +79,7 @@ def test_an_image_of_another_size_is_refused(exported: Path) -> None:
 
 
 def test_a_view_resizes_cuts_and_refuses_before_the_graph(tmp_path: Path) -> None:
-    sizes = untrained(tmp_path / "sized", "view.size=[30,80]")
+    sizes = untrained(tmp_path / "sized", "model=mlp", "model.hidden=[8]", "view.size=[30,80]")
     exporting.export(sizes, tmp_path / "sized.onnx", images=4)
     read = Graph.open(tmp_path / "sized.onnx").read([noise(60, 160, 3), noise(20, 50, 4), noise(300, 300, 3)])
     assert [len(r.text) for r in read] == [4, 4, 4]
