@@ -12,6 +12,7 @@ VERBS = {
     "train": "compose an experiment, train it, test it, leave a run folder (the default verb)",
     "evaluate": "read any labelled source with a trained run",
     "label": "labels for raw images, where engines agree",
+    "export": "a trained run as an ONNX graph that needs no torch",
     "compare": "runs side by side: a ranked table, and a page to look into",
     "render": "draw captchas into a labelled folder, or one sheet of them",
     "bench": "measure speeds as ratios against their peers, into bench.json",

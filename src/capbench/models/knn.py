@@ -47,19 +47,19 @@ class KNN(Model):
         samples = self.samples.to(exact) - CENTRE
         squares = samples.double().square().sum(1)
         rows = _pixels(views).to(exact) - CENTRE
+        if torch.compiler.is_exporting():  # into a graph, which takes any number at once and cannot look again
+            return self._votes(_ranked(rows, samples, squares, self.k))
         return torch.cat([self._votes(_nearest(some, samples, squares, self.k)) for some in rows.split(ROWS_AT_ONCE)])
 
     def _votes(self, nearest: torch.Tensor) -> torch.Tensor:
         """Scores of the votes of `nearest`, int64 [image, neighbour], nearest first."""
-        labels = self.labels[nearest]  # [image, neighbour, position]
-        images, k = nearest.shape
-        votes = torch.zeros(images, self.classes, self.positions, device=nearest.device)
-        votes.scatter_add_(1, labels, torch.ones_like(labels, dtype=votes.dtype))
+        classes = torch.arange(self.classes, device=nearest.device)
+        votes = (self.labels[nearest].unsqueeze(-1) == classes).float()  # [image, neighbour, position, class]
+        k = nearest.shape[1]
         # Among equal votes the nearer class gets ahead by less than any vote.
-        order = torch.arange(k, 0, -1, device=nearest.device, dtype=votes.dtype)[None, :, None].expand_as(labels)
-        ahead = torch.zeros_like(votes).scatter_reduce_(1, labels, order, "amax")
-        share = (votes + 1e-3 * ahead / (k + 1)) / k
-        return share.clamp_min(1e-6).log().transpose(1, 2)
+        order = torch.arange(k, 0, -1, device=nearest.device, dtype=votes.dtype)[:, None, None]
+        share = (votes.sum(1) + 1e-3 * (votes * order).amax(1) / (k + 1)) / k
+        return share.clamp_min(1e-6).log()
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Make room for as many samples as were saved."""
@@ -82,11 +82,16 @@ def _nearest(rows: torch.Tensor, samples: torch.Tensor, squares: torch.Tensor, k
     nearest = found.indices[:, :k]
     equal = (found.values[:, 1:] == found.values[:, :-1]).any(1)
     if equal.any():
-        distances = squares.long() - 2 * (rows[equal] @ samples.T).long()
-        # One sortable number for each pair: the distance, and among equals the order in which samples were shown.
-        ranks = distances * len(squares) + torch.arange(len(squares), device=rows.device)
-        nearest[equal] = ranks.topk(k, dim=1, largest=False, sorted=True).indices
+        nearest[equal] = _ranked(rows[equal], samples, squares, k)
     return nearest
+
+
+def _ranked(rows: torch.Tensor, samples: torch.Tensor, squares: torch.Tensor, k: int) -> torch.Tensor:
+    """The same in whole numbers alone: exact at once, and slower."""
+    distances = squares.long() - 2 * (rows @ samples.T).long()
+    # One sortable number for each pair: the distance, and among equals the order in which samples were shown.
+    ranks = distances * len(squares) + torch.arange(len(squares), device=rows.device)
+    return ranks.topk(min(k, len(squares)), dim=1, largest=False, sorted=True).indices
 
 
 def _pixels(views: torch.Tensor) -> torch.Tensor:
