@@ -5,9 +5,7 @@ What comes from the runs stands in the page as data alone; the page's own script
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -21,6 +19,7 @@ from capbench.report.compare import exams, learning, ranking
 from capbench.report.compare.comparison import Comparison
 from capbench.report.compare.folders import Run, shown
 from capbench.report.compare.ranking import Row
+from capbench.report.one_file import assembled
 
 HERE = Path(__file__).parent
 SCRIPTS = ("elements.js", "charts.js", "tables.js", "pair.js", "page.js")
@@ -34,26 +33,8 @@ MOST_EPOCHS = 60  # of a run's curve; of longer ones, as many evenly spaced
 
 
 def write(path: Path, comparison: Comparison) -> None:
-    style = (HERE / "page.css").read_text(encoding="utf-8")
-    script = "".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    parts = {
-        "POLICY": f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'",
-        "STYLE": style,
-        "SCRIPT": script,
-        "DATA": _harmless(data(comparison)),
-    }
-    page = (HERE / "page.html").read_text(encoding="utf-8")
-    head, *rest = page.split("{{")
     with replacing(path) as file:
-        file.write(head)
-        for piece in rest:
-            name, _, text = piece.partition("}}")
-            file.write(parts[name] + text)
-
-
-def _hash(content: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+        file.write(assembled(HERE, SCRIPTS, "img-src data:", DATA=_harmless(data(comparison))))
 
 
 def _harmless(content: Any) -> str:
