@@ -13,6 +13,7 @@ VERBS = {
     "evaluate": "read any labelled source with a trained run",
     "serve": "read over HTTP with trained runs, and a page to try them on",
     "label": "labels for raw images, where engines agree",
+    "export": "a trained run as an ONNX graph that needs no torch",
     "compare": "runs side by side: a ranked table, and a page to look into",
     "render": "draw captchas into a labelled folder, or one sheet of them",
     "bench": "measure speeds as ratios against their peers, into bench.json",

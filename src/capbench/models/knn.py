@@ -40,6 +40,8 @@ class KNN(Model):
         self.labels = torch.cat([self.labels, targets])
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
+        if torch.compiler.is_exporting():  # into a graph that takes any number at once
+            return self._scores(_pixels(views))
         return torch.cat([self._scores(rows) for rows in _pixels(views).split(ROWS_AT_ONCE)])
 
     def _scores(self, rows: torch.Tensor) -> torch.Tensor:
@@ -50,14 +52,12 @@ class KNN(Model):
         # One sortable number for each pair: the distance, and among equals the order in which samples were shown.
         ranks = self._distances(rows) * len(self.samples) + torch.arange(len(self.samples), device=rows.device)
         nearest = ranks.topk(k, dim=1, largest=False, sorted=True).indices
-        labels = self.labels[nearest]  # [image, neighbour, position]
-        votes = torch.zeros(len(rows), self.classes, self.positions, device=rows.device)
-        votes.scatter_add_(1, labels, torch.ones_like(labels, dtype=votes.dtype))
+        classes = torch.arange(self.classes, device=rows.device)
+        votes = (self.labels[nearest].unsqueeze(-1) == classes).float()  # [image, neighbour, position, class]
         # Among equal votes the nearer class gets ahead by less than any vote.
-        order = torch.arange(k, 0, -1, device=rows.device, dtype=votes.dtype)[None, :, None].expand_as(labels)
-        ahead = torch.zeros_like(votes).scatter_reduce_(1, labels, order, "amax")
-        share = (votes + 1e-3 * ahead / (k + 1)) / k
-        return share.clamp_min(1e-6).log().transpose(1, 2)
+        order = torch.arange(k, 0, -1, device=rows.device, dtype=votes.dtype)[:, None, None]
+        share = (votes.sum(1) + 1e-3 * (votes * order).amax(1) / (k + 1)) / k
+        return share.clamp_min(1e-6).log()
 
     def _distances(self, rows: torch.Tensor) -> torch.Tensor:
         """Squared distances less each row's own square, int64 [image, sample]."""

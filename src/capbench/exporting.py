@@ -1,0 +1,316 @@
+"""A trained run as an ONNX graph that needs no torch, held against the run before it is handed out."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from capbench import quantising
+from capbench.data import store
+from capbench.data.sources import Source, Synthetic
+from capbench.data.views import View, Whole
+from capbench.errors import Mistake
+from capbench.extras import needed
+from capbench.files import replacing
+from capbench.models import Model, PerCharacter
+from capbench.ranges import Count
+from capbench.reader import BATCH, Reader
+from capbench.runs import RunFolder
+from capbench.serving.description import IMAGES, PROBABILITIES, Description, beside, sha256
+from capbench.serving.graph import Graph
+from capbench.settings import build, check, target_class
+
+GREY = (9798, 19235, 3735)  # what OpenCV weighs red, green and blue with, of 2**15
+CLOSE = 1e-4  # how far apart probabilities may be
+CALIBRATION = 256  # images from which int8 learns how large numbers become
+SEED = 1  # of the noise that stands in for images
+
+
+def schema(*, run: str, out: str, int8: bool, images: Count, cache: str | None) -> None:
+    """The settings of the verb, by name and type; the check reads this signature."""
+
+
+def told(settings: dict[str, Any]) -> str:
+    """Export, and say what came of it."""
+    check(settings, schema)
+    run, out = RunFolder(Path(settings["run"])), Path(settings["out"])
+    exported = export(run, out, int8=settings["int8"], images=settings["images"], cache=settings["cache"])
+    return exported.told()
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and how it reads beside the run."""
+
+    graph: Path
+    described: Description
+    compared: str
+    """What was read by both"""
+    images: int
+    same: int
+    """Texts"""
+    apart: float
+    """The probabilities that differ most"""
+    int8: Loss | None
+
+    def told(self) -> str:
+        takes, gives = self.described.input, self.described.output
+        what = "decoded images" if self.described.takes == "image" else "what the view makes of images"
+        lines = [
+            f"{self.graph}: {self.graph.stat().st_size:,} bytes, described in {beside(self.graph).name}",
+            f"takes {what}, uint8 [batch, {', '.join(map(str, takes))}]",
+            f"gives probabilities, float32 [batch, {', '.join(map(str, gives))}]",
+            f"beside the run: {self.same:,} of {self.images:,} texts the same on {self.compared}; "
+            f"probabilities at most {self.apart:.1e} apart",
+        ]
+        return "\n".join([*lines, *([self.int8.told()] if self.int8 else [])])
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What whole numbers cost on test images."""
+
+    images: int
+    exact: float
+    exact_int8: float
+    bytes_without: int
+
+    @property
+    def lost(self) -> float:
+        return self.exact - self.exact_int8
+
+    def told(self) -> str:
+        return (
+            f"int8: exact is {self.exact_int8:.4f} on {self.images:,} test images and {self.exact:.4f} without, "
+            f"a loss of {100 * self.lost:.2f} points; {self.bytes_without:,} bytes without"
+        )
+
+
+class Prepared(nn.Module):
+    """The recogniser behind what can be done for it in a graph: bytes in, probabilities out."""
+
+    grey: torch.Tensor
+
+    def __init__(self, model: Model, view: View) -> None:
+        super().__init__()
+        self.model = model
+        self.channel = view.channel if _takes_image(view) else None
+        self.register_buffer("grey", torch.tensor(GREY, dtype=torch.float32), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """From uint8 [image, (character,) height, width, channel] to [image, position or time, class]."""
+        pixels = self._picked(images.float())
+        return self.model(torch.movedim(pixels, -1, -3) / 255).softmax(-1)
+
+    def _picked(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The view's channels; every number here is whole and small enough for float32 to hold it exactly."""
+        if self.channel == "grey":
+            return torch.floor(((pixels * self.grey).sum(-1, keepdim=True) + 2**14) / 2**15)
+        if self.channel == "alpha":
+            return pixels[..., 3:]
+        if self.channel in ("red", "green", "blue"):
+            number = ("red", "green", "blue").index(self.channel)
+            return pixels[..., number : number + 1]
+        return pixels
+
+
+def _takes_image(view: View) -> bool:
+    """Whether the graph does all that the view does; OpenCV's resizing, cleaning and cutting are done before it."""
+    return isinstance(view, Whole) and view.size is None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What the graph and the run are both given."""
+
+    what: str
+    taken: list[np.ndarray]
+    """As the graph takes them"""
+    views: list[np.ndarray]
+    """As the run sees them"""
+    texts: list[str] | None
+    """What stands in them, where they are test images"""
+
+
+def export(run: RunFolder, out: Path, *, int8: bool = False, images: int = BATCH, cache: str | None = None) -> Exported:
+    """Write the graph and its JSON, once it is found to read as the run does."""
+    for module in ("onnx", "onnxscript", "onnxruntime"):
+        needed(module, "export")
+    if out.suffix != ".onnx":
+        raise Mistake(f"out: {out} should end in .onnx; its JSON gets the same name")
+    reader = Reader.of(run)
+    if int8 and reader.model.in_one_pass:
+        raise Mistake(f"int8: {_kind(reader)} compares whole pixels and has no weights to round; drop int8")
+    content = _content(reader)
+    graph = _opened(content, _described(run, reader, content))
+    examples = _examples(run, reader, graph, images, cache, must_be_real=int8)
+    same, apart = _compare(graph, reader, examples)
+    if not apart <= CLOSE:  # texts can then only differ where two symbols are as good as equally likely
+        raise Mistake(f"run: {run.path} and its graph do not agree, probabilities are up to {apart:.1e} apart")
+    loss = None
+    if int8:
+        whole, whole_graph = content, graph
+        content = quantising.int8(whole, _calibration(run, reader, graph, cache))
+        graph = _opened(content, _described(run, reader, content, int8=True))
+        loss = Loss(len(examples.views), _exact(whole_graph, examples), _exact(graph, examples), len(whole))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _write(content, graph.described, out)
+    return Exported(out, graph.described, examples.what, len(examples.views), same, apart, loss)
+
+
+def _kind(reader: Reader) -> str:
+    model = reader.model
+    return type(model.model if isinstance(model, PerCharacter) else model).__name__
+
+
+def _content(reader: Reader) -> bytes:
+    """The run as ONNX, for any number of images at once."""
+    network = Prepared(reader.model, reader.view).eval()
+    example = torch.zeros(2, *_input(reader), dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they tell of the exporter's own inside
+        try:
+            exported = torch.onnx.export(
+                network,
+                (example,),
+                input_names=[IMAGES],
+                output_names=[PROBABILITIES],
+                dynamic_shapes={"images": {0: "batch"}},
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise Mistake(f"run: {_kind(reader)} cannot be exported, torch has no ONNX for it ({reason})") from error
+    assert exported is not None
+    return _plain(exported.model_proto)
+
+
+def _plain(model: Any) -> bytes:
+    """Without the exporter's notes, which tell of the folders of the machine that it ran on."""
+    del model.metadata_props[:], model.graph.metadata_props[:], model.graph.value_info[:]
+    for part in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    model.producer_name, model.producer_version = "capbench", version("capbench")
+    return model.SerializeToString()
+
+
+def _input(reader: Reader) -> list[int]:
+    """The shape of one image as the graph takes it, its channels last."""
+    channels, height, width = reader.shape
+    if isinstance(reader.view, Whole) and _takes_image(reader.view):
+        return [height, width, 4 if reader.view.channel == "alpha" else 3]
+    return [*([reader.codec.longest] if reader.view.cuts else []), height, width, channels]
+
+
+def _described(run: RunFolder, reader: Reader, content: bytes, *, int8: bool = False) -> Description:
+    codec = reader.codec
+    onnx = needed("onnx", "export")
+    (output,) = onnx.load_model_from_string(content).graph.output
+    return Description(
+        capbench_graph=1,
+        name=run.read_result()["name"],
+        alphabet=codec.alphabet.symbols,
+        fold=codec.alphabet.fold,
+        length=[codec.shortest, codec.longest],
+        over=codec.over,
+        blank=codec.blank if codec.classes > codec.blank else None,
+        takes="image" if _takes_image(reader.view) else "view",
+        view=run.settings()["view"],
+        input=_input(reader),
+        output=[size.dim_value for size in output.type.tensor_type.shape.dim][1:],
+        int8=int8,
+        graph=sha256(content),
+        run=sha256(run.weights.read_bytes()),
+        versions={package: version(package) for package in ("capbench", "torch", "onnx", "onnxscript", "onnxruntime")},
+    )
+
+
+def _write(content: bytes, described: Description, path: Path) -> None:
+    with replacing(path, "wb") as file:
+        file.write(content)
+    with replacing(beside(path)) as file:
+        file.write(described.model_dump_json(indent=1) + "\n")
+
+
+def _opened(content: bytes, described: Description) -> Graph:
+    """The graph as any user of it opens it."""
+    with tempfile.TemporaryDirectory(prefix="capbench-") as folder:
+        path = Path(folder) / "model.onnx"
+        _write(content, described, path)
+        return Graph.open(path)
+
+
+def _examples(
+    run: RunFolder, reader: Reader, graph: Graph, count: int, cache: str | None, *, must_be_real: bool
+) -> Examples:
+    """The run's test images where they can be made again, else noise."""
+    try:
+        images, texts = _images(run, reader, "test", count, cache)
+    except Mistake as mistake:
+        if must_be_real:
+            raise Mistake(f"int8: what it costs is measured on the run's own images ({mistake})") from mistake
+        return _noise(reader, graph, count, mistake)
+    views = [reader.view(image, reader.codec.longest) for image in images]
+    return Examples("test images", [graph.prepare(image) for image in images], views, texts)
+
+
+def _noise(reader: Reader, graph: Graph, count: int, why: Mistake) -> Examples:
+    taken = list(np.random.default_rng(SEED).integers(0, 256, (count, *graph.described.input), dtype=np.uint8))
+    views = [reader.view(image, 0) for image in taken] if graph.described.takes == "image" else taken
+    return Examples(f"images of noise, for there are no test images ({why})", taken, views, None)
+
+
+def _images(
+    run: RunFolder, reader: Reader, part: str, count: int, cache: str | None
+) -> tuple[list[np.ndarray], list[str]]:
+    """Decoded images of a part of the run's source, and their texts; of rendered ones as many as wanted."""
+    settings = run.settings()["data"]
+    target = target_class(settings)
+    if not issubclass(target, Source):
+        raise Mistake(f"{run.config}: data is no Source")
+    check(settings, target, "data")
+    source: Source = build(settings)
+    if isinstance(source, Synthetic):
+        source = replace(source, split=replace(source.split, **{part: count})).only(part)
+    kept = store.prepare(source, reader.view, reader.codec.longest, cache)
+    numbers = kept.numbers[source.parts(kept.numbers, kept.digests) == part][:count]
+    if not len(numbers):
+        raise Mistake(f"data: holds no image for {part}")
+    texts = [reader.codec.alphabet.folded(source.samples[number].text) for number in numbers]
+    return [source.image(number) for number in numbers], texts
+
+
+def _compare(graph: Graph, reader: Reader, examples: Examples) -> tuple[int, float]:
+    """How many texts are the same, and how far apart probabilities are at most."""
+    same, apart = 0, 0.0
+    for start in range(0, len(examples.views), BATCH):
+        views = np.stack(examples.views[start : start + BATCH])
+        with torch.inference_mode():
+            scores = reader.model(torch.from_numpy(np.moveaxis(views, -1, -3).copy()).float() / 255)
+        wanted = scores.softmax(-1).numpy()
+        found = graph.probabilities(examples.taken[start : start + BATCH])
+        texts = zip(reader.codec.texts(wanted.argmax(-1)), reader.codec.texts(found.argmax(-1)), strict=True)
+        same += sum(one == other for one, other in texts)
+        apart = max(apart, float(np.abs(found - wanted).max()))
+    return same, apart
+
+
+def _calibration(run: RunFolder, reader: Reader, graph: Graph, cache: str | None) -> list[np.ndarray]:
+    """Images, as the graph takes them, from which to learn how large numbers become: none that it is measured on."""
+    rendered = run.settings()["data"]["_target_"] == f"{Synthetic.__module__}.{Synthetic.__name__}"
+    images, _ = _images(run, reader, "val" if rendered else "train", CALIBRATION, cache)
+    return [graph.prepare(image) for image in images]
+
+
+def _exact(graph: Graph, examples: Examples) -> float:
+    answers = [read.text for read in graph.answer(examples.taken)]
+    return sum(a == t for a, t in zip(answers, examples.texts or [], strict=True)) / len(answers)

@@ -1,0 +1,59 @@
+"""Whole numbers of eight bits instead of floats, in a graph's layers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from capbench.extras import needed
+from capbench.serving.description import IMAGES
+
+BATCH = 16  # images
+LAYERS = ["Conv", "Gemm", "MatMul"]  # where the weights and nearly all the work are
+
+
+def int8(content: bytes, images: Sequence[np.ndarray]) -> bytes:
+    """The graph with these layers on eight bits, their ranges learned from images as it takes them.
+
+    Weights keep seven bits, a scale for each channel: on processors without instructions of their own for it, sums of
+    products of eight bits overflow.
+    """
+    onnx = needed("onnx", "export")
+    needed("onnxruntime", "export")
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Shown(quantization.CalibrationDataReader):
+        def __init__(self) -> None:
+            self.batches: Iterator[dict[str, np.ndarray]] = (
+                {IMAGES: np.stack(images[start : start + BATCH])} for start in range(0, len(images), BATCH)
+            )
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return next(self.batches, None)
+
+    with tempfile.TemporaryDirectory(prefix="capbench-") as name:
+        folder = Path(name)
+        (folder / "whole.onnx").write_bytes(content)
+        quant_pre_process(str(folder / "whole.onnx"), str(folder / "plain.onnx"), skip_symbolic_shape=True)
+        quantization.quantize_static(
+            str(folder / "plain.onnx"),
+            str(folder / "int8.onnx"),
+            Shown(),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=LAYERS,
+            per_channel=True,
+            reduce_range=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            extra_options={"MatMulConstBOnly": True},  # what multiplies two results has no weights
+        )
+        model = onnx.load(folder / "int8.onnx")
+    used = {node.domain for node in model.graph.node}
+    kept = [domain for domain in model.opset_import if domain.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+    return model.SerializeToString()

@@ -1,0 +1,100 @@
+"""The small JSON beside an exported graph: what it takes, what it gives, and how to read that as text."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le, Len
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from capbench.data.views import View
+from capbench.errors import Mistake
+from capbench.settings import build, check, target_class
+from capbench.text import Alphabet, Codec
+
+BATCH = 64  # images that are read at once; more are no faster on a CPU, and take memory
+IMAGES, PROBABILITIES = "images", "probabilities"  # what the graph's one input and one output are called
+MOST_BYTES = 2**20
+
+Size = Annotated[int, Ge(1), Le(4096)]
+Sha256 = Annotated[str, Len(64, 64)]
+
+
+class Description(BaseModel):
+    """What `export` writes beside the graph, and all that `Graph` believes about it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    capbench_graph: Literal[1]
+    """Changes when an older CapBench could not read it."""
+    name: str
+    alphabet: Annotated[str, Len(1, 10_000)]
+    fold: Literal["lower", "upper"] | None
+    length: Annotated[list[Size], Len(2, 2)]
+    """Symbols of the shortest and the longest text"""
+    over: Literal["positions", "time"]
+    """One class for each position, or over time with repeats and blanks between them (CTC)"""
+    blank: int | None
+    """The class that stands for no symbol; the others are the alphabet's symbols in their order"""
+    takes: Literal["image", "view"]
+    """The decoded image, or what `view` makes of it: what a graph cannot do is done before it"""
+    view: dict[str, Any]
+    input: Annotated[list[Size], Len(3, 4)]
+    """uint8 `images` [batch, …]: rows, columns, channels; of cut images, characters before them"""
+    output: Annotated[list[Size], Len(2, 2)]
+    """float32 `probabilities` [batch, …]: positions or steps of time, classes"""
+    int8: bool
+    graph: Sha256
+    """Of the ONNX file"""
+    run: Sha256
+    """Of the run's weights"""
+    versions: dict[str, str]
+
+    @classmethod
+    def of(cls, graph: Path) -> Description:
+        """The one that belongs to an ONNX file, checked; nothing in it can name what CapBench does not build."""
+        path = beside(graph)
+        try:
+            content = path.read_bytes() if path.stat().st_size <= MOST_BYTES else None
+        except OSError as error:
+            raise Mistake(f"{path}: cannot be read ({error.strerror}); a graph's JSON lies beside it") from error
+        if content is None:
+            raise Mistake(f"{path}: is larger than any graph's JSON; export the run again")
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "it"
+            raise Mistake(f"{path}: is no description of a graph of CapBench's ({where}: {first['msg']})") from error
+
+    def codec(self) -> Codec:
+        codec = Codec(Alphabet(symbols=self.alphabet, fold=self.fold), self.length[0], self.length[1], self.over)
+        blank = codec.blank if codec.classes > codec.blank else None
+        if (self.blank, self.output[1]) != (blank, codec.classes):
+            raise Mistake(
+                f"blank={self.blank} and {self.output[1]} classes do not fit {codec.blank} symbols over {self.over}"
+            )
+        if self.over == "positions" and self.output[0] != codec.longest:
+            raise Mistake(f"{self.output[0]} positions do not fit texts of up to {codec.longest} symbols")
+        return codec
+
+    def seen(self) -> View:
+        """The view, built only if its settings name one of CapBench's own."""
+        if "_target_" not in self.view:
+            raise Mistake("view: names no _target_; a view of CapBench's is wanted")
+        target = target_class(self.view)
+        if not issubclass(target, View):
+            raise Mistake(f"view: {self.view['_target_']} is no View")
+        check(self.view, target, "view")
+        return build(self.view)
+
+
+def beside(graph: Path) -> Path:
+    """Where a graph's JSON lies."""
+    return graph.with_suffix(".json")
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,129 @@
+"""An exported run that reads: onnxruntime, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from capbench.data.views import View, Whole, pick
+from capbench.errors import BadImage, Mistake
+from capbench.extras import needed
+from capbench.serving.description import BATCH, IMAGES, PROBABILITIES, Description, beside
+from capbench.serving.inspection import inspected
+from capbench.text import Codec
+
+
+class Character(NamedTuple):
+    symbol: str
+    confidence: float
+    runner_up: str
+    """The next best symbol; empty where the alphabet has no other"""
+    runner_up_confidence: float
+
+
+class Read(NamedTuple):
+    """What stands in one image."""
+
+    text: str
+    confidence: float
+    characters: list[Character]
+
+
+class Graph:
+    """One ONNX file with its JSON."""
+
+    def __init__(self, session: Any, described: Description, codec: Codec, view: View) -> None:
+        self.name = described.name
+        self.alphabet = described.alphabet
+        self.described = described
+        self._session = session
+        self._codec = codec
+        self._view = view
+
+    @classmethod
+    def open(cls, path: Path, threads: int = 1) -> Graph:
+        """Check both files and load them; nothing in them can run code or reach another file."""
+        path = Path(path)
+        content = inspected(path, described := Description.of(path))
+        try:
+            codec, view = described.codec(), described.seen()
+        except Mistake as mistake:
+            raise Mistake(f"{beside(path)}: {mistake}") from mistake
+        return cls(_session(path, content, threads), described, codec, view)
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """What the graph takes of a decoded image, uint8 [height, width, channel], or BadImage."""
+        height, width = image.shape[:2]
+        try:
+            taken = self._view(image, self._codec.longest) if self.described.takes == "view" else self._plain(image)
+        except Mistake as mistake:
+            raise BadImage(f"does not suit {self.name} ({mistake})") from mistake
+        if list(taken.shape) != self.described.input:
+            wanted = self.described.input
+            raise BadImage(
+                f"is {height}×{width} pixels and {self.name} reads {wanted[-3]}×{wanted[-2]}"
+                if self.described.takes == "image"
+                else f"gives views of {'×'.join(map(str, taken.shape))} and {self.name} reads {'×'.join(map(str, wanted))}"
+            )
+        return taken
+
+    def _plain(self, image: np.ndarray) -> np.ndarray:
+        """As many channels as the graph takes: it knows no transparency, unless it reads nothing else."""
+        channel = self._view.channel if isinstance(self._view, Whole) else "colour"
+        if channel == "alpha":
+            pick(image, channel)
+            return image
+        shown = pick(image, "colour") if channel in ("grey", "colour") else image[:, :, :3]
+        return shown if shown.shape[2] == 3 else np.repeat(shown, 3, axis=2)
+
+    def read(self, images: Sequence[np.ndarray]) -> list[Read]:
+        """What stands in decoded images, uint8 [height, width, channel] each; BadImage for one that does not fit."""
+        return self.answer([self.prepare(image) for image in images])
+
+    def answer(self, prepared: Sequence[np.ndarray]) -> list[Read]:
+        """What stands in images that `prepare` prepared."""
+        return [
+            read for start in range(0, len(prepared), BATCH) for read in self._batch(prepared[start : start + BATCH])
+        ]
+
+    def probabilities(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        """float32 [image, position or time, class]."""
+        return self._session.run([PROBABILITIES], {IMAGES: np.stack(prepared)})[0]
+
+    def _batch(self, prepared: Sequence[np.ndarray]) -> Iterator[Read]:
+        probabilities = self.probabilities(prepared)
+        best = probabilities.argmax(-1)
+        readings = self._codec.read(best, probabilities.max(-1))
+        for reading, row, classes in zip(readings, probabilities, best, strict=True):
+            yield Read(reading.text, reading.confidence, list(self._characters(row, classes)))
+
+    def _characters(self, probabilities: np.ndarray, best: np.ndarray) -> Iterator[Character]:
+        """Of one image's [position or time, class]; over time each class counts with its highest in a run."""
+        symbols = self.alphabet
+        starts = np.arange(len(best))
+        if self._codec.over == "time":
+            starts = np.flatnonzero(np.diff(best, prepend=-1))
+        highest = np.maximum.reduceat(probabilities, starts)
+        for number, row in zip(best[starts].tolist(), highest, strict=True):
+            if number == self._codec.blank:
+                continue
+            others = row[: len(symbols)].copy()
+            others[number] = -1
+            second = int(others.argmax())
+            runner_up = (symbols[second], float(others[second])) if len(symbols) > 1 else ("", 0.0)
+            yield Character(symbols[number], float(row[number]), *runner_up)
+
+
+def _session(path: Path, content: bytes, threads: int) -> Any:
+    onnxruntime = needed("onnxruntime", "export")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors come as exceptions
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has no one class for what it may find wrong
+        raise Mistake(f"{path}: is refused by onnxruntime ({' '.join(str(error).split())})") from error
