@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from capbench.bench.pairs import Pair, measured
 from capbench.errors import Mistake, nearest
 from capbench.files import replacing
 from capbench.ranges import Count
+from capbench.runs import RunFolder
 from capbench.settings import check
 
 
@@ -27,12 +30,14 @@ def measure(settings: dict[str, Any]) -> str:
     """Measure the wanted pairs, write them down, and tell them as a table."""
     own = {key: settings.pop(key) for key in ("only", "rounds", "images", "out", "clean")}
     check(own, schema)
-    with tempfile.TemporaryDirectory(prefix="capbench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="capbench-") as folder, ExitStack() as running:
+        trained = read.training(settings, Path(folder))
         pairs = [
             *render.pairs(settings, Path(folder)),
             *clean.pairs(own["clean"]),
             *train.pairs(settings, Path(folder)),
-            *read.pairs(settings, Path(folder), own["images"]),
+            *read.pairs(settings, Path(folder), own["images"], trained),
+            *_served_pairs(settings, trained, running),
             *_knn_pairs(),
         ]
         wanted = [pair for pair in pairs if pair.name.startswith(own["only"] or "")]
@@ -48,6 +53,16 @@ def measure(settings: dict[str, Any]) -> str:
         for row in rows
     ]
     return "\n".join([head, *lines])
+
+
+def _served_pairs(settings: dict[str, Any], trained: Callable[[], RunFolder], running: ExitStack) -> list[Pair]:
+    """None where it cannot be served."""
+    if find_spec("uvicorn") is None:
+        print("read/served is left out: python -m pip install 'capbench[serve]'", file=sys.stderr)
+        return []
+    from capbench.bench import served
+
+    return served.pairs(settings, trained, running)
 
 
 def _knn_pairs() -> list[Pair]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,26 @@ from capbench.reader import BATCH, Reader
 from capbench.runs import RunFolder
 
 
-def pairs(settings: dict[str, Any], folder: Path, images: int) -> list[Pair]:
+def training(settings: dict[str, Any], folder: Path) -> Callable[[], RunFolder]:
+    """A run that is trained when it is first asked for."""
+
     @cache
-    def wanted() -> dict[str, Any]:
-        """Settings of an evaluation of a run that is trained for it; its images are prepared once."""
+    def trained() -> RunFolder:
         run = RunFolder(folder / "trained")
         with silence():
             experiment.run(settings | {"cache": None}, run, resumed=False)
+        return run
+
+    return trained
+
+
+def pairs(settings: dict[str, Any], folder: Path, images: int, run: Callable[[], RunFolder]) -> list[Pair]:
+    @cache
+    def wanted() -> dict[str, Any]:
+        """Settings of an evaluation of the run; its images are prepared once."""
         data = settings["data"] | {"split": settings["data"]["split"] | {"test": images}}
         kept = {"alphabet": settings["alphabet"], "style": settings["style"], "cache": str(folder / "cache")}
-        return {"run": str(run.path), "part": "test", "data": data, **kept}
+        return {"run": str(run().path), "part": "test", "data": data, **kept}
 
     def evaluated() -> float:
         given = wanted()

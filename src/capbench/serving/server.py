@@ -6,18 +6,12 @@ import logging
 import signal
 import socket
 import sys
-import tempfile
-from asyncio import TimerHandle, Transport
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Annotated, Any
 
 import uvicorn
 from annotated_types import Ge, Le
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from capbench.errors import Mistake
 from capbench.ranges import Count, Positive
@@ -26,9 +20,9 @@ from capbench.serving.bodies import Intake
 from capbench.serving.desk import Desk
 from capbench.serving.gauges import Gauges
 from capbench.serving.graph import Graph
+from capbench.serving.opening import graphs_of
+from capbench.serving.punctual import Punctual
 from capbench.settings import check
-
-MOST_HEAD = 64 * 2**10  # bytes of a request before its body
 
 
 def schema(
@@ -51,7 +45,7 @@ def serve(settings: dict[str, Any]) -> None:
     """Serve until a signal says otherwise."""
     check(settings, schema)
     token = settings["token"]
-    if token is not None and not (token.isascii() and token.isprintable() and token.strip() == token != ""):
+    if token is not None and not (token.isascii() and token.isprintable() and token.split() == [token]):
         raise Mistake("token: is empty or has signs that no header carries; give letters and digits")
     if settings["queue"] < settings["files"]:
         raise Mistake(f"queue: {settings['queue']} is less than files={settings['files']}, which one request may bring")
@@ -59,13 +53,13 @@ def serve(settings: dict[str, Any]) -> None:
     if not runs:
         raise Mistake("run: names none; give a folder, or several: [A,B]")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was begun is cleared away
-    with listening(settings["host"], settings["port"]) as door, opened(runs, settings["threads"]) as graphs:
+    with listening(settings["host"], settings["port"]) as door, graphs_of(runs) as paths:
+        graphs = [Graph.open(path, settings["threads"]) for path in paths]
         gauges = Gauges()
         desk = Desk(distinct(graphs), settings["batch"], settings["queue"], gauges)
         intake = Intake(int(settings["body"] * 2**20), settings["files"], settings["seconds"])
         service = Service(desk, intake, gauges, token)
-        logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
-        logging.getLogger("uvicorn").setLevel(logging.ERROR)
+        log_to_stderr()
         host, port = door.getsockname()[:2]
         print(f"serving {', '.join(desk.graphs)} at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
         stop_quietly()
@@ -107,28 +101,6 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield door
 
 
-@contextmanager
-def opened(runs: Sequence[str], threads: int) -> Iterator[list[Graph]]:
-    """The runs' graphs; folders are exported first, in a process of their own, as that takes torch and its memory."""
-    with tempfile.TemporaryDirectory(prefix="capbench-") as scratch:
-        paths = [Path(run) for run in runs]
-        folders = {number: path for number, path in enumerate(paths) if path.suffix != ".onnx"}
-        if folders:
-            with ProcessPoolExecutor(1, get_context("spawn")) as aside:
-                for number, folder in folders.items():
-                    paths[number] = Path(scratch) / str(number) / "model.onnx"
-                    paths[number].parent.mkdir()
-                    aside.submit(exported, folder, paths[number]).result()
-        yield [Graph.open(path, threads) for path in paths]
-
-
-def exported(folder: Path, out: Path) -> None:
-    from capbench.exporting import export
-    from capbench.runs import RunFolder
-
-    export(RunFolder(folder), out)
-
-
 def distinct(graphs: Sequence[Graph]) -> dict[str, Graph]:
     """By the runs' names, numbered where some have the same."""
     names = [graph.name for graph in graphs]
@@ -137,50 +109,17 @@ def distinct(graphs: Sequence[Graph]) -> dict[str, Graph]:
     return dict(zip(names, graphs, strict=True))
 
 
+def log_to_stderr() -> None:
+    """A line for each request, and what went wrong in the server itself."""
+    told = logging.StreamHandler()
+    told.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    for name, level in (("capbench.serving", logging.INFO), ("uvicorn", logging.ERROR)):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [told], False
+        logger.setLevel(level)
+
+
 def stop_quietly() -> None:
     """uvicorn finishes what it holds and then raises the signal again, to the handler that it had found."""
     for which in (signal.SIGTERM, signal.SIGINT):
         signal.signal(which, lambda *_: None)
-
-
-class Punctual(HttpToolsProtocol):
-    """Gives a request's head a size and a time: uvicorn waits for it for ever, and keeps all of it."""
-
-    _late: TimerHandle | None = None
-    _head = 0
-
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._await_head()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.transport.is_closing():
-            return
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._head_is_here()
-        else:
-            self._head += len(data)
-            self._await_head()
-            if self._head > MOST_HEAD:
-                self._refuse(b"431 Request Header Fields Too Large")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_here()
-        super().connection_lost(exc)
-
-    def timeout_keep_alive_handler(self) -> None:
-        self.transport.abort()  # close() would wait for a client that does not read its answer
-
-    def _await_head(self) -> None:
-        if self._late is None:
-            self._late = self.loop.call_later(self.timeout_keep_alive, self._refuse, b"408 Request Timeout")
-
-    def _head_is_here(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-        self._late, self._head = None, 0
-
-    def _refuse(self, status: bytes) -> None:
-        self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
-        self.transport.close()

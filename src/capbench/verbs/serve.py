@@ -5,6 +5,7 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from capbench import compose
+from capbench.extras import needed
 from capbench.settings import plain
 
 
@@ -14,6 +15,8 @@ def main(arguments: list[str]) -> None:
 
 def job(config: DictConfig) -> None:
     settings = plain(config)
-    from capbench.serving import server  # web server and onnxruntime: a second to import
+    for module in ("httptools", "prometheus_client", "python_multipart", "starlette", "uvicorn"):
+        needed(module, "serve")
+    from capbench.serving import server  # OpenCV and more: a second to import
 
     server.serve(settings)
