@@ -18,7 +18,7 @@ from capbench.serving.graph import Graph, Read
 HEIGHT, WIDTH, LENGTH, SYMBOLS = 20, 50, 4, "0123456789"
 
 
-def graph(path: Path, name: str = "small", seed: int = 1) -> Path:
+def graph(path: Path, name: str = "small", seed: int = 1, any_size: bool = False) -> Path:
     """Weights of noise: what they read of a picture has no sense, but is always the same."""
     inputs, classes = HEIGHT * WIDTH * 3, LENGTH * len(SYMBOLS)
     weights = np.random.default_rng(seed).normal(0, 0.1, (inputs, classes)).astype(np.float32)
@@ -47,10 +47,15 @@ def graph(path: Path, name: str = "small", seed: int = 1) -> Path:
     content = model.SerializeToString()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-    view = {"_target_": "capbench.data.views.Whole", "channel": "colour", "size": None, "fit": "stretch"}
+    view = {
+        "_target_": "capbench.data.views.Whole",
+        "channel": "colour",
+        "size": [HEIGHT, WIDTH] if any_size else None,
+        "fit": "stretch",
+    }
     described = {
         "capbench_graph": 1, "name": name, "alphabet": SYMBOLS, "fold": None, "length": [LENGTH, LENGTH],
-        "over": "positions", "blank": None, "takes": "image", "view": view, "input": taken, "output": given,
+        "over": "positions", "blank": None, "takes": "view" if any_size else "image", "view": view, "input": taken, "output": given,
         "int8": False, "graph": hashlib.sha256(content).hexdigest(), "run": "0" * 64, "versions": {},
     }  # fmt: skip
     path.with_suffix(".json").write_text(json.dumps(described))

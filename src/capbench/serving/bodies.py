@@ -43,7 +43,7 @@ class Intake:
             "Request",
             __config__=ConfigDict(extra="forbid", strict=True),
             images=(
-                Annotated[list[str], Len(1, files)],
+                Annotated[list[Annotated[str, Field(json_schema_extra={"format": "byte"})]], Len(1, files)],
                 Field(description="Image files as base64 text, bare or as data URIs"),
             ),
         )
