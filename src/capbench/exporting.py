@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,24 +10,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from capbench import quantising
 from capbench.data import store
 from capbench.data.sources import Source, Synthetic
-from capbench.data.views import View, Whole
 from capbench.errors import Mistake
 from capbench.extras import needed
 from capbench.files import replacing
-from capbench.models import Model, PerCharacter
 from capbench.ranges import Count
 from capbench.reader import BATCH, Reader
 from capbench.runs import RunFolder
-from capbench.serving.description import IMAGES, PROBABILITIES, Description, beside, sha256
+from capbench.serving.description import Description, beside, sha256
 from capbench.serving.graph import Graph
 from capbench.settings import build, check, target_class
+from capbench.tracing import kind, taken, takes_image, traced
 
-GREY = (9798, 19235, 3735)  # what OpenCV weighs red, green and blue with, of 2**15
 CLOSE = 1e-4  # how far apart probabilities may be
 CALIBRATION = 256  # images from which int8 learns how large numbers become
 SEED = 1  # of the noise that stands in for images
@@ -94,39 +90,6 @@ class Loss:
         )
 
 
-class Prepared(nn.Module):
-    """The recogniser behind what can be done for it in a graph: bytes in, probabilities out."""
-
-    grey: torch.Tensor
-
-    def __init__(self, model: Model, view: View) -> None:
-        super().__init__()
-        self.model = model
-        self.channel = view.channel if _takes_image(view) else None
-        self.register_buffer("grey", torch.tensor(GREY, dtype=torch.float32), persistent=False)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """From uint8 [image, (character,) height, width, channel] to [image, position or time, class]."""
-        pixels = self._picked(images.float())
-        return self.model(torch.movedim(pixels, -1, -3) / 255).softmax(-1)
-
-    def _picked(self, pixels: torch.Tensor) -> torch.Tensor:
-        """The view's channels; every number here is whole and small enough for float32 to hold it exactly."""
-        if self.channel == "grey":
-            return torch.floor(((pixels * self.grey).sum(-1, keepdim=True) + 2**14) / 2**15)
-        if self.channel == "alpha":
-            return pixels[..., 3:]
-        if self.channel in ("red", "green", "blue"):
-            number = ("red", "green", "blue").index(self.channel)
-            return pixels[..., number : number + 1]
-        return pixels
-
-
-def _takes_image(view: View) -> bool:
-    """Whether the graph does all that the view does; OpenCV's resizing, cleaning and cutting are done before it."""
-    return isinstance(view, Whole) and view.size is None
-
-
 @dataclass(frozen=True)
 class Examples:
     """What the graph and the run are both given."""
@@ -148,8 +111,8 @@ def export(run: RunFolder, out: Path, *, int8: bool = False, images: int = BATCH
         raise Mistake(f"out: {out} should end in .onnx; its JSON gets the same name")
     reader = Reader.of(run)
     if int8 and reader.model.in_one_pass:
-        raise Mistake(f"int8: {_kind(reader)} compares whole pixels and has no weights to round; drop int8")
-    content = _content(reader)
+        raise Mistake(f"int8: {kind(reader)} compares whole pixels and has no weights to round; drop int8")
+    content = traced(reader)
     graph = _opened(content, _described(run, reader, content))
     examples = _examples(run, reader, graph, images, cache, must_be_real=int8)
     same, apart = _compare(graph, reader, examples)
@@ -166,51 +129,6 @@ def export(run: RunFolder, out: Path, *, int8: bool = False, images: int = BATCH
     return Exported(out, graph.described, examples.what, len(examples.views), same, apart, loss)
 
 
-def _kind(reader: Reader) -> str:
-    model = reader.model
-    return type(model.model if isinstance(model, PerCharacter) else model).__name__
-
-
-def _content(reader: Reader) -> bytes:
-    """The run as ONNX, for any number of images at once."""
-    network = Prepared(reader.model, reader.view).eval()
-    example = torch.zeros(2, *_input(reader), dtype=torch.uint8)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they tell of the exporter's own inside
-        try:
-            exported = torch.onnx.export(
-                network,
-                (example,),
-                input_names=[IMAGES],
-                output_names=[PROBABILITIES],
-                dynamic_shapes={"images": {0: "batch"}},
-                verbose=False,
-            )
-        except torch.onnx.OnnxExporterError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise Mistake(f"run: {_kind(reader)} cannot be exported, torch has no ONNX for it ({reason})") from error
-    assert exported is not None
-    return _plain(exported.model_proto)
-
-
-def _plain(model: Any) -> bytes:
-    """Without the exporter's notes, which tell of the folders of the machine that it ran on."""
-    del model.metadata_props[:], model.graph.metadata_props[:], model.graph.value_info[:]
-    for part in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer):
-        part.doc_string = ""
-        del part.metadata_props[:]
-    model.producer_name, model.producer_version = "capbench", version("capbench")
-    return model.SerializeToString()
-
-
-def _input(reader: Reader) -> list[int]:
-    """The shape of one image as the graph takes it, its channels last."""
-    channels, height, width = reader.shape
-    if isinstance(reader.view, Whole) and _takes_image(reader.view):
-        return [height, width, 4 if reader.view.channel == "alpha" else 3]
-    return [*([reader.codec.longest] if reader.view.cuts else []), height, width, channels]
-
-
 def _described(run: RunFolder, reader: Reader, content: bytes, *, int8: bool = False) -> Description:
     codec = reader.codec
     onnx = needed("onnx", "export")
@@ -223,9 +141,9 @@ def _described(run: RunFolder, reader: Reader, content: bytes, *, int8: bool = F
         length=[codec.shortest, codec.longest],
         over=codec.over,
         blank=codec.blank if codec.classes > codec.blank else None,
-        takes="image" if _takes_image(reader.view) else "view",
+        takes="image" if takes_image(reader.view) else "view",
         view=run.settings()["view"],
-        input=_input(reader),
+        input=taken(reader),
         output=[size.dim_value for size in output.type.tensor_type.shape.dim][1:],
         int8=int8,
         graph=sha256(content),

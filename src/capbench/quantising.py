@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,34 +15,34 @@ BATCH = 16  # images
 LAYERS = ["Conv", "Gemm", "MatMul"]  # where the weights and nearly all the work are
 
 
+class Shown:
+    """Batches of images, as onnxruntime asks for them."""
+
+    def __init__(self, images: Sequence[np.ndarray]) -> None:
+        self.batches = iter([images[start : start + BATCH] for start in range(0, len(images), BATCH)])
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        batch = next(self.batches, None)
+        return None if batch is None else {IMAGES: np.stack(batch)}
+
+
 def int8(content: bytes, images: Sequence[np.ndarray]) -> bytes:
     """The graph with these layers on eight bits, their ranges learned from images as it takes them.
 
     Weights keep seven bits, a scale for each channel: on processors without instructions of their own for it, sums of
     products of eight bits overflow.
     """
-    onnx = needed("onnx", "export")
-    needed("onnxruntime", "export")
-    from onnxruntime import quantization
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    class Shown(quantization.CalibrationDataReader):
-        def __init__(self) -> None:
-            self.batches: Iterator[dict[str, np.ndarray]] = (
-                {IMAGES: np.stack(images[start : start + BATCH])} for start in range(0, len(images), BATCH)
-            )
-
-        def get_next(self) -> dict[str, np.ndarray] | None:
-            return next(self.batches, None)
+    onnx, quantization = needed("onnx", "export"), needed("onnxruntime.quantization", "export")
+    preparation = needed("onnxruntime.quantization.shape_inference", "export")
 
     with tempfile.TemporaryDirectory(prefix="capbench-") as name:
         folder = Path(name)
         (folder / "whole.onnx").write_bytes(content)
-        quant_pre_process(str(folder / "whole.onnx"), str(folder / "plain.onnx"), skip_symbolic_shape=True)
+        preparation.quant_pre_process(str(folder / "whole.onnx"), str(folder / "plain.onnx"), skip_symbolic_shape=True)
         quantization.quantize_static(
             str(folder / "plain.onnx"),
             str(folder / "int8.onnx"),
-            Shown(),
+            Shown(images),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=LAYERS,
             per_channel=True,

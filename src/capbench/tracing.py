@@ -1,0 +1,96 @@
+"""A reader's recogniser as an ONNX graph."""
+
+from __future__ import annotations
+
+import warnings
+from importlib.metadata import version
+from typing import Any, TypeGuard
+
+import torch
+from torch import nn
+
+from capbench.data.views import View, Whole
+from capbench.errors import Mistake
+from capbench.models import Model, PerCharacter
+from capbench.reader import Reader
+from capbench.serving.description import IMAGES, PROBABILITIES
+
+GREY = (9798, 19235, 3735)  # what OpenCV weighs red, green and blue with, of 2**15
+
+
+def traced(reader: Reader) -> bytes:
+    """The run as ONNX, for any number of images at once."""
+    network = Prepared(reader.model, reader.view).eval()
+    example = torch.zeros(2, *taken(reader), dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they tell of the exporter's own inside
+        try:
+            exported = torch.onnx.export(
+                network,
+                (example,),
+                input_names=[IMAGES],
+                output_names=[PROBABILITIES],
+                dynamic_shapes={"images": {0: "batch"}},
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise Mistake(f"run: {kind(reader)} cannot be exported, torch has no ONNX for it ({reason})") from error
+    assert exported is not None
+    return _without_notes(exported.model_proto)
+
+
+def taken(reader: Reader) -> list[int]:
+    """The shape of one image as the graph takes it, its channels last."""
+    channels, height, width = reader.shape
+    if takes_image(reader.view):
+        return [height, width, 4 if reader.view.channel == "alpha" else 3]
+    return [*([reader.codec.longest] if reader.view.cuts else []), height, width, channels]
+
+
+def takes_image(view: View) -> TypeGuard[Whole]:
+    """Whether the graph does all that the view does; OpenCV's resizing, cleaning and cutting are done before it."""
+    return isinstance(view, Whole) and view.size is None
+
+
+def kind(reader: Reader) -> str:
+    model = reader.model
+    return type(model.model if isinstance(model, PerCharacter) else model).__name__
+
+
+class Prepared(nn.Module):
+    """The recogniser behind what can be done for it in a graph: bytes in, probabilities out."""
+
+    grey: torch.Tensor
+
+    def __init__(self, model: Model, view: View) -> None:
+        super().__init__()
+        self.model = model
+        self.channel = view.channel if takes_image(view) else None
+        self.register_buffer("grey", torch.tensor(GREY, dtype=torch.float32), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """From uint8 [image, (character,) height, width, channel] to [image, position or time, class]."""
+        pixels = self._picked(images.float())
+        return self.model(torch.movedim(pixels, -1, -3) / 255).softmax(-1)
+
+    def _picked(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The view's channels; every number here is whole and small enough for float32 to hold it exactly."""
+        if self.channel == "grey":
+            return torch.floor(((pixels * self.grey).sum(-1, keepdim=True) + 2**14) / 2**15)
+        if self.channel == "alpha":
+            return pixels[..., 3:]
+        if self.channel in ("red", "green", "blue"):
+            number = ("red", "green", "blue").index(self.channel)
+            return pixels[..., number : number + 1]
+        return pixels
+
+
+def _without_notes(model: Any) -> bytes:
+    """Without the exporter's notes, which tell of the folders of the machine that it ran on."""
+    del model.metadata_props[:], model.graph.metadata_props[:], model.graph.value_info[:]
+    for part in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    model.producer_name, model.producer_version = "capbench", version("capbench")
+    return model.SerializeToString()

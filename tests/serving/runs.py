@@ -1,0 +1,29 @@
+"""Runs that have learned nothing: their folders hold all that export reads, and are there in no time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from capbench import experiment
+from capbench.runs import RunFolder
+from tests.conftest import FAST, composed
+
+
+def untrained(folder: Path, *overrides: str) -> RunFolder:
+    settings = composed(*FAST, *overrides)
+    made = experiment.prepare(settings)
+    model, codec, shape = made.recognizer.model, made.codec, made.material.shape
+    if model.in_one_pass:
+        torch.manual_seed(1)
+        characters = codec.longest
+        model.learn(torch.rand(50, characters, *shape), torch.randint(0, codec.classes, (50, characters)))
+    run = RunFolder(folder)
+    run.begin(settings)
+    run.write_weights(model.state_dict())
+    length = [codec.shortest, codec.longest]
+    run.write_result(
+        {"name": settings["name"], "alphabet": codec.alphabet.symbols, "length": length, "view/shape": list(shape)}
+    )
+    return run
