@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,14 @@ def measure(settings: dict[str, Any]) -> str:
     """Measure the wanted pairs, write them down, and tell them as a table."""
     own = {key: settings.pop(key) for key in ("only", "rounds", "images", "out", "clean", "ensemble")}
     check(own, schema)
-    with tempfile.TemporaryDirectory(prefix="capbench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="capbench-") as folder, ExitStack() as running:
         pairs = [
             *render.pairs(settings, Path(folder)),
             *clean.pairs(own["clean"]),
             *train.pairs(settings, Path(folder)),
             *ensemble.pairs(settings, own["ensemble"], Path(folder)),
             *read.pairs(settings, Path(folder), own["images"]),
+            *_served_pairs(settings, Path(folder), running),
             *compare.pairs(settings, Path(folder)),
             *_knn_pairs(),
         ]
@@ -52,6 +54,16 @@ def measure(settings: dict[str, Any]) -> str:
         for row in rows
     ]
     return "\n".join([head, *lines])
+
+
+def _served_pairs(settings: dict[str, Any], folder: Path, running: ExitStack) -> list[Pair]:
+    """None where it cannot be served."""
+    if find_spec("uvicorn") is None:
+        print("read/served is left out: python -m pip install 'capbench[serve]'", file=sys.stderr)
+        return []
+    from capbench.bench import served
+
+    return served.pairs(settings, folder, running)
 
 
 def _knn_pairs() -> list[Pair]:

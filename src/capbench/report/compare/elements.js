@@ -1,20 +1,6 @@
-"use strict";
-// Elements of the page. Whatever comes from the data is set as text, so that nothing in it is markup.
+// What the page knows, and how it is told.
 const data = JSON.parse(document.getElementById("data").textContent);
-const at = id => document.getElementById(id);
 const COLOURS = 8;
-
-function built(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== undefined) node.setAttribute(name, value);
-  }
-  node.append(...children.filter(child => child !== null));
-  return node;
-}
-const element = (name, attributes = {}, ...children) => built(document.createElement(name), attributes, children);
-const drawn = (name, attributes = {}, ...children) =>
-  built(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
 
 const known = value => value !== null && value !== undefined;
 const counted = value => value.toLocaleString("en");

@@ -1,0 +1,288 @@
+"""A server under more load than it can take, as a check: python experiments/serving/load.py RUN [--seconds N]
+
+RUN is a run's folder or an exported graph. First the same load is given to a server that reads one by one and to one
+that reads together what waits, in turn. Then, for the rest of the time, one server gets good and bad requests of every
+form on many connections, as fast as it answers. Ends with 1 and says why where an answer to a good image is another
+than without a server, a status is another than it should be (503 always may be), memory grows, or reading together is
+not twice as fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import itertools
+import json
+import resource
+import statistics
+import struct
+import sys
+import time
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import hydra
+import numpy as np
+
+from capbench import images
+from capbench.render.painter import Painter
+from capbench.serving.bodies import FORM, JSON
+from capbench.serving.graph import Graph, Read
+from capbench.serving.opening import graphs_of
+from capbench.serving.process import Served
+from capbench.settings import build, conf_dir, plain
+
+GOOD = 240  # different images
+SEVERAL = 16  # images of a large request
+CONNECTIONS = 64
+ROUNDS = 3  # in which each server has its turn
+PATIENCE = 30  # seconds for an answer
+GROWTH = 1.1  # of memory, from the second quarter of the time to the last
+BATCHED = 2.0  # times the throughput of one by one
+BOUNDARY = "a-line-between-parts"
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+HUGE = (
+    b"\x89PNG\r\n\x1a\n"
+    + chunk(b"IHDR", struct.pack(">IIBBBBB", 2000, 2000, 8, 2, 0, 0, 0))
+    + chunk(b"IDAT", zlib.compress(bytes(2**24)))
+    + chunk(b"IEND", b"")
+)  # a bomb: it holds more than it says
+
+
+class Asked(NamedTuple):
+    """A request as bytes, the status that it should get, and what should be read: None of what is no image."""
+
+    content: bytes
+    status: int
+    expected: Sequence[Read | None] = ()
+
+
+@dataclass
+class Tally:
+    """What was answered."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    images: int = 0
+    seconds: list[float] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def figures(self, lasted: float) -> dict[str, Any]:
+        p50, p99 = np.quantile(self.seconds, (0.5, 0.99)) * 1000
+        return {
+            "requests": dict(sorted(self.statuses.items())),
+            "images": self.images,
+            "images_per_second": round(self.images / lasted),
+            "p50_ms": round(p50, 1),
+            "p99_ms": round(p99, 1),
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", help="folder of a finished run, or an exported graph")
+    parser.add_argument(
+        "--seconds", type=float, default=600, help="a third of them, at most 60, compare; the rest endure"
+    )
+    given = parser.parse_args()
+    with graphs_of([given.run]) as (path,):
+        files, reads = known(Graph.open(path))
+        comparing = min(given.seconds / 3, 60)
+        compared, slow = compare(path, files, reads, comparing)
+        endured, faults = endure(path, files, reads, given.seconds - comparing)
+    print(json.dumps({"together": compared, "mixed": endured}, indent=1))
+    for fault in slow + faults:
+        print(f"load: {fault}", file=sys.stderr)
+    sys.exit(bool(slow + faults))
+
+
+def known(graph: Graph) -> tuple[list[bytes], list[Read]]:
+    """Image files, and what the graph reads of them here."""
+    *_, height, width, _ = graph.described.input
+    painter = Painter(build(style()), graph.alphabet, 4, 4, seed=1)
+    files = []
+    for number, drawn in enumerate(painter.pictures(np.arange(GOOD))):
+        pixels = cv2.cvtColor(cv2.resize(drawn, (width, height)), cv2.COLOR_RGB2BGR)
+        files.append(cv2.imencode((".png", ".jpg", ".bmp")[number % 3], pixels)[1].tobytes())
+    return files, graph.read([images.decode(file) for file in files])
+
+
+def style() -> dict[str, Any]:
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return plain(hydra.compose("train"))["style"]
+
+
+def compare(path: Path, files: list[bytes], reads: list[Read], seconds: float) -> tuple[dict[str, Any], list[str]]:
+    """Images a second, of requests that bring one and that bring several, one by one and together."""
+    one = [Asked(bare(file), 200, [read]) for file, read in zip(files, reads, strict=True)]
+    groups = [slice(start, start + SEVERAL) for start in range(0, GOOD - SEVERAL + 1, SEVERAL)]
+    several = [Asked(form(files[group]), 200, reads[group]) for group in groups]
+    loads = {"one image a request": (one, CONNECTIONS), f"{SEVERAL} images a request": (several, CONNECTIONS // 4)}
+    speeds: dict[str, dict[str, list[float]]] = {name: {"one by one": [], "together": []} for name in loads}
+    faults = []
+    with Served(path, "batch=1") as alone, Served(path) as together:
+        servers = {"one by one": alone, "together": together}
+        for _ in range(ROUNDS):
+            for name, (asked, connections) in loads.items():
+                for how, server in servers.items():
+                    share = seconds / ROUNDS / len(loads) / len(servers)
+                    tally = asyncio.run(saturate(server.port, asked, connections, share))
+                    speeds[name][how].append(tally.images / share)
+                    faults += tally.faults
+    medians = {name: {how: round(statistics.median(of)) for how, of in by.items()} for name, by in speeds.items()}
+    for of in medians.values():
+        of["ratio"] = round(of["together"] / of["one by one"], 2)
+    best = max(of["ratio"] for of in medians.values())
+    if best < BATCHED:
+        faults.append(f"reading together is {best} times as fast as one by one; {BATCHED} times are wanted")
+    return medians, faults
+
+
+def endure(path: Path, files: list[bytes], reads: list[Read], seconds: float) -> tuple[dict[str, Any], list[str]]:
+    """Everything that may come, for a long time."""
+    asked = mixture(files, reads)
+    with Served(path) as server:
+        memory: list[int] = []
+
+        async def watched() -> Tally:
+            async def watch() -> None:
+                while True:
+                    memory.append(resident(server.process.pid))
+                    await asyncio.sleep(min(1.0, seconds / 40))
+
+            watching = asyncio.create_task(watch())
+            tally = await saturate(server.port, asked, CONNECTIONS, seconds)
+            watching.cancel()
+            return tally
+
+        tally = asyncio.run(watched())
+        after = asyncio.run(saturate(server.port, asked[:1], 1, 0.5))
+        code = server.stop()
+    quarter = len(memory) // 4
+    early, late = (statistics.median(memory[quarter * n : quarter * (n + 1)]) for n in (1, 3))
+    faults = tally.faults + after.faults
+    if late > GROWTH * early:
+        faults.append(f"memory grew from {early / 2**20:.0f} to {late / 2**20:.0f} MiB")
+    if code:
+        faults.append(f"the server ended with {code}")
+    figures = tally.figures(seconds)
+    return figures | {"memory_mib": [round(early / 2**20), round(late / 2**20)], "seconds": round(seconds)}, faults
+
+
+def mixture(files: list[bytes], reads: list[Read]) -> list[Asked]:
+    """Good requests in every form, and between them bad ones of every kind."""
+    text = [base64.b64encode(file).decode() for file in files]
+    asked = []
+    for n in range(0, GOOD - SEVERAL + 1, 4):
+        few, half = slice(n, n + 4), files[n][: len(files[n]) // 2]
+        asked += [
+            Asked(bare(files[n]), 200, [reads[n]]),
+            Asked(form(files[few]), 200, reads[few]),
+            Asked(post(JSON, json.dumps({"images": text[few]}).encode()), 200, reads[few]),
+            Asked(form([half, *files[few], b"", files[n][:30]]), 200, [None, *reads[few], None, None]),
+            Asked(form(files[n : n + SEVERAL]), 200, reads[n : n + SEVERAL]),
+        ]
+        bad = [
+            Asked(bare(half), 422),
+            Asked(bare(text[n][:-9].encode()), 422),
+            Asked(bare(b"BM" + bytes(range(256)) * n), 422),
+            Asked(bare(HUGE), 422),
+            Asked(form([file[:50] for file in files[few]]), 422),
+            Asked(form([b"x"] * 65), 413),
+            Asked(post(JSON, b'{"images": ["' + text[n].encode()), 400),
+            Asked(post(JSON, b'{"images": [1, 2]}'), 422),
+            Asked(post(JSON, b"[" * 100_000), 400),
+            Asked(post("text/plain", files[n]), 415),
+            Asked(post(f"{FORM}; boundary={BOUNDARY}", form(files[few])[300:]), 400),
+            Asked(b"GET /read HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        ]
+        asked += [bad[n // 4 % len(bad)], bad[(n // 4 + 5) % len(bad)]]
+    return asked
+
+
+async def saturate(port: int, asked: Sequence[Asked], connections: int, seconds: float) -> Tally:
+    """Each connection asks as soon as it is answered, until the time is over."""
+    tally = Tally()
+    end = time.monotonic() + seconds
+    turn = itertools.cycle(asked)
+
+    async def one() -> None:
+        line = None
+        while time.monotonic() < end:
+            line = line or await asyncio.open_connection("127.0.0.1", port)
+            if not await answered(*line, next(turn), tally):
+                line[1].close()
+                line = None
+
+    await asyncio.gather(*(one() for _ in range(connections)))
+    return tally
+
+
+async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: Asked, tally: Tally) -> bool:
+    """Ask, and hold the answer against what it should be. Whether the connection goes on."""
+    begun = time.perf_counter()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            writer.write(asked.content)
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            body = await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r")[0]))
+    except (OSError, EOFError, TimeoutError) as error:
+        tally.faults.append(f"no answer to {asked.content[:80]!r} ({type(error).__name__})")
+        return False
+    tally.seconds.append(time.perf_counter() - begun)
+    status = int(head[9:12])
+    tally.statuses[status] += 1
+    if status == 503 and b"retry-after: " in head:
+        await asyncio.sleep(0.05)
+    elif status != asked.status:
+        tally.faults.append(f"{status} instead of {asked.status}: {body[:200].decode(errors='replace')}")
+    elif status == 200:
+        told = json.loads(body)["images"]
+        if len(told) != len(asked.expected) or not all(map(same, told, asked.expected)):
+            tally.faults.append(f"another answer than without a server: {body[:500].decode(errors='replace')}")
+        tally.images += sum(read is not None for read in asked.expected)
+    return b"connection: close" not in head
+
+
+def same(told: dict[str, Any], read: Read | None) -> bool:
+    """Whether an image's answer is what was read of it here; in a batch, sums are rounded otherwise."""
+    if read is None:
+        return told["error"] is not None
+    (reading,) = told["readings"]
+    sure = [reading["confidence"], *(one["confidence"] for one in reading["characters"])]
+    expected = [read.confidence, *(one.confidence for one in read.characters)]
+    return reading["text"] == read.text and np.allclose(sure, expected, atol=1e-4)
+
+
+def post(kind: str, body: bytes) -> bytes:
+    head = f"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def bare(file: bytes) -> bytes:
+    return post("application/octet-stream", file)
+
+
+def form(files: Sequence[bytes]) -> bytes:
+    part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'.encode()
+    body = b"".join(part + file + b"\r\n" for file in files) + f"--{BOUNDARY}--\r\n".encode()
+    return post(f"{FORM}; boundary={BOUNDARY}", body)
+
+
+def resident(process: int) -> int:
+    """Bytes of memory."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""A page that is one file: its style and its scripts stand in it, and nothing else may run or be fetched."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+SHARED = Path(__file__).with_name("elements.js")
+
+
+def assembled(template: Path, scripts: Sequence[str], policy: str, **parts: str) -> str:
+    """The template with `page.css` and the scripts beside it, and other parts, where it names them.
+
+    `policy` says what else it may.
+    """
+    folder = template.parent
+    style = (folder / "page.css").read_text(encoding="utf-8")
+    script = "".join(path.read_text(encoding="utf-8") for path in (SHARED, *(folder / name for name in scripts)))
+    parts |= {
+        "POLICY": f"default-src 'none'; {policy}; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "base-uri 'none'; form-action 'none'",
+        "STYLE": style,
+        "SCRIPT": script,
+    }
+    head, *rest = template.read_text(encoding="utf-8").split("{{")
+    pieces = [piece.partition("}}") for piece in rest]
+    return head + "".join(parts[name] + text for name, _, text in pieces)
+
+
+def _hash(content: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

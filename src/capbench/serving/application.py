@@ -1,0 +1,137 @@
+"""The service as an application: what is asked for, of whom, and what is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pydantic_core import to_json
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from capbench.serving import answers, openapi
+from capbench.serving.bodies import Intake
+from capbench.serving.desk import Desk, Full
+from capbench.serving.front import Front
+from capbench.serving.gauges import Gauges
+from capbench.serving.page import HEADERS, page
+from capbench.serving.refused import Refused, busy
+
+PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class Service:
+    """The endpoints, over one desk."""
+
+    def __init__(self, desk: Desk, intake: Intake, gauges: Gauges, token: str | None) -> None:
+        self._desk = desk
+        self._intake = intake
+        self._gauges = gauges
+        self._token = token
+        self._page = page()
+        self._document = openapi.document(intake, token is not None)
+
+    def application(self) -> Starlette:
+        routes = [
+            Route("/", self.page),
+            Route("/read", self.read, methods=["POST"]),
+            Route("/health", self.health),
+            Route("/metrics", self.metrics),
+            Route("/openapi.json", self.description),
+        ]
+        front = Middleware(Front, gauges=self._gauges, paths=[route.path for route in routes], most=self._intake.body)
+        handlers: dict[Any, Any] = {
+            Refused: _refused,
+            HTTPException: _no_such,
+            ClientDisconnect: _gone,
+            Exception: _broken,
+        }
+        return Starlette(routes=routes, middleware=[front], exception_handlers=handlers, lifespan=self._open)
+
+    @asynccontextmanager
+    async def _open(self, _: Starlette) -> AsyncIterator[None]:
+        async with self._desk:
+            yield
+
+    async def read(self, request: Request) -> Response:
+        self._admit(request)
+        async with self._intake.uploads(request) as uploads:
+            try:
+                async with asyncio.timeout(self._intake.seconds):
+                    outcomes = await self._desk.read([upload.content for upload in uploads])
+            except Full:
+                raise busy("too many images wait to be read; come again") from None
+            except TimeoutError:
+                raise busy(f"not read within {self._intake.seconds:g} seconds; come again") from None
+        images = [
+            answers.image(upload, outcome, self._desk.graphs) for upload, outcome in zip(uploads, outcomes, strict=True)
+        ]
+        read = sum(map(answers.was_read, images))
+        self._gauges.images.labels("read").inc(read)
+        self._gauges.images.labels("refused").inc(len(images) - read)
+        if read:
+            return data({"images": images})
+        first = images[0]
+        reason = first["error"] or first["readings"][0]["error"]
+        return data(
+            {"error": f"no image could be read; {first['filename'] or 'the first'}: {reason}", "images": images}, 422
+        )
+
+    async def health(self, _: Request) -> Response:
+        if not self._desk.works:
+            raise busy("nothing is read any longer; the log says why")
+        runs = [{"name": name, "alphabet": graph.alphabet} for name, graph in self._desk.graphs.items()]
+        limits = {"body": self._intake.body, "files": self._intake.files}
+        return data({"status": "ok", "runs": runs, "limits": limits, "token": self._token is not None})
+
+    async def metrics(self, request: Request) -> Response:
+        self._admit(request)
+        return Response(self._gauges.told(), headers={"Content-Type": self._gauges.content_type})
+
+    async def description(self, _: Request) -> Response:
+        return data(self._document)
+
+    async def page(self, _: Request) -> Response:
+        return HTMLResponse(self._page, headers={**PRIVATE, **HEADERS})
+
+    def _admit(self, request: Request) -> None:
+        if self._token is None:
+            return
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        # Both are compared whole, so that the time it takes tells nothing of the token.
+        right = hmac.compare_digest(given.strip().encode(), self._token.encode())
+        if scheme.lower() != "bearer" or not right:
+            raise Refused(
+                401, "the token is missing or wrong; send Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"}
+            )
+
+
+def data(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(to_json(content), status, {**PRIVATE, **(headers or {})}, "application/json")
+
+
+def told(status: int, reason: str, headers: dict[str, str] | None = None) -> Response:
+    return data({"error": reason}, status, headers)
+
+
+async def _refused(_: Request, refused: Refused) -> Response:
+    return told(refused.status, str(refused), refused.headers)
+
+
+async def _no_such(_: Request, error: HTTPException) -> Response:
+    return told(error.status_code, error.detail, dict(error.headers or {}))
+
+
+async def _gone(_: Request, error: ClientDisconnect) -> Response:
+    return Response(status_code=400)  # nobody is there to see it
+
+
+async def _broken(_: Request, error: Exception) -> Response:
+    return told(500, "something in the service is broken; its log says what")

@@ -1,0 +1,154 @@
+"""What a request brings: image files in any of three forms, within limits on bytes, number and time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, NamedTuple
+
+from annotated_types import Len
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import Field as TextPart
+from python_multipart.multipart import File as FilePart
+from python_multipart.multipart import FormParser, parse_options_header
+from starlette.requests import Request
+
+from capbench.serving.refused import Refused, busy
+
+IMAGES = ("image/png", "image/jpeg", "image/gif", "image/bmp", "image/webp", "application/octet-stream")
+FORM = "multipart/form-data"
+JSON = "application/json"
+
+HELD = 8  # bodies of the largest size that are held at once, in memory
+MOST_TEXT_PARTS = 16  # of a form that have no business there
+
+
+class Upload(NamedTuple):
+    """An image file, as it came."""
+
+    filename: str | None
+    content: bytes
+
+
+class Intake:
+    """Takes bodies in: at most `body` bytes, `files` images and `seconds` each, and not too many at once."""
+
+    def __init__(self, body: int, files: int, seconds: float) -> None:
+        self.body = body
+        self.files = files
+        self.seconds = seconds
+        self.json: type[BaseModel] = create_model(
+            "Request",
+            __config__=ConfigDict(extra="forbid", strict=True),
+            images=(
+                Annotated[list[Annotated[str, Field(json_schema_extra={"format": "byte"})]], Len(1, files)],
+                Field(description="Image files as base64 text, bare or as data URIs"),
+            ),
+        )
+        self._held = 0
+
+    @asynccontextmanager
+    async def uploads(self, request: Request) -> AsyncIterator[list[Upload]]:
+        """The images that a request brings; Refused where there is something wrong with it."""
+        content = bytearray()
+        try:
+            kind, parameters = parse_options_header(request.headers.get("content-type"))
+            self._check_head(request, kind.decode("latin-1"))
+            await self._receive(request, content)
+            yield self._parsed(bytes(content), kind.decode("latin-1"), parameters)
+        finally:
+            self._held -= len(content)
+
+    def _check_head(self, request: Request, kind: str) -> None:
+        if kind not in (*IMAGES, FORM, JSON):
+            raise Refused(415, f"content-type: {kind or 'is missing'}; send {FORM}, {JSON} or {', '.join(IMAGES)}")
+        if request.headers.get("content-encoding", "identity") != "identity":
+            raise Refused(415, "content-encoding: only bodies that are not encoded are taken")
+        announced = request.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > self.body:
+            raise self._too_large()
+
+    async def _receive(self, request: Request, content: bytearray) -> None:
+        try:
+            async with asyncio.timeout(self.seconds):
+                async for chunk in request.stream():
+                    content += chunk
+                    self._held += len(chunk)
+                    if len(content) > self.body:
+                        raise self._too_large()
+                    if self._held > HELD * self.body:
+                        raise busy("too much is being received; come again")
+        except TimeoutError:
+            raise Refused(408, f"the body did not arrive within {self.seconds:g} seconds") from None
+
+    def _too_large(self) -> Refused:
+        return Refused(413, f"the body has over {self.body:,} bytes, the most that are taken")
+
+    def _too_many(self) -> Refused:
+        return Refused(413, f"there are over {self.files} images, the most that are taken at once")
+
+    def _parsed(self, content: bytes, kind: str, parameters: dict[bytes, bytes]) -> list[Upload]:
+        if kind == JSON:
+            return self._from_json(content)
+        if kind == FORM:
+            return self._from_form(content, parameters.get(b"boundary", b""))
+        return [Upload(None, content)]
+
+    def _from_json(self, content: bytes) -> list[Upload]:
+        try:
+            given: Any = self.json.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            if first["type"] == "too_long":
+                raise self._too_many() from None
+            where = ".".join(map(str, first["loc"]))
+            status = 400 if first["type"] == "json_invalid" else 422
+            raise Refused(status, f"{where or 'the body'}: {first['msg'][:1].lower()}{first['msg'][1:]}") from None
+        return [Upload(None, text.encode(errors="replace")) for text in given.images]
+
+    def _from_form(self, content: bytes, boundary: bytes) -> list[Upload]:
+        uploads: list[Upload] = []
+        others: list[str] = []
+        ended = False
+
+        def on_file(part: FilePart) -> None:
+            part.file_object.seek(0)
+            take(part.field_name, part.file_name, part.file_object.read())
+            part.close()
+
+        def on_text(part: TextPart) -> None:
+            take(part.field_name, None, part.value or b"")
+
+        def take(field: bytes | None, filename: bytes | None, content: bytes) -> None:
+            if field != b"file":
+                others.append((field or b"").decode(errors="replace"))
+            elif len(uploads) == self.files:
+                raise self._too_many()
+            else:
+                uploads.append(Upload(filename.decode(errors="replace") if filename else None, content))
+            if len(others) > MOST_TEXT_PARTS:
+                raise misnamed()
+
+        def misnamed() -> Refused:
+            return Refused(422, f"the form has a part {others[0][:40]!r}; name each image file")
+
+        def on_end() -> None:
+            nonlocal ended
+            ended = True
+
+        limits = {"MAX_MEMORY_FILE_SIZE": len(content) + 1}  # nothing goes to the disk
+        try:
+            parser = FormParser(FORM, on_text, on_file, on_end, boundary, config=limits)
+            parser.write(content)
+            parser.finalize()
+        except FormParserError as error:
+            raise Refused(400, f"the form cannot be read: {str(error)[:200]}") from None
+        if not ended:
+            raise Refused(400, "the form is truncated: its last boundary is missing")
+        if others:
+            raise misnamed()
+        if not uploads:
+            raise Refused(422, "the form holds no image; send each as a part named file")
+        return uploads

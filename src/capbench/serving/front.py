@@ -1,0 +1,79 @@
+"""What stands before every request: its measure, a line in the log, and an ear for bodies that nobody asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from capbench.serving.gauges import Gauges
+
+LINGER = 2.0  # seconds that a refused body is listened to; a sender that is still writing would not see the answer
+LOG = logging.getLogger("capbench.serving")
+
+
+class Front:
+    def __init__(self, app: ASGIApp, gauges: Gauges, paths: Collection[str], most: int) -> None:
+        self._app = app
+        self._gauges = gauges
+        self._paths = frozenset(paths)
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+        status = 0
+        body = Body(receive, expected=(b"expect", b"100-continue") in scope["headers"])
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if status == 408 or not await body.drained(self._most):
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        try:
+            await self._app(scope, body.receive, answer)
+        except Exception:
+            status = status or 500
+            raise
+        finally:
+            seconds = time.perf_counter() - begun
+            path = scope["path"] if scope["path"] in self._paths else "other"
+            self._gauges.requests.labels(path, status or "gone").inc()
+            self._gauges.seconds.labels(path).observe(seconds)
+            client = scope["client"][0] if scope["client"] else "-"
+            LOG.info("%s %s %s %s %.1f ms", client, scope["method"], path, status or "gone", seconds * 1000)
+
+
+class Body:
+    """A request's body on its way."""
+
+    def __init__(self, receive: Receive, expected: bool) -> None:
+        self._receive = receive
+        self._invited = not expected  # who expects a word first sends nothing until it is asked for
+        self._arrived = False
+
+    async def receive(self) -> Message:
+        self._invited = True
+        message = await self._receive()
+        self._arrived = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        return message
+
+    async def drained(self, most: int) -> bool:
+        """Whether the rest of it came: at most so many bytes, and within LINGER seconds."""
+        if not self._invited:
+            return False
+        try:
+            async with asyncio.timeout(LINGER):
+                while not self._arrived and most >= 0:
+                    most -= len((await self.receive()).get("body", b""))
+        except TimeoutError:
+            return False
+        return self._arrived

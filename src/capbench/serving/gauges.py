@@ -1,0 +1,31 @@
+"""What the service tells of itself, in Prometheus' words."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+class Gauges:
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        self.registry = own = CollectorRegistry()
+        ProcessCollector(registry=own)
+        self.requests = Counter("capbench_requests", "Requests answered", ["path", "status"], registry=own)
+        self.seconds = Histogram(
+            "capbench_request_seconds", "From a request's head to its answer", ["path"], buckets=SECONDS, registry=own
+        )
+        self.images = Counter("capbench_images", "Images, read or refused", ["outcome"], registry=own)
+        self.batches = Histogram(
+            "capbench_batch_images", "Images read together", buckets=[2**n for n in range(9)], registry=own
+        )
+        self.reading = Histogram(
+            "capbench_reading_seconds", "A batch by one run", ["run"], buckets=SECONDS, registry=own
+        )
+        self.queue = Gauge("capbench_queue_images", "Images that wait or are being read", registry=own)
+
+    def told(self) -> bytes:
+        return generate_latest(self.registry)

@@ -1,0 +1,110 @@
+"""The service's description in OpenAPI, from the same types that are answered and checked."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from capbench.containers import MOST_PIXELS
+from capbench.images import MOST_BYTES
+from capbench.serving import answers
+from capbench.serving.bodies import FORM, IMAGES, JSON, Intake
+
+WHERE = "#/components/schemas/{model}"
+
+RETRY = {"Retry-After": {"description": "Seconds", "required": True, "schema": {"type": "string", "pattern": r"^\d+$"}}}
+ASKED = {"WWW-Authenticate": {"description": "The kind of token", "required": True, "schema": {"const": "Bearer"}}}
+
+
+def document(intake: Intake, token: bool) -> dict[str, Any]:
+    guarded: dict[str, Any] = {"security": [{"token": []}]} if token else {}
+    refusals = {401: "The token is missing or wrong"} if token else {}
+    read = {
+        200: answer("What was read; images that could not be are told of in their place", "Images"),
+        400: error("The body is no JSON, or no form"),
+        408: error(f"The body did not arrive within {intake.seconds:g} seconds"),
+        413: error(f"The body has over {intake.body:,} bytes, or over {intake.files} images"),
+        415: error("The body is of a type that is not taken, or encoded"),
+        422: error("No image could be read, or there is none"),
+        503: error("Too much waits to be read; come again", RETRY),
+    }
+    paths: dict[str, Any] = {
+        "/read": {
+            "post": {"summary": "Read images", "operationId": "read", "requestBody": body(intake), "responses": read}
+        },
+        "/health": {
+            "get": {
+                "summary": "Whether it works, and what it reads",
+                "responses": {200: answer("It works", "Health"), 503: error("It does not", RETRY)},
+            }
+        },
+        "/metrics": {
+            "get": {
+                "summary": "Figures for Prometheus",
+                "responses": {
+                    200: {"description": "Figures", "content": {"text/plain": {"schema": {"type": "string"}}}}
+                },
+            }
+        },
+        "/openapi.json": {
+            "get": {
+                "summary": "This description",
+                "responses": {200: {"description": "OpenAPI", "content": {JSON: {"schema": {"type": "object"}}}}},
+            }
+        },
+        "/": {
+            "get": {
+                "summary": "A page to try it on",
+                "responses": {200: {"description": "HTML", "content": {"text/html": {"schema": {"type": "string"}}}}},
+            }
+        },
+    }
+    for path, method in (("/read", "post"), ("/metrics", "get")):
+        paths[path][method] |= guarded
+        paths[path][method]["responses"] |= {status: error(why, ASKED) for status, why in refusals.items()}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "CapBench: reading text captchas",
+            "version": version("capbench"),
+            "description": f"An image has at most {MOST_BYTES:,} bytes and {MOST_PIXELS:,} pixels.",
+        },
+        "paths": paths,
+        "components": {"schemas": schemas(intake), **schemes(token)},
+    }
+
+
+def schemes(token: bool) -> dict[str, Any]:
+    return {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if token else {}
+
+
+def schemas(intake: Intake) -> dict[str, Any]:
+    kinds: list[tuple[str, Literal["validation", "serialization"], TypeAdapter]] = [
+        ("taken", "validation", TypeAdapter(intake.json)),
+        *((kind.__name__, "serialization", TypeAdapter(kind)) for kind in answers.TYPES),
+    ]
+    return TypeAdapter.json_schemas(kinds, ref_template=WHERE)[1]["$defs"]
+
+
+def body(intake: Intake) -> dict[str, Any]:
+    file = {"type": "string", "format": "binary"}
+    files = {"type": "array", "items": file, "minItems": 1, "maxItems": intake.files}
+    form = {"type": "object", "properties": {"file": files}, "required": ["file"], "additionalProperties": False}
+    return {
+        "required": True,
+        "content": {
+            FORM: {"schema": form},
+            JSON: {"schema": {"$ref": WHERE.format(model=intake.json.__name__)}},
+            **{kind: {"schema": file} for kind in IMAGES},
+        },
+    }
+
+
+def answer(description: str, model: str) -> dict[str, Any]:
+    return {"description": description, "content": {JSON: {"schema": {"$ref": WHERE.format(model=model)}}}}
+
+
+def error(description: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    return answer(description, "Error") | ({"headers": headers} if headers else {})

@@ -1,0 +1,13 @@
+"""The page on which a person tries the service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from capbench.report.one_file import assembled
+
+HEADERS = {"Content-Security-Policy": "frame-ancestors 'none'", "Referrer-Policy": "no-referrer"}
+
+
+def page() -> str:
+    return assembled(Path(__file__).with_name("page.html"), ("page.js",), "connect-src 'self'; img-src blob: data:")

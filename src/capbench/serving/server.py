@@ -1,0 +1,125 @@
+"""The verb serve: runs are opened, a port is listened to, and what has been taken in is finished before it stops."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import uvicorn
+from annotated_types import Ge, Le
+
+from capbench.errors import Mistake
+from capbench.ranges import Count, Positive
+from capbench.serving.application import Service
+from capbench.serving.bodies import Intake
+from capbench.serving.desk import Desk
+from capbench.serving.gauges import Gauges
+from capbench.serving.graph import Graph
+from capbench.serving.opening import graphs_of
+from capbench.serving.punctual import Punctual
+from capbench.settings import check
+
+
+def schema(
+    *,
+    run: str | list[str],
+    host: str,
+    port: Annotated[int, Ge(0), Le(65535)],
+    token: str | None,
+    threads: Count,
+    batch: Count,
+    body: Positive,
+    files: Count,
+    queue: Count,
+    seconds: Count,
+) -> None:
+    """The settings of the verb, by name and type; the check reads this signature."""
+
+
+def serve(settings: dict[str, Any]) -> None:
+    """Serve until a signal says otherwise."""
+    check(settings, schema)
+    token = settings["token"]
+    if token is not None and not (token.isascii() and token.isprintable() and token.split() == [token]):
+        raise Mistake("token: is empty or has signs that no header carries; give letters and digits")
+    if settings["queue"] < settings["files"]:
+        raise Mistake(f"queue: {settings['queue']} is less than files={settings['files']}, which one request may bring")
+    runs = settings["run"] if isinstance(settings["run"], list) else [settings["run"]]
+    if not runs:
+        raise Mistake("run: names none; give a folder, or several: [A,B]")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was begun is cleared away
+    with listening(settings["host"], settings["port"]) as door, graphs_of(runs) as paths:
+        graphs = [Graph.open(path, settings["threads"]) for path in paths]
+        gauges = Gauges()
+        desk = Desk(distinct(graphs), settings["batch"], settings["queue"], gauges)
+        intake = Intake(int(settings["body"] * 2**20), settings["files"], settings["seconds"])
+        service = Service(desk, intake, gauges, token)
+        log_to_stderr()
+        host, port = door.getsockname()[:2]
+        print(f"serving {', '.join(desk.graphs)} at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+        stop_quietly()
+        uvicorn.Server(
+            uvicorn.Config(
+                service.application(),
+                http=Punctual,
+                loop="asyncio",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=settings["seconds"],
+                timeout_graceful_shutdown=int(2 * settings["seconds"]) + 1,
+            )
+        ).run([door])
+    print("stopped", flush=True)
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A port is taken before anything slow is done for it."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        door = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise Mistake(f"host: {host} is no address of this machine ({error.strerror})") from error
+    with door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind(address)
+            door.listen(2048)
+        except OSError as error:
+            raise Mistake(
+                f"port: {port} of {host} cannot be had ({error.strerror}); choose another, or port=0"
+            ) from error
+        yield door
+
+
+def distinct(graphs: Sequence[Graph]) -> dict[str, Graph]:
+    """By the runs' names, numbered where some have the same."""
+    names = [graph.name for graph in graphs]
+    if len(set(names)) < len(names):
+        names = [f"{number}. {name}" for number, name in enumerate(names, 1)]
+    return dict(zip(names, graphs, strict=True))
+
+
+def log_to_stderr() -> None:
+    """A line for each request, and what went wrong in the server itself."""
+    told = logging.StreamHandler()
+    told.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    for name, level in (("capbench.serving", logging.INFO), ("uvicorn", logging.ERROR)):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [told], False
+        logger.setLevel(level)
+
+
+def stop_quietly() -> None:
+    """uvicorn finishes what it holds and then raises the signal again, to the handler that it had found."""
+    for which in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(which, lambda *_: None)

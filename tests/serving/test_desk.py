@@ -1,0 +1,115 @@
+"""Where images wait: what comes together is read together, and too much is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+
+pytest.importorskip("prometheus_client", reason="needs the extra serve: make test installs it")
+pytest.importorskip("onnx", reason="needs the extra serve: make test installs it")
+
+from capbench.errors import BadImage
+from capbench.serving.desk import Desk, Full
+from capbench.serving.gauges import Gauges
+from capbench.serving.graph import Graph, Read
+from tests.serving.service import graph, offline, picture
+
+
+class Held:
+    """A graph that reads when it is let to, and remembers how many images it was given at once."""
+
+    def __init__(self, inner: Graph) -> None:
+        self._inner = inner
+        self.prepare = inner.prepare
+        self.batches: list[int] = []
+        self.let = threading.Event()
+
+    def answer(self, prepared: Sequence[np.ndarray]) -> list[Read]:
+        self.batches.append(len(prepared))
+        assert self.let.wait(30)
+        return self._inner.answer(prepared)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return graph(tmp_path / "small.onnx")
+
+
+def desk(held: Held, batch: int, queue: int) -> Desk:
+    return Desk({"small": cast(Graph, held)}, batch, queue, Gauges())
+
+
+def test_those_that_wait_are_read_together_and_each_gets_its_own(small: Path) -> None:
+    files = [picture(seed) for seed in range(10)]
+    held = Held(Graph.open(small))
+
+    async def all_at_once() -> list[str]:
+        async with desk(held, batch=4, queue=10) as open_desk:
+            asked = [asyncio.create_task(open_desk.read([file])) for file in files]
+            await asyncio.sleep(0.5)
+            assert len(held.batches) == 1
+            held.let.set()
+            outcomes = [outcome for (outcome,) in await asyncio.gather(*asked)]
+        return [reading.text for (reading,) in outcomes if isinstance(reading, Read)]
+
+    assert asyncio.run(all_at_once()) == [read.text for read in offline(small, *files)]
+    assert sum(held.batches) == 10 and max(held.batches) == 4
+
+
+def test_too_many_are_refused_and_let_in_again(small: Path) -> None:
+    held = Held(Graph.open(small))
+
+    async def more_than_wait() -> None:
+        async with desk(held, batch=4, queue=3) as open_desk:
+            asked = asyncio.create_task(open_desk.read([picture(1), b"bad"]))
+            await asyncio.sleep(0.3)
+            with pytest.raises(Full):  # one waits, and the bad one has gone
+                await open_desk.read([picture(2)] * 3)
+            held.let.set()
+            good, bad = await asked
+            assert isinstance(bad, BadImage) and not isinstance(good, BadImage)
+            assert len(await open_desk.read([picture(2)] * 3)) == 3
+
+    asyncio.run(more_than_wait())
+
+
+def test_what_nobody_waits_for_is_not_read(small: Path) -> None:
+    held = Held(Graph.open(small))
+
+    async def given_up() -> None:
+        async with desk(held, batch=1, queue=4) as open_desk:
+            first = asyncio.create_task(open_desk.read([picture(1)]))
+            await asyncio.sleep(0.3)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(open_desk.read([picture(2)] * 3), 0.2)
+            held.let.set()
+            await first
+            assert len(await open_desk.read([picture(4)])) == 1
+
+    asyncio.run(given_up())
+    assert sum(held.batches) == 2
+
+
+def test_a_graph_that_breaks_stops_nothing(small: Path) -> None:
+    held = Held(Graph.open(small))
+
+    def broken(prepared: Sequence[np.ndarray]) -> list[Read]:
+        raise RuntimeError("broken")
+
+    async def broken_once() -> None:
+        async with desk(held, batch=4, queue=6) as open_desk:
+            working, held.answer = held.answer, broken  # type: ignore[method-assign]
+            with pytest.raises(RuntimeError, match="broken"):
+                await open_desk.read([picture(1), picture(2)])
+            held.answer = working  # type: ignore[method-assign]
+            held.let.set()
+            assert len(await open_desk.read([picture(1)] * 4)) == 4
+            assert open_desk.works
+
+    asyncio.run(broken_once())
