@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from capbench.bench import knn
 from capbench.bench.clean import plain_strokes
@@ -53,6 +54,16 @@ def test_a_trained_run_and_nearest_neighbours_are_timed(cli: Callable[..., Any])
         assert code == 0, err
         (row,) = json.loads(Path("bench.json").read_text())
         assert row["name"].startswith(only) and row["ratio"] > 0
+
+
+@pytest.mark.slow
+def test_a_server_is_timed(cli: Callable[..., Any]) -> None:
+    pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs it")
+    code, _, err = cli(*QUICK, "only=read/served")
+    assert code == 0, err
+    rows = json.loads(Path("bench.json").read_text())
+    assert [row["name"] for row in rows] == ["read/served", "read/served_p99"]
+    assert rows[0]["ours"] > rows[1]["ours"] > 0 and rows[0]["peer"] == 200
 
 
 def test_an_unknown_name_is_one_line(cli: Callable[..., Any]) -> None:
