@@ -141,6 +141,7 @@ def _described(run: RunFolder, reader: Reader, content: bytes, *, int8: bool = F
         length=[codec.shortest, codec.longest],
         over=codec.over,
         blank=codec.blank if codec.classes > codec.blank else None,
+        exif=run.settings()["data"].get("exif", "ignore"),
         takes="image" if takes_image(reader.view) else "view",
         view=run.settings()["view"],
         input=taken(reader),

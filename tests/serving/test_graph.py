@@ -295,6 +295,7 @@ def test_a_graph_that_was_changed_or_is_huge_is_refused(copied: Path) -> None:
         ({"alphabet": "01234"}, "blank=None and 10 classes do not fit 5 symbols"),
         ({"length": [1, 4]}, "blank=None and 10 classes do not fit"),
         ({"length": [5, 5]}, "4 positions do not fit texts of up to 5 symbols"),
+        ({"exif": "run"}, r"\(exif: "),
         ({"over": "eval"}, r"\(over: "),
         ({"blank": True}, r"\(blank: "),
         ({"input": [10**9, 160, 3]}, r"\(input\.0: "),

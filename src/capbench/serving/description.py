@@ -11,12 +11,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from capbench.data.views import View
 from capbench.errors import Mistake
+from capbench.images import Exif
 from capbench.settings import build, check, target_class
 from capbench.text import Alphabet, Codec
 
 BATCH = 64  # images that are read at once; more are no faster on a CPU, and take memory
 IMAGES, PROBABILITIES = "images", "probabilities"  # what the graph's one input and one output are called
 MOST_BYTES = 2**20
+MOST_SYMBOLS = 100_000
+MOST_CHARACTERS = 256  # of one text
 
 Size = Annotated[int, Ge(1), Le(4096)]
 Sha256 = Annotated[str, Len(64, 64)]
@@ -30,20 +33,22 @@ class Description(BaseModel):
     capbench_graph: Literal[1]
     """Changes when an older CapBench could not read it."""
     name: str
-    alphabet: Annotated[str, Len(1, 10_000)]
+    alphabet: Annotated[str, Len(1, MOST_SYMBOLS)]
     fold: Literal["lower", "upper"] | None
-    length: Annotated[list[Size], Len(2, 2)]
+    length: Annotated[list[Annotated[int, Ge(0), Le(MOST_CHARACTERS)]], Len(2, 2)]
     """Symbols of the shortest and the longest text"""
     over: Literal["positions", "time"]
     """One class for each position, or over time with repeats and blanks between them (CTC)"""
     blank: int | None
     """The class that stands for no symbol; the others are the alphabet's symbols in their order"""
+    exif: Exif
+    """Whether photographs are to be turned upright when they are decoded, as in training"""
     takes: Literal["image", "view"]
     """The decoded image, or what `view` makes of it: what a graph cannot do is done before it"""
     view: dict[str, Any]
     input: Annotated[list[Size], Len(3, 4)]
     """uint8 `images` [batch, …]: rows, columns, channels; of cut images, characters before them"""
-    output: Annotated[list[Size], Len(2, 2)]
+    output: Annotated[list[Annotated[int, Ge(1), Le(MOST_SYMBOLS + 1)]], Len(2, 2)]
     """float32 `probabilities` [batch, …]: positions or steps of time, classes"""
     int8: bool
     graph: Sha256

@@ -38,6 +38,7 @@ class Graph:
     def __init__(self, session: Any, described: Description, codec: Codec, view: View) -> None:
         self.name = described.name
         self.alphabet = described.alphabet
+        self.exif = described.exif  # how images are to be decoded for it
         self.described = described
         self._session = session
         self._codec = codec
