@@ -76,6 +76,16 @@ def test_comparing_is_timed(cli: Callable[..., Any], monkeypatch: pytest.MonkeyP
     assert all(0 < row["ratio"] < 1 for row in rows), "more than reading the files is done"
 
 
+@pytest.mark.slow
+def test_a_server_is_timed(cli: Callable[..., Any]) -> None:
+    pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs it")
+    code, _, err = cli(*QUICK, "only=read/served")
+    assert code == 0, err
+    rows = json.loads(Path("bench.json").read_text())
+    assert [row["name"] for row in rows] == ["read/served", "read/served_p99"]
+    assert rows[0]["ours"] > rows[1]["ours"] > 0 and rows[0]["peer"] == 200
+
+
 def test_an_unknown_name_is_one_line(cli: Callable[..., Any]) -> None:
     code, _, err = cli(*QUICK, "only=rendr")
     assert code == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,9 @@ def test_a_command_of_the_readme(
     if any("RUN" in argument for argument in arguments):
         run = train("debug=fast", "trainer.progress=false").path
         arguments = [a.replace("RUNS", str(run.parent)).replace("RUN", str(run)) for a in arguments]
+    if arguments[0] == "serve":  # never ends of itself
+        serves(arguments)
+        return
     if arguments[0] in SMALLER:
         arguments = [*arguments, *SMALLER[arguments[0]]]
         arguments += ["data.split.test=16"] if "data.renderer=captcha" in arguments else []
@@ -69,6 +73,19 @@ def test_a_command_of_the_readme(
         arguments += ["view.size=[30,80]"] if "+experiment=resnet_62" in arguments else []
     code, _, err = cli(*arguments)
     assert code == 0, err
+
+
+def serves(arguments: list[str]) -> None:
+    """Whether a page is there, at any port that is free."""
+    pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs it")
+    from capbench.serving.process import Served
+
+    run, *settings = (argument for argument in arguments[1:] if not argument.startswith("port="))
+    with (
+        Served(run.removeprefix("run="), *settings) as server,
+        urllib.request.urlopen(f"http://127.0.0.1:{server.port}/", timeout=30) as page,
+    ):
+        assert b"Read captchas" in page.read()
 
 
 def test_every_experiment_stands_in_its_table() -> None:

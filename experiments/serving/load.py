@@ -44,6 +44,7 @@ CONNECTIONS = 64
 ROUNDS = 3  # in which each server has its turn
 PATIENCE = 30  # seconds for an answer
 GROWTH = 1.1  # of memory, from the second quarter of the time to the last
+MARGIN = 16 * 2**20  # bytes that may come and go
 BATCHED = 2.0  # times the throughput of one by one
 BOUNDARY = "a-line-between-parts"
 
@@ -94,16 +95,20 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=600, help="a third of them, at most 60, compare; the rest endure"
     )
+    parser.add_argument("--any-speed", action="store_true", help="do not ask that reading together is faster")
     given = parser.parse_args()
     with graphs_of([given.run]) as (path,):
         files, reads = known(Graph.open(path))
         comparing = min(given.seconds / 3, 60)
-        compared, slow = compare(path, files, reads, comparing)
+        compared, wrong = compare(path, files, reads, comparing)
         endured, faults = endure(path, files, reads, given.seconds - comparing)
     print(json.dumps({"together": compared, "mixed": endured}, indent=1))
-    for fault in slow + faults:
+    best = max(of["ratio"] for of in compared.values())
+    if best < BATCHED and not given.any_speed:
+        faults.append(f"reading together is {best} times as fast as one by one; {BATCHED} times are wanted")
+    for fault in wrong + faults:
         print(f"load: {fault}", file=sys.stderr)
-    sys.exit(bool(slow + faults))
+    sys.exit(bool(wrong + faults))
 
 
 def known(graph: Graph) -> tuple[list[bytes], list[Read]]:
@@ -142,9 +147,6 @@ def compare(path: Path, files: list[bytes], reads: list[Read], seconds: float) -
     medians = {name: {how: round(statistics.median(of)) for how, of in by.items()} for name, by in speeds.items()}
     for of in medians.values():
         of["ratio"] = round(of["together"] / of["one by one"], 2)
-    best = max(of["ratio"] for of in medians.values())
-    if best < BATCHED:
-        faults.append(f"reading together is {best} times as fast as one by one; {BATCHED} times are wanted")
     return medians, faults
 
 
@@ -171,7 +173,7 @@ def endure(path: Path, files: list[bytes], reads: list[Read], seconds: float) ->
     quarter = len(memory) // 4
     early, late = (statistics.median(memory[quarter * n : quarter * (n + 1)]) for n in (1, 3))
     faults = tally.faults + after.faults
-    if late > GROWTH * early:
+    if late > GROWTH * early + MARGIN:
         faults.append(f"memory grew from {early / 2**20:.0f} to {late / 2**20:.0f} MiB")
     if code:
         faults.append(f"the server ended with {code}")

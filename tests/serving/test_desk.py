@@ -56,7 +56,8 @@ def test_those_that_wait_are_read_together_and_each_gets_its_own(small: Path) ->
             assert len(held.batches) == 1
             held.let.set()
             outcomes = [outcome for (outcome,) in await asyncio.gather(*asked)]
-        return [reading.text for (reading,) in outcomes if isinstance(reading, Read)]
+        readings = [outcome[0] for outcome in outcomes if isinstance(outcome, list)]
+        return [reading.text for reading in readings if isinstance(reading, Read)]
 
     assert asyncio.run(all_at_once()) == [read.text for read in offline(small, *files)]
     assert sum(held.batches) == 10 and max(held.batches) == 4

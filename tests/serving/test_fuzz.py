@@ -74,7 +74,18 @@ class Bodies:
 
     def json_body(self, number: int, random: np.random.Generator) -> bytes:
         texts: list[Any] = [base64.b64encode(file).decode() for file in self.several(number, random)]
-        strange = [None, 3, "", [], {"a": 1}, "\ud800", "AAAA" * 999, float("nan"), True, "data:image/png;base64,"]
+        strange: list[Any] = [
+            None,
+            3,
+            "",
+            [],
+            {"a": 1},
+            "\ud800",
+            "AAAA" * 999,
+            float("nan"),
+            True,
+            "data:image/png;base64,",
+        ]
         if random.random() < 0.3:
             texts.insert(random.integers(len(texts) + 1), strange[random.integers(len(strange))])
         return json.dumps({"images": texts}).encode()

@@ -241,6 +241,7 @@ def test_mistakes_are_one_line(cli: Callable[..., Any], small: Path, tmp_path: P
             ([*usual, "token='a b'"], "token: "),
             ([*usual, "token=''"], "token: "),
             ([usual[1], "run=[]"], "run: names none"),
+            (["run=nowhere", "port=0"], "run: nowhere is neither a finished run"),
             (["run=nowhere.onnx", "port=0"], "nowhere.json: cannot be read"),
             ([*usual, "thread=2"], "thread: is no setting"),
         ):

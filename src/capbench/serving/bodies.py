@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 from annotated_types import Len
@@ -22,7 +23,11 @@ FORM = "multipart/form-data"
 JSON = "application/json"
 
 HELD = 8  # bodies of the largest size that are held at once, in memory
+LARGE = 2**17  # bytes
 MOST_TEXT_PARTS = 16  # of a form that have no business there
+
+
+Base64 = Annotated[str, Field(description="An image file, bare or as a data URI", json_schema_extra={"format": "byte"})]
 
 
 class Upload(NamedTuple):
@@ -39,13 +44,9 @@ class Intake:
         self.body = body
         self.files = files
         self.seconds = seconds
+        several = Annotated[list[Base64], Len(1, files)]
         self.json: type[BaseModel] = create_model(
-            "Request",
-            __config__=ConfigDict(extra="forbid", strict=True),
-            images=(
-                Annotated[list[Annotated[str, Field(json_schema_extra={"format": "byte"})]], Len(1, files)],
-                Field(description="Image files as base64 text, bare or as data URIs"),
-            ),
+            "Request", __config__=ConfigDict(extra="forbid", strict=True), images=(several, ...)
         )
         self._held = 0
 
@@ -57,7 +58,9 @@ class Intake:
             kind, parameters = parse_options_header(request.headers.get("content-type"))
             self._check_head(request, kind.decode("latin-1"))
             await self._receive(request, content)
-            yield self._parsed(bytes(content), kind.decode("latin-1"), parameters)
+            parse = partial(self._parsed, bytes(content), kind.decode("latin-1"), parameters)
+            # A large body would keep all others waiting.
+            yield await asyncio.to_thread(parse) if len(content) > LARGE else parse()
         finally:
             self._held -= len(content)
 
@@ -97,6 +100,8 @@ class Intake:
         return [Upload(None, content)]
 
     def _from_json(self, content: bytes) -> list[Upload]:
+        if content.count(b",") > 2 * self.files:  # each data URI holds one, too; millions would take seconds to parse
+            raise self._too_many()
         try:
             given: Any = self.json.model_validate_json(content)
         except ValidationError as error:

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
+from capbench.errors import Mistake
+from capbench.runs import RunFolder
+
 
 @contextmanager
 def graphs_of(runs: Sequence[str]) -> Iterator[list[Path]]:
@@ -19,6 +22,11 @@ def graphs_of(runs: Sequence[str]) -> Iterator[list[Path]]:
     with tempfile.TemporaryDirectory(prefix="capbench-") as scratch:
         paths = [Path(run) for run in runs]
         folders = {number: path for number, path in enumerate(paths) if path.suffix != ".onnx"}
+        for folder in folders.values():
+            if not RunFolder(folder).result.is_file():
+                raise Mistake(
+                    f"run: {folder} is neither a finished run, with a result.json, nor an .onnx file of export"
+                )
         if folders:
             with ProcessPoolExecutor(1, get_context("spawn")) as aside:
                 for number, folder in folders.items():
@@ -28,7 +36,6 @@ def graphs_of(runs: Sequence[str]) -> Iterator[list[Path]]:
 
 
 def _export(folder: Path, out: Path) -> None:
-    from capbench.exporting import export
-    from capbench.runs import RunFolder
+    from capbench.exporting import export  # torch
 
     export(RunFolder(folder), out)
