@@ -11,6 +11,7 @@ from capbench.errors import Mistake, nearest
 VERBS = {
     "train": "compose an experiment, train it, test it, leave a run folder (the default verb)",
     "evaluate": "read any labelled source with a trained run",
+    "predict": "read any images with a trained run",
     "label": "labels for raw images, where engines agree",
     "compare": "runs side by side: a ranked table, and a page to look into",
     "render": "draw captchas into a labelled folder, or one sheet of them",

@@ -41,7 +41,7 @@ def evaluate(settings: dict[str, Any]) -> str:
     reader = Reader.of(trained)
     samples, views, source_hash = material(settings, reader)
     texts = [reader.codec.alphabet.folded(sample.text) for sample in samples]
-    readings = list(tqdm(reader.read(views), desc="reading", total=len(texts), unit="img", leave=False, delay=1))
+    readings = list(tqdm(reader.read_views(views), desc="reading", total=len(texts), unit="img", leave=False, delay=1))
     predictions = [
         Prediction(sample.name, text, reading.text, reading.confidence)
         for sample, text, reading in zip(samples, texts, readings, strict=True)
