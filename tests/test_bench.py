@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from capbench.bench import knn
 from capbench.bench.clean import plain_strokes
@@ -53,6 +54,25 @@ def test_a_trained_run_and_nearest_neighbours_are_timed(cli: Callable[..., Any])
         assert code == 0, err
         (row,) = json.loads(Path("bench.json").read_text())
         assert row["name"].startswith(only) and row["ratio"] > 0
+
+
+def test_one_image_and_many_files_are_timed(cli: Callable[..., Any]) -> None:
+    pytest.importorskip("ddddocr", reason="needs the engines: make test installs them")
+    for only, names in (("read/mlp", ["read/mlp", "read/mlp_p99"]), ("read/predict", ["read/predict"])):
+        code, _, err = cli(*QUICK, f"only={only}")
+        assert code == 0, err
+        rows = json.loads(Path("bench.json").read_text())
+        assert [row["name"] for row in rows] == names
+        assert all(row["ours"] > 0 and row["ratio"] > 0 for row in rows)
+
+
+def test_both_readers_are_compared_on_real_sets(labelled: Path, cli: Callable[..., Any]) -> None:
+    pytest.importorskip("ddddocr", reason="needs the engines: make test installs them")
+    code, _, err = cli(*QUICK, "only=read/cnn_exact", f"read.sets=[{labelled}]", "trainer.limit_batches=1")
+    assert code == 0, err
+    (row,) = json.loads(Path("bench.json").read_text())
+    assert row["name"] == f"read/cnn_exact_{labelled.name}"
+    assert 0 <= row["ours"] <= 1 and 0 <= row["peer"] <= 1
 
 
 def test_an_unknown_name_is_one_line(cli: Callable[..., Any]) -> None:

@@ -23,7 +23,7 @@ COMMANDS = [
 ]
 OURS = [shlex.split(command)[3:] for command in COMMANDS if command.startswith("python -m capbench")]
 
-SMALLER = {"render": ["count=40"], "evaluate": [], "compare": [], "label": [], "bench": ["rounds=1"]}
+SMALLER = {"render": ["count=40"], "evaluate": [], "predict": [], "compare": [], "label": [], "bench": ["rounds=1"]}
 
 
 def test_the_two_commands_stand_at_the_top() -> None:

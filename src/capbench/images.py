@@ -134,7 +134,7 @@ def _readable(kind: str, content: bytes) -> bool:
 
 def _pixels(picture: Image.Image, exif: Exif) -> np.ndarray:
     tile = getattr(picture, "tile", None)
-    deep = bool(tile) and ";16" in str(tile[0].args)
+    deep = ";16" in str(tile[0].args) if tile else False
     picture.load()
     whole = _eight_bits(picture, deep)
     whole = whole.convert("RGBA" if "A" in whole.mode or "transparency" in whole.info else "RGB")

@@ -15,21 +15,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
-import cv2
-import numpy as np
 from tqdm import tqdm
 
-from capbench import processes
+from capbench import processes, sight
 from capbench.data.files import Files, image_names
 from capbench.data.store import CHUNK, WORTH_A_POOL
-from capbench.errors import BadImage, Mistake
+from capbench.errors import Mistake
 from capbench.files import replacing
 from capbench.reader import Reader
 from capbench.runs import RunFolder
 from capbench.settings import check
-from capbench.sight import Sight
+from capbench.sight import Eyes, Seen
 from capbench.text import Reading
 
 COLUMNS = ("filename", "text", "confidence", "error")
@@ -89,24 +87,15 @@ def _lines(file: IO[bytes]) -> Iterator[dict[str, Any]]:
     yield from map(json.loads, file)
 
 
-class _Seen(NamedTuple):
-    """What came of looking at some files."""
-
-    views: np.ndarray | None
-    """uint8 [image, ...view] of the good ones, in their order"""
-    faults: dict[str, str]
-    """why the others are none"""
-
-
 def _answers(reader: Reader, files: Files, names: Sequence[str], total: int) -> Iterator[list[dict[str, Any]]]:
     """Some images' answers after the other. Helpers decode the next images while the network reads."""
     chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
-    helpers = len(os.sched_getaffinity(0))
     if len(names) < WORTH_A_POOL:
-        _begin(files, reader.sight)
-        looked: Iterable[_Seen] = map(_look, chunks)
+        eyes = Eyes(files, reader.sight)
+        looked: Iterable[Seen] = map(eyes.look, chunks)
     else:
-        looked = processes.in_order(_look, chunks, helpers, _begin_helper, (files, reader.sight))
+        helpers = len(os.sched_getaffinity(0))
+        looked = processes.in_order(sight.look, chunks, helpers, sight.begin, (files, reader.sight))
     with tqdm(desc="reading", total=total, initial=total - len(names), unit="img", leave=False, delay=0.5) as bar:
         for chunk, seen in zip(chunks, looked, strict=True):
             readings = iter(()) if seen.views is None else reader.read_views(seen.views)
@@ -130,31 +119,6 @@ def _answer(name: str, reading: Reading, error: str) -> dict[str, Any]:
 def _written(name: str) -> str:
     """A file's name as text: not every system's names are."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-_files: Files
-_sight: Sight
-
-
-def _begin(files: Files, sight: Sight) -> None:
-    global _files, _sight
-    _files, _sight = files, sight
-
-
-def _begin_helper(files: Files, sight: Sight) -> None:
-    processes.end_with_parent()
-    cv2.setNumThreads(1)  # other helpers keep the other cores busy
-    _begin(files, sight)
-
-
-def _look(names: Sequence[str]) -> _Seen:
-    views, faults = [], {}
-    for name in names:
-        try:
-            views.append(_sight(_files.read(name)))
-        except BadImage as error:
-            faults[name] = str(error)
-    return _Seen(np.stack(views) if views else None, faults)
 
 
 def _write_csv(file: IO[str], answers: Iterable[dict[str, Any]]) -> int:

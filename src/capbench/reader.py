@@ -65,9 +65,9 @@ class Reader:
             if not file.resolve().is_relative_to(folder.path.resolve()):
                 raise Mistake(f"{file}: leads out of the run's folder; copy the file there")
         settings = _settings(folder)
-        alphabet, (shortest, longest), shape = _facts(folder)
+        symbols, (shortest, longest), shape = _facts(folder)
         view: View = build(settings["view"])
-        alphabet = Alphabet(symbols=alphabet, fold=settings["alphabet"]["fold"])
+        alphabet = Alphabet(symbols=symbols, fold=settings["alphabet"]["fold"])
         codec = Codec(alphabet, shortest, longest, target_class(settings["model"]).over)
         with _no_more_than(SPARE * _numbers(folder), folder):
             model: Model = build(settings["model"], shape, 1 if view.cuts else codec.longest, codec.classes)
@@ -81,7 +81,7 @@ class Reader:
         return reader
 
     @overload
-    def read(self, images: Picture) -> Reading: ...
+    def read(self, images: Picture) -> Reading: ...  # type: ignore[overload-overlap]
     @overload
     def read(self, images: Iterable[Picture]) -> list[Reading]: ...
     def read(self, images: Picture | Iterable[Picture]) -> Reading | list[Reading]:

@@ -83,6 +83,11 @@ class RunFolder:
         return self.path / "model.safetensors"
 
     @property
+    def evaluations(self) -> Path:
+        """What the run reads of other sources, a folder for each time that it was asked."""
+        return self.path / "evaluations"
+
+    @property
     def last(self) -> Path:
         return self.path / "checkpoints" / "last.ckpt"
 

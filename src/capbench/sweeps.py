@@ -26,12 +26,13 @@ class Failure(NamedTuple):
     reason: str
 
 
-def told(failures: Sequence[Failure]) -> Mistake:
-    """What failed in a sweep, a line each, and how to go on."""
+def told(failures: Sequence[Failure], *, resumable: bool) -> Mistake:
+    """What failed in a sweep, a line each, and how to go on where that is possible."""
     folder = failures[0].sweep
     jobs = "1 job" if len(failures) == 1 else f"{len(failures)} jobs"
     lines = [f"  {failure.number}: {failure.overrides}: {failure.reason}" for failure in failures]
-    return Mistake("\n".join([f"{jobs} of {folder} failed; go on with resume_sweep={folder}", *lines]))
+    further = f"; go on with resume_sweep={folder}" if resumable else ""
+    return Mistake("\n".join([f"{jobs} of {folder} failed{further}", *lines]))
 
 
 def arguments(folder: Path) -> list[str]:

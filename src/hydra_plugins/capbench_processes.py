@@ -52,7 +52,7 @@ class Processes(Launcher):
         for (_, overrides), outcome in zip(numbered, done, strict=True):
             failed = isinstance(outcome, sweeps.Failure)
             returned = JobReturn(overrides=overrides, status=JobStatus.FAILED if failed else JobStatus.COMPLETED)
-            returned.return_value = sweeps.told(failures) if failed else outcome
+            returned.return_value = sweeps.told(failures, resumable=True) if failed else outcome
             returns.append(returned)
         return returns
 
