@@ -108,6 +108,17 @@ def train(tmp_path: Path) -> Callable[..., Any]:
     return run
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of a small network on four digits; not to be changed."""
+    from capbench import experiment
+    from capbench.runs import RunFolder
+
+    folder = RunFolder(tmp_path_factory.mktemp("trained") / "run")
+    experiment.run(composed(*FAST, "logger=none", "cache=null"), folder, resumed=False)
+    return folder.path
+
+
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Any]]:
     """The command line in this process: gives the exit code, standard output and standard error."""

@@ -86,6 +86,25 @@ def test_a_server_is_timed(cli: Callable[..., Any]) -> None:
     assert rows[0]["ours"] > rows[1]["ours"] > 0 and rows[0]["peer"] == 200
 
 
+def test_one_image_and_many_files_are_timed(cli: Callable[..., Any]) -> None:
+    pytest.importorskip("ddddocr", reason="needs the engines: make test installs them")
+    for only, names in (("read/mlp", ["read/mlp", "read/mlp_p99"]), ("read/predict", ["read/predict"])):
+        code, _, err = cli(*QUICK, f"only={only}")
+        assert code == 0, err
+        rows = json.loads(Path("bench.json").read_text())
+        assert [row["name"] for row in rows] == names
+        assert all(row["ours"] > 0 and row["ratio"] > 0 for row in rows)
+
+
+def test_both_readers_are_compared_on_real_sets(labelled: Path, cli: Callable[..., Any]) -> None:
+    pytest.importorskip("ddddocr", reason="needs the engines: make test installs them")
+    code, _, err = cli(*QUICK, "only=read/cnn_exact", f"read.sets=[{labelled}]", "trainer.limit_batches=1")
+    assert code == 0, err
+    (row,) = json.loads(Path("bench.json").read_text())
+    assert row["name"] == f"read/cnn_exact_{labelled.name}"
+    assert 0 <= row["ours"] <= 1 and 0 <= row["peer"] <= 1
+
+
 def test_an_unknown_name_is_one_line(cli: Callable[..., Any]) -> None:
     code, _, err = cli(*QUICK, "only=rendr")
     assert code == 2

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.conftest import FAST, save_captchas
+import capbench
+from capbench.render.painter import Painter
+from tests.conftest import FAST, save_captchas, style
 
 MODELS = [
     ["model=cnn"],
@@ -43,6 +46,13 @@ def test_its_own_test_part_is_read_as_in_training(
         (r["filename"], r["answer"]) for r in rows(folder.predictions)
     ]
     assert "exact is" in out
+    reader, captchas = capbench.load(folder.path), list(Painter(style(), "0123456789", 4, 4, 1).pictures(np.arange(8)))
+    together = reader.read(captchas)
+    for captcha, expected in zip(captchas, together, strict=True):
+        alone = reader.read(captcha)
+        assert alone.text == expected.text
+        assert alone.confidence == pytest.approx(expected.confidence, abs=1e-5)
+        assert alone.characters == pytest.approx(expected.characters, abs=1e-5)
 
 
 def test_a_folder_and_the_other_renderer(labelled: Path, train: Callable[..., Any], cli: Callable[..., Any]) -> None:

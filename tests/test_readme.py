@@ -27,6 +27,7 @@ OURS = [shlex.split(command)[3:] for command in COMMANDS if command.startswith("
 SMALLER = {
     "render": ["count=40"],
     "evaluate": [],
+    "predict": [],
     "export": ["images=20"],
     "compare": [],
     "label": [],

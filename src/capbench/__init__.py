@@ -1,0 +1,23 @@
+"""CapBench from Python: `capbench.load(RUN).read("captcha.png").text`. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from capbench.errors import BadImage, Mistake
+
+if TYPE_CHECKING:
+    from capbench.reader import Reader
+
+__all__ = ["BadImage", "Mistake", "load"]
+
+
+def load(run: str | PathLike[str]) -> Reader:
+    """The trained run in this folder, ready to read; Mistake where it is none, or not to be trusted."""
+    from pathlib import Path
+
+    from capbench.reader import Reader  # torch: seconds to import
+    from capbench.runs import RunFolder
+
+    return Reader.of(RunFolder(Path(run)))

@@ -11,6 +11,7 @@ from capbench.errors import Mistake, nearest
 VERBS = {
     "train": "compose an experiment, train it, test it, leave a run folder (the default verb)",
     "evaluate": "read any labelled source with a trained run",
+    "predict": "read any images with a trained run",
     "serve": "read over HTTP with trained runs, and a page to try them on",
     "label": "labels for raw images, where engines agree",
     "export": "a trained run as an ONNX graph that needs no torch",

@@ -57,7 +57,7 @@ def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str
         if not failures:
             raise
         # Hydra raises the first once more when all jobs have had their turn.
-        raise told(failures) from error
+        raise told(failures, resumable=config_name == "train") from error
     if mistakes:
         raise mistakes[0]
 

@@ -52,7 +52,7 @@ def kind_of(content: bytes) -> str | None:
     return next((name for name, kind in KINDS.items() if kind.magic.match(content)), None)
 
 
-def _size(width: int, height: int) -> tuple[int, int]:
+def check_size(width: int, height: int) -> tuple[int, int]:
     if width <= 0 or height <= 0:
         raise BadImage(f"has {width}×{height} pixels")
     if width * height > MOST_PIXELS:
@@ -86,7 +86,7 @@ def _png(content: bytes) -> Outline:
     _frames(len(chunks.get(b"fcTL", [])))
     header = chunks.get(b"IHDR", [b""])[0]
     width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", header)
-    _size(width, height)
+    check_size(width, height)
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour)
     if channels is None or depth not in (1, 2, 4, 8, 16):
         raise BadImage(f"is damaged: colours of type {colour} with {depth} bits")
@@ -135,7 +135,7 @@ def _jpeg(content: bytes) -> Outline:
         at += struct.unpack_from(">H", content, at)[0]
         if code == 0xDA:
             break
-    _size(width, height)
+    check_size(width, height)
     if content.count(b"\xff\xda", at) >= MOST_SCANS:
         raise BadImage(f"has over {MOST_SCANS} scans, the most that are taken")
     end = _AFTER_SCAN.search(content, at)
@@ -150,7 +150,7 @@ def _jpeg(content: bytes) -> Outline:
 
 def _gif(content: bytes) -> Outline:
     width, height, flags = struct.unpack_from("<HHB", content, 6)
-    _size(width, height)
+    check_size(width, height)
     at, frames = 13 + _gif_colours(flags), 0
     cut: bytes | None = None
     for _ in _parts():
@@ -205,7 +205,7 @@ def _bmp(content: bytes) -> Outline:
     else:
         width, height, _, bits, packing = struct.unpack_from("<iiHHI", content, 18)
     height = abs(height)  # negative: from top to bottom
-    _size(width, height)
+    check_size(width, height)
     if offset < 14 + header:
         raise BadImage(f"says that its pixels begin at byte {offset}, within its header")
     if packing in (0, 3):
@@ -230,7 +230,7 @@ def _webp(content: bytes) -> Outline:
         width, height = 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)
     else:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", content, 26))
-    _size(width, height)
+    check_size(width, height)
     _frames(content.count(b"ANMF"))
     return Outline("WEBP", width, height, content)
 

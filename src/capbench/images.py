@@ -6,6 +6,8 @@ import io
 import struct
 import warnings
 import zlib
+from os import PathLike
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -22,6 +24,9 @@ from capbench.base64_text import image_within
 from capbench.errors import BadImage
 
 Exif = Literal["ignore", "turn"]
+Picture = str | PathLike[str] | bytes | bytearray | memoryview | np.ndarray | Image.Image
+"""One image: its file, the file's content, its pixels in the order red, green, blue, alpha, or Pillow's own."""
+ONE = (str, PathLike, bytes, bytearray, memoryview, np.ndarray, Image.Image)
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".txt", ".b64"})
 MOST_BYTES = 10 * 2**20
@@ -58,6 +63,42 @@ _TURNS = {
 }
 
 
+def pixels(image: Picture, exif: Exif = "ignore") -> np.ndarray:
+    """Any of the forms of an image as `decode` gives it, or BadImage."""
+    if isinstance(image, np.ndarray):
+        return _of_array(image)
+    if isinstance(image, Image.Image):
+        return _of_pillow(image, exif)
+    if isinstance(image, bytes | bytearray | memoryview):
+        return decode(bytes(image), exif)
+    if not isinstance(image, str | PathLike):
+        raise BadImage(f"is no image but {type(image).__name__}; paths, bytes, arrays and Pillow's images are taken")
+    try:
+        with Path(image).open("rb") as file:
+            return decode(file.read(MOST_BYTES + 1), exif)
+    except (OSError, ValueError) as error:
+        raise BadImage(f"cannot be read ({error})") from error
+
+
+def _of_array(array: np.ndarray) -> np.ndarray:
+    grey = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 1)
+    if array.dtype != np.uint8 or not (grey or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        raise BadImage(
+            f"is an array of {array.dtype} {list(array.shape)}; "
+            f"uint8 [height, width] or [height, width, 1, 3 or 4] is taken"
+        )
+    containers.check_size(array.shape[1], array.shape[0])
+    return np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2) if grey else array
+
+
+def _of_pillow(picture: Image.Image, exif: Exif) -> np.ndarray:
+    containers.check_size(*picture.size)
+    try:
+        return _pixels(picture, exif)
+    except _DAMAGE as error:
+        raise BadImage(f"cannot be taken from Pillow ({error})") from error
+
+
 def decode(content: bytes, exif: Exif = "ignore") -> np.ndarray:
     """The first frame as uint8 [height, width, 3], or [height, width, 4] where it has an alpha channel.
 
@@ -91,8 +132,9 @@ def _readable(kind: str, content: bytes) -> bool:
     return True
 
 
-def _pixels(picture: ImageFile, exif: Exif) -> np.ndarray:
-    deep = bool(picture.tile) and ";16" in str(picture.tile[0].args)
+def _pixels(picture: Image.Image, exif: Exif) -> np.ndarray:
+    tile = getattr(picture, "tile", None)
+    deep = ";16" in str(tile[0].args) if tile else False
     picture.load()
     whole = _eight_bits(picture, deep)
     whole = whole.convert("RGBA" if "A" in whole.mode or "transparency" in whole.info else "RGB")

@@ -65,7 +65,7 @@ class SeparateJobs(Launcher):
         for job, overrides in zip(jobs, job_overrides, strict=True):
             failed = job.number in reasons
             returned = JobReturn(overrides=overrides, status=JobStatus.FAILED if failed else JobStatus.COMPLETED)
-            returned.return_value = sweeps.told(failures) if failed else sweeps.score(job.folder)
+            returned.return_value = sweeps.told(failures, resumable=True) if failed else sweeps.score(job.folder)
             returns.append(returned)
         return returns
 

@@ -1,65 +1,242 @@
-"""A trained run made ready to read: its view, its recogniser with the weights, its decoder."""
+"""A trained run made ready to read: its view, its recogniser with the weights, its decoder.
+
+A run's folder may come from a stranger: nothing in it runs code, leads out of it, or takes up more than it holds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from os import PathLike
+from typing import Annotated, Any, overload
+from unicodedata import category
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
+from annotated_types import Ge, Le, Len
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from capbench import images
+from capbench.containers import MOST_PIXELS
 from capbench.data.views import View
-from capbench.errors import Mistake
-from capbench.models import Model, PerCharacter
+from capbench.errors import BadImage, Mistake
+from capbench.images import ONE, Picture
+from capbench.models import Model, PerCharacter, Shape
+from capbench.ranges import Pixels
 from capbench.runs import RunFolder
 from capbench.settings import build, check, target_class
+from capbench.sight import Sight
 from capbench.text import Alphabet, Codec, Reading
 
 BATCH = 256  # images
+SPARE = 2  # times the parameters that are kept may be needed while a network is built
+FACTS = {"alphabet": "alphabet", "length": "length", "shape": "view/shape"}
+MOST_SYMBOLS = 100_000
+MOST_CHARACTERS = 256  # of one text
+
+Network = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads decoded images as the run's recogniser was trained to."""
+    """Reads images as the run's recogniser was trained to."""
 
     view: View
     model: Model
     codec: Codec
-    shape: tuple[int, int, int]
+    shape: Shape
     """Channels, height and width of one view, as in training."""
+    exif: images.Exif
+    """Whether photographs are turned upright, as in training."""
 
     @classmethod
     def of(cls, folder: RunFolder) -> Reader:
-        """Rebuild from `config.yaml`, `result.json` and the weights; nothing in them can run code."""
+        """Rebuild from `config.yaml`, `result.json` and the weights, each of them checked first."""
         if not folder.result.is_file():
             raise Mistake(f"run: {folder.path} is no finished run; it has no result.json")
-        settings, result = folder.settings(), folder.read_result()
-        for part, kind in (("view", View), ("model", Model), ("alphabet", Alphabet)):
-            target = target_class(settings[part])
-            if not issubclass(target, kind):
-                raise Mistake(f"{folder.config}: {part} is no {kind.__name__}")
-            check(settings[part], target, part)
+        for file in (folder.config, folder.result, folder.weights):
+            if not file.resolve().is_relative_to(folder.path.resolve()):
+                raise Mistake(f"{file}: leads out of the run's folder; copy the file there")
+        settings = _settings(folder)
+        symbols, (shortest, longest), shape = _facts(folder)
         view: View = build(settings["view"])
-        alphabet = Alphabet(symbols=result["alphabet"], fold=settings["alphabet"]["fold"])
-        shortest, longest = result["length"]
+        alphabet = Alphabet(symbols=symbols, fold=settings["alphabet"]["fold"])
         codec = Codec(alphabet, shortest, longest, target_class(settings["model"]).over)
-        channels, height, width = result["view/shape"]
-        shape = (channels, height, width)
-        model: Model = build(settings["model"], shape, 1 if view.cuts else codec.longest, codec.classes)
-        if view.cuts:
-            model = PerCharacter(model)
+        with _no_more_than(SPARE * _numbers(folder), folder):
+            model: Model = build(settings["model"], shape, 1 if view.cuts else codec.longest, codec.classes)
+        model = PerCharacter(model) if view.cuts else model
+        reader = cls(view, model.eval(), codec, shape, settings["exif"])
         try:
             model.load_state_dict(load_file(folder.weights))
-        except (OSError, SafetensorError, RuntimeError) as error:
-            raise Mistake(f"{folder.weights}: does not fit the run ({str(error).splitlines()[0]})") from error
-        return cls(view, model.eval(), codec, shape)
+            _best(model, reader._blank)
+        except (OSError, SafetensorError, RuntimeError, IndexError) as error:
+            raise Mistake(f"{folder.weights}: does not fit the run ({_first_line(error)})") from error
+        return reader
 
-    def read(self, views: np.ndarray) -> Iterator[Reading]:
-        """What stands in views, uint8 [image, ...view] as `view` makes them."""
+    @overload
+    def read(self, images: Picture) -> Reading: ...  # type: ignore[overload-overlap]
+    @overload
+    def read(self, images: Iterable[Picture]) -> list[Reading]: ...
+    def read(self, images: Picture | Iterable[Picture]) -> Reading | list[Reading]:
+        """What stands in one image, or in each of several: text, confidence, and a confidence for each character.
+
+        Several are anything to iterate over, an array [image, height, width, 1, 3 or 4] too. BadImage names the first
+        that cannot be read.
+        """
+        if isinstance(images, ONE) and not (isinstance(images, np.ndarray) and images.ndim == 4):
+            return self.codec.read(*_best(self._alone, self._seen(images, "image")[None]))[0]
+        views = (self._seen(image, f"image {number}") for number, image in enumerate(images))
+        return [reading for batch in _batches(views) for reading in self.read_views(batch)]
+
+    def read_views(self, views: np.ndarray) -> Iterator[Reading]:
+        """What stands in views, uint8 [image, ...view] as `sight` makes them."""
         for start in range(0, len(views), BATCH):
-            batch = torch.from_numpy(np.moveaxis(np.array(views[start : start + BATCH]), -1, -3))
-            with torch.inference_mode():
-                probability, best = self.model(batch.float() / 255).softmax(-1).max(-1)
-            yield from self.codec.read(best.numpy(), probability.numpy())
+            yield from self.codec.read(*_best(self.model, views[start : start + BATCH]))
+
+    @cached_property
+    def sight(self) -> Sight:
+        """How it sees an image: any form of one in, a view out."""
+        return Sight(self.view, self.codec.longest, self.shape, self.exif)
+
+    def _seen(self, image: Picture, name: str) -> np.ndarray:
+        try:
+            return self.sight(image)
+        except BadImage as error:
+            raise BadImage(f"{image if isinstance(image, str | PathLike) else name} {error}") from error
+
+    @property
+    def _blank(self) -> np.ndarray:
+        channels, height, width = self.shape
+        pieces = (self.codec.longest,) if self.view.cuts else ()
+        return np.zeros((1, *pieces, height, width, channels), np.uint8)
+
+    @cached_property
+    def _alone(self) -> Network:
+        """The recogniser for one image at a time, which gives the same."""
+        try:
+            return _recorded(self.model, self._blank)
+        except Exception:  # there are backbones that cannot be recorded: those are played as they stand
+            return self.model
+
+
+def _best(network: Network, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The best classes and their probabilities, each [image, position or time], in views, uint8 [image, ...view]."""
+    with torch.inference_mode():
+        probability, best = network(_floats(views)).softmax(-1).max(-1)
+    return best.numpy(), probability.numpy()
+
+
+def _recorded(model: Model, view: np.ndarray) -> Network:
+    """The network's layers for one view, uint8 [1, ...view], recorded, fused and from then on played without Python.
+
+    Played as it stands, a small network that reads one image takes twice the time: most convolutions go another way
+    for one image than for many, and Python's own steps between the layers weigh.
+    """
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # all this is to give way to what needs a C++ compiler on the machine
+        before = torch.jit.onednn_fusion_enabled()
+        torch.jit.enable_onednn_fusion(True)
+        try:
+            played = torch.jit.freeze(torch.jit.trace(model, _floats(view), check_trace=False))
+            for _ in range(3):  # it looks at what comes by before it settles
+                _best(played, view)
+        finally:
+            torch.jit.enable_onednn_fusion(before)
+    return played
+
+
+def _floats(views: np.ndarray) -> torch.Tensor:
+    """As recognisers want them, channels before height and width; these still lie last in memory, which is faster."""
+    return torch.from_numpy(np.array(views)).movedim(-1, -3).float() / 255
+
+
+def _batches(views: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    views = iter(views)
+    while batch := list(islice(views, BATCH)):
+        yield np.stack(batch)
+
+
+def _settings(folder: RunFolder) -> dict[str, Any]:
+    """What of the settings is needed to read, each part found to be one of CapBench's own."""
+    settings = folder.settings()
+    data = settings.get("data")
+    needed: dict[str, Any] = {"exif": data.get("exif", "ignore") if isinstance(data, dict) else "ignore"}
+    for part in ("view", "model", "alphabet"):
+        if part not in settings:
+            raise Mistake(f"{folder.config}: has no {part}; it is of no training")
+        needed[part] = settings[part]
+    try:
+        check(needed, _read_with)
+    except Mistake as error:
+        raise Mistake(f"{folder.config}: {error}") from error
+    return needed
+
+
+def _read_with(*, view: View, model: Model, alphabet: Alphabet, exif: images.Exif) -> None:
+    """What of a run's settings decides how it reads; the check reads this signature."""
+
+
+def _facts(folder: RunFolder) -> tuple[str, list[int], Shape]:
+    """Alphabet, bounds of the length and shape of a view, as they came out in training."""
+    result = folder.read_result()
+    facts = {key: result[name] for key, name in FACTS.items() if name in result}
+    try:
+        check(facts, _found)
+        channels, height, width = facts["shape"]
+        if height * width > MOST_PIXELS or facts["length"][0] > facts["length"][1]:
+            raise Mistake(f"length {facts['length']} or view/shape {facts['shape']} cannot be")
+        hidden = [symbol for symbol in facts["alphabet"] if category(symbol) in ("Cc", "Cs")]
+        if hidden:
+            raise Mistake(f"alphabet: {hidden[0]!r} is no symbol that a text can show")
+    except Mistake as error:
+        raise Mistake(f"{folder.result}: {error}") from error
+    return facts["alphabet"], facts["length"], (channels, height, width)
+
+
+def _found(
+    *,
+    alphabet: Annotated[str, Len(1, MOST_SYMBOLS)],
+    length: Annotated[list[Annotated[int, Ge(0), Le(MOST_CHARACTERS)]], Len(2, 2)],
+    shape: Annotated[list[Pixels], Len(3, 3)],
+) -> None:
+    """What of a run's result decides how it reads."""
+
+
+def _numbers(folder: RunFolder) -> int:
+    """How many numbers the weights hold, by the file's heading: nothing of it is loaded yet."""
+    try:
+        with safe_open(folder.weights, "pt") as file:
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise Mistake(f"{folder.weights}: is no file of safetensors ({_first_line(error)})") from error
+
+
+@contextmanager
+def _no_more_than(numbers: int, folder: RunFolder) -> Iterator[None]:
+    """A network that is built meanwhile may take up that many parameters; whatever else is wrong with it is told."""
+    left = numbers
+
+    def count(_: torch.nn.Module, __: str, parameter: torch.Tensor) -> None:
+        nonlocal left
+        left -= parameter.numel()
+        if left < 0:
+            raise Mistake("is larger than the weights beside it")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    except Exception as error:
+        raise Mistake(f"{folder.config}: model cannot be built: {_first_line(error)}") from error
+    finally:
+        hook.remove()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -22,7 +22,29 @@ from capbench.files import replacing
 if TYPE_CHECKING:
     import torch
 
+MOST_BYTES = 1 << 20  # of a config.yaml or a result.json
 RECORDED = ("capbench", "torch", "pytorch-lightning", "timm", "captcha", "albumentations", "numpy", "pillow")
+
+
+def bounded_text(path: Path) -> str:
+    """A text file that CapBench wrote, and may have been changed since."""
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise Mistake(f"{path} has over {MOST_BYTES:,} bytes, more than any that CapBench writes")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise Mistake(f"{path} is no text in UTF-8 ({error})") from error
+
+
+class _Plain(yaml.SafeLoader):
+    """No aliases: a few of them, each of the last, unfold to more than any memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it holds an alias, which CapBench never writes")
+        return super().compose_node(parent, index)
 
 
 class Prediction(NamedTuple):
@@ -61,6 +83,11 @@ class RunFolder:
         return self.path / "model.safetensors"
 
     @property
+    def evaluations(self) -> Path:
+        """What the run reads of other sources, a folder for each time that it was asked."""
+        return self.path / "evaluations"
+
+    @property
     def last(self) -> Path:
         return self.path / "checkpoints" / "last.ckpt"
 
@@ -89,8 +116,8 @@ class RunFolder:
         if not self.config.is_file():
             raise Mistake(f"resume: {self.path} is no run; it has no config.yaml")
         try:
-            settings = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            settings = yaml.load(bounded_text(self.config), _Plain)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise Mistake(f"{self.config}: is no YAML ({' '.join(str(error).split())})") from error
         if not isinstance(settings, dict):
             raise Mistake(f"{self.config}: holds no settings")
@@ -102,7 +129,13 @@ class RunFolder:
             file.write("\n")
 
     def read_result(self) -> dict[str, Any]:
-        return json.loads(self.result.read_text(encoding="utf-8"))
+        try:
+            result = json.loads(bounded_text(self.result))
+        except (ValueError, RecursionError) as error:
+            raise Mistake(f"{self.result}: is no JSON ({error})") from error
+        if not isinstance(result, dict):
+            raise Mistake(f"{self.result}: holds no results")
+        return result
 
     def write_predictions(self, predictions: Iterable[Prediction]) -> None:
         with replacing(self.predictions) as file:

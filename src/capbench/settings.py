@@ -11,6 +11,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,22 +68,27 @@ def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "")
 
 
 def build(settings: Mapping[str, Any], *supplied: Any) -> Any:
-    """The object that checked settings describe."""
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
+    """The object that checked settings describe.
 
-    try:
-        return instantiate(dict(settings), *supplied, _convert_="all")
-    except InstantiationException as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, Mistake):
-            cause = cause.__cause__
-        raise (cause or error) from None
+    Strings stay what they are: Hydra's own instantiation would resolve an interpolation that a stranger wrote into
+    one, and build whatever came of it unchecked.
+    """
+    target = target_class(settings)
+    named = {str(key): _built(value) for key, value in settings.items() if key not in (TARGET, PARTIAL)}
+    return partial(target, *supplied, **named) if settings.get(PARTIAL) else target(*supplied, **named)
 
 
-def target_class(settings: Mapping[str, Any]) -> Any:
-    """The class that settings build."""
-    return _ours(settings[TARGET], TARGET)
+def _built(value: Any) -> Any:
+    if _builds(value):
+        return build(value)
+    if isinstance(value, Mapping):
+        return {key: _built(item) for key, item in value.items()}
+    return [_built(item) for item in value] if isinstance(value, list) else value
+
+
+def target_class(settings: Mapping[str, Any], at: str = "") -> Any:
+    """The class that settings build; `at` is the key they stand under."""
+    return _ours(settings.get(TARGET), at)
 
 
 def _check_value(value: Any, hint: Any, at: str) -> None:
@@ -91,6 +97,8 @@ def _check_value(value: Any, hint: Any, at: str) -> None:
         wanted = _class_of(hint)
         if wanted is not None and not issubclass(target, wanted):
             raise Mistake(f"{at}._target_: {value[TARGET]} is no {wanted.__name__}; choose an option of {at}=")
+        if bool(value.get(PARTIAL)) != _is_callable(hint):
+            raise Mistake(f"{at}._partial_: {value.get(PARTIAL)} is not accepted; an option of {at}= says what is")
         check(value, target, at)
     elif isinstance(value, list) and any(map(_builds, value)):
         inner = (typing.get_args(hint) or (Any,))[0]
@@ -126,18 +134,25 @@ def _ours(path: Any, at: str) -> type:
         if not inspect.isclass(found) or found.__module__ != module:
             raise ImportError
     except (ImportError, AttributeError) as error:
-        raise Mistake(f"{at}._target_: {path} is nothing that CapBench builds; choose an option of {at}=") from error
+        key = _join(at, TARGET)
+        raise Mistake(f"{key}: {path} is nothing that CapBench builds; choose an option of {at or 'conf'}=") from error
     return found
 
 
 def _class_of(hint: Any) -> type | None:
-    """The class that a hint asks for, or None where it is no plain class (a protocol, a callable, several classes)."""
+    """The class that a hint asks for, itself or made by a callable; None where it names none, or several."""
+    if _is_callable(hint):
+        return _class_of((typing.get_args(hint) or (Any,))[-1])
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         classes = [part for part in typing.get_args(hint) if inspect.isclass(part) and part is not type(None)]
         return _class_of(classes[0]) if len(classes) == 1 else None
     if hint is not Any and inspect.isclass(hint) and not getattr(hint, "_is_protocol", False):
         return hint
     return None
+
+
+def _is_callable(hint: Any) -> bool:
+    return (typing.get_origin(hint) or hint) is Callable
 
 
 def _join(at: str, key: Any) -> str:

@@ -34,11 +34,13 @@ class Failed(Mistake):
         self.failures = failures
 
 
-def told(failures: Sequence[Failure]) -> Failed:
+def told(failures: Sequence[Failure], *, resumable: bool) -> Failed:
+    """What failed in a sweep, and how to go on where that is possible."""
     folder = failures[0].sweep
     jobs = "1 job" if len(failures) == 1 else f"{len(failures)} jobs"
     lines = [f"  {failure.number}: {failure.overrides}: {failure.reason}" for failure in failures]
-    return Failed("\n".join([f"{jobs} of {folder} failed; go on with resume_sweep={folder}", *lines]), failures)
+    further = f"; go on with resume_sweep={folder}" if resumable else ""
+    return Failed("\n".join([f"{jobs} of {folder} failed{further}", *lines]), failures)
 
 
 def arguments(folder: Path) -> list[str]:

@@ -92,7 +92,7 @@ class Search(Sweeper):
                     _tell(study, trial.number, reached)
         print(summary(study), flush=True)
         if failures:
-            raise sweeps.told(failures)
+            raise sweeps.told(failures, resumable=True)
 
     def _batches(self, study: Any, space: dict[str, Any]) -> Iterator[list[Asked]]:
         """Trials to run together: first those that were begun, then again those that failed, then new ones."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from capbench.bench import clean, compare, ensemble, read, render, train
+from capbench.bench import clean, compare, ensemble, evaluate, read, render, train
 from capbench.bench.pairs import Pair, measured
 from capbench.errors import Mistake, nearest
 from capbench.files import replacing
@@ -21,14 +21,21 @@ from capbench.settings import check
 
 
 def schema(
-    *, only: str | None, rounds: Count, images: Count, out: str, clean: dict[str, Any], ensemble: dict[str, Any]
+    *,
+    only: str | None,
+    rounds: Count,
+    images: Count,
+    out: str,
+    clean: dict[str, Any],
+    ensemble: dict[str, Any],
+    read: dict[str, Any],
 ) -> None:
     """The verb's own settings; the others are those of the training that is timed."""
 
 
 def measure(settings: dict[str, Any]) -> str:
     """Measure the wanted pairs, write them down, and tell them as a table."""
-    own = {key: settings.pop(key) for key in ("only", "rounds", "images", "out", "clean", "ensemble")}
+    own = {key: settings.pop(key) for key in ("only", "rounds", "images", "out", "clean", "ensemble", "read")}
     check(own, schema)
     with tempfile.TemporaryDirectory(prefix="capbench-") as folder, ExitStack() as running:
         pairs = [
@@ -36,7 +43,8 @@ def measure(settings: dict[str, Any]) -> str:
             *clean.pairs(own["clean"]),
             *train.pairs(settings, Path(folder)),
             *ensemble.pairs(settings, own["ensemble"], Path(folder)),
-            *read.pairs(settings, Path(folder), own["images"]),
+            *evaluate.pairs(settings, Path(folder), own["images"]),
+            *read.pairs(settings, own["read"], Path(folder)),
             *_served_pairs(settings, Path(folder), running),
             *compare.pairs(settings, Path(folder)),
             *_knn_pairs(),
@@ -50,7 +58,7 @@ def measure(settings: dict[str, Any]) -> str:
     width = max(len(row["name"]) for row in rows)
     head = f"{'':{width}} {'ours':>12} {'peer':>12} {'ratio':>8}"
     lines = [
-        f"{row['name']:{width}} {row['ours']:>12,.0f} {row['peer']:>12,.0f} {row['ratio']:>8.2f}  {row['unit']}"
+        f"{row['name']:{width}} {_shown(row['ours']):>12} {_shown(row['peer']):>12} {row['ratio']:>8.2f}  {row['unit']}"
         for row in rows
     ]
     return "\n".join([head, *lines])
@@ -64,6 +72,10 @@ def _served_pairs(settings: dict[str, Any], folder: Path, running: ExitStack) ->
     from capbench.bench import served
 
     return served.pairs(settings, folder, running)
+
+
+def _shown(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _knn_pairs() -> list[Pair]:

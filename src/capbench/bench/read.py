@@ -1,50 +1,183 @@
-"""A trained run on many images, beside a loop that does nothing but read."""
+"""One image through each recogniser beside ddddocr, many files beside a loop, and both readers on real captchas."""
 
 from __future__ import annotations
 
-import tempfile
+import json
+import string
+import sys
+import time
+from collections.abc import Callable, Mapping
 from functools import cache
+from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import cv2
 import numpy as np
 import torch
 
-from capbench import evaluation
-from capbench.bench.pairs import Pair, silence, speed, trained
+import capbench
+from capbench import experiment, images, predicting
+from capbench.bench.pairs import Pair, Timed, silence, speed
+from capbench.data.files import Files
+from capbench.data.sources import Csv
+from capbench.data.views import View
+from capbench.models import Model
+from capbench.ocr.engine import needed
+from capbench.ocr.networks import Dddd
 from capbench.reader import BATCH, Reader
+from capbench.render.painter import Painter
 from capbench.runs import RunFolder
+from capbench.settings import build, check
+from capbench.text import Alphabet
+
+READS = 100  # of one image, in each round
+TRAINED_ON = 256  # images: how long a network reads does not depend on what it has learned; nearest neighbours do
+SPLIT = {"train": TRAINED_ON, "val": 32, "test": 32}
 
 
-def pairs(settings: dict[str, Any], folder: Path, images: int) -> list[Pair]:
+def schema(
+    *, whole: dict[str, Model], characters: View, cut: dict[str, Model], labelled: Csv, sets: list[str], images: int
+) -> None:
+    """The recognisers of whole images, and of characters cut by a view; real captchas; how many files are read."""
+
+
+def pairs(settings: dict[str, Any], own: dict[str, Any], folder: Path) -> list[Pair]:
+    """`settings` are those of a training, `own` those of these pairs."""
+    check(own, schema, "read")
+    views = dict.fromkeys(own["whole"], settings["view"]) | dict.fromkeys(own["cut"], own["characters"])
+    picture = Painter(build(settings["style"]), string.digits, 4, 4, 1).sample(0)[0]
+    content = _png(picture)
+
     @cache
-    def wanted() -> dict[str, Any]:
-        """Settings of an evaluation of a trained run; its images are prepared once."""
-        run = trained(settings, folder)
-        data = settings["data"] | {"split": settings["data"]["split"] | {"test": images}}
-        kept = {"alphabet": settings["alphabet"], "style": settings["style"], "cache": str(folder / "cache")}
-        return {"run": str(run.path), "part": "test", "data": data, **kept}
+    def reader(name: str) -> Reader:
+        run = folder / "readers" / name
+        data = settings["data"] | {"fresh": False, "split": settings["data"]["split"] | SPLIT}
+        described = {"data": data, "view": views[name], "model": (own["whole"] | own["cut"])[name], "cache": None}
+        with silence():
+            experiment.run(settings | described, RunFolder(run), resumed=False)
+        return capbench.load(run)
 
-    def evaluated() -> float:
-        given = wanted()
-        with tempfile.TemporaryDirectory(dir=folder) as out, silence():
-            return speed(lambda: evaluation.evaluate(given | {"out": out}), images)
+    def ours(name: str, quantile: float) -> Timed:
+        return lambda: milliseconds(lambda: reader(name).read(content), quantile)
 
-    def bare_loop() -> float:
-        given = wanted()
-        reader = Reader.of(RunFolder(Path(given["run"])))
-        samples, views, _ = evaluation.material(given, reader)
-        symbols = reader.codec.alphabet.symbols
+    def theirs(quantile: float) -> Timed:
+        return lambda: milliseconds(lambda: ddddocr().classification(content), quantile)
 
-        def read() -> int:
-            answers: list[str] = []
-            with torch.inference_mode():
-                for start in range(0, len(views), BATCH):
-                    batch = torch.from_numpy(np.moveaxis(np.array(views[start : start + BATCH]), -1, -3))
-                    best = reader.model(batch.float() / 255).argmax(-1)
-                    answers += ["".join(symbols[number] for number in row) for row in best.tolist()]
-            return sum(sample.text == answer for sample, answer in zip(samples, answers, strict=True))
+    def network() -> float:
+        views = torch.from_numpy(np.moveaxis(reader("cnn").sight(picture), -1, 0)[None].copy()).float() / 255
+        with torch.inference_mode():
+            return milliseconds(lambda: reader("cnn").model(views), 0.5)
 
-        return speed(read, images)
+    alone = "ms for one image, one thread; less is better; peer: its network alone, as PyTorch plays it"
+    files = f"images/s of {own['images']:,} files; peer: a loop that decodes and reads"
+    found = [
+        Pair("read/cnn_network", ours("cnn", 0.5), network, alone),
+        Pair("read/predict", *_predicting(lambda: reader("cnn"), settings, folder, own["images"]), files),
+    ]
+    if find_spec("ddddocr") is None:
+        print("read/… beside ddddocr is left out: python -m pip install ddddocr", file=sys.stderr)
+        return found
+    for name in views:
+        for suffix, quantile in (("", 0.5), ("_p99", 0.99)):
+            unit = f"ms for one image, p{quantile * 100:.0f}, one thread; less is better; peer: ddddocr"
+            found.append(Pair(f"read/{name}{suffix}", ours(name, quantile), theirs(quantile), unit))
+    return found + [_accuracy(settings, own["labelled"] | {"root": root}, folder) for root in own["sets"]]
 
-    return [Pair("evaluate/loop", evaluated, bare_loop, "images/s; peer: a bare loop of PyTorch's calls")]
+
+def milliseconds(work: Callable[[], Any], quantile: float) -> float:
+    """What this share of some repetitions stays below, on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    seconds = []
+    try:
+        for _ in range(READS):
+            start = time.perf_counter()
+            work()
+            seconds.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    return float(np.quantile(seconds, quantile)) * 1000
+
+
+@cache
+def ddddocr() -> Any:
+    """The package with its default network, kept to one thread."""
+    package, onnxruntime = needed("ddddocr", "ddddocr"), needed("onnxruntime", "onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession
+
+    def on_one_thread(*given: Any, **named: Any) -> Any:
+        return session(*given, sess_options=options, **named)
+
+    with silence(), mock.patch.object(onnxruntime, "InferenceSession", on_one_thread):
+        return package.DdddOcr(show_ad=False)
+
+
+def _predicting(
+    reader: Callable[[], Reader], settings: Mapping[str, Any], folder: Path, count: int
+) -> tuple[Timed, Timed]:
+    """The verb predict over a folder of rendered files, and a loop that does no more than decode and read."""
+
+    @cache
+    def captchas() -> Path:
+        drawn = folder / "captchas"
+        drawn.mkdir()
+        painter = Painter(build(settings["style"]), string.digits, 4, 4, 1)
+        for start in range(0, count, BATCH):
+            for number, picture in enumerate(painter.pictures(np.arange(start, min(start + BATCH, count))), start):
+                (drawn / f"{number}.png").write_bytes(_png(picture))
+        return drawn
+
+    def verb() -> float:
+        given = {"run": str(folder / "readers" / "cnn"), "images": str(captchas()), "out": str(folder / "answers.csv")}
+        reader()
+        with silence():
+            return speed(lambda: predicting.predict(given), count)
+
+    def loop() -> float:
+        known, paths = reader(), iter(captchas().iterdir())
+        symbols = known.codec.alphabet.symbols
+
+        def read() -> None:
+            while batch := list(islice(paths, BATCH)):
+                views = np.stack([known.view(images.decode(path.read_bytes()), known.codec.longest) for path in batch])
+                with torch.inference_mode():
+                    best = known.model(torch.from_numpy(np.moveaxis(views, -1, -3).copy()).float() / 255).argmax(-1)
+                _ = ["".join(symbols[number] for number in row) for row in best.tolist()]
+
+        return speed(read, count)
+
+    return verb, loop
+
+
+def _accuracy(settings: Mapping[str, Any], data: dict[str, Any], folder: Path) -> Pair:
+    """Of the small network, trained for a few minutes on a labelled set, and of ddddocr, told the set's alphabet."""
+    name = Path(data["root"]).stem
+    run = RunFolder(folder / "sets" / name)
+
+    @cache
+    def trained() -> float:
+        described = {"alphabet": settings["alphabet"] | {"symbols": "auto"}, "data": data, "cache": None}
+        optim = settings["optim"] | {"epochs": 30, "lr": 3e-3, "batch_size": 32}
+        with silence():
+            experiment.run({**settings, **described, "optim": optim}, run, resumed=False)
+        return float(run.read_result()["test/exact"])
+
+    @cache
+    def theirs() -> float:
+        trained()
+        known, files = json.loads(run.result.read_text()), Files(data["root"], "sets")
+        read = Dddd(beta=False).open(Alphabet(symbols=known["alphabet"], fold=settings["alphabet"]["fold"]))
+        right = [read(images.decode(files.read(p.filename))).text == p.text for p in run.read_predictions()]
+        return float(np.mean(right))
+
+    unit = "share of unseen texts read; peer: ddddocr, told the alphabet"
+    return Pair(f"read/cnn_exact_{name}", trained, theirs, unit)
+
+
+def _png(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes()

@@ -7,6 +7,8 @@ import zlib
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from capbench.base64_text import image_within
+from capbench.containers import kind_of
 from capbench.errors import Mistake
 from capbench.images import MOST_BYTES, SUFFIXES, BadImage
 
@@ -73,3 +75,41 @@ class Files:
         if len(content) > MOST_BYTES:
             raise BadImage(f"has over {MOST_BYTES:,} bytes, the most that are taken")
         return content
+
+
+def image_names(root: str, key: str) -> tuple[Files, list[str]]:
+    """Images by their names: those of a folder or a zip file, one image file, or those that a text file lists.
+
+    `key` is the setting that names `root`, for messages. Listed paths begin where the program runs.
+    """
+    path = Path(root)
+    if path.is_file() and _is_image(path):
+        return Files(str(path.parent), key), [path.name]
+    if path.is_file() and not zipfile.is_zipfile(path):
+        return Files(".", key), _listed(path, key)
+    files = Files(root, key)
+    if not files.images:
+        raise Mistake(f"{key}: {root} holds no image; accepted are {', '.join(sorted(SUFFIXES))}")
+    return files, files.images
+
+
+def _is_image(path: Path) -> bool:
+    """Whether the file begins as an image or is base64 text of one, even if it is a damaged one."""
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    try:
+        return kind_of(content) is not None or image_within(content) is not None
+    except BadImage:
+        return True
+
+
+def _listed(path: Path, key: str) -> list[str]:
+    wanted = f"{key}: {path} is no image, no zip file and no list"
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise Mistake(f"{wanted}; write a path on each line, in UTF-8") from error
+    names = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not any(Path(name).is_file() for name in names):
+        raise Mistake(f"{wanted}; none of its lines is the path of a file")
+    return names

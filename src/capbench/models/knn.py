@@ -62,10 +62,15 @@ class KNN(Model):
         return share.clamp_min(1e-6).log()
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """Make room for as many samples as were saved."""
-        for name in ("samples", "labels"):
-            if prefix + name in state:
-                setattr(self, name, torch.empty_like(state[prefix + name]))
+        """Make room for as many samples as were saved, if they are what `learn` took in."""
+        samples, labels = (state.get(prefix + name) for name in ("samples", "labels"))
+        if samples is not None and labels is not None:
+            fit = samples.dtype == torch.uint8 and labels.dtype == torch.int64 and len(samples) == len(labels)
+            if not fit or bool(((labels < 0) | (labels >= self.classes)).any()):
+                rest[-1].append("samples and labels are not what nearest neighbours keep")  # of the messages
+                return
+            self.samples = self.samples.new_empty(len(samples), self.samples.shape[1])
+            self.labels = self.labels.new_empty(len(labels), self.positions)
         super()._load_from_state_dict(state, prefix, *rest)
 
 

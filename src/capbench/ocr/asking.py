@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -15,7 +14,7 @@ from typing import NamedTuple
 import cv2
 from tqdm import tqdm
 
-from capbench import images
+from capbench import images, processes
 from capbench.data.files import Files
 from capbench.ocr.engine import Engine, Read, Unread
 from capbench.ocr.journal import Answer, Journal
@@ -71,12 +70,12 @@ def ask(question: Question, journal: Journal, agree: Callable[[Mapping[str, Read
             if digest not in unreadable
             and (missing := tuple(e for e in group if (digest, keys[e]) not in journal.answers))
         ]
-        processes = 1 if group is not shared else min(len(os.sched_getaffinity(0)), -(-len(tasks) // CHUNK))
+        helpers = 1 if group is not shared else min(len(os.sched_getaffinity(0)), -(-len(tasks) // CHUNK))
         with tqdm(
             desc="labelling", total=len(once), initial=len(once) - len(tasks), unit="img", leave=False, delay=0.5
         ) as bar:
             tally = _Tally(keys, agree)
-            for answers, refused in _answers(question, keys, tasks, processes):
+            for answers, refused in _answers(question, keys, tasks, helpers):
                 journal.add(answers)
                 unreadable |= refused
                 tally.count(journal, answers)
@@ -144,14 +143,14 @@ Given = tuple[list[Answer], dict[str, str]]
 """Answers, and why images are none, by digest"""
 
 
-def _answers(question: Question, keys: Mapping[str, str], tasks: list[Task], processes: int) -> Iterator[Given]:
+def _answers(question: Question, keys: Mapping[str, str], tasks: list[Task], helpers: int) -> Iterator[Given]:
     chunks = [tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK)]
-    if processes < 2:
+    if helpers < 2:
         worker = _Worker(question, keys)
         yield from map(worker.answer, chunks)
         return
     context = multiprocessing.get_context("spawn")  # what was loaded here is not to be shared
-    with ProcessPoolExecutor(processes, context, _start, (question, keys)) as pool:
+    with ProcessPoolExecutor(helpers, context, _start, (question, keys)) as pool:
         futures = [pool.submit(_answer, chunk) for chunk in chunks]
         try:
             for future in as_completed(futures):
@@ -193,18 +192,11 @@ _worker: _Worker
 
 
 def _start(question: Question, keys: Mapping[str, str]) -> None:
-    """In a new process: ends with the one that started it, however that one ended."""
+    """In a new process."""
     global _worker
     cv2.setNumThreads(1)
     _worker = _Worker(question, keys)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
+    processes.end_with_parent()
 
 
 def _answer(tasks: Sequence[Task]) -> Given:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from capbench.errors import Mistake
+from capbench.errors import BadImage, Mistake
 from capbench.ocr.engine import Engine, Read, Unread
 from capbench.runs import RunFolder
 from capbench.text import Alphabet, Reading
@@ -36,11 +36,10 @@ class Trained(Engine):
         reader = Reader.of(RunFolder(Path(self.run)))
 
         def read(image: np.ndarray) -> Reading:
-            view = reader.view(image, reader.codec.longest)
-            height, width, channels = view.shape[-3:]
-            if (channels, height, width) != reader.shape:
-                raise Unread(f"is {channels}×{height}×{width} and the run reads {'×'.join(map(str, reader.shape))}")
-            found = next(reader.read(view[None]))
+            try:
+                found = reader.read(image)
+            except BadImage as error:
+                raise Unread(str(error).removeprefix("image ")) from error
             return Reading(alphabet.folded(found.text), found.confidence, found.characters)
 
         return read

@@ -1,4 +1,4 @@
-"""evaluate: read any labelled source with a trained run."""
+"""evaluate: read any labelled source with a trained run; in a sweep, several with several."""
 
 from __future__ import annotations
 
@@ -13,7 +13,18 @@ def main(arguments: list[str]) -> None:
 
 
 def job(config: DictConfig) -> None:
+    from hydra.core.hydra_config import HydraConfig
+
     settings = plain(config)
+    overrides = HydraConfig.get().overrides.task
+    source = " ".join(given for given in overrides if not given.startswith(("run=", "out=", "cache="))) or "as it is"
     from capbench import evaluation  # torch: seconds to import
 
-    print(evaluation.evaluate(settings))
+    if not compose.sweeping():
+        print(evaluation.evaluate(settings, source))
+        return
+    print(f"{settings['run']} on {source}", flush=True)
+    try:
+        evaluation.evaluate(settings, source)
+    except evaluation.Unfit as reason:  # the other pairings may be sound
+        print(f"  {reason}")

@@ -14,11 +14,10 @@ from typing import Any, NamedTuple, TypeGuard
 import yaml
 
 from capbench.errors import Mistake
-from capbench.runs import RunFolder
+from capbench.runs import RunFolder, bounded_text
 from capbench.settings import TARGET
 
 INSIDE = {"checkpoints", "pictures", "wandb", "csv", "folds", "labels", "evaluations"}  # of a run, and no runs
-MOST_BYTES = 1 << 20  # of a config.yaml or a result.json
 SECTION = re.compile(r"^(?=[A-Za-z_])", re.MULTILINE)
 ALIAS = re.compile(r"^[\s-]*(?:[^\s'\"]+:\s+)?[&*]", re.MULTILINE)
 
@@ -88,12 +87,12 @@ def _read_run(folder: RunFolder, name: str) -> Run:
     if not folder.config.exists():
         raise Mistake("has no config.yaml")
     try:
-        result = json.loads(_text(folder.result))
+        result = json.loads(bounded_text(folder.result))
     except (ValueError, RecursionError) as error:
         raise Mistake(f"result.json is no JSON ({error})") from error
     if not isinstance(result, dict):
         raise Mistake("result.json holds no results")
-    settings = settings_of(_text(folder.config))
+    settings = settings_of(bounded_text(folder.config))
     if "run" in result and "model" not in settings:
         raise Mistake(f"is an evaluation of {result['run']}, no training")
     exact, images = result.get("test/exact"), result.get("test/images")
@@ -102,17 +101,6 @@ def _read_run(folder: RunFolder, name: str) -> Run:
     if not isinstance(images, int) or images < 1:
         raise Mistake(f"result.json: test/images is {images!r}, which is no count")
     return Run(folder, name, settings, result)
-
-
-def _text(path: Path) -> str:
-    with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise Mistake(f"{path.name} has over {MOST_BYTES:,} bytes, more than any that CapBench writes")
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise Mistake(f"{path.name} is no text in UTF-8 ({error})") from error
 
 
 def settings_of(text: str) -> Settings:

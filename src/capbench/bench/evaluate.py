@@ -1,0 +1,50 @@
+"""A trained run on many images, beside a loop that does nothing but read."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from capbench import evaluation
+from capbench.bench.pairs import Pair, silence, speed, trained
+from capbench.reader import BATCH, Reader
+from capbench.runs import RunFolder
+
+
+def pairs(settings: dict[str, Any], folder: Path, images: int) -> list[Pair]:
+    @cache
+    def wanted() -> dict[str, Any]:
+        """Settings of an evaluation of a trained run; its images are prepared once."""
+        run = trained(settings, folder)
+        data = settings["data"] | {"split": settings["data"]["split"] | {"test": images}}
+        kept = {"alphabet": settings["alphabet"], "style": settings["style"], "cache": str(folder / "cache")}
+        return {"run": str(run.path), "part": "test", "data": data, **kept}
+
+    def evaluated() -> float:
+        given = wanted()
+        with tempfile.TemporaryDirectory(dir=folder) as out, silence():
+            return speed(lambda: evaluation.evaluate(given | {"out": out}), images)
+
+    def bare_loop() -> float:
+        given = wanted()
+        reader = Reader.of(RunFolder(Path(given["run"])))
+        samples, views, _ = evaluation.material(given, reader)
+        symbols = reader.codec.alphabet.symbols
+
+        def read() -> int:
+            answers: list[str] = []
+            with torch.inference_mode():
+                for start in range(0, len(views), BATCH):
+                    batch = torch.from_numpy(np.moveaxis(np.array(views[start : start + BATCH]), -1, -3))
+                    best = reader.model(batch.float() / 255).argmax(-1)
+                    answers += ["".join(symbols[number] for number in row) for row in best.tolist()]
+            return sum(sample.text == answer for sample, answer in zip(samples, answers, strict=True))
+
+        return speed(read, images)
+
+    return [Pair("evaluate/loop", evaluated, bare_loop, "images/s; peer: a bare loop of PyTorch's calls")]

@@ -1,0 +1,92 @@
+"""What several runs read of several sources, in one table: how far does each carry beyond what it was trained on?"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from capbench.files import replacing
+from capbench.runs import RunFolder
+
+NOTES = "¹²³⁴⁵⁶⁷⁸⁹"
+COLUMNS = ("run", "source", "part", "exact", "low", "high", "char", "images", "misfits")
+
+
+class Table(Callback):
+    """When all pairings of a sweep are evaluated: its runs, beside all sources that they were ever evaluated on."""
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        folder = Path(config.hydra.sweep.dir)
+        for job in folder.glob("[0-9]*"):  # Hydra's; what it evaluated lies with the run
+            with suppress(OSError):
+                job.rmdir()
+        runs = _runs(config.hydra.overrides.task)
+        results = {run: dict(_evaluations(RunFolder(Path(run)))) for run in runs}
+        with replacing(folder / "table.csv") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows(_row(run, source, result) for run in runs for source, result in results[run].items())
+        print("\n".join([*table(results), "", f"written to {folder / 'table.csv'}"]))
+
+
+def _runs(overrides: Sequence[str]) -> list[str]:
+    """The folders that the command line names."""
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        if override.key_or_group == "run":
+            values = override.sweep_iterator() if override.is_sweep_override() else [override.value()]
+            return list(dict.fromkeys(map(str, values)))
+    return []
+
+
+def _evaluations(run: RunFolder) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The results by source, of each the latest last."""
+    for path in sorted(run.evaluations.glob("*/result.json")):
+        result = RunFolder(path.parent).read_result()
+        yield result["source"], result
+
+
+def _row(run: str, source: str, result: Mapping[str, Any]) -> list[Any]:
+    measured = [result["test/exact"], *result["test/exact_ci"], result["test/char"]]
+    return [run, source, result["part"], *measured, result["test/images"], "; ".join(result["misfits"])]
+
+
+def table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+    """Lines with a row for each source and a column for each run; what cannot be read has a note."""
+    sources = list(dict.fromkeys(source for of_run in results.values() for source in of_run))
+    names = _short(list(results))
+    notes: dict[str, str] = {}
+
+    def cell(result: Mapping[str, Any] | None) -> str:
+        if result is None:
+            return "–"
+        marks = [notes.setdefault(misfit, NOTES[len(notes) % len(NOTES)]) for misfit in result["misfits"]]
+        return f"{result['test/exact']:.4f}{''.join(marks)}"
+
+    cells = [[source, *(cell(results[run].get(source)) for run in results)] for source in sources]
+    widths = [max(map(len, column)) for column in zip(["exact", *names], *cells, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        first, *others = (
+            text.ljust(w) if not n else text.rjust(w) for n, (text, w) in enumerate(zip(row, widths, strict=True))
+        )
+        return "  ".join([first, *others])
+
+    lines = ["", line(["exact", *names]), *map(line, cells)]
+    return [*lines, *(["", *(f"{mark} {misfit}" for misfit, mark in notes.items())] if notes else [])]
+
+
+def _short(paths: Sequence[str]) -> list[str]:
+    """As many of the last parts of each path as tell them apart."""
+    parts = [Path(path).parts for path in paths]
+    for count in range(1, max(map(len, parts), default=1) + 1):
+        names = ["/".join(of[-count:]) for of in parts]
+        if len(set(names)) == len(names):
+            return names
+    return list(paths)

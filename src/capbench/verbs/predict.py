@@ -1,0 +1,19 @@
+"""predict: read any images with a trained run."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from capbench import compose
+from capbench.settings import plain
+
+
+def main(arguments: list[str]) -> None:
+    compose.run("predict", job, arguments)
+
+
+def job(config: DictConfig) -> None:
+    settings = plain(config)
+    from capbench import predicting  # torch: seconds to import
+
+    print(predicting.predict(settings))

@@ -1,0 +1,56 @@
+"""Several runs on several sources, in one table."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from capbench import crossing
+from tests.conftest import FAST, save_captchas
+
+
+def test_runs_beside_their_sources(
+    tmp_path: Path, trained: Path, train: Callable[..., Any], cli: Callable[..., Any]
+) -> None:
+    import shutil
+
+    shutil.copytree(trained, "one")
+    train(*FAST, "view.size=[30,80]", at="two")
+    save_captchas(tmp_path / "letters", 10, symbols="01AB", length=4)
+    few = ("run=one,two", "data.split.test=16")
+    code, out, err = cli("evaluate", "-m", *few, "style=default,strokes")
+    assert code == 0, err
+    assert "one reads 1×60×160; train it with view.size" in out  # said once, and the others are evaluated
+    code, out, err = cli("evaluate", "-m", "run=one,two", "data=csv", "data.root=letters", "part=all")
+    assert code == 0, err
+    table = out[out.index("exact") :].splitlines()
+    assert table[0].split() == ["exact", "one", "two"]
+    cells = {line.rsplit("  ", 2)[0].strip(): line.split()[-2:] for line in table[1:4]}
+    default, strokes, letters = cells.values()  # those of the first sweep are remembered
+    assert strokes[0] == "–" and 0 <= float(strokes[1]) <= 1
+    assert all(0 <= float(cell) <= 1 for cell in default)
+    assert [cell[-1] for cell in letters] == ["¹", "¹"]
+    assert "¹ 10 texts hold 'AB'" in out or "texts hold 'AB', which the recogniser does not know" in out
+    second = max(Path("evaluations").iterdir())
+    assert not [path for path in second.iterdir() if path.is_dir()]
+    with (second / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["run"], row["images"]) for row in rows] == [
+        ("one", "16"), ("one", "10"), ("two", "16"), ("two", "16"), ("two", "10"),
+    ]  # fmt: skip
+
+
+def test_a_mistake_in_a_sweep_is_told_with_its_pairing(cli: Callable[..., Any], trained: Path) -> None:
+    code, _, err = cli("evaluate", "-m", f"run={trained}", "data.split.test=16", "part=test,some")
+    assert code == 2
+    assert "1 job of evaluations/" in err and "part: 'some' is not accepted" in err
+    assert "resume_sweep" not in err
+
+
+def test_runs_are_told_apart_by_as_little_as_needed() -> None:
+    assert crossing._short(["runs/a/1", "runs/b/1"]) == ["a/1", "b/1"]
+    assert crossing._short(["runs/a/1"]) == ["1"]
+    assert crossing._runs(["run=a,b,a", "style=x,y"]) == ["a", "b"]
+    assert crossing._runs(["style=x,y", "run=some/where"]) == ["some/where"]

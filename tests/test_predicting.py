@@ -1,0 +1,235 @@
+"""The verb predict on folders, files, zip files and lists, stopped and gone on with."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import capbench
+from capbench import predicting, sight
+from capbench.sight import Eyes
+from tests.conftest import save_captchas
+
+
+def rows(path: str | Path) -> list[dict[str, str]]:
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names that were looked at, in this process."""
+    names: list[str] = []
+    look = Eyes.look
+
+    def counted(self: Eyes, wanted: Sequence[str]) -> sight.Seen:
+        names.extend(wanted)
+        return look(self, wanted)
+
+    monkeypatch.setattr(Eyes, "look", counted)
+    return names
+
+
+def test_a_folder_with_bad_files(trained: Path, labelled: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+    folder = Path(shutil.copytree(labelled / "images", tmp_path / "images"))
+    good = sorted(path.name for path in folder.iterdir())
+    (folder / "broken.png").write_bytes((folder / good[0]).read_bytes()[:200])
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "small.png").write_bytes(_png_of(10, 10))
+    (folder / "notes.md").write_text("no image")
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.png")).write_bytes(b"x")
+    (folder / 'two\nlines, and "quotes".png').write_bytes(b"x")
+    code, out, err = cli("predict", f"run={trained}", f"images={folder}")
+    assert code == 0, err
+    assert out == "165 images: answers in answers.csv; 5 could not be read, their rows say why\n"
+    found = {row["filename"]: row for row in rows("answers.csv")}
+    assert Path("answers.csv").read_text().splitlines()[0] == "filename,text,confidence,error"
+    reader = capbench.load(trained)
+    for name in good:
+        expected = reader.read(folder / name)
+        assert found[name]["text"] == expected.text
+        assert float(found[name]["confidence"]) == pytest.approx(expected.confidence, abs=2e-6)
+        assert found[name]["error"] == ""
+    bad = {name: row for name, row in found.items() if row["error"]}
+    assert set(bad) == {"broken.png", "empty.jpg", "small.png", "caf\\xe9.png", 'two\nlines, and "quotes".png'}
+    assert "truncated" in bad["broken.png"]["error"]
+    assert bad["small.png"]["error"].startswith("is seen as 1×10×10 and the run reads 1×60×160; ")
+    assert all((row["text"], float(row["confidence"])) == ("", 0) for row in bad.values())
+    assert [path.name for path in Path().iterdir() if path.name.endswith(".part")] == []
+
+
+def _png_of(width: int, height: int) -> bytes:
+    import cv2
+    import numpy as np
+
+    return cv2.imencode(".png", np.zeros((height, width, 3), np.uint8))[1].tobytes()
+
+
+def test_a_zip_a_file_and_a_list_read_the_same(
+    trained: Path, labelled: Path, labelled_zip: Path, cli: Callable[..., Any]
+) -> None:
+    for images, out in ((labelled, "folder.csv"), (labelled_zip, "zip.csv"), (labelled, "deep/er/lines.jsonl")):
+        code, _, err = cli("predict", f"run={trained}", f"images={images}", f"out={out}")
+        assert code == 0, err
+    assert Path("zip.csv").read_bytes() == Path("folder.csv").read_bytes()
+    expected = {row["filename"]: row["text"] for row in rows("folder.csv")}
+    lines = [json.loads(line) for line in Path("deep/er/lines.jsonl").read_text().splitlines()]
+    assert {line["filename"]: line["text"] for line in lines} == expected
+    assert all(set(line) == {"filename", "text", "confidence", "characters", "error"} for line in lines)
+    assert all(len(line["characters"]) == len(line["text"]) for line in lines)
+
+    first, second, *_ = expected
+    assert cli("predict", f"run={trained}", f"images={labelled / first}", "out=one.csv")[0] == 0
+    assert [(row["filename"], row["text"]) for row in rows("one.csv")] == [(Path(first).name, expected[first])]
+    Path("list.txt").write_text(f"{labelled / second}\n\n{labelled / first}\nnowhere.png\n{labelled / second}\n")
+    assert cli("predict", f"run={trained}", "images=list.txt", "out=listed.csv")[0] == 0
+    listed = rows("listed.csv")
+    assert [row["text"] for row in listed] == [expected[second], expected[first], ""]
+    assert "cannot be read" in listed[2]["error"]
+
+
+def test_what_was_read_is_not_read_again(
+    trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, looked: list[str]
+) -> None:
+    arguments = ("predict", f"run={trained}", f"images={labelled}")
+    assert cli(*arguments, "out=alone.csv")[0] == 0
+    monkeypatch.setattr(predicting, "CHUNK", 50)
+    looked.clear()
+    answers = predicting._answers
+
+    def stopped(*given: Any) -> Iterator[Any]:
+        for number, chunk in enumerate(answers(*given)):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield chunk
+
+    monkeypatch.setattr(predicting, "_answers", stopped)
+    assert cli(*arguments)[0] == 130
+    assert not Path("answers.csv").exists()
+    (part,) = Path().glob(".answers.csv.*.part")
+    part.write_bytes(part.read_bytes() + b'{"filename": "images/1')  # as if it were killed while it wrote
+    monkeypatch.setattr(predicting, "_answers", answers)
+    looked.clear()
+    code, out, _ = cli(*arguments)
+    assert (code, len(looked)) == (0, 60)
+    assert out == "160 images, 100 of them before: answers in answers.csv\n"
+    assert Path("answers.csv").read_bytes() == Path("alone.csv").read_bytes()
+    assert not part.exists()
+
+
+def test_answers_of_another_run_are_not_gone_on_with(
+    trained: Path, labelled: Path, train: Callable[..., Any], cli: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch, looked: list[str],
+) -> None:  # fmt: skip
+    def fails(*_: Any) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopping:
+        stopping.setitem(predicting.WRITERS, ".csv", fails)
+        assert cli("predict", f"run={trained}", f"images={labelled}")[0] == 130
+    other = train("debug=fast", "trainer.progress=false", "seed=2").path
+    looked.clear()
+    assert cli("predict", f"run={other}", f"images={labelled}")[0] == 0
+    assert len(looked) == 160
+    assert cli("predict", f"run={trained}", f"images={labelled}")[0] == 0
+    assert len(looked) == 160  # all of the first run's answers were there
+
+
+def test_helpers_decode_when_there_are_many(
+    trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, looked: list[str]
+) -> None:
+    assert cli("predict", f"run={trained}", f"images={labelled}", "out=alone.csv")[0] == 0
+    monkeypatch.setattr(predicting, "WORTH_A_POOL", 100)
+    monkeypatch.setattr(predicting, "CHUNK", 10)
+    looked.clear()
+    assert cli("predict", f"run={trained}", f"images={labelled}", "out=helped.csv")[0] == 0
+    assert looked == []
+    assert Path("helped.csv").read_bytes() == Path("alone.csv").read_bytes()
+
+
+def test_two_at_once_do_not_mix(trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: Any) -> None:
+    arguments = ("predict", f"run={trained}", f"images={labelled}")
+    said = []
+    answers = predicting._answers
+
+    def meanwhile(*given: Any) -> Iterator[Any]:
+        with pytest.raises(capbench.Mistake) as told:
+            predicting.predict({"run": str(trained), "images": str(labelled), "out": "answers.csv"})
+        said.append(str(told.value))
+        yield from answers(*given)
+
+    monkeypatch.setattr(predicting, "_answers", meanwhile)
+    assert cli(*arguments)[0] == 0
+    assert len(said) == 1 and "another predict is at work" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run=nowhere", "images={labelled}"), "run: nowhere is no finished run"),
+        (("run={trained}",), "images: must be given"),
+        (("run={trained}", "images=nowhere"), "images: nowhere does not exist"),
+        (("run={trained}", "images=."), "images: . holds no image; accepted are"),
+        (("run={trained}", "images={labelled}/labels.csv"), "labels.csv is no image, no zip file and no list"),
+        (("run={trained}", "images={trained}/model.safetensors"), "is no image, no zip file and no list"),
+        (("run={trained}", "images={labelled}", "out=answers.xls"), "out: answers.xls is no name for answers; end it in .csv"),
+        (("run={trained}", "images={labelled}", "out=/proc/answers.csv"), "out: /proc/answers.csv cannot be written"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line(
+    arguments: Sequence[str], message: str, trained: Path, labelled: Path, cli: Callable[..., Any]
+) -> None:
+    given = [argument.format(trained=trained, labelled=labelled) for argument in arguments]
+    code, _, err = cli("predict", *given)
+    assert (code, err.count("\n")) == (2, 1), err
+    assert message in err
+
+
+@pytest.mark.slow
+def test_killed_at_work_it_ends_as_one_left_alone(trained: Path, tmp_path: Path) -> None:
+    save_captchas(tmp_path / "many", 4000)
+    command = [sys.executable, "-m", "capbench", "predict", f"run={trained}", "images=many"]
+    subprocess.run([*command, "out=alone.csv"], check=True, capture_output=True)
+    chance, grew, kills = random.Random(3), [0], 0
+    while not Path("answers.csv").exists():
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        wanted, deadline = grew[-1] + chance.randint(1, 1200), time.monotonic() + 120
+        while process.poll() is None and _kept() < wanted and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)  # the process alone: its helpers must end by themselves
+            kills += 1
+        process.wait()
+        _wait_for_the_end_of(process.pid)
+        grew.append(_kept())
+        assert grew[-1] >= grew[-2] or Path("answers.csv").exists()
+    assert kills >= 2
+    assert Path("answers.csv").read_bytes() == Path("alone.csv").read_bytes()
+
+
+def _kept() -> int:
+    return sum(part.read_bytes().count(b"\n") for part in Path().glob(".answers.csv.*.part"))
+
+
+def _wait_for_the_end_of(group: int) -> None:
+    for _ in range(400):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("processes outlived the one that started them")

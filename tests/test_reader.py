@@ -1,0 +1,120 @@
+"""A trained run from Python."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import capbench
+from capbench.data.views import Whole
+from capbench.reader import Reader
+from capbench.render.painter import Painter
+from tests.conftest import FAST, style
+
+
+@pytest.fixture(scope="module")
+def reader(trained: Path) -> Reader:
+    return capbench.load(trained)
+
+
+@pytest.fixture(scope="module")
+def captchas() -> np.ndarray:
+    """uint8 [image, height, width, 3]"""
+    return np.stack(list(Painter(style(), "0123456789", 4, 4, 7).pictures(np.arange(5))))
+
+
+def png(picture: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_importing_it_waits_for_nothing() -> None:
+    heavy = "import sys, capbench; print(*{'torch', 'numpy', 'PIL', 'hydra'} & {name for name in sys.modules})"
+    assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True).stdout == "\n"
+
+
+def test_each_form_of_an_image_reads_the_same(reader: Reader, captchas: np.ndarray, tmp_path: Path) -> None:
+    picture = captchas[0]
+    path = tmp_path / "captcha.png"
+    path.write_bytes(png(picture))
+    opened = Image.open(path)
+    expected = reader.read(picture)
+    assert len(expected.text) == len(expected.characters) == 4
+    assert expected.confidence == pytest.approx(np.prod(expected.characters))
+    for form in (path, str(path), png(picture), bytearray(png(picture)), memoryview(png(picture)), opened):
+        assert reader.read(form) == expected
+    grey = np.asarray(Image.fromarray(picture).convert("L"))
+    assert reader.read(grey) == reader.read(grey[:, :, None]) == reader.read(Image.fromarray(grey))
+
+
+def test_several_are_read_in_their_order(reader: Reader, captchas: np.ndarray) -> None:
+    expected = reader.read(captchas)
+    assert len(expected) == len(captchas)
+    assert reader.read([png(picture) for picture in captchas]) == expected
+    assert reader.read(picture for picture in captchas) == expected
+    assert [r.text for r in map(reader.read, captchas)] == [r.text for r in expected]
+    assert reader.read([]) == []
+    many = reader.read(captchas[number % 5] for number in range(600))  # more than one batch
+    assert [r.text for r in many] == [expected[number % 5].text for number in range(600)]
+
+
+def test_one_image_is_read_from_recorded_layers(reader: Reader) -> None:
+    assert reader._alone is not reader.model
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((30, 80, 3), np.uint8), r"^image is seen as 1×30×80 and the run reads 1×60×160; .* view\.size"),
+        (np.zeros((60, 160, 3), np.float32), r"^image is an array of float32 \[60, 160, 3\]; uint8 "),
+        (np.zeros((60, 160, 2), np.uint8), r"^image is an array of uint8 \[60, 160, 2\]; "),
+        (np.zeros((0, 160), np.uint8), r"^image has 160×0 pixels"),
+        (np.zeros((3000, 3000), np.uint8), r"^image has 3000×3000 pixels; at most 4,000,000"),
+        (b"nothing", r"^image is no image of a known format"),
+        ("nowhere.png", r"^nowhere\.png cannot be read"),
+        (["nowhere.png"], r"^nowhere\.png cannot be read"),
+        ([b""], r"^image 0 is empty"),
+        ([0], r"^image 0 is no image but int; paths, bytes, arrays"),
+        ("nul\0", r"cannot be read"),
+        (Image.new("RGB", (3000, 3000)), r"^image has 3000×3000 pixels"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_told_in_one_line(image: Any, message: str, reader: Reader) -> None:
+    with pytest.raises(capbench.BadImage, match=message) as told:
+        reader.read(image)
+    assert "\n" not in str(told.value)
+
+
+def test_with_a_size_of_view_any_image_is_read(train: Callable[..., Any], captchas: np.ndarray) -> None:
+    reader = capbench.load(train(*FAST, "view.size=[30,80]").path)
+    assert len(reader.read(captchas[0][:41, :77]).text) == 4
+
+
+def test_a_channel_that_an_image_lacks_is_its_fault(reader: Reader, captchas: np.ndarray) -> None:
+    transparent = replace(reader, view=Whole(channel="alpha", size=None, fit="stretch"))
+    assert transparent.read(np.dstack([captchas[0], captchas[0][:, :, :1]])).text
+    with pytest.raises(capbench.BadImage, match="alpha is wanted and an image has none"):
+        transparent.read(captchas[0])
+
+
+def test_photographs_are_turned_as_in_training(train: Callable[..., Any], labelled: Path, captchas: np.ndarray) -> None:
+    lying = Image.fromarray(captchas[0]).transpose(Image.Transpose.ROTATE_90)
+    notes = Image.Exif()
+    notes[0x0112] = 6  # to be shown turned clockwise
+    file = io.BytesIO()
+    lying.save(file, "PNG", exif=notes)
+    data = ("data=csv", f"data.root={labelled}")
+    turning = capbench.load(train(*FAST, *data, "data.exif=turn", at="turning").path)
+    assert turning.read(file.getvalue()) == turning.read(captchas[0])
+    with pytest.raises(capbench.BadImage, match="is seen as 1×160×60"):
+        capbench.load(train(*FAST, *data, at="ignoring").path).read(file.getvalue())

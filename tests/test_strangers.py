@@ -1,0 +1,192 @@
+"""A run's folder that somebody else made: it is read, or refused by name, and nothing else happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+
+import capbench
+from capbench.errors import Mistake
+
+OURS = "capbench.models."
+CNN = f"{OURS}cnn.CNN"
+
+
+@pytest.fixture
+def folder(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "stranger"))
+
+
+def refused(folder: Path, match: str) -> None:
+    before = set(folder.parent.rglob("*"))
+    with pytest.raises(Mistake, match=match) as told:
+        capbench.load(folder)
+    assert "\n" not in str(told.value)
+    assert set(folder.parent.rglob("*")) == before
+
+
+def set_in(path: Path, key: str, value: Any) -> None:
+    """Change a YAML or JSON file at a dotted key."""
+    content = yaml.safe_load(path.read_text())
+    node = content
+    *way, last = key.split("|")
+    for part in way:
+        node = node[part]
+    node[last] = value
+    path.write_text(yaml.safe_dump(content) if path.suffix == ".yaml" else json.dumps(content))
+
+
+class Owner:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch owned",)
+
+
+TIMM = {"_target_": f"{OURS}resnet.Timm", "widths": None, "stem_stride": None, "pool": "attend", "dropout": 0.1}
+COPY = "${oc.create:'{_target_: shutil.copyfile, src: stranger/config.yaml, dst: owned}'}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "match"),
+    [
+        ("model|_target_", "os.system", r"config\.yaml: model\._target_: os\.system is nothing that CapBench builds"),
+        ("model|_target_", "capbench.runs.subprocess.run", "is nothing that CapBench builds"),
+        ("model|_target_", "capbench.runs.Path", "is nothing that CapBench builds"),
+        ("model|_target_", "capbench.data.views.Whole", "is no Model"),
+        ("model|_target_", f"{OURS}base.Model", r"config\.yaml: model"),
+        ("model", {"_target_": f"{OURS}base.PerCharacter"}, "model cannot be built"),
+        ("view|_target_", CNN, "is no View"),
+        ("view|_target_", ["os.system"], "is nothing that CapBench builds"),
+        ("view|_partial_", True, r"view\._partial_: True is not accepted"),
+        ("view|clean", [{"_target_": "os.system"}], r"view\.clean: is no setting"),
+        ("model|_args_", ["touch owned"], r"model\._args_: is no setting"),
+        ("model", {"_target_": f"{OURS}ensemble.Ensemble", "member": {"_target_": "os.system", "_partial_": True}},
+         r"model\.member\._target_: os\.system is nothing"),
+        ("model", {"_target_": f"{OURS}ensemble.Ensemble",
+                   "member": {"_target_": "capbench.ocr.trained.Trained", "_partial_": True, "run": "/"}},
+         r"model\.member\._target_: .* is no Model"),
+        ("model", TIMM | {"backbone": COPY}, "is unknown to timm"),
+        ("model", TIMM | {"backbone": "local-dir:/tmp"}, "is unknown to timm"),
+        ("model", TIMM | {"backbone": "hf-hub:stranger/resnet"}, "is unknown to timm"),
+        ("model", "os.system", r"model: 'os\.system' is not accepted"),
+        ("model|widths", [10**9, 10**9], "model cannot be built"),
+        ("model|stem", [8, 10**5], "model cannot be built: is larger than the weights beside it"),
+        ("model|widths", [40, 65], r"model\.safetensors: does not fit the run"),
+        ("view|size", [10**6, 10**6], r"view\.size"),
+        ("alphabet|fold", "${oc.env:HOME}", r"alphabet\.fold"),
+        ("data|exif", "os.system", r"exif: 'os\.system' is not accepted"),
+    ],
+)  # fmt: skip
+def test_settings(key: str, value: Any, match: str, folder: Path) -> None:
+    set_in(folder / "config.yaml", key, value)
+    refused(folder, match)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "match"),
+    [
+        ("view/shape", [1, 10**6, 10**6], r"result\.json: shape"),
+        ("view/shape", [1, 4096, 4096], "cannot be"),
+        ("view/shape", [1, -60, 160], "shape"),
+        ("view/shape", "1x60x160", "shape"),
+        ("view/shape", [1, 90, 160], "does not fit the run|cannot be built"),
+        ("length", [4, 10**9], "length"),
+        ("length", [5, 4], "cannot be"),
+        ("length", 4, "length"),
+        ("alphabet", "0123456789" * 10**4 * 20, r"alphabet|over 1,048,576 bytes"),
+        ("alphabet", "", "alphabet"),
+        ("alphabet", "\x1b[2J", r"alphabet: '\\x1b' is no symbol"),
+        ("alphabet", ["0", "1"], "alphabet"),
+        ("alphabet", "01234567890", "stands there twice"),
+    ],
+)
+def test_facts(key: str, value: Any, match: str, folder: Path) -> None:
+    set_in(folder / "result.json", key, value)
+    refused(folder, match)
+
+
+BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
+    f"{b}: &{b} [{','.join(['*' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "match"),
+    [
+        ("config.yaml", b"!!python/object/apply:os.system [touch owned]", r"config\.yaml: is no YAML"),
+        ("config.yaml", BOMB.encode(), "holds an alias, which CapBench never writes"),
+        ("config.yaml", b"[" * 100_000, r"config\.yaml: is no YAML"),
+        ("config.yaml", b"a: b\n" * 300_000, r"config\.yaml has over 1,048,576 bytes"),
+        ("config.yaml", b"\xff", r"config\.yaml is no text in UTF-8"),
+        ("config.yaml", b"a: 1", r"config\.yaml: has no view; it is of no training"),
+        ("result.json", b"[" * 100_000, r"result\.json: is no JSON"),
+        ("result.json", b"[]", r"result\.json: holds no results"),
+        ("result.json", b"{}", r"result\.json: alphabet: must be given"),
+        ("model.safetensors", pickle.dumps(Owner()), r"model\.safetensors: is no file of safetensors"),
+        ("model.safetensors", b"", r"model\.safetensors: is no file of safetensors"),
+        ("model.safetensors", struct.pack("<Q", 2**62) + b"{}", r"is no file of safetensors"),
+        ("model.safetensors",
+         struct.pack("<Q", 71) + b'{"a":{"dtype":"F32","shape":[1000000,1000000],"data_offsets":[0,4]}}'.ljust(71) + b"1234",
+         r"is no file of safetensors"),
+    ],
+    ids=range(13),
+)  # fmt: skip
+def test_files(file: str, content: bytes, match: str, folder: Path) -> None:
+    (folder / file).write_bytes(content)
+    refused(folder, match)
+
+
+def test_a_checkpoint_in_place_of_the_weights(folder: Path) -> None:
+    torch.save({"model": Owner()}, folder / "model.safetensors")
+    refused(folder, r"model\.safetensors: is no file of safetensors")
+    assert not Path("owned").exists()
+
+
+@pytest.mark.parametrize("file", ["config.yaml", "result.json", "model.safetensors"])
+def test_a_link_that_leads_out_of_the_folder(file: str, folder: Path) -> None:
+    (folder / file).rename(folder.parent / "elsewhere")
+    (folder / file).symlink_to("../elsewhere")
+    refused(folder, rf"{file}: leads out of the run's folder")
+
+
+def test_weights_of_another_kind(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    name = next(iter(weights))
+    save_file({n: t for n, t in weights.items() if n != name}, folder / "model.safetensors")
+    refused(folder, "does not fit the run")
+    save_file(weights | {"more": torch.zeros(3)}, folder / "model.safetensors")
+    refused(folder, "does not fit the run")
+
+
+def test_samples_that_nearest_neighbours_never_kept(train: Callable[..., Any]) -> None:
+    folder = train("debug=fast", "trainer.progress=false", "model=knn", "view=characters").path
+    weights = load_file(folder / "model.safetensors")
+    labels, samples = weights["model.labels"], weights["model.samples"]
+    for wrong in (
+        {"model.labels": labels + 10**6},
+        {"model.labels": labels[:-1].clone()},
+        {"model.samples": samples.double()},
+        {"model.samples": samples[:, :-1].clone()},
+    ):
+        save_file(weights | wrong, folder / "model.safetensors")
+        with pytest.raises(Mistake, match="does not fit the run"):
+            capbench.load(folder)
+
+
+def test_none_of_them_ran_anything(folder: Path) -> None:
+    """What is tried above would show: the same command, called outright, does."""
+    assert capbench.load(folder).read(torch.zeros(60, 160, dtype=torch.uint8).numpy()).text
+    pickle.loads(pickle.dumps(Owner()))
+    assert Path("owned").exists()
