@@ -6,11 +6,11 @@ What is searched is written as Hydra's sweeps are: choice(…), range(…), inte
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.core.plugins import Plugins
@@ -114,8 +114,8 @@ class Search(Sweeper):
 
     def _ask(self, study: Any, space: dict[str, Any]) -> Asked:
         # Drawn anew for each trial, so that a search that is gone on with draws nothing twice.
-        draw = np.random.SeedSequence([self.seed, len(study.get_trials(deepcopy=False))]).generate_state(1)[0]
-        study.sampler = search.optuna().samplers.TPESampler(n_startup_trials=self.at_random, seed=int(draw))
+        draw = random.Random(f"{self.seed} {len(study.get_trials(deepcopy=False))}").getrandbits(32)
+        study.sampler = search.optuna().samplers.TPESampler(n_startup_trials=self.at_random, seed=draw)
         try:
             trial = study.ask(space)
         except ValueError as error:
