@@ -111,6 +111,7 @@ def test_the_command_tells_what_the_json_says(tmp_path: Path, cli: Callable[...,
     run = untrained(tmp_path / "run", *SMALL, "alphabet=lower_36", "data.length=[3,5]")
     code, out, err = cli("export", "run=run", "out=to/model.onnx", "images=20")
     assert (code, err) == (0, "")
+    assert out.startswith("to/model.onnx: ")
     assert "takes decoded images, uint8 [batch, 60, 160, 3]" in out
     assert "gives probabilities, float32 [batch, 5, 37]" in out
     assert re.search(r"20 of 20 texts the same on test images; probabilities at most \d\.\de-\d\d apart", out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from importlib.metadata import version
 from typing import Any, TypeGuard
@@ -22,6 +23,8 @@ def traced(reader: Reader) -> bytes:
     """The run as ONNX, for any number of images at once."""
     network = Prepared(reader.model, reader.view).eval()
     example = torch.zeros(2, *taken(reader), dtype=torch.uint8)
+    for chatty in ("onnxscript", "onnx_ir"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they tell of the exporter's own inside
         try:
