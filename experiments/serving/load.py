@@ -119,7 +119,7 @@ def known(graph: Graph) -> tuple[list[bytes], list[Read]]:
     for number, drawn in enumerate(painter.pictures(np.arange(GOOD))):
         pixels = cv2.cvtColor(cv2.resize(drawn, (width, height)), cv2.COLOR_RGB2BGR)
         files.append(cv2.imencode((".png", ".jpg", ".bmp")[number % 3], pixels)[1].tobytes())
-    return files, graph.read([images.decode(file) for file in files])
+    return files, graph.read([images.decode(file, graph.exif) for file in files])
 
 
 def style() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from capbench.serving.graph import Graph, Read
 HEIGHT, WIDTH, LENGTH, SYMBOLS = 20, 50, 4, "0123456789"
 
 
-def graph(path: Path, name: str = "small", seed: int = 1, any_size: bool = False) -> Path:
+def graph(path: Path, name: str = "small", seed: int = 1, any_size: bool = False, exif: str = "ignore") -> Path:
     """Weights of noise: what they read of a picture has no sense, but is always the same."""
     inputs, classes = HEIGHT * WIDTH * 3, LENGTH * len(SYMBOLS)
     weights = np.random.default_rng(seed).normal(0, 0.1, (inputs, classes)).astype(np.float32)
@@ -55,7 +55,7 @@ def graph(path: Path, name: str = "small", seed: int = 1, any_size: bool = False
     }
     described = {
         "capbench_graph": 1, "name": name, "alphabet": SYMBOLS, "fold": None, "length": [LENGTH, LENGTH],
-        "over": "positions", "blank": None, "takes": "view" if any_size else "image", "view": view, "input": taken, "output": given,
+        "over": "positions", "blank": None, "exif": exif, "takes": "view" if any_size else "image", "view": view, "input": taken, "output": given,
         "int8": False, "graph": hashlib.sha256(content).hexdigest(), "run": "0" * 64, "versions": {},
     }  # fmt: skip
     path.with_suffix(".json").write_text(json.dumps(described))
@@ -69,7 +69,8 @@ def picture(seed: int, kind: str = ".png", height: int = HEIGHT, width: int = WI
 
 
 def offline(path: Path, *files: bytes) -> list[Read]:
-    return Graph.open(path).read([images.decode(file) for file in files])
+    opened = Graph.open(path)
+    return opened.read([images.decode(file, opened.exif) for file in files])
 
 
 def agrees(reading: dict[str, Any], read: Read) -> bool:

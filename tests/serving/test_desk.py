@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import cast
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 pytest.importorskip("prometheus_client", reason="needs the extra serve: make test installs it")
 pytest.importorskip("onnx", reason="needs the extra serve: make test installs it")
 
 from capbench.errors import BadImage
-from capbench.serving.desk import Desk, Full
+from capbench.serving.desk import Desk, Full, Outcome
 from capbench.serving.gauges import Gauges
 from capbench.serving.graph import Graph, Read
 from tests.serving.service import graph, offline, picture
@@ -27,6 +29,7 @@ class Held:
     def __init__(self, inner: Graph) -> None:
         self._inner = inner
         self.prepare = inner.prepare
+        self.exif = inner.exif
         self.batches: list[int] = []
         self.let = threading.Event()
 
@@ -114,3 +117,19 @@ def test_a_graph_that_breaks_stops_nothing(small: Path) -> None:
             assert open_desk.works
 
     asyncio.run(broken_once())
+
+
+def test_each_run_sees_photographs_as_it_was_trained_to(tmp_path: Path) -> None:
+    paths = {exif: graph(tmp_path / f"{exif}.onnx", any_size=True, exif=exif) for exif in ("ignore", "turn")}
+    tags = Image.Exif()
+    tags[ExifTags.Base.Orientation] = 6
+    out = io.BytesIO()
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(out, "PNG", exif=tags)
+
+    async def both() -> list[Outcome]:
+        async with Desk({exif: Graph.open(path) for exif, path in paths.items()}, 4, 4, Gauges()) as open_desk:
+            return await open_desk.read([out.getvalue()])
+
+    ((ignored, turned),) = cast(list[list[Read]], asyncio.run(both()))
+    assert ignored.text == offline(paths["ignore"], out.getvalue())[0].text
+    assert turned.text == offline(paths["turn"], out.getvalue())[0].text != ignored.text

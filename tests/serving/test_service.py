@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -131,6 +132,21 @@ def test_other_paths_and_methods(served: Served) -> None:
         "limits": {"body": 104857, "files": 8},
         "token": False,
     }
+
+
+def test_a_connection_outlives_a_body_that_nobody_wanted(served: Served) -> None:
+    head = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\n"
+    after = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as line:
+        line.sendall(head + bytes(10_000))
+        time.sleep(0.2)
+        line.sendall(bytes(90_000))
+        time.sleep(0.2)
+        line.sendall(after)
+        answer = b""
+        while more := line.recv(65536):
+            answer += more
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"415", b"200"]
 
 
 def test_who_is_slow_is_not_waited_for(served: Served) -> None:

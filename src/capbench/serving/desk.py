@@ -42,6 +42,7 @@ class Desk:
 
     def __init__(self, graphs: dict[str, Graph], batch: int, queue: int, gauges: Gauges) -> None:
         self.graphs = graphs
+        self._exifs = {graph.exif for graph in graphs.values()}
         self._batch = batch
         self._queue = queue
         self._gauges = gauges
@@ -85,8 +86,8 @@ class Desk:
         if job.outcome.done():  # nobody waits any longer
             return
         try:
-            picture = images.decode(job.content)
-            job.prepared = [_prepared(graph, picture) for graph in self.graphs.values()]
+            pictures = {exif: images.decode(job.content, exif) for exif in self._exifs}
+            job.prepared = [_prepared(graph, pictures[graph.exif]) for graph in self.graphs.values()]
         except Exception as error:
             self._tell([(job, error)])
             return
