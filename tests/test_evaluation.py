@@ -117,7 +117,7 @@ def test_settings_that_would_build_something_else_are_refused(
     folder.weights.write_bytes(b"not weights")
     code, _, err = cli("evaluate", "run=run", "data.split.test=16")
     assert code == 2
-    assert "model.safetensors: does not fit the run" in err
+    assert "model.safetensors: is no file of safetensors" in err
 
 
 def test_a_zip_is_parted_as_in_training(labelled_zip: Path, train: Callable[..., Any], cli: Callable[..., Any]) -> None:

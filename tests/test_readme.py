@@ -60,7 +60,7 @@ def test_a_command_of_the_readme(
     arguments = [argument.replace("DIR", str(labelled)) for argument in arguments]
     if any("RUN" in argument for argument in arguments):
         run = train("debug=fast", "trainer.progress=false").path
-        arguments = [a.replace("RUNS", str(run.parent)).replace("RUN", str(run)) for a in arguments]
+        arguments = [re.sub(r"RUN\d?", str(run), a.replace("RUNS", str(run.parent))) for a in arguments]
     if arguments[0] == "serve":  # never ends of itself
         serves(arguments)
         return
@@ -87,6 +87,15 @@ def serves(arguments: list[str]) -> None:
         urllib.request.urlopen(f"http://127.0.0.1:{server.port}/", timeout=30) as page,
     ):
         assert b"Read captchas" in page.read()
+
+
+def test_its_python_runs(trained: Path, labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    image = next((labelled / "images").iterdir())
+    exec(block.replace("runs/quickstart/…", str(trained)).replace("captcha.png", str(image)), {})
+    text, confidence, *characters = capsys.readouterr().out.replace("(", "").replace(")", "").replace(",", "").split()
+    assert len(text) == len(characters) == 4
+    assert 0 < float(confidence) <= min(map(float, characters))
 
 
 def test_every_experiment_stands_in_its_table() -> None:
