@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -144,6 +145,17 @@ def capbench(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str
     return subprocess.run(
         [sys.executable, "-m", "capbench", *arguments], capture_output=True, text=True, timeout=400, **options
     )
+
+
+def wait_for_the_end_of(group: int) -> None:
+    """Of a process group whose leader was killed."""
+    for _ in range(400):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("processes outlived the one that started them")
 
 
 RUN_FOLDER = {

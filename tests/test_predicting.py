@@ -20,7 +20,7 @@ import pytest
 import capbench
 from capbench import predicting, sight
 from capbench.sight import Eyes
-from tests.conftest import save_captchas
+from tests.conftest import save_captchas, wait_for_the_end_of
 
 
 def rows(path: str | Path) -> list[dict[str, str]]:
@@ -214,7 +214,7 @@ def test_killed_at_work_it_ends_as_one_left_alone(trained: Path, tmp_path: Path)
             os.kill(process.pid, signal.SIGKILL)  # the process alone: its helpers must end by themselves
             kills += 1
         process.wait()
-        _wait_for_the_end_of(process.pid)
+        wait_for_the_end_of(process.pid)
         grew.append(_kept())
         assert grew[-1] >= grew[-2] or Path("answers.csv").exists()
     assert kills >= 2
@@ -223,13 +223,3 @@ def test_killed_at_work_it_ends_as_one_left_alone(trained: Path, tmp_path: Path)
 
 def _kept() -> int:
     return sum(part.read_bytes().count(b"\n") for part in Path().glob(".answers.csv.*.part"))
-
-
-def _wait_for_the_end_of(group: int) -> None:
-    for _ in range(400):
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.05)
-    raise AssertionError("processes outlived the one that started them")

@@ -6,6 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from capbench.data.augment import Augment
-from capbench.data.module import Ahead, Batch, Batches, Material, Request, Views, ahead
+from capbench.data.module import Ahead, Batch, Batches, Captchas, Material, Request, Views, ahead
 from capbench.errors import Mistake
 from capbench.settings import build
 from tests.conftest import composed
@@ -212,6 +213,27 @@ def test_ahead_stops_when_nobody_listens() -> None:
     items.close()  # type: ignore[attr-defined]
     assert len(made) <= 6
     assert not any(thread.name == "ahead" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize(
+    ("device", "fresh", "workers", "kind"),
+    [
+        ("cuda", "true", 0, Ahead),
+        ("cpu", "true", 0, DataLoader),  # a thread that draws would take the cores from those that learn
+        ("cuda", "true", 2, DataLoader),
+        ("cuda", "false", 0, DataLoader),
+    ],
+)
+def test_images_are_drawn_ahead_where_another_device_learns(
+    device: str, fresh: str, workers: int, kind: type[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = material(f"data.fresh={fresh}")
+    data = Captchas(
+        known, known.codec("positions"), Augment(steps=[]), batch_size=8, workers=workers, seed=1, whole_epochs=False
+    )
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    monkeypatch.setattr(data, "trainer", SimpleNamespace(world_size=1, global_rank=0, strategy=strategy))
+    assert type(data.train_dataloader()) is kind
 
 
 def test_ahead_does_not_begin_before_it_is_asked() -> None:

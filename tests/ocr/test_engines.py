@@ -120,6 +120,6 @@ def test_a_trained_run_is_an_engine(labelled: Path, train: Callable[..., Any]) -
 
 def test_a_missing_engine_is_told_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "rapidocr", None)
-    with pytest.raises(Mistake, match="rapidocr is not installed; python -m pip install rapidocr"):
+    with pytest.raises(Mistake, match=r"rapidocr is not installed; python -m pip install 'capbench\[ocr\]'"):
         Rapid().open(DIGITS)
     networks._session.cache_clear()

@@ -20,7 +20,7 @@ from capbench.ocr import asking, labelling
 from capbench.ocr.panel import Panel
 from capbench.settings import build, check, conf_dir
 from capbench.text import Reading
-from tests.conftest import composed
+from tests.conftest import composed, wait_for_the_end_of
 from tests.ocr.conftest import composed_label
 
 FOUR = ("alphabet=digits", "length=4")
@@ -229,7 +229,7 @@ def test_killed_twenty_times_it_ends_as_one_left_alone(raw: Path, done: Path, tm
             os.kill(process.pid, signal.SIGKILL)  # the process alone: its helpers must end by themselves
             process.wait()
             kills += 1
-        _wait_for_the_end_of(process.pid)
+        wait_for_the_end_of(process.pid)
         grew.add(journal.read_bytes().count(b"\n") if journal.exists() else 0)
         if out.exists():
             out.unlink()
@@ -239,16 +239,6 @@ def test_killed_twenty_times_it_ends_as_one_left_alone(raw: Path, done: Path, tm
     assert len(grew) > 1  # it was killed at work, too, not only before and after
     answers = [json.loads(line) for line in journal.read_text().splitlines()]
     assert len({(answer["image"], answer["engine"]) for answer in answers}) == len(answers) == 48
-
-
-def _wait_for_the_end_of(group: int) -> None:
-    for _ in range(200):
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.05)
-    raise AssertionError("processes outlived the one that started them")
 
 
 OPTIONS = sorted(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,13 +15,10 @@ for module in ("onnx", "onnxruntime", "starlette", "uvicorn"):
 playwright = pytest.importorskip("playwright.sync_api")
 
 from capbench.serving.process import Served  # noqa: E402
+from tests.browser import Visit, chromium, needs_chromium  # noqa: E402
 from tests.serving.service import graph, offline, picture  # noqa: E402
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: make system installs it"),
-]
+pytestmark = [pytest.mark.slow, needs_chromium]
 
 HAND_OVER = """([kind, files]) => {
   const data = new DataTransfer();
@@ -50,26 +45,15 @@ def two(graphs: list[Path]) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        yield started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+    with chromium() as opened:
+        yield opened
 
 
-class Visit:
-    """The page opened, and what it complained of or asked of others."""
+class Reading(Visit):
+    """The page of a server, and what a person does there."""
 
     def __init__(self, browser: Any, server: Served, **options: Any) -> None:
-        self.home = f"http://127.0.0.1:{server.port}/"
-        self.page = browser.new_page(**options)
-        self.complaints: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self._asked(request.url))
-        self.page.goto(self.home)
-        self.page.wait_for_function("document.getElementById('runs').textContent !== ''")
-
-    def _asked(self, url: str) -> None:
-        if not url.startswith((self.home, "data:", f"blob:{self.home}")):
-            self.complaints.append(f"asks for {url}")
+        super().__init__(browser, f"http://127.0.0.1:{server.port}/", "runs", **options)
 
     def hand_over(self, kind: str, *files: tuple[str, bytes]) -> None:
         types = {".png": "image/png", ".jpg": "image/jpeg", ".txt": "text/plain"}
@@ -79,25 +63,16 @@ class Visit:
     def status(self, text: str) -> None:
         self.page.wait_for_function("text => document.getElementById('status').textContent.includes(text)", arg=text)
 
-    def texts(self, selector: str) -> list[str]:
-        return self.page.locator(selector).all_inner_texts()
-
-    def serious(self) -> list[str]:
-        from axe_playwright_python.sync_playwright import Axe
-
-        found = Axe().run(self.page).response["violations"]
-        return [f"{one['id']}: {one['help']}" for one in found if one["impact"] in ("serious", "critical")]
-
 
 @pytest.fixture
-def visit(browser: Any, two: Served) -> Iterator[Visit]:
-    visit = Visit(browser, two)
+def visit(browser: Any, two: Served) -> Iterator[Reading]:
+    visit = Reading(browser, two)
     yield visit
     assert visit.complaints == []
     visit.page.close()
 
 
-def test_what_is_dropped_is_read_by_each_run(visit: Visit, graphs: list[Path]) -> None:
+def test_what_is_dropped_is_read_by_each_run(visit: Reading, graphs: list[Path]) -> None:
     assert visit.texts("#runs") == ["Read by first (0123456789) and second (0123456789)"]
     visit.hand_over("drop", ("one.png", picture(1)), ("two.jpg", picture(2, ".jpg")))
     visit.status("2 images read.")
@@ -124,7 +99,7 @@ def test_what_is_dropped_is_read_by_each_run(visit: Visit, graphs: list[Path]) -
         assert share > 20 and abs(width - character.confidence) < 0.02
 
 
-def test_what_is_pasted_is_read_picture_or_text(visit: Visit, graphs: list[Path]) -> None:
+def test_what_is_pasted_is_read_picture_or_text(visit: Reading, graphs: list[Path]) -> None:
     visit.hand_over("paste", ("image.png", picture(3)))
     visit.status("1 image read.")
     uri = f"data:image/png;base64,{base64.b64encode(picture(4)).decode()}"
@@ -141,7 +116,7 @@ def test_what_is_pasted_is_read_picture_or_text(visit: Visit, graphs: list[Path]
     assert [read.text for read in offline(graphs[0], picture(4), picture(3))] == texts[::1]
 
 
-def test_errors_are_told_in_words_and_answers_downloaded(visit: Visit, graphs: list[Path], tmp_path: Path) -> None:
+def test_errors_are_told_in_words_and_answers_downloaded(visit: Reading, graphs: list[Path], tmp_path: Path) -> None:
     nasty = '<img src=x onerror=document.title="run">,"a.png'
     visit.page.set_input_files(
         "#files",
@@ -170,7 +145,7 @@ def test_errors_are_told_in_words_and_answers_downloaded(visit: Visit, graphs: l
     assert visit.page.locator("#answers li").count() == 0
 
 
-def test_more_images_than_a_request_takes(visit: Visit) -> None:
+def test_more_images_than_a_request_takes(visit: Reading) -> None:
     visit.hand_over("drop", *((f"{number}.png", picture(number)) for number in range(70)))
     visit.status("70 images read.")
     assert visit.texts("#answers h3")[0] == "69.png"
@@ -188,7 +163,7 @@ def chooser_opened_by_key(page: Any) -> Any:
     raise AssertionError("Enter opens no dialogue for files")
 
 
-def test_the_keyboard_suffices(visit: Visit) -> None:
+def test_the_keyboard_suffices(visit: Reading) -> None:
     focused = "document.activeElement.id || document.activeElement.className"
     page = visit.page
     order = []
@@ -210,7 +185,7 @@ def test_the_keyboard_suffices(visit: Visit) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_accessible_in_light_and_in_dark(scheme: str, browser: Any, two: Served) -> None:
-    visit = Visit(browser, two, color_scheme=scheme)
+    visit = Reading(browser, two, color_scheme=scheme)
     assert visit.serious() == []  # before there are answers, too
     visit.hand_over("drop", ("one.png", picture(1)), ("bad.png", b"bad"))
     visit.status("1 image read, 1 not")
@@ -221,7 +196,7 @@ def test_it_is_accessible_in_light_and_in_dark(scheme: str, browser: Any, two: S
 
 
 def test_it_fits_a_phone(browser: Any, two: Served) -> None:
-    visit = Visit(browser, two, viewport={"width": 360, "height": 700})
+    visit = Reading(browser, two, viewport={"width": 360, "height": 700})
     visit.hand_over("drop", ("a-name-that-is-quite-long-and-has-no-spaces-at-all-in-it.png", picture(1)))
     visit.status("1 image read.")
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -231,7 +206,7 @@ def test_it_fits_a_phone(browser: Any, two: Served) -> None:
 def test_a_token_is_asked_for_and_used(browser: Any, graphs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAPBENCH_TOKEN", "right")
     with Served(graphs[0]) as server:
-        visit = Visit(browser, server)
+        visit = Reading(browser, server)
         visit.page.get_by_label("Token").fill("wrong")
         visit.page.keyboard.press("Enter")
         visit.hand_over("drop", ("one.png", picture(1)))
@@ -249,7 +224,7 @@ def test_a_token_is_asked_for_and_used(browser: Any, graphs: list[Path], monkeyp
 
 def test_a_server_that_has_gone_is_told_of(browser: Any, graphs: list[Path]) -> None:
     with Served(graphs[0]) as server:
-        visit = Visit(browser, server)
+        visit = Reading(browser, server)
     visit.hand_over("drop", ("one.png", picture(1)))
     visit.status("0 images read, 1 not")
     assert "the service does not answer" in visit.texts("#answers .is-wrong")[0]

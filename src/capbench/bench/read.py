@@ -24,8 +24,8 @@ from capbench.bench.pairs import Pair, Timed, silence, speed
 from capbench.data.files import Files
 from capbench.data.sources import Csv
 from capbench.data.views import View
+from capbench.extras import needed
 from capbench.models import Model
-from capbench.ocr.engine import needed
 from capbench.ocr.networks import Dddd
 from capbench.reader import BATCH, Reader
 from capbench.render.painter import Painter
@@ -78,7 +78,7 @@ def pairs(settings: dict[str, Any], own: dict[str, Any], folder: Path) -> list[P
         Pair("read/predict", *_predicting(lambda: reader("cnn"), settings, folder, own["images"]), files),
     ]
     if find_spec("ddddocr") is None:
-        print("read/… beside ddddocr is left out: python -m pip install ddddocr", file=sys.stderr)
+        print("read/… beside ddddocr is left out: python -m pip install 'capbench[ocr]'", file=sys.stderr)
         return found
     for name in views:
         for suffix, quantile in (("", 0.5), ("_p99", 0.99)):
@@ -105,7 +105,7 @@ def milliseconds(work: Callable[[], Any], quantile: float) -> float:
 @cache
 def ddddocr() -> Any:
     """The package with its default network, kept to one thread."""
-    package, onnxruntime = needed("ddddocr", "ddddocr"), needed("onnxruntime", "onnxruntime")
+    package, onnxruntime = needed("ddddocr", "ocr"), needed("onnxruntime", "ocr")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession

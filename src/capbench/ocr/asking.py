@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -149,14 +147,7 @@ def _answers(question: Question, keys: Mapping[str, str], tasks: list[Task], hel
         worker = _Worker(question, keys)
         yield from map(worker.answer, chunks)
         return
-    context = multiprocessing.get_context("spawn")  # what was loaded here is not to be shared
-    with ProcessPoolExecutor(helpers, context, _start, (question, keys)) as pool:
-        futures = [pool.submit(_answer, chunk) for chunk in chunks]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    yield from processes.in_order(_answer, chunks, helpers, _start, (question, keys))
 
 
 class _Worker:

@@ -14,7 +14,8 @@ from annotated_types import Ge, Gt, Le
 
 from capbench.data.views import pick
 from capbench.errors import Mistake
-from capbench.ocr.engine import Engine, Read, Unread, needed
+from capbench.extras import needed
+from capbench.ocr.engine import Engine, Read, Unread
 from capbench.text import Alphabet, Reading
 
 KEY, SECRET = "BAIDU_OCR_KEY", "BAIDU_OCR_SECRET"
@@ -61,7 +62,7 @@ class Client:
     """Speaks the service's contract: form-encoded base64 in, errors in the body of a good answer out."""
 
     def __init__(self, url: str, per_second: float, attempts: int) -> None:
-        self._requests = needed("requests", "requests")
+        self._requests = needed("requests", "ocr")
         self._session = self._requests.Session()
         self._url = url
         self._pause = 1 / per_second

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from types import ModuleType
 
 import numpy as np
 
-from capbench.errors import Mistake
 from capbench.text import Alphabet, Reading
 
 Read = Callable[[np.ndarray], Reading]
@@ -34,11 +31,3 @@ class Engine(ABC):
     @abstractmethod
     def version(self) -> str:
         """What else decides its answers: versions, weights."""
-
-
-def needed(module: str, package: str) -> ModuleType:
-    """A module of an optional package, or the command that installs it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise Mistake(f"label.engines: {package} is not installed; python -m pip install {package}") from error

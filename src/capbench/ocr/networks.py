@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 
 from capbench.data.views import pick
-from capbench.ocr.engine import Engine, Read, needed
+from capbench.extras import needed
+from capbench.ocr.engine import Engine, Read
 from capbench.text import Alphabet, Codec, Reading
 
 LONGEST = 99  # symbols; how many there are is for the rule to judge
@@ -31,11 +32,11 @@ class Rapid(Engine):
 
     @property
     def version(self) -> str:
-        needed("rapidocr", "rapidocr")
+        needed("rapidocr", "ocr")
         return version("rapidocr")
 
     def open(self, alphabet: Alphabet) -> Read:
-        folder = Path(needed("rapidocr", "rapidocr").__file__ or "").parent / "models"
+        folder = Path(needed("rapidocr", "ocr").__file__ or "").parent / "models"
         session = _session(sorted(folder.glob("*_rec_*.onnx"))[0])
         symbols = session.get_modelmeta().custom_metadata_map["character"].splitlines()
         masked = Masked(["", *symbols, " "], alphabet)
@@ -61,13 +62,13 @@ class Dddd(Engine):
 
     @property
     def version(self) -> str:
-        needed("ddddocr", "ddddocr")
+        needed("ddddocr", "ocr")
         return version("ddddocr")
 
     def open(self, alphabet: Alphabet) -> Read:
-        folder = Path(needed("ddddocr", "ddddocr").__file__ or "").parent
+        folder = Path(needed("ddddocr", "ocr").__file__ or "").parent
         session = _session(folder / ("common.onnx" if self.beta else "common_old.onnx"))
-        symbols = needed("ddddocr.models.charset_manager", "ddddocr").CharsetManager()
+        symbols = needed("ddddocr.models.charset_manager", "ocr").CharsetManager()
         symbols.load_default_charset(beta=self.beta)
         masked = Masked(list(symbols.charset), alphabet)
 
@@ -103,7 +104,7 @@ class Masked:
 @cache
 def _session(weights: Path) -> Any:
     """One thread: other images keep the other cores busy."""
-    onnxruntime = needed("onnxruntime", "onnxruntime")
+    onnxruntime = needed("onnxruntime", "ocr")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

@@ -12,7 +12,8 @@ from PIL import Image
 
 from capbench.data.views import View
 from capbench.errors import Mistake
-from capbench.ocr.engine import Engine, Read, needed
+from capbench.extras import needed
+from capbench.ocr.engine import Engine, Read
 from capbench.text import Alphabet, Reading
 
 PLACES = ("/usr/share/tesseract-ocr/*/tessdata", "/usr/share/tessdata", "/opt/homebrew/share/tessdata")
@@ -33,10 +34,10 @@ class Tesseract(Engine):
 
     @property
     def version(self) -> str:
-        return str(needed("tesserocr", "tesserocr").tesseract_version())
+        return str(needed("tesserocr", "ocr").tesseract_version())
 
     def open(self, alphabet: Alphabet) -> Read:
-        tesserocr = needed("tesserocr", "tesserocr")
+        tesserocr = needed("tesserocr", "ocr")
         mode = tesserocr.PSM.SINGLE_CHAR if self.view.cuts else tesserocr.PSM.SINGLE_LINE
         api = tesserocr.PyTessBaseAPI(path=self._folder(), psm=mode)
         cased = {*alphabet.symbols, *alphabet.symbols.lower(), *alphabet.symbols.upper()} if alphabet.fold else {

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 from pathlib import Path
 
+from capbench import processes
 from capbench.errors import Mistake
 from capbench.runs import RunFolder
 
@@ -21,21 +20,21 @@ def graphs_of(runs: Sequence[str]) -> Iterator[list[Path]]:
     """
     with tempfile.TemporaryDirectory(prefix="capbench-") as scratch:
         paths = [Path(run) for run in runs]
-        folders = {number: path for number, path in enumerate(paths) if path.suffix != ".onnx"}
-        for folder in folders.values():
+        exports = {
+            path: Path(scratch) / f"{number}.onnx" for number, path in enumerate(paths) if path.suffix != ".onnx"
+        }
+        for folder in exports:
             if not RunFolder(folder).result.is_file():
                 raise Mistake(
                     f"run: {folder} is neither a finished run, with a result.json, nor an .onnx file of export"
                 )
-        if folders:
-            with ProcessPoolExecutor(1, get_context("spawn")) as aside:
-                for number, folder in folders.items():
-                    paths[number] = Path(scratch) / f"{number}.onnx"
-                    aside.submit(_export, folder, paths[number]).result()
-        yield paths
+        for _ in processes.in_order(_export, exports.items(), 1, processes.end_with_parent, ()):
+            pass
+        yield [exports.get(path, path) for path in paths]
 
 
-def _export(folder: Path, out: Path) -> None:
+def _export(task: tuple[Path, Path]) -> None:
     from capbench.exporting import export  # torch
 
+    folder, out = task
     export(RunFolder(folder), out)

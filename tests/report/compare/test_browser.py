@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,15 +9,12 @@ from typing import Any
 import pytest
 
 from capbench.comparing import show
+from tests.browser import Visit, chromium, needs_chromium
 from tests.conftest import FAST, capbench, composed
 from tests.report.compare.generated import fake, many, study, texts_of
 
 playwright = pytest.importorskip("playwright.sync_api")
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine: make system installs it"),
-]
+pytestmark = [pytest.mark.slow, needs_chromium]
 
 MODELS = (["model=cnn"], ["model=crnn"], ["model=mlp", "view=characters"], ["model=knn", "view=characters"])
 
@@ -62,41 +56,17 @@ def written(root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        yield started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+    with chromium() as opened:
+        yield opened
 
 
-class Visit:
-    """A page opened, and what it complained of or asked for; the element `last` is the one that it fills last."""
-
-    def __init__(self, browser: Any, path: Path, last: str = "repeat", **options: Any) -> None:
-        self.page = browser.new_page(**options)
-        self.complaints: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self._asked(request.url, path))
-        begun = time.perf_counter()
-        self.page.goto(path.as_uri())
-        self.page.wait_for_function(f"document.getElementById('{last}').childNodes.length > 0")
-        self.seconds = time.perf_counter() - begun
-
-    def _asked(self, url: str, path: Path) -> None:
-        if url != path.as_uri() and not url.startswith("data:"):
-            self.complaints.append(f"asks for {url}")
-
-    def texts(self, selector: str) -> list[str]:
-        return self.page.locator(selector).all_inner_texts()
-
-    def serious(self) -> list[str]:
-        from axe_playwright_python.sync_playwright import Axe
-
-        found = Axe().run(self.page).response["violations"]
-        return [f"{one['id']}: {one['help']}" for one in found if one["impact"] in ("serious", "critical")]
+def opened(browser: Any, page: Path, last: str = "repeat", **options: Any) -> Visit:
+    return Visit(browser, page.as_uri(), last, **options)
 
 
 @pytest.fixture
 def visit(browser: Any, report: Path) -> Iterator[Visit]:
-    visit = Visit(browser, report)
+    visit = opened(browser, report)
     yield visit
     assert visit.complaints == []
     visit.page.close()
@@ -145,7 +115,7 @@ def test_two_runs_are_chosen_and_their_captchas_shown(visit: Visit) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_accessible_in_light_and_in_dark(scheme: str, browser: Any, report: Path) -> None:
-    visit = Visit(browser, report, color_scheme=scheme)
+    visit = opened(browser, report, color_scheme=scheme)
     background = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(13, 17, 23)"}[scheme]
     assert visit.serious() == []
@@ -153,7 +123,7 @@ def test_it_is_accessible_in_light_and_in_dark(scheme: str, browser: Any, report
 
 
 def test_it_fits_a_phone(browser: Any, report: Path) -> None:
-    visit = Visit(browser, report, viewport={"width": 360, "height": 700})
+    visit = opened(browser, report, viewport={"width": 360, "height": 700})
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
     assert visit.serious() == []
 
@@ -164,7 +134,7 @@ def test_nothing_from_the_data_runs(browser: Any, tmp_path: Path) -> None:
     (root / "cnn").rename(root / nasty)
     predictions = root / nasty / "1" / "predictions.csv"
     predictions.write_text(predictions.read_text().replace("test_0,", f'"{nasty}",', 1))
-    visit = Visit(browser, written(tmp_path))
+    visit = opened(browser, written(tmp_path))
     assert any(nasty in name for name in visit.texts(NAMES))
     assert visit.page.title() == "CapBench: comparison of runs"
     assert visit.complaints == []
@@ -183,7 +153,7 @@ def strength_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 def test_the_strength_of_a_captcha(scheme: str, width: int, browser: Any, strength_page: Path) -> None:
-    visit = Visit(browser, strength_page, "made", color_scheme=scheme, viewport={"width": width, "height": 800})
+    visit = opened(browser, strength_page, "made", color_scheme=scheme, viewport={"width": width, "height": 800})
     page = visit.page
     assert sorted(visit.texts("#captcha-1 [aria-label^='What each recogniser'] tbody th")) == ["CNN", "KNN"]
     assert sorted(visit.texts("#captcha-1 [aria-label^='What each ingredient'] tbody th")) == ["lines", "rotation"]
@@ -211,7 +181,7 @@ def test_nothing_from_the_data_runs_in_the_strength_page(browser: Any, tmp_path:
                 fake(path, look, size / 2000, [nasty, *texts_of(20)])
     show({"runs": str(tmp_path / "runs"), "where": None, "by": "test/exact", "group": None, "strength": True,
           "out": str(tmp_path / "report")})  # fmt: skip
-    visit = Visit(browser, tmp_path / "report" / "strength.html", "made")
+    visit = opened(browser, tmp_path / "report" / "strength.html", "made")
     assert {f"{nasty}default", f"{nasty}clean"} == set(visit.texts("main h2")[1:])
     assert nasty in visit.page.locator("#captcha-1").inner_text()
     assert visit.page.title() == "CapBench: the strength of a captcha"
@@ -223,7 +193,7 @@ def test_two_thousand_runs(browser: Any, tmp_path: Path, capfd: pytest.CaptureFi
     page = written(tmp_path)
     assert "2,000 runs in" in capfd.readouterr().out
     assert page.stat().st_size < 20e6
-    visit = Visit(browser, page)
+    visit = opened(browser, page)
     assert len(visit.texts(NAMES)) == 100
     visit.page.get_by_label("Filter").fill("knn")
     assert len(visit.texts(NAMES)) == 100
