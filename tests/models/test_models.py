@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -62,6 +64,14 @@ def test_the_heads_on_one_trunk_share_all_but_their_last_layer() -> None:
     assert trunk(torch.rand(2, 1, 40, 120)).shape == (2, 6, 10)
 
 
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 def without_dropout(model: Model) -> Model:
     for module in model.modules():
         if isinstance(module, nn.Dropout):
@@ -87,6 +97,33 @@ def test_members_that_run_stacked_are_the_members_in_turn(name: str) -> None:
         torch.testing.assert_close(theirs[key].grad, parameter.grad, rtol=1e-6, atol=1e-9, msg=key)
     torch.testing.assert_close(dict(stacked.named_buffers()), dict(in_turn.named_buffers()))
     torch.testing.assert_close(stacked.eval().stacked(views), in_turn.eval().in_turn(views))
+
+
+@pytest.mark.parametrize("name", ["ensemble", "ensemble_article"])
+def test_members_that_learn_side_by_side_are_the_members_in_turn(name: str, two_threads: None) -> None:
+    """Same scores, gradients and running means, and the same is dropped out."""
+    torch.manual_seed(1)
+    one = made(name, (1, 32, 96), 3, 10)
+    assert isinstance(one, Ensemble)
+    other, again = copy.deepcopy(one), copy.deepcopy(one)
+    views, weights = torch.rand(8, 1, 32, 96), torch.rand(8, 3, 10)
+    with mock.patch.object(Ensemble, "side_by_side", Ensemble.in_turn):
+        torch.manual_seed(2)
+        in_turn = one(views)
+    scores = []
+    for ensemble in (other, again):
+        torch.manual_seed(2)
+        scores.append(ensemble(views))
+        (scores[-1] * weights).sum().backward()
+    (in_turn * weights).sum().backward()
+    assert torch.equal(*scores)
+    torch.testing.assert_close(scores[0], in_turn)
+    for key, parameter in one.named_parameters():
+        assert parameter.grad is not None and parameter.grad.any(), key
+        torch.testing.assert_close(other.get_parameter(key).grad, parameter.grad, rtol=1e-3, atol=1e-5, msg=key)
+    torch.testing.assert_close(dict(other.named_buffers()), dict(one.named_buffers()))
+    assert torch.get_num_threads() == 2
+    assert not torch.equal(other(views), scores[0])  # what is dropped out is drawn anew
 
 
 def test_members_begin_apart_and_draw_apart() -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from capbench.models.base import Model, Shape
-from capbench.models.blocks import LinearHead, Residual, conv_norm_relu, output_shape
+from capbench.models.blocks import Dropout, LinearHead, Residual, conv_norm_relu, output_shape
 
 
 def _convolutions(inputs: int, outputs: int, count: int) -> list[nn.Module]:
@@ -31,7 +31,7 @@ class DigitMember(Model):
                 *_convolutions(inputs, outputs, count),
                 nn.BatchNorm2d(outputs),
                 nn.MaxPool2d(2),
-                nn.Dropout(0.3),
+                Dropout(0.3),
             ]
             inputs = outputs
         self.features = nn.Sequential(*layers)
@@ -49,7 +49,7 @@ class WholeImage(Model):
         layers: list[nn.Module] = []
         inputs = shape[0]
         for outputs in (32, 64, 64):
-            layers += [nn.Conv2d(inputs, outputs, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25)]
+            layers += [nn.Conv2d(inputs, outputs, 3), nn.ReLU(), nn.MaxPool2d(2), Dropout(0.25)]
             inputs = outputs
         self.features = nn.Sequential(*layers)
         channels, height, width = output_shape(self.features, shape)
@@ -58,7 +58,7 @@ class WholeImage(Model):
             nn.Linear(channels * height * width, 1024 * positions),  # the article has no activation here
             nn.Linear(1024 * positions, 512 * positions),
             nn.ReLU(),
-            nn.Dropout(0.25),
+            Dropout(0.25),
             nn.Linear(512 * positions, positions * classes),
         )
         self.positions = positions

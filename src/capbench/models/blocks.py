@@ -53,6 +53,18 @@ class Residual(nn.Module):
 Pool = Literal["attend", "flat", "columns", "global"]
 
 
+class Dropout(nn.Dropout):
+    """Draws from torch's generator, or from one of its own: what runs beside it must not take its turn."""
+
+    generator: torch.Generator | None = None
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        if self.generator is None or not self.training or not 0 < self.p < 1:
+            return super().forward(input)
+        kept = torch.empty_like(input).bernoulli_(1 - self.p, generator=self.generator)
+        return input * kept.div_(1 - self.p)
+
+
 def position_head(shape: Shape, positions: int, classes: int, pool: Pool, dropout: float) -> nn.Module:
     """From features [n, channel, h, w] to scores [n, position, class]."""
     if pool == "attend":
@@ -72,7 +84,7 @@ class LinearHead(nn.Module):
         channels, height, width = shape
         kept = {"columns": (1, width), "flat": (height, width), "global": (1, 1)}[pool]
         self.pool = nn.AdaptiveAvgPool2d(kept) if pool != "flat" else nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear = nn.Linear(channels * kept[0] * kept[1], positions * classes)
         self.positions = positions
 
@@ -111,7 +123,7 @@ class AttendingHead(nn.Module):
         self.look = nn.Linear(self.LAYOUT, positions * cells)
         with torch.no_grad():
             self.look.bias.copy_(_evenly_spaced(height, width, positions).flatten())
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.classify = nn.Linear(channels, classes)
         self.positions = positions
 

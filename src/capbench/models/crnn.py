@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from capbench.models.base import Model, Shape
-from capbench.models.blocks import Residual, conv_norm_relu, output_shape
+from capbench.models.blocks import Dropout, Residual, conv_norm_relu, output_shape
 from capbench.ranges import Count, Share
 
 
@@ -28,7 +28,7 @@ class CRNN(Model):
         channels, height, _ = output_shape(self.features, shape)
         self.squeeze = nn.Linear(channels * height, hidden)
         self.recurrence = nn.LSTM(hidden, hidden, num_layers=1, bidirectional=True, batch_first=True)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear = nn.Linear(2 * hidden, classes)
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.func import functional_call, vmap
 
 from capbench.models.base import Model, Shape
+from capbench.models.blocks import Dropout
 
 Tensors = dict[str, torch.Tensor]
+Done = TypeVar("Done")
 
 
 class Ensemble(Model):
     """Member p reads the character at position p from the whole view.
 
     On a GPU, which a member alone leaves idle, they run stacked: each layer of all members is one grouped operation.
-    A CPU's convolutions are as fast for one member's channels as they get, and slower in groups, so there the members
-    take their turns within a batch. The weights are kept by member either way.
+    A CPU's convolutions are as fast for one member's channels as they get, and slower in groups. Its cores learn a
+    member each, side by side, which wastes less than to share out every layer of one. The weights are kept by member
+    either way.
     """
 
     def __init__(self, shape: Shape, positions: int, classes: int, *, member: Callable[..., Model]) -> None:
@@ -26,7 +33,18 @@ class Ensemble(Model):
         self.members = nn.ModuleList([member(shape, 1, classes) for _ in range(positions)])
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
-        return self.stacked(views) if views.is_cuda else self.in_turn(views)
+        if views.is_cuda:
+            return self.stacked(views)
+        if not self.training:
+            return self.in_turn(views)
+        with _drawing_apart(self.members):
+            # What a thread is told of gradients and precision, others do not know.
+            plain = torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu") and not views.requires_grad
+            return self.side_by_side(views) if plain and torch.get_num_threads() > 1 else self.in_turn(views)
+
+    def side_by_side(self, views: torch.Tensor) -> torch.Tensor:
+        """The same as `in_turn`, a thread for each core."""
+        return _SideBySide.apply(self.members, views, *(weight for own in _weights(self.members) for weight in own))
 
     def in_turn(self, views: torch.Tensor) -> torch.Tensor:
         return torch.cat([member(views) for member in self.members], dim=1)
@@ -53,3 +71,61 @@ class Ensemble(Model):
 def _stack(parts: list[Tensors]) -> Tensors:
     """By name, one tensor of all members': [member, …]."""
     return {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
+
+
+def _weights(members: nn.ModuleList) -> list[list[nn.Parameter]]:
+    """Those that learn, by member."""
+    return [[weight for weight in member.parameters() if weight.requires_grad] for member in members]
+
+
+@contextmanager
+def _drawing_apart(members: nn.ModuleList) -> Iterator[None]:
+    """Give each member a generator, so that what it drops out does not hang on when its thread has its turn."""
+    dropouts = [[module for module in member.modules() if isinstance(module, Dropout)] for member in members]
+    for own, seed in zip(dropouts, torch.randint(2**62, (len(dropouts),)).tolist(), strict=True):
+        generator = torch.Generator().manual_seed(seed)
+        for dropout in own:
+            dropout.generator = generator
+    try:
+        yield
+    finally:
+        for own in dropouts:
+            for dropout in own:
+                dropout.generator = None
+
+
+class _SideBySide(torch.autograd.Function):
+    """Of members and views [image, channel, height, width] the scores [image, member, class].
+
+    The members' weights are given too, so that gradients reach them as they do anywhere else.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, members: nn.ModuleList, views: torch.Tensor, *weights: nn.Parameter) -> torch.Tensor:
+        def read(number: int) -> torch.Tensor:
+            with torch.enable_grad():
+                return members[number](views)
+
+        ctx.weights = _weights(members)
+        ctx.scores = _on_all_cores(read, len(members))
+        return torch.cat([scores.detach() for scores in ctx.scores], dim=1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        def learn(number: int) -> Sequence[torch.Tensor]:
+            own = gradient[:, number : number + 1]
+            return torch.autograd.grad(ctx.scores[number], ctx.weights[number], own)
+
+        return None, None, *(one for own in _on_all_cores(learn, len(ctx.scores)) for one in own)
+
+
+def _on_all_cores(work: Callable[[int], Done], count: int) -> list[Done]:
+    """What it does of each number, in as many threads as torch has; these share what torch has."""
+    threads = torch.get_num_threads()
+    side_by_side = min(threads, count)
+    try:
+        with ThreadPoolExecutor(side_by_side, "member", torch.set_num_threads, (threads // side_by_side,)) as pool:
+            return list(pool.map(work, range(count)))
+    finally:
+        torch.set_num_threads(threads)  # of threads that are yet to come, too

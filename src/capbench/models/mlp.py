@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from capbench.models.base import Model, Shape
+from capbench.models.blocks import Dropout
 from capbench.ranges import Count, Share
 
 
@@ -24,7 +25,7 @@ class MLP(Model):
             layers.append(nn.Linear(inputs, outputs))
             if norm:
                 layers.append(nn.BatchNorm1d(outputs))
-            layers += [nn.ReLU(inplace=True), nn.Dropout(dropout)]
+            layers += [nn.ReLU(inplace=True), Dropout(dropout)]
         layers.append(nn.Linear(hidden[-1] if hidden else math.prod(shape), positions * classes))
         self.layers = nn.Sequential(*layers)
         self.positions = positions
