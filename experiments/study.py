@@ -111,6 +111,7 @@ class Study:
                         "exact_nocase": read.get("test/exact_nocase"),
                         "characters": read["test/char"],
                         "images": read["test/images"],
+                        "val": trained.get("val/exact"),
                         "seconds": round(trained["train/seconds"]),
                         "images_seen": trained["train/images"],
                         "params": trained["params"],
@@ -189,12 +190,17 @@ def main() -> None:
     if options.quick:
         study.render_sets()
     failed = []
-    for cell in study.cells(options.only):
-        for seed in cell.seeds[:1] if options.quick else cell.seeds:
+    cells = study.cells(options.only)
+    if not cells:
+        names = ", ".join(cell.name for cell in study.cells())
+        raise SystemExit(f"--only={options.only}: no cell's name begins so; there are {names}")
+    # Each cell once before any is repeated: the table is of use long before all of it stands.
+    for turn in range(1 if options.quick else max(len(cell.seeds) for cell in cells)):
+        for cell in (cell for cell in cells if turn < len(cell.seeds)):
             try:
-                study.run(cell, seed)
+                study.run(cell, cell.seeds[turn])
             except subprocess.CalledProcessError as error:
-                failed.append(f"{cell.name}-{seed} (exit code {error.returncode})")
+                failed.append(f"{cell.name}-{cell.seeds[turn]} (exit code {error.returncode})")
     rows = [row for cell in study.cells() for row in study.rows(cell)]
     if rows:
         lines = gathered(rows)

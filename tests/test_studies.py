@@ -59,6 +59,12 @@ def test_a_cell_that_fails_takes_no_other_along(tmp_path: Path) -> None:
     assert "failed: wrong-1 (exit code 2); what they said stands above" in done.stderr
 
 
+def test_a_cell_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump({"cells": [{"name": "one", "about": {}, "run": []}]}))
+    done = study(tmp_path, "--only=two")
+    assert (done.returncode, done.stderr) == (1, "--only=two: no cell's name begins so; there are one\n")
+
+
 def test_a_cell_with_each_stands_for_every_combination(tmp_path: Path) -> None:
     plan = {
         "sets": {"wide": {"alphabet": ["alphabet=digits", "length=5"]}, "small": {"alphabet": ["alphabet=auto"]}},
