@@ -212,6 +212,17 @@ def test_figures_for_prometheus(served: Served) -> None:
     assert after["process_resident_memory_bytes"] > 1e7
 
 
+def test_nobody_else_has_a_word_in_the_log(small: Path) -> None:
+    """The parser of forms warns of every bad one, which would fill a pipe that nobody reads and stop the server."""
+    kind = {"Content-Type": "multipart/form-data; boundary=line"}
+    with Served(small) as server:
+        for _ in range(3):
+            assert post(server, data=b"secret", headers=kind).status_code == 400
+        assert server.stop() == 0
+        assert server.process.stdout is not None and server.process.stdout.read() == "stopped\n"
+        assert [line.split()[4:6] for line in server.logged().splitlines()] == [["/read", "400"]] * 3
+
+
 def test_the_log_tells_of_requests_and_of_no_image(served: Served) -> None:
     post(served, files={"file": ("secret-name.png", picture(1))})
     requests.get(url(served, "/elsewhere?secret-query"), timeout=30)

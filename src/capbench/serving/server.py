@@ -110,10 +110,13 @@ def distinct(graphs: Sequence[Graph]) -> dict[str, Graph]:
 
 
 def log_to_stderr() -> None:
-    """A line for each request, and what went wrong in the server itself."""
+    """A line for each request, and what went wrong in the server itself.
+
+    Whoever else has something to say is not heard: the parser of forms tells of every bad one, and what stood in it.
+    """
     told = logging.StreamHandler()
     told.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    for name, level in (("capbench.serving", logging.INFO), ("uvicorn", logging.ERROR)):
+    for name, level in (("capbench.serving", logging.INFO), (None, logging.ERROR)):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [told], False
         logger.setLevel(level)
