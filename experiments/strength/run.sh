@@ -5,20 +5,25 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 export RUNS=${1:-runs/strength} OMP_NUM_THREADS=1
 export PYTHON=$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python)
-export COMMON="+experiment=strength data.split.train=10000 data.train_size=250,1000,2500,5000,10000
-  optim.epoch_images=5000 trainer.progress=false"
+export COMMON="+experiment=strength data.split.train=10000 optim.epoch_images=5000
+  trainer.progress=false"
+export SIZES="data.train_size=250,1000,2500,5000,10000" FEW="data.train_size=30,60,125"
 
 # A network on the whole and without each ingredient that the style has; what needs cut characters, on the whole style.
+# Where few images are enough, fewer; where cut characters are read sooner, these too without each ingredient.
 sweeps() {
-  cat <<'END'
-default/cnn   style=default  +recognizer=cnn view.size=[30,80] style.without=null,rotation,warp,overlap,placement,lines,dots,contrast,fonts
-overlap/cnn   style=overlap  +recognizer=cnn view.size=[30,90] style.without=null,rotation,warp,overlap,placement,lines,dots,contrast,fonts
-clean/cnn     style=clean    +recognizer=cnn                   style.without=null,rotation,warp,placement,lines,dots,contrast
-gradient/cnn  style=gradient +recognizer=cnn                   style.without=null,placement,contrast,fonts
-default/cut   style=default  +recognizer=mlp,knn style.without=null
-overlap/cut   style=overlap  +recognizer=mlp,knn style.without=null view=overlap
-clean/cut     style=clean    +recognizer=mlp,knn style.without=null view=clean
-gradient/cut  style=gradient +recognizer=mlp,knn style.without=null view=gradient
+  cat <<END
+default/cnn   style=default  +recognizer=cnn view.size=[30,80] style.without=null,rotation,warp,overlap,placement,lines,dots,contrast,fonts $SIZES
+overlap/cnn   style=overlap  +recognizer=cnn view.size=[30,90] style.without=null,rotation,warp,overlap,placement,lines,dots,contrast,fonts $SIZES
+clean/cnn     style=clean    +recognizer=cnn                   style.without=null,rotation,warp,placement,lines,dots,contrast $SIZES
+clean/few     style=clean    +recognizer=cnn                   style.without=null,rotation,warp,placement,lines,dots,contrast $FEW
+gradient/cnn  style=gradient +recognizer=cnn                   style.without=null,placement,contrast,fonts $SIZES
+default/cut   style=default  +recognizer=mlp,knn style.without=null $SIZES
+overlap/cut   style=overlap  +recognizer=mlp,knn style.without=null view=overlap $SIZES
+clean/cut     style=clean    +recognizer=mlp,knn style.without=null view=clean $SIZES
+gradient/cut  style=gradient +recognizer=mlp,knn style.without=null view=gradient $SIZES
+gradient/part style=gradient +recognizer=mlp,knn style.without=placement,contrast,fonts view=gradient $SIZES
+gradient/few  style=gradient +recognizer=knn style.without=null,placement,contrast,fonts view=gradient $FEW
 END
 }
 
