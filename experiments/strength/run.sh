@@ -22,7 +22,7 @@ default/cut   style=default  +recognizer=mlp,knn style.without=null $SIZES
 overlap/cut   style=overlap  +recognizer=mlp,knn style.without=null view=overlap $SIZES
 clean/cut     style=clean    +recognizer=mlp,knn style.without=null view=clean $SIZES
 gradient/cut  style=gradient +recognizer=mlp,knn style.without=null view=gradient $SIZES
-gradient/part style=gradient +recognizer=mlp,knn style.without=placement,contrast,fonts view=gradient $SIZES
+gradient/part style=gradient +recognizer=knn style.without=placement,contrast,fonts view=gradient $SIZES
 gradient/few  style=gradient +recognizer=knn style.without=null,placement,contrast,fonts view=gradient $FEW
 END
 }
