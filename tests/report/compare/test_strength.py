@@ -16,7 +16,8 @@ import pytest
 from capbench.comparing import show
 from capbench.errors import Mistake
 from capbench.report.compare import folders, strength
-from capbench.report.compare.strength import Captcha
+from capbench.report.compare.statistics import Factor
+from capbench.report.compare.strength import Bought, Captcha
 from capbench.runs import Prediction
 from tests.conftest import composed
 from tests.report.compare.generated import fake, texts_of
@@ -252,3 +253,16 @@ def test_nothing_from_the_data_is_markup() -> None:
     assert "<" not in elements.texts["script"][0]
     assert "alert(1)" in elements.texts["script"][0]
     assert not re.search(r"(?<!\\)[<`]", Path("report/strength.md").read_text())
+
+
+@pytest.mark.parametrize(
+    ("images", "told"),
+    [
+        (None, "–"),
+        (Factor(1.234, 0.81, 5.678), "×1.2 (0.81 to 5.7)"),
+        (Factor(40, 3, 4e7), "×40 (3 to over 1,000)"),
+        (Factor(4e7, 2e5, 1e9), "over ×1,000"),
+    ],
+)
+def test_a_factor_beyond_all_that_was_tried_is_told_as_that(images: Factor | None, told: str) -> None:
+    assert str(Bought(images, -0.1, 3, absent=False)) == told

@@ -24,6 +24,7 @@ from capbench.report.compare.statistics import Factor, Growth, common_slope, cro
 WITHOUT = "style.without"
 LOOK = ("data", "style", "alphabet")
 NO_LOOK = (*learning.AMOUNT, *ranking.SEEDS, WITHOUT, "data.fresh", "data.split")
+MOST = 1000  # times as many images: what lies beyond is told as more than that
 NEXT_TO_NOTHING = 1.5  # times as many images: an ingredient that surely buys less costs machines nothing
 TELLING = (0.02, 0.98)  # where both of a pair read less or more, their difference tells nothing
 CONFUSED = 3  # what a symbol is read as most often
@@ -247,7 +248,9 @@ class Bought:
     def __str__(self) -> str:
         if self.images is None:
             return "–"
-        value, low, high = (f"{float(f'{number:.2g}'):g}" for number in self.images)
+        if self.images.at_least > MOST:
+            return f"over ×{MOST:,}"
+        value, low, high = (f"over {MOST:,}" if n > MOST else f"{float(f'{n:.2g}'):g}" for n in self.images)
         return f"×{value} ({low} to {high})"
 
 
