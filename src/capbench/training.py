@@ -146,6 +146,7 @@ class Checkpoints(Checkpoint):
             link.unlink(missing_ok=True)
             os.link(last, link)  # the next last.ckpt is a new file, so this one stays as it is
             link.replace(self.folder / "best.ckpt")
+        trainer.strategy.barrier("best.ckpt")  # the other processes read it as soon as training ends
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": list(self.best or ()), "best_epoch": self.best_epoch}
