@@ -103,8 +103,8 @@ class Echo(Model):
 def test_the_graph_picks_channels_as_the_view_does(channel: Any) -> None:
     view = Whole(channel=channel, size=None, fit="stretch")
     image = np.random.default_rng(1).integers(0, 256, (200, 300, 4 if channel == "alpha" else 3), dtype=np.uint8)
-    picked = tracing.Prepared(Echo(), view)._picked(torch.from_numpy(image).float())
-    assert np.array_equal(picked.numpy(), view(image, 4))
+    picked = tracing.Prepared(Echo(), view)._picked(torch.from_numpy(image))
+    assert np.array_equal(picked.movedim(0, -1).numpy(), view(image, 4))
 
 
 def test_the_command_tells_what_the_json_says(tmp_path: Path, cli: Callable[..., Any]) -> None:

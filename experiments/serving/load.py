@@ -4,7 +4,8 @@ RUN is a run's folder or an exported graph. First the same load is given to a se
 that reads together what waits, in turn. Then, for the rest of the time, one server gets good and bad requests of every
 form on many connections, as fast as it answers. Ends with 1 and says why where an answer to a good image is another
 than without a server, a status is another than it should be (503 always may be), memory grows, or reading together is
-not twice as fast.
+not twice as fast. Requests alike are compared; how much there is to gain, the network says: the article's large layer is
+read from memory once for a batch, a small network's work is the same for each image (--any-speed).
 """
 
 from __future__ import annotations

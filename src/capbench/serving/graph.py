@@ -123,6 +123,7 @@ def _session(path: Path, content: bytes, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # who waits leaves the core to others
     options.log_severity_level = 3  # errors come as exceptions
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

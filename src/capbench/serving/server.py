@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -31,7 +32,7 @@ def schema(
     host: str,
     port: Annotated[int, Ge(0), Le(65535)],
     token: str | None,
-    threads: Count,
+    threads: Count | None,
     batch: Count,
     body: Positive,
     files: Count,
@@ -54,7 +55,8 @@ def serve(settings: dict[str, Any]) -> None:
         raise Mistake("run: names none; give a folder, or several: [A,B]")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was begun is cleared away
     with listening(settings["host"], settings["port"]) as door, graphs_of(runs) as paths:
-        graphs = [Graph.open(path, settings["threads"]) for path in paths]
+        threads = settings["threads"] or len(os.sched_getaffinity(0))
+        graphs = [Graph.open(path, threads) for path in paths]
         gauges = Gauges()
         desk = Desk(distinct(graphs), settings["batch"], settings["queue"], gauges)
         intake = Intake(int(settings["body"] * 2**20), settings["files"], settings["seconds"])
