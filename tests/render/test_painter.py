@@ -142,7 +142,7 @@ def test_every_setting_changes_the_picture() -> None:
     wave = "{_target_: capbench.render.style.Wave, count: [1, 2], size: [2, 3], colour: null, behind: false, length: [0.8, 1.0], amplitude: [0.1, 0.3], period: [0.4, 0.9]}"
     dots = "{_target_: capbench.render.style.Dots, count: [9, 9], size: [1, 5], colour: null, behind: false}"
     changes = [
-        "style.font_sizes=[30]", "style.fonts=[DejaVuSerif-Bold.ttf]", "style.outline=1.0", "style.stretch=false",
+        "style.font_sizes=[30]", "style.widths=[0.7]", "style.fonts=[DejaVuSerif-Bold.ttf]", "style.outline=1.0", "style.stretch=false",
         "style.tilt=[40,50]", "style.warp=[0.0,0.0]", "style.align=centre", "style.align=spread", "style.margin=0.5",
         "style.overlap=[0.5,0.6]", "style.spaces=0.0", "style.play=[3,9]", "style.lift=[4,9]",
         "style.text.levels=[0,9]", "style.text.saturation=[1,1]", "style.own_colours=true", "style.fade=false",
@@ -169,6 +169,28 @@ def test_sizes(width: int, height: int, size: int) -> None:
     assert own.pictures(np.arange(3)).shape == (3, height, width, 3)
 
 
+@pytest.mark.parametrize("stretch", ["true", "false"])
+def test_a_character_is_as_wide_as_it_is_told(stretch: str) -> None:
+    """Alone and upright, in a picture with room for either."""
+    still = ("style.font_sizes=[42]", "style.tilt=[0,0]", "style.warp=[0,0]", f"style.stretch={stretch}", *BARE)
+
+    def ink(wide: float) -> tuple[float, float]:
+        alone = painter(*still, f"style.widths=[{wide}]", symbols="8", shortest=1, longest=1)
+        dark = alone.sample(0)[0].min(axis=2) < 230
+        return float(dark.any(axis=0).sum()), float(dark.any(axis=1).sum())
+
+    (width, height), (wider, as_high) = ink(1.0), ink(2.0)
+    assert wider == pytest.approx(2 * width, abs=3)
+    assert as_high == height
+
+
+def test_a_centred_text_moves_as_far_as_there_is_room() -> None:
+    own = painter("style.align=centre", "style.overlap=[0,0]", "style.spaces=0", "style.play=[-300,300]")
+    _, boxes = own.drawn(np.arange(200))
+    assert boxes[..., 0].min() == pytest.approx(0, abs=1)
+    assert boxes[..., 2].max() == pytest.approx(160, abs=1)
+
+
 def test_any_symbol_that_the_font_has() -> None:
     own = painter("style.fonts=[DejaVuSans.ttf]", symbols="αβγжשß€")
     pictures, _ = own.drawn(np.arange(40), grey=True)
@@ -186,6 +208,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["style.background.hue=text"], r"style.background.hue: text needs a saturation"),
     (["style.text.hue=text", "style.text.saturation=[0,1]"], r"style.text.hue: text would be its own"),
     (["style.font_sizes=[]"], r"style.font_sizes: is empty"),
+    (["style.widths=[]"], r"style.widths: is empty"),
     (["style.fonts=[]"], r"style.fonts: is empty"),
     (["style.fonts=[DejaVuSanss.ttf]"], r"style.fonts: DejaVuSanss.ttf is no file and no bundled font; did you mean DejaVuSans.ttf"),
     ([f"style.fonts=['{__file__}']"], r"style.fonts: .*test_painter.py cannot be read as a font"),

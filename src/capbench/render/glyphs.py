@@ -73,19 +73,27 @@ def check_font(path: str, symbols: str) -> None:
 
 @lru_cache(maxsize=8)
 def rasterise(
-    fonts: tuple[str, ...], sizes: tuple[int, ...], symbols: str, outlined: bool, stretch: bool, fade: bool
+    fonts: tuple[str, ...],
+    sizes: tuple[int, ...],
+    widths: tuple[float, ...],
+    symbols: str,
+    outlined: bool,
+    stretch: bool,
+    fade: bool,
 ) -> Atlas:
-    """The atlas of all fonts in all sizes; `stretch` and `fade` give tiles and edges as the captcha package does."""
-    faces = [(ImageFont.truetype(font, size), outline) for outline in ([False, True] if outlined else [False])
-             for font in fonts for size in sizes]  # fmt: skip
+    """The atlas of all faces; `stretch` and `fade` give tiles and edges as the captcha package does."""
+    faces = [(ImageFont.truetype(font, size), wide, outline) for outline in ([False, True] if outlined else [False])
+             for font in fonts for size in sizes for wide in widths]  # fmt: skip
     glyphs: list[np.ndarray] = []
     measures: list[tuple[float, float, float, float, float]] = []
-    for face, outline in faces:
+    for face, wide, outline in faces:
         for symbol in [*symbols, " "]:
             ink, drop = _ink(face, symbol, outline)
-            tile = _tile(face, symbol) if stretch else _set_width(face, symbol, ink)
+            tile_w, tile_h = _tile(face, symbol) if stretch else _set_width(face, symbol, ink)
+            if wide != 1:
+                ink = cv2.resize(ink, (max(1, round(ink.shape[1] * wide)), len(ink)), interpolation=cv2.INTER_LINEAR)
             glyphs.append(_enlarged_to_the_edge(ink) if fade else _enlarged(ink))
-            measures.append((ink.shape[1], ink.shape[0], *tile, drop))
+            measures.append((ink.shape[1], ink.shape[0], tile_w * wide, tile_h, drop))
     shape = np.array([glyph.shape for glyph in glyphs], dtype=np.int64).reshape(len(faces), -1, 2)
     ends = np.cumsum([glyph.size for glyph in glyphs])
     return Atlas(

@@ -267,7 +267,8 @@ def _write(look, ink, start, shape, sizes, seed, index, classes, length, scratch
         begin = math.floor(average * look.margin) + shift
     elif look.align == CENTRE:
         squeeze = min(1.0, width * (1.0 - 2.0 * look.margin) / extent)
-        begin = (width / squeeze - extent) / 2 + shift
+        room = width / squeeze - extent
+        begin = min(max(room / 2 + shift, 0.0), room)
     for tile in range(count):
         place = int(tiles[tile, PLACE])
         if place < 0:

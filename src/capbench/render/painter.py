@@ -66,6 +66,7 @@ class Painter:
         return glyphs.rasterise(
             tuple(self.style.font_files),
             tuple(style.font_sizes),
+            tuple(style.widths),
             self.symbols,
             style.outline > 0,
             style.stretch,
@@ -74,7 +75,8 @@ class Painter:
 
     @cached_property
     def _look(self) -> kernel.Look:
-        return _look(self.style, len(self.style.font_files) * len(self.style.font_sizes))
+        style = self.style
+        return _look(style, len(style.font_files) * len(style.font_sizes) * len(style.widths))
 
     def classes(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Symbol numbers int64 [sample, longest], -1 behind a text, and lengths [sample]."""

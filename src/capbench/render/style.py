@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, Len
@@ -15,6 +15,7 @@ from capbench.render.glyphs import check_font, font_file
 
 Side = Annotated[int, Ge(8), Le(1024)]
 FontSize = Annotated[int, Ge(5), Le(200)]
+Wide = Annotated[float, Ge(0.25), Le(4)]
 Part = Annotated[float, Ge(0), Le(1)]
 Number = Annotated[float, Ge(-360), Le(360)]
 Ingredient = Literal["rotation", "warp", "overlap", "placement", "lines", "dots", "contrast", "fonts"]
@@ -30,11 +31,11 @@ Quality = Annotated[list[Annotated[int, Ge(1), Le(100)]], Len(2, 2)]
 
 def check_order(settings: object, at: str) -> None:
     """Refuse every pair whose first number is the greater."""
-    for field in fields(settings):  # type: ignore[arg-type]
-        value = getattr(settings, field.name)
+    for setting in fields(settings):  # type: ignore[arg-type]
+        value = getattr(settings, setting.name)
         pair = isinstance(value, list) and len(value) == 2 and all(isinstance(v, int | float) for v in value)
-        if pair and field.name not in ("font_sizes", "warp") and value[0] > value[1]:
-            raise Mistake(f"{at}.{field.name}: {value} is reversed; write [lowest, highest]")
+        if pair and setting.name not in ("font_sizes", "widths", "warp") and value[0] > value[1]:
+            raise Mistake(f"{at}.{setting.name}: {value} is reversed; write [lowest, highest]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +156,7 @@ class Style:
     jpeg: Quality | None
 
     without: Ingredient | None = None
+    widths: list[Wide] = field(default_factory=lambda: [1.0])
 
     def __post_init__(self) -> None:
         check_order(self, "style")
@@ -162,6 +164,8 @@ class Style:
         self.background.check("style.background")
         if not self.font_sizes:
             raise Mistake("style.font_sizes: is empty; give one or more sizes in pixels, such as [42, 50, 56]")
+        if not self.widths:
+            raise Mistake("style.widths: is empty; give one or more factors, such as [1.0]")
         if self.fonts is not None and not self.fonts:
             raise Mistake("style.fonts: is empty; give paths of TrueType fonts, or null for the captcha package's own")
         if self.text.hue == "text":
@@ -191,9 +195,9 @@ def _without_contrast(style: Style) -> dict[str, Any]:
 
 
 def _without_fonts(style: Style) -> dict[str, Any]:
-    """One face in one size, the middle one."""
-    size = sorted(style.font_sizes)[len(style.font_sizes) // 2]
-    return {"fonts": style.font_files[:1], "font_sizes": [size], "outline": 0.0}
+    """One face in one size and width, the middle ones."""
+    size, wide = (sorted(of)[len(of) // 2] for of in (style.font_sizes, style.widths))
+    return {"fonts": style.font_files[:1], "font_sizes": [size], "widths": [wide], "outline": 0.0}
 
 
 def _without(style: Style, *kinds: type[Noise]) -> list[Noise]:
