@@ -1,0 +1,91 @@
+"""How many labelled images does a set of real captchas need? From results.csv, a picture and a table in two READMEs."""
+
+from __future__ import annotations
+
+import csv
+import re
+import statistics
+from collections import defaultdict
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+HERE = Path(__file__).parent
+CELL = re.compile(r"(few|tuned)_(.+)_(\d+)|(rendered)_(.+)")
+BEGIN, END = "<!-- how many -->\n", "<!-- end of how many -->"
+COLOURS = ["#0969da", "#cf222e", "#1a7f37", "#9a6700", "#8250df"]
+LEAST = 10  # labelled images where none stand on the picture's logarithmic scale
+
+Curve = dict[int, float]
+"""By labelled images, how many of the others are read"""
+
+
+def curves() -> dict[str, tuple[Curve, Curve]]:
+    """For each set of its images alone, and of rendered ones first; the mean over seeds."""
+    found: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+    with (HERE / "results.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if match := CELL.fullmatch(row["cell"]):
+                way, name, size = (match[1], match[2], int(match[3])) if match[1] else ("tuned", match[5], 0)
+                found[name, way, size].append(float(row["exact"]))
+    names = dict.fromkeys(name for name, _, _ in found)
+    return {
+        name: tuple(  # type: ignore[misc]
+            {size: statistics.mean(found[key]) for key in sorted(found) if key[:2] == (name, way) for size in [key[2]]}
+            for way in ("few", "tuned")
+        )
+        for name in names
+    }
+
+
+def table(sets: dict[str, tuple[Curve, Curve]]) -> str:
+    sizes = sorted({size for ways in sets.values() for curve in ways for size in curve})
+    lines = [
+        f"| set | | {' | '.join(f'{size:,}' if size else 'none' for size in sizes)} |",
+        "|---|---|" + "---|" * len(sizes),
+    ]
+    for name, ways in sets.items():
+        for what, curve in zip(("its images alone", "after rendered ones"), ways, strict=True):
+            if curve:
+                cells = [f"{curve[size]:.3f}" if size in curve else "" for size in sizes]
+                lines.append(f"| `{name}` | {what} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def picture(sets: dict[str, tuple[Curve, Curve]]) -> None:
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for colour, (name, (alone, tuned)) in zip(COLOURS, sets.items(), strict=False):
+        for curve, line, label in ((tuned, "-", name), (alone, ":", None)):
+            if curve:
+                at = [max(size, LEAST) for size in curve]
+                axes.plot(at, list(curve.values()), line, marker="o", markersize=4, color=colour, label=label)
+    axes.set(xscale="log", xlabel="labelled images of the set", ylabel="captchas read", ylim=(-0.03, 1.03))
+    axes.set_xticks([LEAST, 30, 100, 300, 1000], ["none", "30", "100", "300", "1,000"], minor=False)
+    axes.minorticks_off()
+    axes.set_title("trained on rendered captchas first (lines), and without them (dots)", fontsize=10)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=9)
+    FigureCanvasAgg(figure)
+    figure.savefig(HERE / "needed.png", dpi=110)
+
+
+def put(readme: Path, text: str) -> None:
+    """Between its two marks."""
+    before, begin, rest = readme.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{readme}: has no {BEGIN.strip()} and {END} to write the table between")
+    readme.write_text(before + begin + text + end + after)
+
+
+def main() -> None:
+    sets = curves()
+    picture(sets)
+    for readme in (HERE / "README.md", HERE.parents[1] / "README.md"):
+        put(readme, table(sets))
+
+
+if __name__ == "__main__":
+    main()
