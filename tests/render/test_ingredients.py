@@ -62,8 +62,8 @@ def test_without_lines_nothing_crosses_the_gaps() -> None:
 
 def test_the_one_font_left_is_of_the_style() -> None:
     look = style("style=overlap", "style.widths=[0.5,1,2]", "style.without=fonts")
-    assert look.fonts is not None and [Path(font).name for font in look.fonts] == ["DejaVuSans-Oblique.ttf"]
-    assert look.font_sizes == [48]
+    assert look.fonts is not None and [Path(font).name for font in look.fonts] == ["DejaVuSans.ttf"]
+    assert look.font_sizes == [52]
     assert look.widths == [1]
 
 
