@@ -25,7 +25,7 @@ from typing import Any
 import yaml
 
 CAPBENCH = [sys.executable, "-m", "capbench"]
-FEW = 24  # images of a set that is rendered for --quick
+FEW = 60  # images of a set that is rendered for --quick, without lines, so that engines can agree on some
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class Study:
         for name, look in self.plan.get("sets", {}).items():
             if not (out := Path(self.sets) / f"{name}.zip").exists():
                 self._call("render", f"style={look['style']}", *look["alphabet"], f"length={look['length']}",
-                           f"count={FEW}", "format=zip", f"out={out}")  # fmt: skip
+                           f"count={FEW}", "style.without=lines", "format=zip", f"out={out}")  # fmt: skip
 
     def run(self, cell: Cell, seed: int) -> None:
         """Train and read what has not been."""
