@@ -169,9 +169,9 @@ def _spread(values: list[float]) -> str:
     return f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f} ({', '.join(f'{v:.4f}' for v in values)})"
 
 
-def put(readme: Path, lines: list[str]) -> None:
-    """Into the README, between its two marks."""
-    begin, end = "<!-- table -->\n", "<!-- end of table -->"
+def put(readme: Path, lines: list[str], name: str = "table") -> None:
+    """Into the README, between the two marks of that name."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     before, mark, rest = readme.read_text().partition(begin)
     if not mark or end not in rest:
         raise SystemExit(f"{readme}: has no {begin.strip()} and {end} to write the table between")

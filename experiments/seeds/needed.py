@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import statistics
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+from study import put  # noqa: E402
+
 CELL = re.compile(r"(few|tuned)_(.+)_(\d+)|(rendered)_(.+)")
-BEGIN, END = "<!-- how many -->\n", "<!-- end of how many -->"
 COLOURS = ["#0969da", "#cf222e", "#1a7f37", "#9a6700", "#8250df"]
 LEAST = 10  # labelled images where none stand on the picture's logarithmic scale
 
@@ -39,7 +42,7 @@ def curves() -> dict[str, tuple[Curve, Curve]]:
     }
 
 
-def table(sets: dict[str, tuple[Curve, Curve]]) -> str:
+def table(sets: dict[str, tuple[Curve, Curve]]) -> list[str]:
     sizes = sorted({size for ways in sets.values() for curve in ways for size in curve})
     lines = [
         f"| set | | {' | '.join(f'{size:,}' if size else 'none' for size in sizes)} |",
@@ -50,7 +53,7 @@ def table(sets: dict[str, tuple[Curve, Curve]]) -> str:
             if curve:
                 cells = [f"{curve[size]:.3f}" if size in curve else "" for size in sizes]
                 lines.append(f"| `{name}` | {what} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def picture(sets: dict[str, tuple[Curve, Curve]]) -> None:
@@ -73,20 +76,11 @@ def picture(sets: dict[str, tuple[Curve, Curve]]) -> None:
     figure.savefig(HERE / "needed.png", dpi=110)
 
 
-def put(readme: Path, text: str) -> None:
-    """Between its two marks."""
-    before, begin, rest = readme.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{readme}: has no {BEGIN.strip()} and {END} to write the table between")
-    readme.write_text(before + begin + text + end + after)
-
-
 def main() -> None:
     sets = curves()
     picture(sets)
     for readme in (HERE / "README.md", HERE.parents[1] / "README.md"):
-        put(readme, table(sets))
+        put(readme, table(sets), "how many")
 
 
 if __name__ == "__main__":
