@@ -142,7 +142,7 @@ def test_every_setting_changes_the_picture() -> None:
     wave = "{_target_: capbench.render.style.Wave, count: [1, 2], size: [2, 3], colour: null, behind: false, length: [0.8, 1.0], amplitude: [0.1, 0.3], period: [0.4, 0.9]}"
     dots = "{_target_: capbench.render.style.Dots, count: [9, 9], size: [1, 5], colour: null, behind: false}"
     changes = [
-        "style.font_sizes=[30]", "style.widths=[0.7]", "style.fonts=[DejaVuSerif-Bold.ttf]", "style.outline=1.0", "style.stretch=false",
+        "style.font_sizes=[30]", "style.widths=[0.7]", "style.forms=['0O']", "style.fonts=[DejaVuSerif-Bold.ttf]", "style.outline=1.0", "style.stretch=false",
         "style.tilt=[40,50]", "style.warp=[0.0,0.0]", "style.align=centre", "style.align=spread", "style.margin=0.5",
         "style.overlap=[0.5,0.6]", "style.spaces=0.0", "style.play=[3,9]", "style.lift=[4,9]",
         "style.text.levels=[0,9]", "style.text.saturation=[1,1]", "style.own_colours=true", "style.fade=false",
@@ -184,6 +184,26 @@ def test_a_character_is_as_wide_as_it_is_told(stretch: str) -> None:
     assert as_high == height
 
 
+def test_a_symbol_is_drawn_in_each_of_its_forms() -> None:
+    one_face = ("style.fonts=[DejaVuSans.ttf]", "style.font_sizes=[42]")
+
+    def drawn(symbols: str, *more: str) -> np.ndarray:
+        return painter(*one_face, *more, symbols=symbols, shortest=1, longest=1).pictures(np.arange(20))
+
+    both, three, ezh = drawn("3", "style.forms=['3Ʒ']"), drawn("3"), drawn("Ʒ")
+    as_three, as_ezh = ((both == alone).all(axis=(1, 2, 3)) for alone in (three, ezh))
+    assert (as_three != as_ezh).all()
+    assert 3 < as_ezh.sum() < 17
+
+
+def test_a_font_without_a_form_draws_the_symbol() -> None:
+    look = ("style.fonts=[cmss10.ttf]", "style.font_sizes=[42]")
+    plain, formed = (
+        painter(*look, *more, symbols="34").pictures(np.arange(8)) for more in ((), ("style.forms=['3Ʒ']",))
+    )
+    assert (plain == formed).all()
+
+
 def test_a_centred_text_moves_as_far_as_there_is_room() -> None:
     own = painter("style.align=centre", "style.overlap=[0,0]", "style.spaces=0", "style.play=[-300,300]")
     _, boxes = own.drawn(np.arange(200))
@@ -209,6 +229,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["style.text.hue=text", "style.text.saturation=[0,1]"], r"style.text.hue: text would be its own"),
     (["style.font_sizes=[]"], r"style.font_sizes: is empty"),
     (["style.widths=[]"], r"style.widths: is empty"),
+    (["style.forms=['3']"], r"style.forms: \['3'\] is not accepted; string should have at least 2"),
     (["style.fonts=[]"], r"style.fonts: is empty"),
     (["style.fonts=[DejaVuSanss.ttf]"], r"style.fonts: DejaVuSanss.ttf is no file and no bundled font; did you mean DejaVuSans.ttf"),
     ([f"style.fonts=['{__file__}']"], r"style.fonts: .*test_painter.py cannot be read as a font"),

@@ -59,14 +59,19 @@ def font_file(name: str) -> str:
     return str(bundled[name])
 
 
-def check_font(path: str, symbols: str) -> None:
-    """Refuse what is no font, or lacks a glyph of the alphabet."""
+@lru_cache(maxsize=64)
+def _known(path: str) -> frozenset[str]:
+    """The characters that a font has glyphs of."""
     try:
         with TTFont(path, fontNumber=0, lazy=True) as font:
-            known = font.getBestCmap() or {}
+            return frozenset(map(chr, font.getBestCmap() or {}))
     except (TTLibError, OSError, AssertionError, KeyError, ValueError) as error:
         raise Mistake(f"style.fonts: {path} cannot be read as a font ({error})") from error
-    lacking = "".join(symbol for symbol in symbols if ord(symbol) not in known)
+
+
+def check_font(path: str, symbols: str) -> None:
+    """Refuse what is no font, or lacks a glyph of the alphabet."""
+    lacking = "".join(symbol for symbol in symbols if symbol not in _known(path))
     if lacking:
         raise Mistake(f"style.fonts: {path} has no glyph for {lacking!r}; choose another font, or leave them out")
 
@@ -76,20 +81,27 @@ def rasterise(
     fonts: tuple[str, ...],
     sizes: tuple[int, ...],
     widths: tuple[float, ...],
+    forms: tuple[str, ...],
     symbols: str,
     outlined: bool,
     stretch: bool,
     fade: bool,
 ) -> Atlas:
-    """The atlas of all faces; `stretch` and `fade` give tiles and edges as the captcha package does."""
-    faces = [(ImageFont.truetype(font, size), wide, outline) for outline in ([False, True] if outlined else [False])
-             for font in fonts for size in sizes for wide in widths]  # fmt: skip
+    """The atlas of all faces; `stretch` and `fade` give tiles and edges as the captcha package does.
+
+    `forms` are of a symbol and what else is drawn in its place: of each font there are as many kinds of faces as the
+    longest has characters, and the n-th draws the n-th of every one that is so long, if the font has it.
+    """
+    kinds = range(max(map(len, forms), default=1))
+    faces = [(ImageFont.truetype(font, size), wide, _forms(font, forms, kind), outline)
+             for outline in ([False, True] if outlined else [False])
+             for font in fonts for size in sizes for wide in widths for kind in kinds]  # fmt: skip
     glyphs: list[np.ndarray] = []
     measures: list[tuple[float, float, float, float, float]] = []
-    for face, wide, outline in faces:
-        for symbol in [*symbols, " "]:
-            ink, drop = _ink(face, symbol, outline)
-            tile_w, tile_h = _tile(face, symbol) if stretch else _set_width(face, symbol, ink)
+    for face, wide, form, outline in faces:
+        for character in [form.get(symbol, symbol) for symbol in (*symbols, " ")]:
+            ink, drop = _ink(face, character, outline)
+            tile_w, tile_h = _tile(face, character) if stretch else _set_width(face, character, ink)
             if wide != 1:
                 ink = cv2.resize(ink, (max(1, round(ink.shape[1] * wide)), len(ink)), interpolation=cv2.INTER_LINEAR)
             glyphs.append(_enlarged_to_the_edge(ink) if fade else _enlarged(ink))
@@ -102,6 +114,10 @@ def rasterise(
         shape=shape,
         sizes=np.array(measures, dtype=np.float64).reshape(len(faces), -1, 5),
     )
+
+
+def _forms(font: str, forms: tuple[str, ...], kind: int) -> dict[str, str]:
+    return {form[0]: form[kind] for form in forms if kind < len(form) and form[kind] in _known(font)}
 
 
 def _ink(face: ImageFont.FreeTypeFont, symbol: str, outline: bool) -> tuple[np.ndarray, float]:

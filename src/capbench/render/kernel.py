@@ -452,7 +452,7 @@ def _draw_noise(look, layer, seed, index, text_colour, hue, planes, colour):
             for pixel in range(len(pixels)):
                 _dot(planes, x + pixels[pixel, 0], y + pixels[pixel, 1], colour, 1.0, 0)
         elif kind == DOTS:
-            _capsule(planes, a * width, b * height, a * width, b * height, size, colour, look.hard, look.hatch)
+            _capsule(planes, a * width, b * height, a * width, b * height, size, colour, look.hard, 0)
         elif kind == ARC:
             d, e, f, _ = draw(seed, index, stream, 3 + 4 * item)
             _arc(planes, a, b, c, d, e, f, size, colour, look.hard)

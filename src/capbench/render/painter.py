@@ -67,6 +67,7 @@ class Painter:
             tuple(self.style.font_files),
             tuple(style.font_sizes),
             tuple(style.widths),
+            tuple(style.forms),
             self.symbols,
             style.outline > 0,
             style.stretch,
@@ -75,8 +76,8 @@ class Painter:
 
     @cached_property
     def _look(self) -> kernel.Look:
-        style = self.style
-        return _look(style, len(style.font_files) * len(style.font_sizes) * len(style.widths))
+        faces = len(self._atlas.start) // (2 if self.style.outline > 0 else 1)
+        return _look(self.style, faces)
 
     def classes(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Symbol numbers int64 [sample, longest], -1 behind a text, and lengths [sample]."""

@@ -16,6 +16,7 @@ from capbench.render.glyphs import check_font, font_file
 Side = Annotated[int, Ge(8), Le(1024)]
 FontSize = Annotated[int, Ge(5), Le(200)]
 Wide = Annotated[float, Ge(0.25), Le(4)]
+Forms = Annotated[str, Len(2)]
 Part = Annotated[float, Ge(0), Le(1)]
 Number = Annotated[float, Ge(-360), Le(360)]
 Ingredient = Literal["rotation", "warp", "overlap", "placement", "lines", "dots", "contrast", "fonts"]
@@ -157,6 +158,7 @@ class Style:
 
     without: Ingredient | None = None
     widths: list[Wide] = field(default_factory=lambda: [1.0])
+    forms: list[Forms] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         check_order(self, "style")
@@ -195,9 +197,9 @@ def _without_contrast(style: Style) -> dict[str, Any]:
 
 
 def _without_fonts(style: Style) -> dict[str, Any]:
-    """One face in one size and width, the middle ones."""
+    """One face in one size and width, the middle ones; of each symbol its own form."""
     size, wide = (sorted(of)[len(of) // 2] for of in (style.font_sizes, style.widths))
-    return {"fonts": style.font_files[:1], "font_sizes": [size], "widths": [wide], "outline": 0.0}
+    return {"fonts": style.font_files[:1], "font_sizes": [size], "widths": [wide], "forms": [], "outline": 0.0}
 
 
 def _without(style: Style, *kinds: type[Noise]) -> list[Noise]:
