@@ -82,6 +82,7 @@ def rasterise(
     sizes: tuple[int, ...],
     widths: tuple[float, ...],
     forms: tuple[str, ...],
+    blocks: tuple[int, ...],
     symbols: str,
     outlined: bool,
     stretch: bool,
@@ -93,15 +94,17 @@ def rasterise(
     longest has characters, and the n-th draws the n-th of every one that is so long, if the font has it.
     """
     kinds = range(max(map(len, forms), default=1))
-    faces = [(ImageFont.truetype(font, size), wide, _forms(font, forms, kind), outline)
+    faces = [(ImageFont.truetype(font, size), wide, _forms(font, forms, kind), block, outline)
              for outline in ([False, True] if outlined else [False])
-             for font in fonts for size in sizes for wide in widths for kind in kinds]  # fmt: skip
+             for font in fonts for size in sizes for wide in widths for kind in kinds for block in blocks]  # fmt: skip
     glyphs: list[np.ndarray] = []
     measures: list[tuple[float, float, float, float, float]] = []
-    for face, wide, form, outline in faces:
+    for face, wide, form, block, outline in faces:
         for character in [form.get(symbol, symbol) for symbol in (*symbols, " ")]:
             ink, drop = _ink(face, character, outline)
             tile_w, tile_h = _tile(face, character) if stretch else _set_width(face, character, ink)
+            if block > 1:
+                ink, drop, tile_w, tile_h = _in_blocks(ink, block), drop * block, tile_w * block, tile_h * block
             if wide != 1:
                 ink = cv2.resize(ink, (max(1, round(ink.shape[1] * wide)), len(ink)), interpolation=cv2.INTER_LINEAR)
             glyphs.append(_enlarged_to_the_edge(ink) if fade else _enlarged(ink))
@@ -114,6 +117,11 @@ def rasterise(
         shape=shape,
         sizes=np.array(measures, dtype=np.float64).reshape(len(faces), -1, 5),
     )
+
+
+def _in_blocks(ink: np.ndarray, block: int) -> np.ndarray:
+    """Each pixel, black or white, as a square of so many."""
+    return np.kron(np.where(ink >= 128, 255, 0).astype(np.uint8), np.ones((block, block), dtype=np.uint8))
 
 
 def _forms(font: str, forms: tuple[str, ...], kind: int) -> dict[str, str]:
