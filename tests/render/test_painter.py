@@ -199,6 +199,19 @@ def test_a_character_of_blocks_is_made_of_squares() -> None:
     assert beside_squares(14, 3) < 0.03 < 0.06 < beside_squares(42, 1)
 
 
+def test_dots_are_whole_where_the_text_is_hatched() -> None:
+    dots = "{_target_: capbench.render.style.Dots, count: [9, 9], size: [5, 5], colour: null, behind: false}"
+    line = "{_target_: capbench.render.style.Line, count: [2, 2], size: [3, 3], colour: null, behind: false, length: [0.5, 0.9], tilt: [0, 9]}"
+    bare = ("style.fade=false", "style.smooth=false", "style.opacity=[0,0]")
+
+    def drawn(layer: str, hatch: int) -> np.ndarray:
+        return painter(*bare, f"style.noise=[{layer}]", f"style.hatch={hatch}").pictures(np.arange(4))
+
+    assert (drawn(dots, 2) == drawn(dots, 0)).all()
+    assert (drawn(dots, 0).std(axis=(1, 2, 3)) > 1).all()
+    assert (drawn(line, 2) != drawn(line, 0)).any()
+
+
 def test_a_symbol_is_drawn_in_each_of_its_forms() -> None:
     one_face = ("style.fonts=[DejaVuSans.ttf]", "style.font_sizes=[42]")
 
