@@ -3,14 +3,16 @@
 A study's plan.yaml holds a cell for each row of its table: the training's settings, the seeds that repeat it, and the
 sources that the trained run then reads. A cell with `each` stands for several, one for each combination of its values
 (with --quick, for the first). What stands under runs/NAME is not done again, what was begun is gone on with,
-and a cell that fails never takes the others along. SETS is a folder of labelled sets for a plan that names {sets};
-with --quick they are rendered, as the plan says, and everything is small.
+and a cell that fails never takes the others along. A row of results.csv whose run was done elsewhere stays in the table
+for as long as the plan has the same settings for its cell. SETS is a folder of labelled sets for a plan that names
+{sets}; with --quick they are rendered, as the plan says, and everything is small.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import itertools
 import json
 import statistics
@@ -26,6 +28,8 @@ import yaml
 
 CAPBENCH = [sys.executable, "-m", "capbench"]
 FEW = 60  # images of a set that is rendered for --quick, without lines, so that engines can agree on some
+WORDS = ("run", "settings", "git")
+"""Of what a run tells, the columns that are no numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,11 @@ class Cell:
     reads: dict[str, list[str]] = field(default_factory=dict)
     """By name, sources that the trained run reads: a row each, in place of its own test."""
 
+    @property
+    def settings(self) -> str:
+        """The same for the same training and reading."""
+        return hashlib.sha256(json.dumps([self.run, self.reads]).encode()).hexdigest()[:8]
+
 
 @dataclass(frozen=True)
 class Study:
@@ -53,6 +62,19 @@ class Study:
     @cached_property
     def plan(self) -> dict[str, Any]:
         return yaml.safe_load((self.folder / "plan.yaml").read_text())
+
+    @property
+    def table(self) -> Path:
+        return self.folder / "results.csv"
+
+    @cached_property
+    def elsewhere(self) -> dict[tuple[str, str, str], dict[str, Any]]:
+        """The rows that the table has, by run, source and settings."""
+        if self.quick or not self.table.exists():
+            return {}
+        with self.table.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {(row["run"], row["read"], row["settings"]): told_before(row) for row in rows}
 
     def cells(self, only: str = "") -> list[Cell]:
         rows = [one for row in self.plan["cells"] for one in self._spelt_out(row)]
@@ -97,26 +119,11 @@ class Study:
             where = self.where(cell, seed)
             for name in cell.reads or [""]:
                 if (where / name / "result.json").exists():
-                    trained = json.loads((where / "result.json").read_text())
-                    read = json.loads((where / name / "result.json").read_text())
-                    low, high = read["test/exact_ci"]
-                    yield {
-                        "cell": cell.name,
-                        **cell.about,
-                        "read": name,
-                        "run": where.name,
-                        "exact": read["test/exact"],
-                        "low": round(low, 5),
-                        "high": round(high, 5),
-                        "exact_nocase": read.get("test/exact_nocase"),
-                        "characters": read["test/char"],
-                        "images": read["test/images"],
-                        "val": trained.get("val/exact"),
-                        "seconds": round(trained["train/seconds"]),
-                        "images_seen": trained["train/images"],
-                        "params": trained["params"],
-                        "git": trained["git"],
-                    }
+                    told = told_by(where, name) | {"settings": cell.settings}
+                else:
+                    told = self.elsewhere.get((where.name, name, cell.settings), {})
+                if told:
+                    yield {"cell": cell.name, **cell.about, "read": name, **told}
 
     @property
     def _places(self) -> dict[str, str]:
@@ -140,6 +147,40 @@ def filled(template: Any, words: dict[str, Any]) -> Any:
         for word, value in words.items():
             template = template.replace(f"{{{word}}}", str(value))
     return template
+
+
+def told_by(run: Path, source: str) -> dict[str, Any]:
+    """What a run's folder tells of its training, and of what it read: of its own test where no source is named."""
+    trained = json.loads((run / "result.json").read_text())
+    read = json.loads((run / source / "result.json").read_text())
+    low, high = read["test/exact_ci"]
+    return {
+        "run": run.name,
+        "exact": read["test/exact"],
+        "low": round(low, 5),
+        "high": round(high, 5),
+        "exact_nocase": read.get("test/exact_nocase"),
+        "characters": read["test/char"],
+        "images": read["test/images"],
+        "val": trained.get("val/exact"),
+        "seconds": round(trained["train/seconds"]),
+        "images_seen": trained["train/images"],
+        "params": trained["params"],
+        "git": trained["git"],
+    }
+
+
+def told_before(row: dict[str, str]) -> dict[str, Any]:
+    """The same of a row that the table has."""
+    columns = list(row)[list(row).index("run") :]
+    return {name: row[name] if name in WORDS else json.loads(row[name] or "null") for name in columns}
+
+
+def write(table: Path, rows: list[dict[str, Any]]) -> None:
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def gathered(rows: list[dict[str, Any]]) -> list[str]:
@@ -206,10 +247,7 @@ def main() -> None:
         lines = gathered(rows)
         print("\n".join(lines))
         if not options.quick:
-            with (options.study / "results.csv").open("w", newline="") as file:
-                writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(rows)
+            write(study.table, rows)
             put(options.study / "README.md", lines)
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}; what they said stands above")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -84,6 +86,28 @@ def test_a_cell_with_each_stands_for_every_combination(tmp_path: Path) -> None:
     assert [cell.name for cell in cells] == names
     assert cells[1].run == ["alphabet=digits", "length=5", "data.root={sets}/wide.zip", "data.train_size=100"]
     assert cells[1].about == {"images": "100"}
+
+
+def test_what_ran_elsewhere_stays_in_the_table_while_its_settings_are_the_plans(tmp_path: Path) -> None:
+    study = script()
+    cell = study.Cell(name="one", about={"way": "best"}, run=["optim.lr=1"], seeds=[1, 2], reads={"real": ["data=csv"]})
+    run = tmp_path / "there" / "one-2"
+    (run / "real").mkdir(parents=True)
+    trained = {"train/seconds": 7.4, "train/images": 640, "params": 9, "git": "12e4"}
+    read = {"test/exact": 0.5, "test/exact_ci": [0.4, 0.6], "test/exact_nocase": None, "test/char": 1, "test/images": 8}
+    (run / "result.json").write_text(json.dumps(trained))
+    (run / "real" / "result.json").write_text(json.dumps(read))
+
+    there = study.Study(tmp_path, tmp_path / "there", "", False)
+    (row,) = there.rows(cell)
+    study.write(there.table, [row])
+    here = study.Study(tmp_path, tmp_path / "here", "", False)
+    assert list(here.rows(cell)) == [row]
+    (told,) = here.rows(replace(cell, about={"way": "better"}))
+    assert told == row | {"way": "better"}
+    assert list(here.rows(replace(cell, run=["optim.lr=2"]))) == []
+    assert list(here.rows(replace(cell, reads={"real": ["data=files"]}))) == []
+    assert list(replace(here, quick=True).rows(cell)) == []
 
 
 def test_the_estimates_of_scale_are_those_that_its_readme_shows() -> None:
