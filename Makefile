@@ -21,6 +21,7 @@ lint: .venv/.test              ## style and types
 seeds: .venv/.test             ## what the seed articles' systems reach; SETS=DIR holds the real sets
 	$(BIN)/python experiments/study.py experiments/seeds $(SETS)
 	$(BIN)/python experiments/seeds/needed.py
+	$(BIN)/python experiments/seeds/curves.py
 	$(BIN)/python experiments/seeds/ceiling.py
 
 seeds-quick: .venv/.test       ## the same on a handful of rendered images
