@@ -23,13 +23,19 @@ def study(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=1500)
 
 
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("study", ROOT / "experiments" / "study.py")
+def script(path: str = "study.py") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / "experiments" / path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules["study"] = module  # its dataclasses look it up
+    sys.modules[spec.name] = module  # its dataclasses look it up
     spec.loader.exec_module(module)
     return module
+
+
+def shown(folder: Path, name: str) -> list[str]:
+    """The lines of a README between the marks of that name."""
+    _, _, rest = (folder / "README.md").read_text().partition(f"<!-- {name} -->\n")
+    return rest.partition(f"<!-- end of {name} -->")[0].splitlines()
 
 
 @pytest.mark.slow
@@ -110,9 +116,24 @@ def test_what_ran_elsewhere_stays_in_the_table_while_its_settings_are_the_plans(
     assert list(replace(here, quick=True).rows(cell)) == []
 
 
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.parent.name)
+def test_a_table_is_that_of_its_results(plan: Path, tmp_path: Path) -> None:
+    module = script()
+    it = module.Study(plan.parent, tmp_path, "", False)
+    rows = [row for cell in it.cells() for row in it.rows(cell)]
+    assert len(rows) == len(it.elsewhere), "results.csv has rows that the plan does not"
+    assert module.gathered(rows) == shown(plan.parent, "table")
+
+
+def test_the_other_tables_of_seeds_are_those_of_their_results(tmp_path: Path) -> None:
+    needed, curves = script("seeds/needed.py"), script("seeds/curves.py")
+    folder = ROOT / "experiments" / "seeds"
+    assert needed.table(needed.curves()) == shown(folder, "how many") == shown(ROOT, "how many")
+    assert curves.table(curves.pairs(tmp_path)) == shown(folder, "curves")
+
+
 def test_the_estimates_of_scale_are_those_that_its_readme_shows() -> None:
     folder = ROOT / "experiments" / "scale"
     done = subprocess.run([sys.executable, str(folder / "estimate.py")], capture_output=True, text=True, check=True)
-    _, _, shown = (folder / "README.md").read_text().partition("<!-- tables -->\n")
-    assert shown.partition("<!-- end of tables -->")[0] == done.stdout.rstrip("\n") + "\n"
+    assert shown(folder, "tables") == done.stdout.rstrip("\n").splitlines()
     assert done.stdout.count("\n|---|") == 5
