@@ -142,7 +142,7 @@ def test_every_setting_changes_the_picture() -> None:
     wave = "{_target_: capbench.render.style.Wave, count: [1, 2], size: [2, 3], colour: null, behind: false, length: [0.8, 1.0], amplitude: [0.1, 0.3], period: [0.4, 0.9]}"
     dots = "{_target_: capbench.render.style.Dots, count: [9, 9], size: [1, 5], colour: null, behind: false}"
     changes = [
-        "style.font_sizes=[30]", "style.widths=[0.7]", "style.forms=['0O']", "style.fonts=[DejaVuSerif-Bold.ttf]", "style.outline=1.0", "style.stretch=false",
+        "style.font_sizes=[30]", "style.widths=[0.7]", "style.forms=['00O']", "style.fonts=[DejaVuSerif-Bold.ttf]", "style.outline=1.0", "style.stretch=false",
         "style.tilt=[40,50]", "style.warp=[0.0,0.0]", "style.align=centre", "style.align=spread", "style.margin=0.5",
         "style.overlap=[0.5,0.6]", "style.spaces=0.0", "style.play=[3,9]", "style.lift=[4,9]",
         "style.text.levels=[0,9]", "style.text.saturation=[1,1]", "style.own_colours=true", "style.fade=false",
@@ -218,18 +218,27 @@ def test_a_symbol_is_drawn_in_each_of_its_forms() -> None:
     def drawn(symbols: str, *more: str) -> np.ndarray:
         return painter(*one_face, *more, symbols=symbols, shortest=1, longest=1).pictures(np.arange(20))
 
-    both, three, ezh = drawn("3", "style.forms=['3Ʒ']"), drawn("3"), drawn("Ʒ")
+    both, three, ezh = drawn("3", "style.forms=['33Ʒ']"), drawn("3"), drawn("Ʒ")
     as_three, as_ezh = ((both == alone).all(axis=(1, 2, 3)) for alone in (three, ezh))
     assert (as_three != as_ezh).all()
     assert 3 < as_ezh.sum() < 17
+    assert (drawn("3", "style.forms=['3Ʒ']") == ezh).all()
 
 
 def test_a_font_without_a_form_draws_the_symbol() -> None:
     look = ("style.fonts=[cmss10.ttf]", "style.font_sizes=[42]")
-    plain, formed = (
-        painter(*look, *more, symbols="34").pictures(np.arange(8)) for more in ((), ("style.forms=['3Ʒ']",))
+    plain, formed, only = (
+        painter(*look, *more, symbols="34").pictures(np.arange(8))
+        for more in ((), ("style.forms=['33Ʒ']",), ("style.forms=['3Ʒ']",))
     )
     assert (plain == formed).all()
+    assert (plain == only).all()
+
+
+def test_a_font_draws_no_other_than_the_forms_that_it_has() -> None:
+    look = ("style.fonts=[cmss10.ttf]", "style.font_sizes=[42]", "style.forms=['3EƷ']")
+    ees = painter(*look[:2], symbols="E", shortest=1, longest=1).pictures(np.arange(8))
+    assert (painter(*look, symbols="3", shortest=1, longest=1).pictures(np.arange(8)) == ees).all()
 
 
 def test_a_centred_text_moves_as_far_as_there_is_room() -> None:

@@ -90,10 +90,10 @@ def rasterise(
 ) -> Atlas:
     """The atlas of all faces; `stretch` and `fade` give tiles and edges as the captcha package does.
 
-    `forms` are of a symbol and what else is drawn in its place: of each font there are as many kinds of faces as the
-    longest has characters, and the n-th draws the n-th of every one that is so long, if the font has it.
+    `forms` are of a symbol, its first character, and of those that are drawn in its place: of each font there are as
+    many kinds of faces as any symbol has of these, and the n-th draws the n-th, or begins again where there are fewer.
     """
-    kinds = range(max(map(len, forms), default=1))
+    kinds = range(max((len(form) - 1 for form in forms), default=1))
     faces = [(ImageFont.truetype(font, size), wide, _forms(font, forms, kind), block, outline)
              for outline in ([False, True] if outlined else [False])
              for font in fonts for size in sizes for wide in widths for kind in kinds for block in blocks]  # fmt: skip
@@ -125,7 +125,9 @@ def _in_blocks(ink: np.ndarray, block: int) -> np.ndarray:
 
 
 def _forms(font: str, forms: tuple[str, ...], kind: int) -> dict[str, str]:
-    return {form[0]: form[kind] for form in forms if kind < len(form) and form[kind] in _known(font)}
+    """By symbol, the form of that kind among those that the font has."""
+    known = {symbol: [form for form in characters if form in _known(font)] for symbol, *characters in forms}
+    return {symbol: characters[kind % len(characters)] for symbol, characters in known.items() if characters}
 
 
 def _ink(face: ImageFont.FreeTypeFont, symbol: str, outline: bool) -> tuple[np.ndarray, float]:

@@ -201,9 +201,9 @@ def _without_contrast(style: Style) -> dict[str, Any]:
 
 
 def _without_fonts(style: Style) -> dict[str, Any]:
-    """One face in one size and width, the middle ones; of each symbol its own form."""
+    """One face in one size and width, the middle ones; of each symbol its first form."""
     size, wide, block = (sorted(of)[len(of) // 2] for of in (style.font_sizes, style.widths, style.blocks))
-    one = {"font_sizes": [size], "widths": [wide], "blocks": [block], "forms": []}
+    one = {"font_sizes": [size], "widths": [wide], "blocks": [block], "forms": [form[:2] for form in style.forms]}
     return {"fonts": style.font_files[:1], **one, "outline": 0.0}
 
 
