@@ -184,21 +184,6 @@ def test_a_character_is_as_wide_as_it_is_told(stretch: str) -> None:
     assert as_high == height
 
 
-def test_a_character_of_blocks_is_made_of_squares() -> None:
-    still = ("style.tilt=[0,0]", "style.warp=[0,0]", "style.stretch=false", "style.fade=false", "style.hard=true")
-    black = ("style.background.levels=[255,255]", "style.text.levels=[0,0]", *BARE)
-
-    def beside_squares(size: int, block: int) -> float:
-        """The share of pixels that differ from the middle one of their square."""
-        look = (*still, *black, f"style.font_sizes=[{size}]", f"style.blocks=[{block}]")
-        dark = painter(*look, symbols="8", shortest=1, longest=1).sample(0)[0][..., 0] < 128
-        rows, columns = (np.flatnonzero(dark.any(axis=axis)) for axis in (1, 0))
-        ink = dark[rows[0] :, columns[0] :][:30, :21]
-        return float((ink != np.kron(ink[1::3, 1::3], np.ones((3, 3), dtype=bool))).mean())
-
-    assert beside_squares(14, 3) < 0.03 < 0.06 < beside_squares(42, 1)
-
-
 def test_dots_are_whole_where_the_text_is_hatched() -> None:
     dots = "{_target_: capbench.render.style.Dots, count: [9, 9], size: [5, 5], colour: null, behind: false}"
     line = "{_target_: capbench.render.style.Line, count: [2, 2], size: [3, 3], colour: null, behind: false, length: [0.5, 0.9], tilt: [0, 9]}"
@@ -266,7 +251,6 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["style.text.hue=text", "style.text.saturation=[0,1]"], r"style.text.hue: text would be its own"),
     (["style.font_sizes=[]"], r"style.font_sizes: is empty"),
     (["style.widths=[]"], r"style.widths: is empty"),
-    (["style.blocks=[]"], r"style.blocks: is empty"),
     (["style.forms=['3']"], r"style.forms: \['3'\] is not accepted; string should have at least 2"),
     (["style.fonts=[]"], r"style.fonts: is empty"),
     (["style.fonts=[DejaVuSanss.ttf]"], r"style.fonts: DejaVuSanss.ttf is no file and no bundled font; did you mean DejaVuSans.ttf"),

@@ -82,7 +82,6 @@ def rasterise(
     sizes: tuple[int, ...],
     widths: tuple[float, ...],
     forms: tuple[str, ...],
-    blocks: tuple[int, ...],
     symbols: str,
     outlined: bool,
     stretch: bool,
@@ -90,21 +89,19 @@ def rasterise(
 ) -> Atlas:
     """The atlas of all faces; `stretch` and `fade` give tiles and edges as the captcha package does.
 
-    `forms` are of a symbol, its first character, and of those that are drawn in its place: of each font there are as
-    many kinds of faces as any symbol has of these, and the n-th draws the n-th, or begins again where there are fewer.
+    Each of `forms` is a symbol and the characters that are drawn in its place. A font has as many kinds of faces as the
+    longest has characters; the n-th kind draws the n-th, and begins again where there are fewer.
     """
     kinds = range(max((len(form) - 1 for form in forms), default=1))
-    faces = [(ImageFont.truetype(font, size), wide, _forms(font, forms, kind), block, outline)
+    faces = [(ImageFont.truetype(font, size), wide, _forms(font, forms, kind), outline)
              for outline in ([False, True] if outlined else [False])
-             for font in fonts for size in sizes for wide in widths for kind in kinds for block in blocks]  # fmt: skip
+             for font in fonts for size in sizes for wide in widths for kind in kinds]  # fmt: skip
     glyphs: list[np.ndarray] = []
     measures: list[tuple[float, float, float, float, float]] = []
-    for face, wide, form, block, outline in faces:
+    for face, wide, form, outline in faces:
         for character in [form.get(symbol, symbol) for symbol in (*symbols, " ")]:
             ink, drop = _ink(face, character, outline)
             tile_w, tile_h = _tile(face, character) if stretch else _set_width(face, character, ink)
-            if block > 1:
-                ink, drop, tile_w, tile_h = _in_blocks(ink, block), drop * block, tile_w * block, tile_h * block
             if wide != 1:
                 ink = cv2.resize(ink, (max(1, round(ink.shape[1] * wide)), len(ink)), interpolation=cv2.INTER_LINEAR)
             glyphs.append(_enlarged_to_the_edge(ink) if fade else _enlarged(ink))
@@ -119,15 +116,10 @@ def rasterise(
     )
 
 
-def _in_blocks(ink: np.ndarray, block: int) -> np.ndarray:
-    """Each pixel, black or white, as a square of so many."""
-    return np.kron(np.where(ink >= 128, 255, 0).astype(np.uint8), np.ones((block, block), dtype=np.uint8))
-
-
 def _forms(font: str, forms: tuple[str, ...], kind: int) -> dict[str, str]:
     """By symbol, the form of that kind among those that the font has."""
-    known = {symbol: [form for form in characters if form in _known(font)] for symbol, *characters in forms}
-    return {symbol: characters[kind % len(characters)] for symbol, characters in known.items() if characters}
+    there = {form[0]: [character for character in form[1:] if character in _known(font)] for form in forms}
+    return {symbol: characters[kind % len(characters)] for symbol, characters in there.items() if characters}
 
 
 def _ink(face: ImageFont.FreeTypeFont, symbol: str, outline: bool) -> tuple[np.ndarray, float]:

@@ -68,7 +68,6 @@ class Painter:
             tuple(style.font_sizes),
             tuple(style.widths),
             tuple(style.forms),
-            tuple(style.blocks),
             self.symbols,
             style.outline > 0,
             style.stretch,

@@ -17,7 +17,6 @@ Side = Annotated[int, Ge(8), Le(1024)]
 FontSize = Annotated[int, Ge(5), Le(200)]
 Wide = Annotated[float, Ge(0.25), Le(4)]
 Forms = Annotated[str, Len(2)]
-Block = Annotated[int, Ge(1), Le(8)]
 Part = Annotated[float, Ge(0), Le(1)]
 Number = Annotated[float, Ge(-360), Le(360)]
 Ingredient = Literal["rotation", "warp", "overlap", "placement", "lines", "dots", "contrast", "fonts"]
@@ -36,7 +35,7 @@ def check_order(settings: object, at: str) -> None:
     for setting in fields(settings):  # type: ignore[arg-type]
         value = getattr(settings, setting.name)
         pair = isinstance(value, list) and len(value) == 2 and all(isinstance(v, int | float) for v in value)
-        if pair and setting.name not in ("font_sizes", "widths", "blocks", "warp") and value[0] > value[1]:
+        if pair and setting.name not in ("font_sizes", "widths", "warp") and value[0] > value[1]:
             raise Mistake(f"{at}.{setting.name}: {value} is reversed; write [lowest, highest]")
 
 
@@ -160,7 +159,6 @@ class Style:
     without: Ingredient | None = None
     widths: list[Wide] = field(default_factory=lambda: [1.0])
     forms: list[Forms] = field(default_factory=list)
-    blocks: list[Block] = field(default_factory=lambda: [1])
 
     def __post_init__(self) -> None:
         check_order(self, "style")
@@ -170,8 +168,6 @@ class Style:
             raise Mistake("style.font_sizes: is empty; give one or more sizes in pixels, such as [42, 50, 56]")
         if not self.widths:
             raise Mistake("style.widths: is empty; give one or more factors, such as [1.0]")
-        if not self.blocks:
-            raise Mistake("style.blocks: is empty; give one or more numbers of pixels, such as [1]")
         if self.fonts is not None and not self.fonts:
             raise Mistake("style.fonts: is empty; give paths of TrueType fonts, or null for the captcha package's own")
         if self.text.hue == "text":
@@ -202,8 +198,8 @@ def _without_contrast(style: Style) -> dict[str, Any]:
 
 def _without_fonts(style: Style) -> dict[str, Any]:
     """One face in one size and width, the middle ones; of each symbol its first form."""
-    size, wide, block = (sorted(of)[len(of) // 2] for of in (style.font_sizes, style.widths, style.blocks))
-    one = {"font_sizes": [size], "widths": [wide], "blocks": [block], "forms": [form[:2] for form in style.forms]}
+    size, wide = (sorted(of)[len(of) // 2] for of in (style.font_sizes, style.widths))
+    one = {"font_sizes": [size], "widths": [wide], "forms": [form[:2] for form in style.forms]}
     return {"fonts": style.font_files[:1], **one, "outline": 0.0}
 
 
