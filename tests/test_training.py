@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,16 @@ def test_knn_knows_what_it_was_shown(train: Callable[..., Any], labelled: Any) -
         ).read_result()
         assert result["test/exact"] == 1
         assert result["val/exact"] == 1
+
+
+@pytest.mark.parametrize(("shown", "steps", "images"), [("320", 5, 320), ("null", 1, 20)])
+def test_progress_tells_of_the_images_that_are_shown(
+    train: Callable[..., Any], capfd: pytest.CaptureFixture[str], shown: str, steps: int, images: int
+) -> None:
+    run = train("data.split={train:20,val:8,test:8}", f"optim.epoch_images={shown}", "optim.epochs=1", "logger=none")
+    assert re.search(rf"training: 100%\|█+\| {images}(\.0)?/{images}(\.0)? \[", capfd.readouterr().err)
+    assert run.read_result()["train/images"] == images
+    assert [int(row["step"]) for row in csv.DictReader((run.path / "metrics.csv").open())] == [steps]
 
 
 def test_early_stop(train: Callable[..., Any]) -> None:

@@ -279,7 +279,7 @@ class Progress(ProgressBar):
     @staticmethod
     def _images_of_step(trainer: pl.Trainer) -> int:
         module: Any = trainer.datamodule  # type: ignore[attr-defined]
-        return min(module.batch_size, len(module.material.parts["train"]))
+        return min(module.batch_size, module.epoch_images or len(module.material.parts["train"]))
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
