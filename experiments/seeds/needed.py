@@ -51,9 +51,14 @@ def table(sets: dict[str, tuple[Curve, Curve]]) -> list[str]:
     for name, ways in sets.items():
         for what, curve in zip(("its images alone", "after rendered ones"), ways, strict=True):
             if curve:
-                cells = [f"{curve[size]:.3f}" if size in curve else "" for size in sizes]
+                cells = [told(curve[size]) if size in curve else "" for size in sizes]
                 lines.append(f"| `{name}` | {what} | {' | '.join(cells)} |")
     return lines
+
+
+def told(share: float) -> str:
+    """With three decimals; what is not all is never told as if it were."""
+    return "> 0.999" if 0.9995 <= share < 1 else f"{share:.3f}"
 
 
 def picture(sets: dict[str, tuple[Curve, Curve]]) -> None:
