@@ -16,6 +16,7 @@ from typing import NamedTuple
 import yaml
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
@@ -108,7 +109,9 @@ def picture(systems: dict[str, dict[str, Curve]]) -> None:
             axes.plot(at, [point.val for point in curve.points], line, marker=".", color=colour, label=way)
         axes.axhline(curve.published, color="#57606a", linewidth=0.8, label=f"published: {curve.published}")
         axes.set(title=seed, xscale="log", xlabel="minutes of one core", ylim=(-0.03, 1.03))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, loc="lower right")
     figure.supylabel("captchas of validation read", fontsize=10)
