@@ -73,11 +73,13 @@ def drawn_elsewhere(path: Path, cell: str) -> list[Point]:
 
 
 def pairs(runs: Path) -> dict[str, dict[str, Curve]]:
-    """By system, the curve of each way that has one; a training that counts by other things than its epochs has none."""
+    """By system, the curve of each way that has one. Who reads something else than its own test has no validation part of
+    it, so no curve.
+    """
     found: dict[str, dict[str, Curve]] = {}
     for cell in Study(HERE, runs, "", False).cells():
         seed, way, published = (cell.about[key] for key in ("seed", "way", "published"))
-        if way in WAYS:
+        if way in WAYS and not cell.reads:
             points = drawn_here(runs, cell.name) or drawn_elsewhere(HERE / "curves.csv", cell.name)
             if points:
                 found.setdefault(seed, {})[way] = Curve(points, published)

@@ -16,7 +16,7 @@ STYLES = {
     "clean": ("123456789", 4),
     "overlap": ("0123456789", 4),
     "lines": ("2345678bcdefgmnpwxy", 5),
-    "gradient": ("0123456789ABCDEFGHJKLMNPQRSTUVWXYZabdefghijkmnpqrstuyz", 4),
+    "gradient": ("0123456789abcdefghijklmnopqrstuvwxyz", 4),
     "monochrome": ("0123456789", 6),
 }
 CELL = (80, 240)  # height and width that each sample is set in
