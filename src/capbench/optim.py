@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -15,7 +16,7 @@ from capbench.ranges import Count, NotNegative, Positive, Share
 KINDS: dict[str, Any] = {
     "adamw": torch.optim.AdamW,
     "adam": torch.optim.Adam,
-    "adadelta": torch.optim.Adadelta,
+    "adadelta": partial(torch.optim.Adadelta, rho=0.95, eps=1e-7),  # Keras' own
     "sgd": torch.optim.SGD,
 }
 

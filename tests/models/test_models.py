@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -56,6 +57,17 @@ def test_a_member_of_the_per_digit_ensemble_has_619370_parameters() -> None:
     )
     assert parameters(member) == 618_410  # the article's trainable ones
     assert member.head.linear.in_features == 3584
+
+
+@pytest.mark.parametrize(("network", "shape"), [(DigitMember, (1, 40, 120)), (WholeImage, (1, 60, 160))])
+def test_what_was_built_with_keras_begins_as_keras_does(network: type[Model], shape: tuple[int, int, int]) -> None:
+    layers = [layer for layer in network(shape, 4, 10).modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    assert len(layers) > 5
+    for layer in layers:
+        outputs, inputs, *kernel = layer.weight.shape
+        furthest = (6 / ((inputs + outputs) * math.prod(kernel))) ** 0.5
+        assert float(layer.weight.abs().max()) == pytest.approx(furthest, rel=0.05)
+        assert layer.bias is not None and not layer.bias.any()
 
 
 def test_the_heads_on_one_trunk_share_all_but_their_last_layer() -> None:

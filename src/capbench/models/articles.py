@@ -16,6 +16,15 @@ def _convolutions(inputs: int, outputs: int, count: int) -> list[nn.Module]:
     return layers
 
 
+def _begin_as_keras(network: nn.Module) -> None:
+    """With weights as Keras draws them, by Glorot and Bengio, which are larger than torch's; biases of zero."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
+
+
 class DigitMember(Model):
     """The member of the per-digit ensemble: 619,370 parameters for ten digits on one channel of 40×120.
 
@@ -29,13 +38,14 @@ class DigitMember(Model):
         for outputs, count in ((32, 2), (64, 2), (128, 2), (256, 1)):
             layers += [
                 *_convolutions(inputs, outputs, count),
-                nn.BatchNorm2d(outputs),
+                nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01),  # Keras' own
                 nn.MaxPool2d(2),
                 Dropout(0.3),
             ]
             inputs = outputs
         self.features = nn.Sequential(*layers)
         self.head = LinearHead(output_shape(self.features, shape), positions, classes, "flat", dropout=0)
+        _begin_as_keras(self)
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(views))
@@ -62,6 +72,7 @@ class WholeImage(Model):
             nn.Linear(512 * positions, positions * classes),
         )
         self.positions = positions
+        _begin_as_keras(self)
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
         return self.dense(self.features(views)).view(len(views), self.positions, -1)
