@@ -17,7 +17,7 @@ def _convolutions(inputs: int, outputs: int, count: int) -> list[nn.Module]:
 
 
 def _begin_as_keras(network: nn.Module) -> None:
-    """With weights as Keras draws them, by Glorot and Bengio, which are larger than torch's; biases of zero."""
+    """With weights as Keras draws them, by Glorot and Bengio, and biases of zero."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
