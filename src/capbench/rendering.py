@@ -97,6 +97,7 @@ def _rendered(settings: dict[str, Any]) -> Source:
         fresh=False,
         style=build(settings["style"]),
         alphabet=build(settings["alphabet"]),
+        often="",
         length=settings["length"],
         seed=settings["seed"],
         split=Split(train=settings["count"], val=1, test=1),

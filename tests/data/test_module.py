@@ -167,8 +167,9 @@ def test_fresh_images_are_new_in_each_epoch_and_the_same_again(view: str) -> Non
     assert len(pictures) == 74
 
 
-def test_the_first_epoch_shows_what_would_be_stored() -> None:
-    fresh, stored = material(FRESH), material()
+@pytest.mark.parametrize("more", [[], ["data.often='3344'"]])
+def test_the_first_epoch_shows_what_would_be_stored(more: list[str]) -> None:
+    fresh, stored = material(FRESH, *more), material(*more)
     request = Request(0, np.arange(37))
     views, texts = fresh.parts["train"].take(request)
     kept, known = stored.parts["train"].take(request)

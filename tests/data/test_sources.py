@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from capbench.data.module import Material
+from capbench.data.module import Material, Request
 from capbench.errors import Mistake
 from capbench.render.painter import Painter
 from capbench.settings import build
@@ -46,6 +46,24 @@ def test_synthetic_validation_and_test_stay_when_training_shrinks() -> None:
         for other in (less, fewer):
             assert whole.parts[part].texts == other.parts[part].texts
     assert fewer.parts["train"].texts == less.parts["train"].texts == whole.parts["train"].texts[:12]
+
+
+@pytest.mark.parametrize("renderer", ["capbench", "captcha"])
+def test_training_draws_some_symbols_more_often(renderer: str) -> None:
+    settings = ["data.split={train:120,val:10,test:10}", f"data.renderer={renderer}"]
+    even, uneven = material(*settings), material(*settings, "data.often='777777'")
+    for part in ("val", "test"):
+        assert uneven.parts[part].texts == even.parts[part].texts
+        request = Request(0, np.arange(10))
+        assert np.array_equal(uneven.parts[part].take(request)[0], even.parts[part].take(request)[0])
+    sevens = "".join(uneven.parts["train"].texts).count("7") / 480
+    assert abs(sevens - 7 / 16) < 0.1
+    assert uneven.hash != even.hash
+
+
+def test_only_symbols_of_the_alphabet_may_be_drawn_more_often() -> None:
+    with pytest.raises(Mistake, match=r"data.often: 'Ox' is outside the alphabet '0123456789'"):
+        material("data.often=Ox7O")
 
 
 def test_lengths_may_range() -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
@@ -91,13 +93,14 @@ class Synthetic(Source):
     """Rendered captchas. Sample i of a seed is the same for ever; the parts are far-apart ranges of i.
 
     `fresh` training images are drawn anew for each epoch, without end and without storage; `train_size` asks for
-    certain images, the same in each epoch.
+    certain images, the same in each epoch. Training draws each symbol once more for each time it stands in `often`.
     """
 
     renderer: Literal["capbench", "captcha"]
     fresh: bool
     style: Style
     alphabet: Alphabet
+    often: str
     length: Length
     seed: Seed
     split: Split
@@ -108,6 +111,8 @@ class Synthetic(Source):
 
     def __post_init__(self) -> None:
         self.alphabet.known()
+        if outside := "".join(sorted(set(self.often) - set(self.alphabet.symbols))):
+            raise Mistake(f"data.often: {outside!r} is outside the alphabet {self.alphabet.symbols!r}")
         for part in ("train", "val", "test"):
             if not isinstance(getattr(self.split, part), int):
                 raise Mistake(f"data.split.{part}: {getattr(self.split, part)} is no count; say how many to render")
@@ -116,8 +121,18 @@ class Synthetic(Source):
 
     @cached_property
     def _renderer(self) -> Renderer:
+        return self._drawing(self.alphabet.symbols)
+
+    @cached_property
+    def _training_renderer(self) -> Renderer:
+        return self._drawing(self.alphabet.symbols + self.often)
+
+    def _drawing(self, symbols: str) -> Renderer:
         kind: type[Painter] | type[CaptchaPackage] = Painter if self.renderer == "capbench" else CaptchaPackage
-        return kind(self.style, self.alphabet.symbols, *bounds(self.length), self.seed)
+        return kind(self.style, symbols, *bounds(self.length), self.seed)
+
+    def _renderer_of(self, part: str) -> Renderer:
+        return self._training_renderer if part == "train" else self._renderer
 
     @cached_property
     def _indices(self) -> list[tuple[int, str]]:
@@ -136,16 +151,20 @@ class Synthetic(Source):
 
     @cached_property
     def samples(self) -> list[Sample]:
-        texts = self._renderer.texts(np.array([index for index, _ in self._indices], dtype=np.int64))
-        return [
-            Sample(f"{part}_{index % PART_SPACING}", text, f"sample {index}", part)
-            for (index, part), text in zip(self._indices, texts, strict=True)
-        ]
+        samples: list[Sample] = []
+        for part, group in groupby(self._indices, key=itemgetter(1)):
+            indices = [index for index, _ in group]
+            texts = self._renderer_of(part).texts(np.array(indices, dtype=np.int64))
+            samples += [
+                Sample(f"{part}_{index % PART_SPACING}", text, f"sample {index}", part)
+                for index, text in zip(indices, texts, strict=True)
+            ]
+        return samples
 
     @cached_property
     def key(self) -> str:
         engines = [version(package) for package in ("captcha", "pillow", "numpy", "numba", "opencv-python-headless")]
-        stream = (self.renderer, self.fresh, self.style, self.alphabet, bounds(self.length), self.seed)
+        stream = (self.renderer, self.fresh, self.style, self.alphabet, self.often, bounds(self.length), self.seed)
         digest = hashlib.sha256(repr((stream, self.split, self.train_size, engines)).encode())
         # A renderer that came to draw otherwise must not be taken for what it was.
         digest.update(self._renderer.pictures(np.arange(WITNESSES)).tobytes())
@@ -157,7 +176,8 @@ class Synthetic(Source):
         return replace(self, split=Split(**sizes), train_size=None)
 
     def image(self, number: int) -> np.ndarray:
-        return self._renderer.sample(self._indices[number][0])[0]
+        index, part = self._indices[number]
+        return self._renderer_of(part).sample(index)[0]
 
     def lengths(self) -> tuple[int, int]:
         return bounds(self.length)
@@ -167,7 +187,7 @@ class Synthetic(Source):
         return int(self.split.train or 0) if self.fresh and self.train_size is None else 0
 
     def renew(self, numbers: np.ndarray, view: View, characters: int) -> tuple[np.ndarray, list[str]]:
-        renderer = self._renderer
+        renderer = self._training_renderer
         if isinstance(renderer, Painter) and isinstance(view, Whole) and view.channel == "grey":
             pictures = renderer.pictures(numbers, grey=True)
             if view.size in (None, [self.style.height, self.style.width]):
