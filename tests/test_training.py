@@ -169,6 +169,16 @@ def test_only_matrices_decay(kind: str) -> None:
     assert [len(group["params"]) for group in optimizer.param_groups] == [1, 3]
 
 
+def test_adadelta_steps_as_keras_does() -> None:
+    network = nn.Linear(1, 1)
+    before = network.weight.item()
+    optimizer = optim(kind="adadelta", lr=1.0, weight_decay=0.0).optimizer(network)
+    network(torch.ones(1, 1)).sum().backward()
+    optimizer.step()
+    # The square of the gradient counts for a twentieth, that of steps so far is nothing but the epsilon.
+    assert before - network.weight.item() == pytest.approx((1e-7 / (0.05 + 1e-7)) ** 0.5, rel=1e-3)
+
+
 def test_a_training_begins_with_the_weights_of_another_run(train: Callable[..., Any]) -> None:
     first = train(*FAST)
     begun = experiment.prepare(composed(*FAST, f"start={first.path}", "seed=7")).recognizer.model.state_dict()

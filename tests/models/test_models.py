@@ -70,6 +70,17 @@ def test_what_was_built_with_keras_begins_as_keras_does(network: type[Model], sh
         assert layer.bias is not None and not layer.bias.any()
 
 
+def test_what_was_built_with_keras_averages_its_norms_as_keras_does() -> None:
+    views = torch.rand(8, 1, 40, 120)
+    member = DigitMember((1, 40, 120), 1, 10)
+    norm = next(layer for layer in member.modules() if isinstance(layer, nn.BatchNorm2d))
+    seen: list[torch.Tensor] = []
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    member.train()(views)
+    torch.testing.assert_close(norm.running_mean, 0.01 * seen[0].mean((0, 2, 3)))
+    assert norm.eps == 1e-3
+
+
 def test_the_heads_on_one_trunk_share_all_but_their_last_layer() -> None:
     member, trunk = DigitMember((1, 40, 120), 1, 10), made("trunk_article", (1, 40, 120), 6, 10)
     assert parameters(trunk) - parameters(member) == 5 * 10 * (3584 + 1)
