@@ -147,6 +147,23 @@ def capbench(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str
     )
 
 
+def finished(sweep: Path) -> dict[str, int]:
+    """The sweep's jobs that have a result, and when each was written."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in sweep.glob("*/result.json")}
+
+
+def assert_goes_on(sweep: Path, with_jobs: set[str]) -> str:
+    """The sweep is gone on with these jobs and no other. What it says."""
+    before = finished(sweep)
+    done = capbench(f"resume_sweep={sweep.name}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("finished before") == len(before)
+    after = finished(sweep)
+    assert after.keys() - before.keys() == with_jobs
+    assert before.items() <= after.items()
+    return done.stdout
+
+
 def wait_for_the_end_of(group: int) -> None:
     """Of a process group whose leader was killed."""
     for _ in range(400):
