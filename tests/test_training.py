@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+import timm.optim
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
 from capbench import experiment
 from capbench.errors import Mistake
+from capbench.muon import Muon
 from capbench.optim import Optim
 from capbench.runs import RunFolder
 from capbench.settings import build
@@ -160,7 +164,7 @@ def test_the_learning_rate_rises_and_falls(schedule: str) -> None:
     assert rates[-1] < 0.001
 
 
-@pytest.mark.parametrize("kind", ["adamw", "adam", "adadelta", "sgd"])
+@pytest.mark.parametrize("kind", ["adamw", "adam", "adadelta", "sgd", "muon"])
 def test_only_matrices_decay(kind: str) -> None:
     settings = optim(kind=kind, weight_decay=0.5)
     optimizer = settings.optimizer(nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)))
@@ -177,6 +181,44 @@ def test_adadelta_steps_as_keras_does() -> None:
     optimizer.step()
     # The square of the gradient counts for a twentieth, that of steps so far is nothing but the epsilon.
     assert before - network.weight.item() == pytest.approx((1e-7 / (0.05 + 1e-7)) ** 0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3), (4, 2, 3, 3)])
+def test_muon_makes_all_directions_of_a_step_about_as_long(shape: tuple[int, ...]) -> None:
+    weights, bias = nn.Parameter(torch.ones(shape)), nn.Parameter(torch.ones(3))
+    optimizer = Muon([{"params": [weights, bias]}], lr=0.5, weight_decay=0.0)
+    generator = torch.Generator().manual_seed(1)
+    weights.grad = torch.randn(shape, generator=generator).to(memory_format=torch.preserve_format)
+    bias.grad = torch.tensor([3.0, -0.01, 0.0])
+    optimizer.step()
+    step = (1 - weights.detach()).flatten(1)
+    lengths = torch.linalg.svdvals(step) / (0.5 * 0.2 * max(step.shape) ** 0.5)
+    assert all(0.6 < length < 1.25 for length in lengths.tolist())
+    assert (1 - bias.detach()).tolist() == pytest.approx([0.5, -0.5, 0.0], rel=1e-5)  # as Adam's first
+
+
+def test_muon_learns_as_the_libraries_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As timm's what mixes channels, the rest as torch's AdamW."""
+    precisely = partial(timm.optim.muon.zeropower_via_newtonschulz, dtype=torch.float32)  # theirs has bfloat16
+    monkeypatch.setattr(timm.optim.muon, "zeropower_via_newtonschulz", precisely)
+    mixing = nn.Sequential(nn.Conv2d(2, 4, 3, bias=False), nn.Flatten(), nn.Linear(16, 6, bias=False))
+    not_mixing = nn.Sequential(nn.Conv2d(2, 2, 3, groups=2, bias=False), nn.BatchNorm2d(2))
+    often: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.1}
+    theirs: list[tuple[nn.Module, Any]] = [
+        (mixing, partial(timm.optim.Muon, nesterov=True, ns_coefficients="original", **often)),
+        (not_mixing, partial(torch.optim.AdamW, betas=(0.9, 0.95), **often)),
+    ]
+    for network, library in theirs:
+        known = copy.deepcopy(network)
+        optimizers = Muon([{"params": list(network.parameters())}], **often), library(known.parameters())
+        for number in range(10):
+            images = torch.randn(8, 2, 4, 4, generator=torch.Generator().manual_seed(number))
+            for one, optimizer in zip((network, known), optimizers, strict=True):
+                optimizer.zero_grad()
+                one(images).sigmoid().square().mean().backward()
+                optimizer.step()
+        for mine, yours in zip(network.parameters(), known.parameters(), strict=True):
+            assert torch.allclose(mine, yours, atol=1e-5), (network, mine, yours)
 
 
 def test_a_training_begins_with_the_weights_of_another_run(train: Callable[..., Any]) -> None:

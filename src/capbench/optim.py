@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
+from capbench.muon import Muon
 from capbench.ranges import Count, NotNegative, Positive, Share
 
 KINDS: dict[str, Any] = {
@@ -18,6 +19,7 @@ KINDS: dict[str, Any] = {
     "adam": torch.optim.Adam,
     "adadelta": partial(torch.optim.Adadelta, rho=0.95, eps=1e-7),  # Keras' own
     "sgd": torch.optim.SGD,
+    "muon": Muon,
 }
 
 
@@ -25,7 +27,7 @@ KINDS: dict[str, Any] = {
 class Optim:
     """Settings of one training; `batch_size` counts the images of one step over all devices."""
 
-    kind: Literal["adamw", "adam", "adadelta", "sgd"]
+    kind: Literal["adamw", "adam", "adadelta", "sgd", "muon"]
     lr: Positive
     weight_decay: NotNegative
     momentum: Share | None
