@@ -46,6 +46,9 @@ def test_npy(cli: Callable[..., Any]) -> None:
     assert code == 0, err
     assert (np.load("made/images.npy") == painter().pictures(np.arange(40))).all()
     assert labels(Path("made"))[3] == ("images.npy#3", painter().texts(np.arange(4))[3])
+    code, _, err = cli("data=csv", "data.root=made", "debug=fast")
+    assert code == 2
+    assert "'images.npy#0' lies in an array, for other programs; render with format=png or zip" in err
 
 
 def test_a_zip_is_a_labelled_folder(cli: Callable[..., Any], train: Callable[..., Any]) -> None:

@@ -309,6 +309,8 @@ class Csv(Folder):
     def _row(self, place: str, row: dict[str, str]) -> Sample:
         name = PurePosixPath(row[self.file_column].strip()).as_posix()
         if name not in self.files.known:
+            if ".npy#" in name:
+                raise Mistake(f"{place}: {name!r} lies in an array, for other programs; render with format=png or zip")
             raise Mistake(f"{place}: {name!r} does not exist below {self.root}; mend the row or add the file")
         return Sample(
             name, row[self.label_column].strip(), place, row[self.split_column] if self.split_column else None
