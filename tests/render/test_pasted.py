@@ -22,7 +22,7 @@ def packages(symbol: str, degrees: float, wide: int, high: int) -> np.ndarray:
 
 
 def ours(symbol: str, degrees: float, wide: int, high: int) -> np.ndarray:
-    atlas = glyphs.rasterise((DEFAULT_FONTS[0],), (SIZE,), (1.0,), (), symbol, False, True, True)
+    atlas = glyphs.rasterise((DEFAULT_FONTS[0],), (SIZE,), (1.0,), (), (), symbol, False, True, True)
     ink_w, ink_h = atlas.sizes[0, 0, glyphs.INK_W], atlas.sizes[0, 0, glyphs.INK_H]
     rows, columns = atlas.shape[0, 0].tolist()
     cos, sin = math.cos(math.radians(-degrees)), math.sin(math.radians(-degrees))

@@ -7,6 +7,7 @@ would give, with one load instead of four.
 from __future__ import annotations
 
 import importlib.util
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,8 +19,10 @@ from fontTools.ttLib import TTFont, TTLibError
 from PIL import Image, ImageDraw, ImageFont
 
 from capbench.errors import Mistake, nearest
+from capbench.render.skeleton import skeleton
 
 ENLARGED = 3  # texels to a pixel
+FINE = 8  # points to a pixel where a pen draws
 BORDER = 2  # empty texels around each glyph, so that a rounded address still hits
 
 # Columns of Atlas.sizes: the ink's width and height, the tile's, how far the ink's centre lies below the line's.
@@ -81,6 +84,7 @@ def rasterise(
     fonts: tuple[str, ...],
     sizes: tuple[int, ...],
     widths: tuple[float, ...],
+    pens: tuple[float, ...],
     forms: tuple[str, ...],
     symbols: str,
     outlined: bool,
@@ -93,16 +97,18 @@ def rasterise(
     longest has characters; the n-th kind draws the n-th, and begins again where there are fewer.
     """
     kinds = range(max((len(form) - 1 for form in forms), default=1))
-    faces = [(ImageFont.truetype(font, size), wide, _forms(font, forms, kind), outline)
+    faces = [(ImageFont.truetype(font, size), wide, pen, _forms(font, forms, kind), outline)
              for outline in ([False, True] if outlined else [False])
-             for font in fonts for size in sizes for wide in widths for kind in kinds]  # fmt: skip
+             for font in fonts for size in sizes for wide in widths for pen in pens or [None] for kind in kinds]  # fmt: skip
     glyphs: list[np.ndarray] = []
     measures: list[tuple[float, float, float, float, float]] = []
-    for face, wide, form, outline in faces:
+    for face, wide, pen, form, outline in faces:
         for character in [form.get(symbol, symbol) for symbol in (*symbols, " ")]:
             ink, drop = _ink(face, character, outline)
             tile_w, tile_h = _tile(face, character) if stretch else _set_width(face, character, ink)
-            if wide != 1:
+            if pen is not None and not outline and ink.any():
+                ink = _penned(face, character, wide, pen)
+            elif wide != 1:
                 ink = cv2.resize(ink, (max(1, round(ink.shape[1] * wide)), len(ink)), interpolation=cv2.INTER_LINEAR)
             glyphs.append(_enlarged_to_the_edge(ink) if fade else _enlarged(ink))
             measures.append((ink.shape[1], ink.shape[0], tile_w * wide, tile_h, drop))
@@ -138,6 +144,27 @@ def _ink(face: ImageFont.FreeTypeFont, symbol: str, outline: bool) -> tuple[np.n
         return np.zeros((1, 1), dtype=np.uint8), 0.0
     ascent, descent = face.getmetrics()
     return np.asarray(canvas.crop(box)), (box[1] + box[3]) / 2 - (room // 2 + (ascent + descent) / 2)
+
+
+def _penned(face: ImageFont.FreeTypeFont, symbol: str, wide: float, pen: float) -> np.ndarray:
+    """Coverage, uint8 [height, width], of the glyph's middle lines, `wide` times as wide, drawn with a pen of so many pixels."""
+    lines = _middle_lines(str(face.path), face.size, symbol, wide)
+    tip = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(1, round(FINE * pen)),) * 2)
+    room = FINE * math.ceil(pen)
+    rows, columns = (-(-(side + 2 * room) // FINE) for side in lines.shape)
+    canvas = np.zeros((rows * FINE, columns * FINE), dtype=np.uint8)
+    canvas[room : room + lines.shape[0], room : room + lines.shape[1]] = lines * np.uint8(255)
+    ink = cv2.resize(cv2.dilate(canvas, tip), (columns, rows), interpolation=cv2.INTER_AREA)
+    left, top, width, height = cv2.boundingRect(ink)
+    return ink[top : top + height, left : left + width]
+
+
+@lru_cache(maxsize=4096)
+def _middle_lines(font: str, size: float, symbol: str, wide: float) -> np.ndarray:
+    """bool [row, column], FINE of them to a pixel."""
+    large, _ = _ink(ImageFont.truetype(font, FINE * size), symbol, outline=False)
+    rows, columns = large.shape
+    return skeleton(cv2.resize(large, (max(1, round(columns * wide)), rows), interpolation=cv2.INTER_LINEAR) > 127)
 
 
 def _tile(face: ImageFont.FreeTypeFont, symbol: str) -> tuple[float, float]:

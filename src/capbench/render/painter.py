@@ -67,6 +67,7 @@ class Painter:
             tuple(self.style.font_files),
             tuple(style.font_sizes),
             tuple(style.widths),
+            tuple(style.pens),
             tuple(style.forms),
             self.symbols,
             style.outline > 0,

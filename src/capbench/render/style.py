@@ -16,6 +16,7 @@ from capbench.render.glyphs import check_font, font_file
 Side = Annotated[int, Ge(8), Le(1024)]
 FontSize = Annotated[int, Ge(5), Le(200)]
 Wide = Annotated[float, Ge(0.25), Le(4)]
+Pen = Annotated[float, Ge(0.5), Le(16)]
 Forms = Annotated[str, Len(2)]
 Part = Annotated[float, Ge(0), Le(1)]
 Number = Annotated[float, Ge(-360), Le(360)]
@@ -35,7 +36,7 @@ def check_order(settings: object, at: str) -> None:
     for setting in fields(settings):  # type: ignore[arg-type]
         value = getattr(settings, setting.name)
         pair = isinstance(value, list) and len(value) == 2 and all(isinstance(v, int | float) for v in value)
-        if pair and setting.name not in ("font_sizes", "widths", "warp") and value[0] > value[1]:
+        if pair and setting.name not in ("font_sizes", "widths", "pens", "warp") and value[0] > value[1]:
             raise Mistake(f"{at}.{setting.name}: {value} is reversed; write [lowest, highest]")
 
 
@@ -158,6 +159,7 @@ class Style:
 
     without: Ingredient | None = None
     widths: list[Wide] = field(default_factory=lambda: [1.0])
+    pens: list[Pen] = field(default_factory=list)
     forms: list[Forms] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -199,7 +201,8 @@ def _without_contrast(style: Style) -> dict[str, Any]:
 def _without_fonts(style: Style) -> dict[str, Any]:
     """One face in one size and width, the middle ones; of each symbol its first form."""
     size, wide = (sorted(of)[len(of) // 2] for of in (style.font_sizes, style.widths))
-    one = {"font_sizes": [size], "widths": [wide], "forms": [form[:2] for form in style.forms]}
+    pens = sorted(style.pens)[len(style.pens) // 2 :][:1]
+    one = {"font_sizes": [size], "widths": [wide], "pens": pens, "forms": [form[:2] for form in style.forms]}
     return {"fonts": style.font_files[:1], **one, "outline": 0.0}
 
 
