@@ -188,7 +188,7 @@ def test_muon_makes_all_directions_of_a_step_about_as_long(shape: tuple[int, ...
     weights, bias = nn.Parameter(torch.ones(shape)), nn.Parameter(torch.ones(3))
     optimizer = Muon([{"params": [weights, bias]}], lr=0.5, weight_decay=0.0)
     generator = torch.Generator().manual_seed(1)
-    weights.grad = torch.randn(shape, generator=generator).to(memory_format=torch.preserve_format)
+    weights.grad = torch.randn(shape, generator=generator)
     bias.grad = torch.tensor([3.0, -0.01, 0.0])
     optimizer.step()
     step = (1 - weights.detach()).flatten(1)
