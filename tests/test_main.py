@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -48,6 +50,22 @@ def test_a_verb_has_its_own_help(cli: Callable[..., Any]) -> None:
 def test_the_module_runs_as_a_program() -> None:
     done = capbench("trian")
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "capbench: trian: is no verb; did you mean train?\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["render", "count=2"]])
+@pytest.mark.parametrize("buffering", ["", "1"])
+def test_output_that_nobody_reads_ends_it_without_a_word(arguments: list[str], buffering: str, tmp_path: Path) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = subprocess.run(
+        [sys.executable, "-m", "capbench", *arguments],
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONUNBUFFERED": buffering},
+    )
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 MISTAKES = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import select
+import signal
 import sys
 
 from capbench.errors import Mistake, nearest
@@ -44,7 +46,24 @@ CAPBENCH_TRACE=1 shows the traceback behind a one-line message."""
 
 
 def main() -> None:
-    arguments = sys.argv[1:]
+    try:
+        _answer(sys.argv[1:])
+        sys.stdout.flush()
+    except Mistake as mistake:
+        if os.environ.get("CAPBENCH_TRACE") == "1":
+            raise
+        print(f"capbench: {mistake}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        if not _output_is_closed():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        sys.exit(128 + signal.SIGPIPE)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _answer(arguments: list[str]) -> None:
     if arguments and arguments[0] in ("-h", "--help", "help"):
         width = max(map(len, VERBS)) + 2
         print(HELP.format(verbs="\n".join(f"  {verb:{width}}{what}" for verb, what in VERBS.items())))
@@ -57,17 +76,16 @@ def main() -> None:
     verb = "train"
     if arguments and not arguments[0].startswith(("-", "+", "~")) and "=" not in arguments[0]:
         verb, *arguments = arguments
-    try:
-        if verb not in VERBS:
-            raise Mistake(f"{verb}: is no verb; {nearest(verb, VERBS)}")
-        importlib.import_module(f"capbench.verbs.{verb}").main(arguments)
-    except Mistake as mistake:
-        if os.environ.get("CAPBENCH_TRACE") == "1":
-            raise
-        print(f"capbench: {mistake}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    if verb not in VERBS:
+        raise Mistake(f"{verb}: is no verb; {nearest(verb, VERBS)}")
+    importlib.import_module(f"capbench.verbs.{verb}").main(arguments)
+
+
+def _output_is_closed() -> bool:
+    """Whether standard output goes to a program that has ended, such as `head`."""
+    pipe = select.poll()
+    pipe.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in pipe.poll(0))
 
 
 if __name__ == "__main__":

@@ -29,17 +29,17 @@ def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str
     overrides = with_presets_last(arguments)
     sys.argv[1:] = overrides  # Hydra reads it, and so does Lightning when it starts the other processes
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here instead of being printed
-    mistakes: list[Mistake] = []
+    ends: list[Mistake | BrokenPipeError] = []
     failures: list[Failure] = []
 
     def guarded(config: DictConfig) -> Any:
         try:
             return task(config)
-        except Mistake as mistake:
+        except (Mistake, BrokenPipeError) as end:
             if sweeping():
-                failures.append(_failure(str(mistake)))
+                failures.append(_failure(str(end)))
                 raise
-            mistakes.append(mistake)  # raised past Hydra, which would add lines of its own
+            ends.append(end)  # raised past Hydra, which would add lines of its own
             return None
         except Exception as error:
             if sweeping():
@@ -58,8 +58,8 @@ def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str
             raise
         # Hydra raises the first once more when all jobs have had their turn.
         raise told(failures, resumable=config_name == "train") from error
-    if mistakes:
-        raise mistakes[0]
+    if ends:
+        raise ends[0]
 
 
 def _failure(reason: str) -> Failure:

@@ -77,7 +77,7 @@ def tesseract(*overrides: str, option: str = "tesseract") -> Tesseract:
 def test_tesseract_reads_a_page_font(option: str) -> None:
     from PIL import Image, ImageDraw, ImageFont
 
-    from capbench.render.glyphs import font_file
+    from capbench.render.faces import font_file
 
     pairs = []
     for text in ("1234", "5678", "9021", "3647"):

@@ -6,19 +6,16 @@ would give, with one load instead of four.
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import cv2
 import numpy as np
-from captcha.image import DEFAULT_FONTS
-from fontTools.ttLib import TTFont, TTLibError
 from PIL import Image, ImageDraw, ImageFont
 
-from capbench.errors import Mistake, nearest
+from capbench.render.faces import Face, face, known
+from capbench.render.single_line import LineFace
 from capbench.render.skeleton import skeleton
 
 ENLARGED = 3  # texels to a pixel
@@ -43,42 +40,6 @@ class Atlas:
     """float64 [face, symbol, 5], in pixels"""
 
 
-def bundled_fonts() -> dict[str, Path]:
-    """Fonts that come with the packages CapBench needs, by file name."""
-    spec = importlib.util.find_spec("matplotlib")
-    assert spec is not None and spec.origin is not None
-    folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
-    found = [*sorted(folder.glob("*.ttf")), *map(Path, DEFAULT_FONTS)]
-    return {path.name: path for path in found}
-
-
-def font_file(name: str) -> str:
-    """The path of a font: a path as it is, or the file name of a bundled one."""
-    if Path(name).is_file():
-        return name
-    bundled = bundled_fonts()
-    if name not in bundled:
-        raise Mistake(f"style.fonts: {name} is no file and no bundled font; {nearest(name, bundled)}")
-    return str(bundled[name])
-
-
-@lru_cache(maxsize=64)
-def _known(path: str) -> frozenset[str]:
-    """The characters that a font has glyphs of."""
-    try:
-        with TTFont(path, fontNumber=0, lazy=True) as font:
-            return frozenset(map(chr, font.getBestCmap() or {}))
-    except (TTLibError, OSError, AssertionError, KeyError, ValueError) as error:
-        raise Mistake(f"style.fonts: {path} cannot be read as a font ({error})") from error
-
-
-def check_font(path: str, symbols: str) -> None:
-    """Refuse what is no font, or lacks a glyph of the alphabet."""
-    lacking = "".join(symbol for symbol in symbols if symbol not in _known(path))
-    if lacking:
-        raise Mistake(f"style.fonts: {path} has no glyph for {lacking!r}; choose another font, or leave them out")
-
-
 @lru_cache(maxsize=8)
 def rasterise(
     fonts: tuple[str, ...],
@@ -97,17 +58,17 @@ def rasterise(
     longest has characters; the n-th kind draws the n-th, and begins again where there are fewer.
     """
     kinds = range(max((len(form) - 1 for form in forms), default=1))
-    faces = [(ImageFont.truetype(font, size), wide, pen, _forms(font, forms, kind), outline)
+    faces = [(face(font, size), wide, pen, _forms(font, forms, kind), outline)
              for outline in ([False, True] if outlined else [False])
              for font in fonts for size in sizes for wide in widths for pen in pens or [None] for kind in kinds]  # fmt: skip
     glyphs: list[np.ndarray] = []
     measures: list[tuple[float, float, float, float, float]] = []
-    for face, wide, pen, form, outline in faces:
+    for of, wide, pen, form, outline in faces:
         for character in [form.get(symbol, symbol) for symbol in (*symbols, " ")]:
-            ink, drop = _ink(face, character, outline)
-            tile_w, tile_h = _tile(face, character) if stretch else _set_width(face, character, ink)
+            ink, drop = _ink(of, character, outline)
+            tile_w, tile_h = _tile(of, character) if stretch else _set_width(of, character, ink)
             if pen is not None and not outline and ink.any():
-                ink = _penned(face, character, wide, pen)
+                ink = _penned(of, character, wide, pen)
             elif wide != 1:
                 ink = cv2.resize(ink, (max(1, round(ink.shape[1] * wide)), len(ink)), interpolation=cv2.INTER_LINEAR)
             glyphs.append(_enlarged_to_the_edge(ink) if fade else _enlarged(ink))
@@ -124,31 +85,33 @@ def rasterise(
 
 def _forms(font: str, forms: tuple[str, ...], kind: int) -> dict[str, str]:
     """By symbol, the form of that kind among those that the font has."""
-    there = {form[0]: [character for character in form[1:] if character in _known(font)] for form in forms}
+    there = {form[0]: [character for character in form[1:] if character in known(font)] for form in forms}
     return {symbol: characters[kind % len(characters)] for symbol, characters in there.items() if characters}
 
 
-def _ink(face: ImageFont.FreeTypeFont, symbol: str, outline: bool) -> tuple[np.ndarray, float]:
+def _ink(of: Face, symbol: str, outline: bool) -> tuple[np.ndarray, float]:
     """Coverage of the glyph, uint8 [height, width], cut to its ink, and how far its centre lies below the line's."""
-    room = 2 * int(face.size) + 8
-    canvas = Image.new("L", (room + 2 * int(face.size) * len(symbol), 2 * room))
+    if isinstance(of, LineFace):
+        return of.lines(symbol)
+    room = 2 * int(of.size) + 8
+    canvas = Image.new("L", (room + 2 * int(of.size) * len(symbol), 2 * room))
     pen = ImageDraw.Draw(canvas)
     if outline:
-        thick = max(1, round(face.size / 24))
-        pen.text((room // 2, room // 2), symbol, font=face, fill=255, stroke_width=thick, stroke_fill=255)
-        pen.text((room // 2, room // 2), symbol, font=face, fill=0)
+        thick = max(1, round(of.size / 24))
+        pen.text((room // 2, room // 2), symbol, font=of, fill=255, stroke_width=thick, stroke_fill=255)
+        pen.text((room // 2, room // 2), symbol, font=of, fill=0)
     else:
-        pen.text((room // 2, room // 2), symbol, font=face, fill=255)
+        pen.text((room // 2, room // 2), symbol, font=of, fill=255)
     box = canvas.getbbox()
     if box is None:
         return np.zeros((1, 1), dtype=np.uint8), 0.0
-    ascent, descent = face.getmetrics()
+    ascent, descent = of.getmetrics()
     return np.asarray(canvas.crop(box)), (box[1] + box[3]) / 2 - (room // 2 + (ascent + descent) / 2)
 
 
-def _penned(face: ImageFont.FreeTypeFont, symbol: str, wide: float, pen: float) -> np.ndarray:
+def _penned(of: Face, symbol: str, wide: float, pen: float) -> np.ndarray:
     """Coverage, uint8 [height, width], of the glyph's middle lines, `wide` times as wide, drawn with a pen of so many pixels."""
-    lines = _middle_lines(str(face.path), face.size, symbol, wide)
+    lines = _middle_lines(str(of.path), of.size, symbol, wide)
     tip = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(1, round(FINE * pen)),) * 2)
     room = FINE * math.ceil(pen)
     rows, columns = (-(-(side + 2 * room) // FINE) for side in lines.shape)
@@ -162,20 +125,24 @@ def _penned(face: ImageFont.FreeTypeFont, symbol: str, wide: float, pen: float) 
 @lru_cache(maxsize=4096)
 def _middle_lines(font: str, size: float, symbol: str, wide: float) -> np.ndarray:
     """bool [row, column], FINE of them to a pixel."""
-    large, _ = _ink(ImageFont.truetype(font, FINE * size), symbol, outline=False)
+    enlarged = face(font, FINE * size)
+    if isinstance(enlarged, LineFace):
+        return enlarged.lines(symbol, wide)[0] > 0
+    large, _ = _ink(enlarged, symbol, outline=False)
     rows, columns = large.shape
     return skeleton(cv2.resize(large, (max(1, round(columns * wide)), rows), interpolation=cv2.INTER_LINEAR) > 127)
 
 
-def _tile(face: ImageFont.FreeTypeFont, symbol: str) -> tuple[float, float]:
+def _tile(of: Face, symbol: str) -> tuple[float, float]:
     """Width and height of the box into which the captcha package stretches the ink."""
-    _, _, right, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((1, 1), symbol, font=face)
+    assert isinstance(of, ImageFont.FreeTypeFont)  # a style stretches no other
+    _, _, right, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((1, 1), symbol, font=of)
     return float(int(right)), float(int(bottom))
 
 
-def _set_width(face: ImageFont.FreeTypeFont, symbol: str, ink: np.ndarray) -> tuple[float, float]:
+def _set_width(of: Face, symbol: str, ink: np.ndarray) -> tuple[float, float]:
     """The room on the line that the font gives the glyph."""
-    return max(face.getlength(symbol), float(ink.shape[1])), float(ink.shape[0])
+    return max(of.getlength(symbol), float(ink.shape[1])), float(ink.shape[0])
 
 
 def _enlarged(ink: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 from capbench.errors import Mistake
 from capbench.render import glyphs, kernel
 from capbench.render.draws import PICTURE, between, draw
+from capbench.render.faces import check_font
 from capbench.render.style import Arc, Colour, Dots, Line, Noise, Specks, Style, Wave
 
 SHARE = 32  # samples that are worth handing to a thread
@@ -42,7 +43,7 @@ class Painter:
 
     def __post_init__(self) -> None:
         for font in self.style.font_files:
-            glyphs.check_font(font, self.symbols)
+            check_font(font, self.symbols)
         sizes = self._atlas.sizes[:, :-1]
         widest, tallest = float(sizes[..., glyphs.TILE_W].max()), float(sizes[..., glyphs.TILE_H].max())
         if tallest > TALLEST * self.style.height:

@@ -11,7 +11,7 @@ from captcha.image import DEFAULT_FONTS
 
 from capbench.errors import Mistake
 from capbench.ranges import Byte, CountOrZero
-from capbench.render.glyphs import check_font, font_file
+from capbench.render.faces import check_font, font_file, has_single_lines
 
 Side = Annotated[int, Ge(8), Le(1024)]
 FontSize = Annotated[int, Ge(5), Le(200)]
@@ -171,11 +171,18 @@ class Style:
         if not self.widths:
             raise Mistake("style.widths: is empty; give one or more factors, such as [1.0]")
         if self.fonts is not None and not self.fonts:
-            raise Mistake("style.fonts: is empty; give paths of TrueType fonts, or null for the captcha package's own")
+            raise Mistake(
+                "style.fonts: is empty; give paths of TrueType or single-line SVG fonts, or null for the captcha package's own"
+            )
         if self.text.hue == "text":
             raise Mistake("style.text.hue: text would be its own; set own")
         for font in self.font_files:
             check_font(font, "")
+            if has_single_lines(font) and (not self.pens or self.stretch or self.outline > 0):
+                raise Mistake(
+                    f"style.fonts: {font} has lines for a pen; give style.pens in pixels, such as [2.0], "
+                    f"with style.stretch=false and style.outline=0"
+                )
         if self.without is not None:
             for name, value in ABSENT[self.without](self).items():
                 object.__setattr__(self, name, value)
