@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from capbench import __main__ as main_module
+from capbench.verbs import render
 from tests.conftest import capbench
 
 
@@ -66,6 +67,15 @@ def test_output_that_nobody_reads_ends_it_without_a_word(arguments: list[str], b
     )
     os.close(writes)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+def test_another_pipe_that_breaks_is_an_error(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_arguments: list[str]) -> None:
+        raise BrokenPipeError("a helper process ended")
+
+    monkeypatch.setattr(render, "main", broken)
+    with pytest.raises(BrokenPipeError, match="a helper process ended"):
+        cli("render")
 
 
 MISTAKES = [
