@@ -75,7 +75,7 @@ def test_each_view_shows_the_style_of_its_name(name: str, cli: Callable[..., Any
     code, out, err = cli("render", "sheet=true", f"style={name}", f"view={name}", length, "count=200")
     assert code == 0, err
     counted = int(out.partition("found in ")[2].partition(" of")[0].replace(",", ""))
-    assert counted >= {"clean": 100, "gradient": 150, "overlap": 50}.get(name, 200), out
+    assert counted >= {"clean": 150, "gradient": 150, "overlap": 50}.get(name, 200), out
 
 
 def test_the_boxes_of_a_chain_are_drawn_on_its_last_picture(tmp_path: Path) -> None:
