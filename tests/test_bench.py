@@ -27,6 +27,7 @@ def test_bench_writes_what_it_shows(cli: Callable[..., Any]) -> None:
     assert all(row["name"] in out for row in rows)
 
 
+@pytest.mark.slow
 def test_a_training_is_timed_fresh_and_from_memory(cli: Callable[..., Any]) -> None:
     code, _, err = cli(*QUICK, "only=train", "out=mine.json")
     assert code == 0, err
@@ -35,6 +36,7 @@ def test_a_training_is_timed_fresh_and_from_memory(cli: Callable[..., Any]) -> N
     assert [path.name for path in Path().iterdir()] == ["mine.json"]
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_timed_beside_its_members_and_beside_one_trunk(cli: Callable[..., Any]) -> None:
     small = ("ensemble.positions=2", "ensemble.size=[16,32]", "ensemble.steps=1")
     code, _, err = cli(*QUICK, *small, "only=ensemble")
@@ -57,6 +59,7 @@ def test_what_cleaning_is_compared_with_gives_the_same_pieces(cli: Callable[...,
     assert [row["name"] for row in rows] == ["clean/strokes", "clean/components"]
 
 
+@pytest.mark.slow
 def test_a_trained_run_and_nearest_neighbours_are_timed(cli: Callable[..., Any]) -> None:
     pixels, labels = knn.samples()
     assert (knn.ours(pixels, labels) == knn.peers(pixels, labels)).all()
@@ -86,6 +89,7 @@ def test_a_server_is_timed(cli: Callable[..., Any]) -> None:
     assert rows[0]["ours"] > rows[1]["ours"] > 0 and rows[0]["peer"] == 200
 
 
+@pytest.mark.slow
 def test_one_image_and_many_files_are_timed(cli: Callable[..., Any]) -> None:
     pytest.importorskip("ddddocr", reason="needs the engines: make test installs them")
     for only, names in (("read/mlp", ["read/mlp", "read/mlp_p99"]), ("read/predict", ["read/predict"])):
@@ -96,6 +100,7 @@ def test_one_image_and_many_files_are_timed(cli: Callable[..., Any]) -> None:
         assert all(row["ours"] > 0 and row["ratio"] > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_both_readers_are_compared_on_real_sets(labelled: Path, cli: Callable[..., Any]) -> None:
     pytest.importorskip("ddddocr", reason="needs the engines: make test installs them")
     code, _, err = cli(*QUICK, "only=read/cnn_exact", f"read.sets=[{labelled}]", "trainer.limit_batches=1")

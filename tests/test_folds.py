@@ -101,6 +101,7 @@ def test_every_labelled_folder_has_them(data: str, split: str, few: Path, train:
     assert (result["data/folds"], result["test/images"]) == (10 if split == "folds" else 15, 15)
 
 
+@pytest.mark.slow
 def test_what_learns_by_gradient_is_validated_and_goes_on_where_it_was_killed(
     few: Path, train: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,7 @@ def assert_three_runs_in_one_group(sweep: Path) -> None:
     assert [head["config"]["update"]["seed"] for head in heads] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_three_jobs_of_a_sweep_are_three_runs_in_one_group(cli: Callable[..., Any]) -> None:
     code, _, err = cli(*SWEEP, "hydra.sweep.dir=sweep")
     assert code == 0, err

@@ -47,6 +47,7 @@ def test_the_readme_has_commands_and_nothing_else_to_run() -> None:
     assert all(command.split()[0] in ("make", "wandb") for command in others)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", OURS, ids=[" ".join(arguments) for arguments in OURS])
 def test_a_command_of_the_readme(
     arguments: list[str], cli: Callable[..., Any], labelled: Path, train: Callable[..., Any]

@@ -66,6 +66,7 @@ def test_a_sheet(cli: Callable[..., Any]) -> None:
     assert Image.open("captchas/sheet.png").size[0] > 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["png", "npy", "zip"])
 def test_killed_and_gone_on_with(kind: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
     """SIGKILL in the middle, then the same command: the same files as without."""

@@ -62,6 +62,7 @@ def start_and_kill_in_epoch(number: int, folder: Path) -> None:
     assert not (folder / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_ends_like_one_left_alone(tmp_path: Path, train: Callable[..., Any]) -> None:
     alone = train(*SMALL, at="alone")
     killed = tmp_path / "killed"
@@ -87,6 +88,7 @@ def test_killed_and_resumed_ends_like_one_left_alone(tmp_path: Path, train: Call
     assert (killed / "predictions.csv").read_text() == alone.predictions.read_text()
 
 
+@pytest.mark.slow
 def test_again_and_with_workers_the_same_numbers(train: Callable[..., Any]) -> None:
     few = (*SMALL, "optim.epochs=2", "data.split.train=256")
     first, again = (train(*few, at=name) for name in ("first", "again"))

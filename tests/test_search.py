@@ -65,6 +65,7 @@ def test_what_cannot_be_searched_is_one_line(written: str, said: str) -> None:
         distribution(OverridesParser.create().parse_override(written))
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_with_what_is_missing(cli: Callable[..., Any], labelled: Path) -> None:
     """A failed trial takes no other along; run again, what was begun and what failed are run, and no other."""
     Path("there").symlink_to(labelled)

@@ -66,6 +66,7 @@ def test_a_failing_job_is_told_and_the_others_run(cli: Callable[..., Any], tmp_p
     assert [path.parent.name for path in sweep.glob("*/result.json")] == ["1"]
 
 
+@pytest.mark.slow
 def test_a_sweep_run_again_keeps_what_it_has(cli: Callable[..., Any], tmp_path: Path) -> None:
     again = ["-m", "seed=1,2", "debug=fast", "trainer.progress=false", "hydra.sweep.dir=sweep"]
     assert cli(*again)[0] == 0
@@ -127,6 +128,7 @@ def test_several_processes_within_a_sweep_are_refused(cli: Callable[..., Any]) -
     assert "add hydra/launcher=processes" in err
 
 
+@pytest.mark.slow
 def test_a_job_in_a_process_of_its_own_may_start_several(tmp_path: Path) -> None:
     done = capbench(
         "-m",
@@ -147,6 +149,7 @@ def test_each_process_finds_its_own_devices() -> None:
     assert Processes(at_once=1, gpus=0)._devices(0) == {}
 
 
+@pytest.mark.slow
 def test_a_learning_curve_ends_with_a_forecast(cli: Callable[..., Any], tmp_path: Path) -> None:
     code, out, err = cli(
         "+experiment=learning_curve", "data.train_size=16,32,48", "seed=1", "debug=fast", "trainer.progress=false"

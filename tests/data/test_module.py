@@ -77,6 +77,7 @@ def test_images_come_again_where_an_epoch_shows_more_than_there_are() -> None:
     assert [number - 10 for number in order(30)[10:20]] != order(30)[:10]
 
 
+@pytest.mark.slow
 def test_an_image_that_comes_again_is_changed_anew() -> None:
     known = material()
     part, augment = known.parts["train"], build(composed("augment=light")["augment"])
