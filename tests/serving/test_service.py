@@ -226,8 +226,11 @@ def test_nobody_else_has_a_word_in_the_log(small: Path) -> None:
 def test_the_log_tells_of_requests_and_of_no_image(served: Served) -> None:
     post(served, files={"file": ("secret-name.png", picture(1))})
     requests.get(url(served, "/elsewhere?secret-query"), timeout=30)
-    log = served.logged()
-    assert "127.0.0.1 POST /read 200 " in log and "GET other 404 " in log
+    waited = time.monotonic() + 30
+    while "GET other 404 " not in (log := served.logged()):  # written after the answer is sent
+        assert time.monotonic() < waited, log
+        time.sleep(0.05)
+    assert "127.0.0.1 POST /read 200 " in log
     assert "secret" not in log
 
 
