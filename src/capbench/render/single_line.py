@@ -1,4 +1,4 @@
-"""Fonts of single lines, which a pen follows: SVG fonts, such as those of Inkscape's Hershey Text."""
+"""Fonts of single lines, which a pen follows: SVG fonts, whose glyphs are paths."""
 
 from __future__ import annotations
 
