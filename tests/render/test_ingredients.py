@@ -62,10 +62,10 @@ def test_without_lines_nothing_crosses_the_gaps() -> None:
 
 def test_the_one_font_left_is_of_the_style() -> None:
     look = style(
-        "style=overlap", "style.widths=[0.5,1,2]", "style.pens=[1,3]", "style.forms=[00O]", "style.without=fonts"
+        "style=clean", "style.widths=[0.5,1,2]", "style.pens=[1,3]", "style.forms=[00O]", "style.without=fonts"
     )
-    assert look.fonts is not None and [Path(font).name for font in look.fonts] == ["DejaVuSans.ttf"]
-    assert look.font_sizes == [52]
+    assert look.fonts is not None and [Path(font).name for font in look.fonts] == ["angular.svg"]
+    assert look.font_sizes == [23]
     assert look.widths == [1]
     assert look.pens == [3]
     assert look.forms == ["00"]

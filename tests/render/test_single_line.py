@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from capbench.errors import Mistake
+from capbench.render.painter import Painter
 from capbench.render.single_line import LineFace, line_font
 from tests.render.test_painter import BARE, painter
 
@@ -31,9 +32,17 @@ def font(tmp_path: Path) -> str:
 
 def inked(font: str, symbol: str, *more: str) -> np.ndarray:
     """Coverage, float [row, column], of one character alone."""
-    own = painter(*BARE, *LOOK, f"style.fonts=['{font}']", "style.font_sizes=[50]", "style.pens=[3]", *more,
-                  symbols=symbol, shortest=1, longest=1)  # fmt: skip
-    return np.asarray(1 - own.sample(0)[0].min(axis=2) / 255.0)
+    return covered(alone(symbol, f"style.fonts=['{font}']", *more), 0)
+
+
+def alone(symbol: str, *look: str) -> Painter:
+    return painter(
+        *BARE, *LOOK, "style.font_sizes=[50]", "style.pens=[3]", *look, symbols=symbol, shortest=1, longest=1
+    )
+
+
+def covered(own: Painter, index: int) -> np.ndarray:
+    return np.asarray(1 - own.sample(index)[0].min(axis=2) / 255.0)
 
 
 def box(ink: np.ndarray) -> tuple[int, int]:
@@ -85,6 +94,21 @@ def test_what_is_no_font_is_refused_in_one_line(tmp_path: Path, file: str, messa
 def test_a_pen_must_draw_it(font: str, wrong: str) -> None:
     with pytest.raises(Mistake, match=r"own.svg has lines for a pen; give style.pens in pixels, such as \[2.0\]"):
         inked(font, "l", wrong)
+
+
+def test_a_pen_needs_lines_to_follow() -> None:
+    with pytest.raises(
+        Mistake, match=r"style.pens: none of style.fonts has lines for a pen; leave it \[\], or add an SVG"
+    ):
+        alone("l", "style.fonts=[DejaVuSans.ttf]")
+
+
+def test_other_fonts_beside_it_are_drawn_as_they_are(font: str) -> None:
+    """A bold letter's stem is wider than the pen."""
+    mixed = alone("l", f"style.fonts=['{font}', DejaVuSans-Bold.ttf]")
+    widths = {box(covered(mixed, index))[1] for index in range(30)}
+    assert len(widths) == 2
+    assert min(widths) <= 4 < 8 <= max(widths)
 
 
 def test_a_character_that_it_lacks_is_named(font: str) -> None:

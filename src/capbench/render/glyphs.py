@@ -6,7 +6,6 @@ would give, with one load instead of four.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,12 +13,10 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from capbench.render.faces import Face, face, known
+from capbench.render.faces import Face, face, has_single_lines, known
 from capbench.render.single_line import LineFace
-from capbench.render.skeleton import skeleton
 
 ENLARGED = 3  # texels to a pixel
-FINE = 8  # points to a pixel where a pen draws
 BORDER = 2  # empty texels around each glyph, so that a rounded address still hits
 
 # Columns of Atlas.sizes: the ink's width and height, the tile's, how far the ink's centre lies below the line's.
@@ -60,15 +57,16 @@ def rasterise(
     kinds = range(max((len(form) - 1 for form in forms), default=1))
     faces = [(face(font, size), wide, pen, _forms(font, forms, kind), outline)
              for outline in ([False, True] if outlined else [False])
-             for font in fonts for size in sizes for wide in widths for pen in pens or [None] for kind in kinds]  # fmt: skip
+             for font in fonts for size in sizes for wide in widths
+             for pen in (pens if has_single_lines(font) else [0.0]) for kind in kinds]  # fmt: skip
     glyphs: list[np.ndarray] = []
     measures: list[tuple[float, float, float, float, float]] = []
     for of, wide, pen, form, outline in faces:
         for character in [form.get(symbol, symbol) for symbol in (*symbols, " ")]:
             ink, drop = _ink(of, character, outline)
             tile_w, tile_h = _tile(of, character) if stretch else _set_width(of, character, ink)
-            if pen is not None and not outline and ink.any():
-                ink = _penned(of, character, wide, pen)
+            if isinstance(of, LineFace):
+                ink = of.penned(character, wide, pen)
             elif wide != 1:
                 ink = cv2.resize(ink, (max(1, round(ink.shape[1] * wide)), len(ink)), interpolation=cv2.INTER_LINEAR)
             glyphs.append(_enlarged_to_the_edge(ink) if fade else _enlarged(ink))
@@ -107,30 +105,6 @@ def _ink(of: Face, symbol: str, outline: bool) -> tuple[np.ndarray, float]:
         return np.zeros((1, 1), dtype=np.uint8), 0.0
     ascent, descent = of.getmetrics()
     return np.asarray(canvas.crop(box)), (box[1] + box[3]) / 2 - (room // 2 + (ascent + descent) / 2)
-
-
-def _penned(of: Face, symbol: str, wide: float, pen: float) -> np.ndarray:
-    """Coverage, uint8 [height, width], of the glyph's middle lines, `wide` times as wide, drawn with a pen of so many pixels."""
-    lines = _middle_lines(str(of.path), of.size, symbol, wide)
-    tip = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(1, round(FINE * pen)),) * 2)
-    room = FINE * math.ceil(pen)
-    rows, columns = (-(-(side + 2 * room) // FINE) for side in lines.shape)
-    canvas = np.zeros((rows * FINE, columns * FINE), dtype=np.uint8)
-    canvas[room : room + lines.shape[0], room : room + lines.shape[1]] = lines * np.uint8(255)
-    ink = cv2.resize(cv2.dilate(canvas, tip), (columns, rows), interpolation=cv2.INTER_AREA)
-    left, top, width, height = cv2.boundingRect(ink)
-    return ink[top : top + height, left : left + width]
-
-
-@lru_cache(maxsize=4096)
-def _middle_lines(font: str, size: float, symbol: str, wide: float) -> np.ndarray:
-    """bool [row, column], FINE of them to a pixel."""
-    enlarged = face(font, FINE * size)
-    if isinstance(enlarged, LineFace):
-        return enlarged.lines(symbol, wide)[0] > 0
-    large, _ = _ink(enlarged, symbol, outline=False)
-    rows, columns = large.shape
-    return skeleton(cv2.resize(large, (max(1, round(columns * wide)), rows), interpolation=cv2.INTER_LINEAR) > 127)
 
 
 def _tile(of: Face, symbol: str) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from capbench.errors import Mistake
 
 SUFFIX = ".svg"
 PIECES = 16  # straight ones that a curve is drawn in
+FINE = 8  # points to a pixel where a pen draws
 
 
 @dataclass(frozen=True)
@@ -113,3 +114,17 @@ class LineFace:
         for stroke in points:
             cv2.polylines(canvas, [np.round(stroke - first).astype(np.int32)], isClosed=False, color=255)
         return canvas, float((first[1] + last[1]) / 2 + font.middle * self._scale)
+
+    def penned(self, symbol: str, wide: float, pen: float) -> np.ndarray:
+        """Coverage, uint8 [height, width], of the glyph, `wide` times as wide, drawn with a pen of so many pixels."""
+        lines, _ = LineFace(self.path, FINE * self.size).lines(symbol, wide)
+        if not lines.any():
+            return lines
+        tip = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(1, round(FINE * pen)),) * 2)
+        room = FINE * math.ceil(pen)
+        rows, columns = (-(-(side + 2 * room) // FINE) for side in lines.shape)
+        canvas = np.zeros((rows * FINE, columns * FINE), dtype=np.uint8)
+        canvas[room : room + lines.shape[0], room : room + lines.shape[1]] = lines
+        ink = cv2.resize(cv2.dilate(canvas, tip), (columns, rows), interpolation=cv2.INTER_AREA)
+        left, top, width, height = cv2.boundingRect(ink)
+        return ink[top : top + height, left : left + width]

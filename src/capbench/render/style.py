@@ -183,6 +183,10 @@ class Style:
                     f"style.fonts: {font} has lines for a pen; give style.pens in pixels, such as [2.0], "
                     f"with style.stretch=false and style.outline=0"
                 )
+        if self.pens and not any(has_single_lines(font) for font in self.font_files):
+            raise Mistake(
+                "style.pens: none of style.fonts has lines for a pen; leave it [], or add an SVG font of single lines"
+            )
         if self.without is not None:
             for name, value in ABSENT[self.without](self).items():
                 object.__setattr__(self, name, value)
