@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --build-constraint constraints.txt
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: run test test-slow lint seeds seeds-quick system constraints clean
 
@@ -8,10 +9,10 @@ run: .venv/.run                ## set up and run the first experiment
 	$(BIN)/python -m capbench +experiment=quickstart
 
 test: .venv/.test              ## set up with every extra and run the tests
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: .venv/.test         ## the tests that take long
-	$(BIN)/python -m pytest -n auto -m slow
+	$(PYTEST) -m slow
 
 lint: .venv/.test              ## style and types
 	$(BIN)/ruff check .

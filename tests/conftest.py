@@ -18,6 +18,11 @@ os.environ["HYDRA_FULL_ERROR"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests themselves run side by side
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: last, it would keep one core busy and the others idle."""
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+
+
 @pytest.fixture(autouse=True)
 def own_place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test runs in an empty folder, with a cache that only this test session uses, and offline."""

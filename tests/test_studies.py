@@ -39,6 +39,7 @@ def shown(folder: Path, name: str) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.parent.name)
 def test_a_quick_preset_runs_every_cell(plan: Path, tmp_path: Path) -> None:
     pytest.importorskip("rapidocr", reason="needs the engines: make test installs them")
