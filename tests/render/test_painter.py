@@ -146,7 +146,7 @@ def test_every_setting_changes_the_picture() -> None:
         "style.tilt=[40,50]", "style.warp=[0.0,0.0]", "style.align=centre", "style.align=spread", "style.margin=0.5",
         "style.overlap=[0.5,0.6]", "style.spaces=0.0", "style.play=[3,9]", "style.lift=[4,9]",
         "style.text.levels=[0,9]", "style.text.saturation=[1,1]", "style.own_colours=true", "style.fade=false",
-        "style.scatter=2.0", "style.hatch=2", f"style.background={rose}", "style.grain=20",
+        "style.scatter=[2,2]", "style.scatter=[0,2]", "style.hatch=2", f"style.background={rose}", "style.grain=20",
         f"style.gradient={{_target_: capbench.render.style.Gradient, to: {rose}, angle: [0, 90]}}",
         "style.noise=[]", f"style.noise=[{line}]", f"style.noise=[{wave}]", f"style.noise=[{dots}]",
         "style.smooth=false", "style.blur=[0.5,1]", "style.jpeg=[20,30]",

@@ -90,10 +90,23 @@ def test_what_is_no_font_is_refused_in_one_line(tmp_path: Path, file: str, messa
     assert "\n" not in str(mistake.value)
 
 
-@pytest.mark.parametrize("wrong", ["style.pens=[]", "style.stretch=true", "style.outline=0.5"])
+@pytest.mark.parametrize("wrong", ["style.stretch=true", "style.outline=0.5"])
 def test_a_pen_must_draw_it(font: str, wrong: str) -> None:
-    with pytest.raises(Mistake, match=r"own.svg has lines for a pen; give style.pens in pixels, such as \[2.0\]"):
+    with pytest.raises(Mistake, match="own.svg has lines for a pen; set style.stretch=false and style.outline=0"):
         inked(font, "l", wrong)
+
+
+def test_strokes_are_as_wide_as_the_font_says(tmp_path: Path) -> None:
+    own = FONT.replace("<font ", '<font stroke-width="60" ').replace('unicode="l"', 'unicode="l" stroke-width="120"')
+    (tmp_path / "own.svg").write_text(own)
+    (height, _), (_, width) = (box(inked(str(tmp_path / "own.svg"), symbol, "style.pens=[]")) for symbol in "-l")
+    assert (height, width) == pytest.approx((3, 6), abs=1)
+    assert box(inked(str(tmp_path / "own.svg"), "l"))[1] == pytest.approx(3, abs=1)
+
+
+def test_a_width_that_is_given_nowhere_is_asked_for(font: str) -> None:
+    with pytest.raises(Mistake, match=r"own.svg says of '-loV' no stroke-width; give style.pens in pixels, such as"):
+        inked(font, "l", "style.pens=[]")
 
 
 def test_a_pen_needs_lines_to_follow() -> None:
@@ -114,3 +127,7 @@ def test_other_fonts_beside_it_are_drawn_as_they_are(font: str) -> None:
 def test_a_character_that_it_lacks_is_named(font: str) -> None:
     with pytest.raises(Mistake, match=r"own.svg has no glyph for 'x'"):
         inked(font, "x")
+
+
+def test_what_it_lacks_may_have_a_form_that_it_has(font: str) -> None:
+    assert (inked(font, "x", "style.forms=[xV]") == inked(font, "V")).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -57,8 +58,14 @@ def known(path: str) -> frozenset[str]:
         raise Mistake(f"style.fonts: {path} cannot be read as a font ({error})") from error
 
 
-def check_font(path: str, symbols: str) -> None:
-    """Refuse what is no font, or lacks a glyph of the alphabet."""
-    lacking = "".join(symbol for symbol in symbols if symbol not in known(path))
+def forms_in(path: str, forms: Sequence[str]) -> dict[str, str]:
+    """By symbol, what the font has of the characters that are drawn in its place."""
+    there = {form[0]: "".join(character for character in form[1:] if character in known(path)) for form in forms}
+    return {symbol: characters for symbol, characters in there.items() if characters}
+
+
+def check_font(path: str, symbols: str, forms: Sequence[str] = ()) -> None:
+    """Refuse what is no font, or lacks a glyph of the alphabet and each of its forms."""
+    lacking = "".join(symbol for symbol in symbols if symbol not in known(path) | forms_in(path, forms).keys())
     if lacking:
         raise Mistake(f"style.fonts: {path} has no glyph for {lacking!r}; choose another font, or leave them out")

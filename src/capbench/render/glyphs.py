@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from capbench.render.faces import Face, face, has_single_lines, known
+from capbench.render.faces import Face, face, forms_in, has_single_lines
 from capbench.render.single_line import LineFace
 
 ENLARGED = 3  # texels to a pixel
@@ -58,7 +58,7 @@ def rasterise(
     faces = [(face(font, size), wide, pen, _forms(font, forms, kind), outline)
              for outline in ([False, True] if outlined else [False])
              for font in fonts for size in sizes for wide in widths
-             for pen in (pens if has_single_lines(font) else [0.0]) for kind in kinds]  # fmt: skip
+             for pen in (pens if has_single_lines(font) and pens else [None]) for kind in kinds]  # fmt: skip
     glyphs: list[np.ndarray] = []
     measures: list[tuple[float, float, float, float, float]] = []
     for of, wide, pen, form, outline in faces:
@@ -83,8 +83,7 @@ def rasterise(
 
 def _forms(font: str, forms: tuple[str, ...], kind: int) -> dict[str, str]:
     """By symbol, the form of that kind among those that the font has."""
-    there = {form[0]: [character for character in form[1:] if character in known(font)] for form in forms}
-    return {symbol: characters[kind % len(characters)] for symbol, characters in there.items() if characters}
+    return {symbol: there[kind % len(there)] for symbol, there in forms_in(font, forms).items()}
 
 
 def _ink(of: Face, symbol: str, outline: bool) -> tuple[np.ndarray, float]:

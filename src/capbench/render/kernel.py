@@ -59,7 +59,8 @@ class Look(NamedTuple):
     opacity_high: float
     fade: bool
     hard: bool
-    scatter: float
+    scatter_low: float
+    scatter_high: float
     hatch: int
     gradient: bool
     angle_low: float
@@ -357,7 +358,9 @@ def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, sq
             ink, start, rows, columns, cos, sin, turned_w, turned_h, int(full_w), int(full_h), other, bent
         )
         ink, start, rows = bent, 0, int(full_h)
-    rough = look.scatter > 0 or look.hatch > 0
+    salt, strewn, _, _ = draw(seed, index, CHARACTER, place * 8 + 5)
+    scatter = between(look.scatter_low, look.scatter_high, strewn)
+    rough = scatter > 0 or look.hatch > 0
     for y in range(first_y, last_y):
         down = y + 0.5 - top
         # The point of the quadrilateral under tile column 0, and its change for each tile column.
@@ -383,8 +386,7 @@ def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, sq
         if x_from >= x_to:
             continue
         if rough:
-            salt, _, _, _ = draw(seed, index, CHARACTER, place * 8 + 5)
-            _rough_row(look, ink, start, rows, columns, u, v, du, dv, x_from, x_to, y, salt, planes, tables)
+            _rough_row(look, scatter, ink, start, rows, columns, u, v, du, dv, x_from, x_to, y, salt, planes, tables)
             continue
         u_now, v_now = np.uint64((u + du * x_from) * 65536.0), np.uint64((v + dv * x_from) * 65536.0)
         du_fixed, dv_fixed = np.uint64(np.int64(du * 65536.0)), np.uint64(np.int64(dv * 65536.0))
@@ -416,16 +418,16 @@ def _blend(planes, y, x, coverage, tables):
 
 
 @njit(nogil=True, cache=True)
-def _rough_row(look, ink, start, rows, columns, u, v, du, dv, x_from, x_to, y, salt, planes, tables):
+def _rough_row(look, scatter, ink, start, rows, columns, u, v, du, dv, x_from, x_to, y, salt, planes, tables):
     """A row of a character whose points are scattered, or that is left out on a hatch."""
     width = planes.shape[2]
     for x in range(x_from, x_to):
         if look.hatch > 0 and x % look.hatch == 0 and y % look.hatch == 0:
             continue
         u_now, v_now = u + du * x, v + dv * x
-        if look.scatter > 0:
-            u_now += (2.0 * _scramble(salt, 2 * (y * width + x)) - 1.0) * look.scatter * ENLARGED
-            v_now += (2.0 * _scramble(salt, 2 * (y * width + x) + 1) - 1.0) * look.scatter * ENLARGED
+        if scatter > 0:
+            u_now += (2.0 * _scramble(salt, 2 * (y * width + x)) - 1.0) * scatter * ENLARGED
+            v_now += (2.0 * _scramble(salt, 2 * (y * width + x) + 1) - 1.0) * scatter * ENLARGED
         if 0 <= u_now < columns and 0 <= v_now < rows:
             _blend(planes, y, x, ink[start + int(v_now) * columns + int(u_now)], tables)
 

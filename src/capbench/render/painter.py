@@ -43,7 +43,7 @@ class Painter:
 
     def __post_init__(self) -> None:
         for font in self.style.font_files:
-            check_font(font, self.symbols)
+            check_font(font, self.symbols, self.style.forms)
         sizes = self._atlas.sizes[:, :-1]
         widest, tallest = float(sizes[..., glyphs.TILE_W].max()), float(sizes[..., glyphs.TILE_H].max())
         if tallest > TALLEST * self.style.height:
@@ -215,7 +215,8 @@ def _look(style: Style, faces: int) -> kernel.Look:
         opacity_high=float(style.opacity[1]),
         fade=style.fade,
         hard=style.hard,
-        scatter=float(style.scatter),
+        scatter_low=float(style.scatter[0]),
+        scatter_high=float(style.scatter[1]),
         hatch=int(style.hatch),
         gradient=style.gradient is not None,
         angle_low=float(style.gradient.angle[0] if style.gradient else 0.0),

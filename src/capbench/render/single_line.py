@@ -32,6 +32,13 @@ class LineFont:
     """by character, the room on the line that it takes"""
     strokes: dict[str, list[np.ndarray]]
     """by character, its strokes, float64 [point, 2], from the left and upwards"""
+    thick: dict[str, float]
+    """by character, how wide its strokes are, where the font says so"""
+
+    @property
+    def without_width(self) -> str:
+        """Characters whose strokes only a pen of the style's can draw."""
+        return "".join(symbol for symbol, strokes in self.strokes.items() if strokes and symbol not in self.thick)
 
 
 @lru_cache(maxsize=64)
@@ -47,15 +54,22 @@ def line_font(path: str) -> LineFont:
         ascent, descent = float(measures.get("ascent", 0.8 * em)), float(measures.get("descent", -0.2 * em))
         glyphs = {glyph.get("unicode", ""): glyph for glyph in font.iterfind("{*}glyph")}
         glyphs = {symbol: glyph for symbol, glyph in glyphs.items() if len(symbol) == 1}
-        usual = font.get("horiz-adv-x", str(em))
+        usual = {"horiz-adv-x": str(em), **font.attrib}
         return LineFont(
             em=em,
             middle=(ascent + descent) / 2,
-            advance={symbol: float(glyph.get("horiz-adv-x", usual)) for symbol, glyph in glyphs.items()},
+            advance=_numbers(glyphs, usual, "horiz-adv-x"),
             strokes={symbol: list(_strokes(glyph.get("d", ""))) for symbol, glyph in glyphs.items()},
+            thick=_numbers(glyphs, usual, "stroke-width"),
         )
     except (ElementTree.ParseError, OSError, ValueError, TypeError, IndexError, AssertionError) as error:
         raise Mistake(f"style.fonts: {path} cannot be read as an SVG font ({error})") from error
+
+
+def _numbers(glyphs: dict[str, ElementTree.Element], usual: dict[str, str], name: str) -> dict[str, float]:
+    """By character, what its glyph gives, or else is usual."""
+    given = {symbol: glyph.get(name, usual.get(name)) for symbol, glyph in glyphs.items()}
+    return {symbol: float(number) for symbol, number in given.items() if number is not None}
 
 
 def _strokes(path: str) -> Iterator[np.ndarray]:
@@ -115,11 +129,12 @@ class LineFace:
             cv2.polylines(canvas, [np.round(stroke - first).astype(np.int32)], isClosed=False, color=255)
         return canvas, float((first[1] + last[1]) / 2 + font.middle * self._scale)
 
-    def penned(self, symbol: str, wide: float, pen: float) -> np.ndarray:
-        """Coverage, uint8 [height, width], of the glyph, `wide` times as wide, drawn with a pen of so many pixels."""
+    def penned(self, symbol: str, wide: float, pen: float | None) -> np.ndarray:
+        """Coverage, uint8 [height, width], of the glyph, `wide` times as wide, by a pen of so many pixels, or the font's own."""
         lines, _ = LineFace(self.path, FINE * self.size).lines(symbol, wide)
         if not lines.any():
             return lines
+        pen = line_font(self.path).thick[symbol] * self._scale if pen is None else pen
         tip = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(1, round(FINE * pen)),) * 2)
         room = FINE * math.ceil(pen)
         rows, columns = (-(-(side + 2 * room) // FINE) for side in lines.shape)

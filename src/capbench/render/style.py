@@ -12,6 +12,7 @@ from captcha.image import DEFAULT_FONTS
 from capbench.errors import Mistake
 from capbench.ranges import Byte, CountOrZero
 from capbench.render.faces import check_font, font_file, has_single_lines
+from capbench.render.single_line import line_font
 
 Side = Annotated[int, Ge(8), Le(1024)]
 FontSize = Annotated[int, Ge(5), Le(200)]
@@ -27,7 +28,7 @@ Shares = Annotated[list[Part], Len(2, 2)]
 Levels = Annotated[list[Byte], Len(2, 2)]
 Counts = Annotated[list[Annotated[int, Ge(0), Le(2000)]], Len(2, 2)]
 Sizes = Annotated[list[Annotated[float, Ge(1), Le(64)]], Len(2, 2)]
-Blur = Annotated[list[Annotated[float, Ge(0), Le(8)]], Len(2, 2)]
+Pixels = Annotated[list[Annotated[float, Ge(0), Le(8)]], Len(2, 2)]
 Quality = Annotated[list[Annotated[int, Ge(1), Le(100)]], Len(2, 2)]
 
 
@@ -145,7 +146,7 @@ class Style:
     opacity: Shares
     fade: bool
     hard: bool
-    scatter: Annotated[float, Ge(0), Le(8)]
+    scatter: Pixels
     hatch: CountOrZero
 
     background: Colour
@@ -154,7 +155,7 @@ class Style:
     noise: list[Noise]
 
     smooth: bool
-    blur: Blur
+    blur: Pixels
     jpeg: Quality | None
 
     without: Ingredient | None = None
@@ -178,11 +179,8 @@ class Style:
             raise Mistake("style.text.hue: text would be its own; set own")
         for font in self.font_files:
             check_font(font, "")
-            if has_single_lines(font) and (not self.pens or self.stretch or self.outline > 0):
-                raise Mistake(
-                    f"style.fonts: {font} has lines for a pen; give style.pens in pixels, such as [2.0], "
-                    f"with style.stretch=false and style.outline=0"
-                )
+            if has_single_lines(font):
+                self._check_lines(font)
         if self.pens and not any(has_single_lines(font) for font in self.font_files):
             raise Mistake(
                 "style.pens: none of style.fonts has lines for a pen; leave it [], or add an SVG font of single lines"
@@ -190,6 +188,14 @@ class Style:
         if self.without is not None:
             for name, value in ABSENT[self.without](self).items():
                 object.__setattr__(self, name, value)
+
+    def _check_lines(self, font: str) -> None:
+        if self.stretch or self.outline > 0:
+            raise Mistake(f"style.fonts: {font} has lines for a pen; set style.stretch=false and style.outline=0")
+        if not self.pens and (thin := line_font(font).without_width):
+            raise Mistake(
+                f"style.fonts: {font} says of {thin!r} no stroke-width; give style.pens in pixels, such as [2.0]"
+            )
 
     @property
     def font_files(self) -> list[str]:
@@ -223,7 +229,7 @@ def _without(style: Style, *kinds: type[Noise]) -> list[Noise]:
 
 ABSENT: dict[Ingredient, Callable[[Style], dict[str, Any]]] = {
     "rotation": lambda style: {"tilt": [0.0, 0.0]},
-    "warp": lambda style: {"warp": [0.0, 0.0], "scatter": 0.0},
+    "warp": lambda style: {"warp": [0.0, 0.0], "scatter": [0.0, 0.0]},
     "overlap": lambda style: {"overlap": [min(0.0, share) for share in style.overlap]},
     "placement": lambda style: {"spaces": 0.0, "play": [0.0, 0.0], "lift": [0.0, 0.0]},
     "lines": lambda style: {"noise": _without(style, Arc, Line, Wave)},
