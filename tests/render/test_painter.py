@@ -184,6 +184,22 @@ def test_a_character_is_as_wide_as_it_is_told(stretch: str) -> None:
     assert as_high == height
 
 
+def test_characters_are_strewn_each_by_an_amount_of_its_own() -> None:
+    """The farther the points of an upright stem are strewn the oftener a column turns from dark to light."""
+    still = ("style.fonts=[DejaVuSans.ttf]", "style.font_sizes=[42]", "style.stretch=false", "style.align=spread",
+             "style.tilt=[0,0]", "style.warp=[0,0]", "style.spaces=0", "style.without=contrast", *BARE)  # fmt: skip
+
+    def differences(scatter: str) -> np.ndarray:
+        two = painter(*still, f"style.scatter={scatter}", symbols="l", shortest=2, longest=2)
+        dark = two.pictures(np.arange(40)).min(axis=3) < 128
+        turns = np.diff(dark, axis=1)
+        left, right = (half.sum(axis=(1, 2)) for half in np.split(turns, 2, axis=2))
+        return np.abs(left - right) / np.maximum(left, right)
+
+    assert differences("[2,2]").max() < 0.4
+    assert differences("[0,2]").max() > 0.6
+
+
 def test_dots_are_whole_where_the_text_is_hatched() -> None:
     dots = "{_target_: capbench.render.style.Dots, count: [9, 9], size: [5, 5], colour: null, behind: false}"
     line = "{_target_: capbench.render.style.Line, count: [2, 2], size: [3, 3], colour: null, behind: false, length: [0.5, 0.9], tilt: [0, 9]}"
