@@ -55,12 +55,15 @@ def line_font(path: str) -> LineFont:
         glyphs = {glyph.get("unicode", ""): glyph for glyph in font.iterfind("{*}glyph")}
         glyphs = {symbol: glyph for symbol, glyph in glyphs.items() if len(symbol) == 1}
         usual = {"horiz-adv-x": str(em), **font.attrib}
+        thick = _numbers(glyphs, usual, "stroke-width")
+        if not all(0 < width <= em for width in thick.values()):
+            raise ValueError("a stroke-width is not above 0 and up to units-per-em")
         return LineFont(
             em=em,
             middle=(ascent + descent) / 2,
             advance=_numbers(glyphs, usual, "horiz-adv-x"),
             strokes={symbol: list(_strokes(glyph.get("d", ""))) for symbol, glyph in glyphs.items()},
-            thick=_numbers(glyphs, usual, "stroke-width"),
+            thick=thick,
         )
     except (ElementTree.ParseError, OSError, ValueError, TypeError, IndexError, AssertionError) as error:
         raise Mistake(f"style.fonts: {path} cannot be read as an SVG font ({error})") from error
