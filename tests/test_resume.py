@@ -25,6 +25,7 @@ SMALL = (
     "optim.batch_size=16",
     "optim.ema=0.9",
     "augment=light",
+    "optim.poses=1",
     "trainer.threads=1",
     "trainer.progress=false",
     "logger=none",

@@ -18,9 +18,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from capbench import experiment
+from capbench.data.module import Request, Views
 from capbench.errors import Mistake
 from capbench.muon import Muon
 from capbench.optim import Optim
+from capbench.recognizer import Recognizer
 from capbench.runs import RunFolder
 from capbench.settings import build
 from tests.conftest import FAST, composed
@@ -251,3 +253,59 @@ def test_without_validation_the_last_epoch_counts(train: Callable[..., Any], lab
     assert "val/exact" not in result
     assert result["best/epoch"] == 2
     assert result["test/images"] > 0
+
+
+POSED = ("optim.poses=1", "data.split={train:64,val:16,test:16}", *QUIET)
+
+
+@pytest.mark.parametrize("fresh", ["true", "false"])
+def test_how_characters_are_drawn_is_learned(fresh: str) -> None:
+    it = experiment.prepare(composed(*POSED, f"data.fresh={fresh}"))
+    batch = Views(it.material.parts["train"], it.codec, None, 1)[Request(0, np.arange(32))]
+    assert batch.poses.shape == (32, 4, 7)
+    learner = torch.optim.Adam(it.recognizer.parameters(), lr=5e-3)
+    losses = []
+    for _ in range(60):
+        _, seen = it.recognizer.model.with_seen(it.recognizer._as_model_takes(batch.views))
+        assert it.recognizer.pose_head is not None
+        losses.append(it.recognizer.pose_loss(it.recognizer.pose_head(seen), batch.poses))
+        whole = it.recognizer.training_step(batch, 0)
+        assert whole is not None
+        assert whole > losses[-1]
+        learner.zero_grad()
+        whole.backward()
+        learner.step()
+    assert 0.7 < losses[0] < 2
+    assert losses[-1] < 0.5
+
+
+def test_what_tells_how_characters_are_drawn_is_no_part_of_the_recogniser(train: Callable[..., Any]) -> None:
+    plain, posed = (train(*FAST, f"optim.poses={weight}", "model=resnet", at=str(weight)) for weight in (0, 0.5))
+    assert load_file(plain.weights).keys() == load_file(posed.weights).keys()
+    assert plain.read_result()["params"] == posed.read_result()["params"]
+    assert plain.read_result()["train/loss"] != posed.read_result()["train/loss"]
+
+
+def test_behind_a_text_there_is_no_pose_to_tell() -> None:
+    poses = torch.tensor([[[1.0, 3.0], [float("nan")] * 2]])
+    assert Recognizer.pose_loss(torch.tensor([[[0.0, 1.0], [9.0, 9.0]]]), poses) == 2.5
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (["data.renderer=captcha"], "only CapBench's renderer tells how characters were drawn"),
+        (["model.pool=flat"], "this model does not look at each character"),
+        (["view=characters"], "this model does not look at each character"),
+        (["model=crnn"], "this model does not look at each character"),
+        (["trainer.compile=true"], "is not compiled"),
+    ],
+)
+def test_poses_that_cannot_be_learned_are_refused(changes: list[str], reason: str) -> None:
+    with pytest.raises(Mistake, match=f"optim.poses: {reason}"):
+        experiment.prepare(composed(*POSED, *changes))
+
+
+def test_nobody_tells_how_real_captchas_were_drawn(labelled: Any) -> None:
+    with pytest.raises(Mistake, match=r"optim.poses: only CapBench's renderer tells"):
+        experiment.prepare(composed("data=csv", f"data.root={labelled}", "optim.poses=1"))

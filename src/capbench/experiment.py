@@ -107,7 +107,8 @@ class Experiment:
             epoch_images=None if model.in_one_pass else optim.epoch_images,
         )
         texts = {name: material.parts[name].texts for name in ("val", "test")}
-        recognizer = Recognizer(model, codec, optim, texts, settings["seed"])
+        pose_numbers = _pose_numbers(material, model, hardware) if optim.poses else 0
+        recognizer = Recognizer(model, codec, optim, texts, settings["seed"], pose_numbers)
         return cls(settings, material, codec, data, recognizer, optim, hardware, destination)
 
     def fold(self, number: int) -> Experiment:
@@ -218,6 +219,24 @@ def build_model(settings: dict[str, Any], material: Material) -> tuple[Model, Co
                 f"{2 * codec.longest - 1}; make the view wider"
             )
     return model, codec
+
+
+def _pose_numbers(material: Material, model: Model, hardware: Hardware) -> int:
+    """How many numbers tell how a character was drawn, where that can be learned."""
+    numbers = material.parts["train"].poses.shape[-1]
+    if not numbers:
+        raise Mistake(
+            "optim.poses: only CapBench's renderer tells how characters were drawn; choose data=synthetic "
+            "data.renderer=capbench, or optim.poses=0"
+        )
+    if not model.seen_channels:
+        raise Mistake(
+            "optim.poses: this model does not look at each character of a whole image; choose model=cnn or resnet "
+            "with model.pool=attend and view=whole, or optim.poses=0"
+        )
+    if hardware.compile:
+        raise Mistake("optim.poses: is not compiled; choose trainer.compile=false, or optim.poses=0")
+    return numbers
 
 
 def begin_with(start: str, model: Model, codec: Codec) -> None:

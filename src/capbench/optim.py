@@ -39,6 +39,7 @@ class Optim:
     label_smoothing: Share
     ema: Share
     clip: NotNegative
+    poses: NotNegative = 0.0
 
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         """Weights of layers decay; biases and norms do not."""

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from capbench import metrics
 from capbench.data.module import Batch
 from capbench.models import Model
+from capbench.models.blocks import PoseHead
 from capbench.optim import Optim
 from capbench.text import Codec, Reading
 
@@ -33,10 +34,14 @@ class Recognizer(pl.LightningModule):
     answers of the last validation or test.
     """
 
-    def __init__(self, model: Model, codec: Codec, optim: Optim, texts: dict[str, list[str]], seed: int) -> None:
+    def __init__(
+        self, model: Model, codec: Codec, optim: Optim, texts: dict[str, list[str]], seed: int, pose_numbers: int = 0
+    ) -> None:
+        """`pose_numbers` tell how a character was drawn, where that is learned, too."""
         super().__init__()
         # Convolutions over channels that lie side by side run markedly faster on CPUs.
         self.model = model.to(memory_format=torch.channels_last)
+        self.pose_head = PoseHead(model.seen_channels, pose_numbers) if pose_numbers else None
         self.codec = codec
         self.optim = optim
         self.texts = {part: [codec.alphabet.folded(text) for text in known] for part, known in texts.items()}
@@ -50,10 +55,12 @@ class Recognizer(pl.LightningModule):
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
         """Scores [image, position or time, class] of uint8 views."""
+        return self.model(self._as_model_takes(views))
+
+    @staticmethod
+    def _as_model_takes(views: torch.Tensor) -> torch.Tensor:
         images = views.float() / 255
-        if images.ndim == 4:
-            images = images.contiguous(memory_format=torch.channels_last)
-        return self.model(images)
+        return images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
 
     def loss(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if self.codec.over == "positions":
@@ -79,12 +86,22 @@ class Recognizer(pl.LightningModule):
         if self.model.in_one_pass:
             self.model.learn(batch.views.float() / 255, batch.targets)
             return None
-        scores = self(batch.views)
+        if self.pose_head is None:
+            scores, of_poses = self(batch.views), None
+        else:
+            scores, seen = self.model.with_seen(self._as_model_takes(batch.views))
+            of_poses = self.pose_loss(self.pose_head(seen), batch.poses)
         loss = self.loss(scores, batch.targets)
         self._seen.append(
             _Seen(batch.numbers, batch.targets, scores.detach().argmax(-1).to(torch.int16), None, loss.detach())
         )
-        return loss
+        return loss if of_poses is None else loss + self.optim.poses * of_poses
+
+    @staticmethod
+    def pose_loss(told: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
+        """The mean square of what is wrong about poses [image, position, number]; behind a text there is none."""
+        drawn = ~poses.isnan()
+        return F.mse_loss(told[drawn], poses[drawn])
 
     def validation_step(self, batch: Batch, _: int) -> None:
         scores = self(batch.views)
@@ -161,6 +178,6 @@ class Recognizer(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         if self.model.in_one_pass:
             return None
-        optimizer = self.optim.optimizer(self.model)
+        optimizer = self.optim.optimizer(self)
         scheduler = self.optim.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -298,3 +298,43 @@ def test_pictures_are_ordinary_ones(tmp_path: Path) -> None:
     picture, _ = painter().sample(5)
     Image.fromarray(picture).save(tmp_path / "a.png")
     assert (np.asarray(Image.open(tmp_path / "a.png")) == picture).all()
+
+
+def test_a_pose_is_a_function_of_its_index_and_of_usual_size() -> None:
+    own, numbers = painter(shortest=2, longest=4), np.arange(500, 4500)
+    poses, lengths = own.poses(numbers), own.classes(numbers)[1]
+    assert np.array_equal(poses[7:9], own.poses(numbers[7:9]), equal_nan=True)
+    behind = np.arange(4) >= lengths[:, None]
+    assert (np.isnan(poses) == behind[..., None]).all()
+    drawn = poses[~behind]
+    assert np.abs(drawn.mean(axis=0)).max() < 0.1
+    assert np.abs(drawn.std(axis=0) - 1).max() < 0.1
+
+
+def test_a_pose_tells_the_size_that_is_drawn() -> None:
+    own, numbers = painter(shortest=2, longest=2), np.arange(300)  # few enough to be drawn as wide as they are
+    left, top, right, bottom = np.moveaxis(own.drawn(numbers)[1], -1, 0)
+    for told, drawn in zip(np.moveaxis(own.poses(numbers), -1, 0), (right - left, bottom - top), strict=False):
+        assert np.corrcoef(told.ravel(), drawn.ravel())[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("stretch", ["true", "false"])
+def test_a_pose_tells_the_turn_and_the_bend_that_are_drawn(stretch: str) -> None:
+    """The long axis of a straight character's ink turns with it, and leans as its corners move."""
+    plain = (*BARE, f"style.stretch={stretch}", "style.fade=false", "style.font_sizes=[40]")
+    numbers = np.arange(200)
+
+    def told_and_seen(unbent: str) -> tuple[np.ndarray, list[float]]:
+        own = painter(*plain, unbent, symbols="I", shortest=1, longest=1)
+        ink = 255.0 - own.pictures(numbers, grey=True)[..., 0]
+        moments = [cv2.moments(np.where(picture > 40, picture, 0)) for picture in ink]
+        return own.poses(numbers)[:, 0].T, [np.arctan2(2 * m["mu11"], m["mu02"] - m["mu20"]) for m in moments]
+
+    (_, _, turn, *corners), leaning = told_and_seen("style.warp=[0,0]")
+    assert np.corrcoef(turn, leaning)[0, 1] < -0.9
+    assert not np.any(corners)
+    (_, _, turn, x1, y1, x2, y2), leaning = told_and_seen("style.tilt=[0,0]")
+    assert np.corrcoef(x2 - x1, leaning)[0, 1] < -0.9
+    assert not np.any(turn)
+    assert np.any(y1)
+    assert np.any(y2)

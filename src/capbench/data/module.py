@@ -33,6 +33,8 @@ class Batch(NamedTuple):
     """int64 [image, position]"""
     numbers: torch.Tensor
     """int64 [image], the images' places in their part"""
+    poses: torch.Tensor
+    """float32 [image, position, number]: how characters were drawn, NaN behind a text; empty where nobody tells"""
 
 
 class Request(NamedTuple):
@@ -49,6 +51,8 @@ class Part:
     views: np.ndarray
     places: np.ndarray
     samples: list[Sample]
+    poses: np.ndarray
+    """float32 [image, position, number], as the source tells; of no image but those to learn from"""
 
     renewed = False
 
@@ -67,6 +71,9 @@ class Part:
         """Views uint8 [image, ...view] and texts of the images asked for."""
         numbers = request.numbers % len(self)  # an image that is shown again has a number of its own
         return np.array(self.views[self.places[numbers]]), [self.samples[number].text for number in numbers.tolist()]
+
+    def poses_of(self, request: Request) -> np.ndarray:
+        return self.poses[request.numbers % len(self)] if len(self.poses) else self.poses
 
 
 @dataclass(frozen=True)
@@ -87,8 +94,13 @@ class Renewed(Part):
         return self.take(Request(0, np.zeros(1, dtype=np.int64)))[0].shape[1:]
 
     def take(self, request: Request) -> tuple[np.ndarray, list[str]]:
-        numbers = request.numbers.astype(np.int64) + request.epoch * len(self)
-        return self.source.renew(numbers, self.view, self.characters)
+        return self.source.renew(self._counted(request), self.view, self.characters)
+
+    def poses_of(self, request: Request) -> np.ndarray:
+        return self.source.poses(self._counted(request))
+
+    def _counted(self, request: Request) -> np.ndarray:
+        return request.numbers.astype(np.int64) + request.epoch * len(self)
 
 
 class Material:
@@ -139,12 +151,15 @@ class Material:
         for name in splits.PARTS:
             if name == "train" and source.renewed:
                 nothing = np.empty(0, dtype=np.int64)
-                self.parts[name] = Renewed(kept.views, nothing, [], source, self.view, self.longest)
+                poses = source.poses(nothing)
+                self.parts[name] = Renewed(kept.views, nothing, [], poses, source, self.view, self.longest)
                 continue
             places = tests if name == "test" and tests is not None else np.flatnonzero(parts == name)
             if not len(places) and not (name == "val" and unvalidated):
                 raise Mistake(f"data.split.{name}: leaves no image for it of {len(parts)}; ask for more")
-            self.parts[name] = Part(kept.views, places, [self._samples[place] for place in places])
+            told = kept.numbers[places] if name == "train" else places[:0]  # only what is learned from
+            poses = source.poses(told)
+            self.parts[name] = Part(kept.views, places, [self._samples[place] for place in places], poses)
         self.alphabet = self._alphabet.settled(self.parts["train"].texts)
         self.unseen = self._check_texts(read_from_training=self._alphabet.symbols == AUTO)
 
@@ -261,6 +276,7 @@ class Views(Dataset[Batch]):
             torch.from_numpy(np.moveaxis(views, -1, -3)),
             torch.from_numpy(self.codec.encode(texts)),
             torch.from_numpy(request.numbers),
+            torch.from_numpy(self.part.poses_of(request)),
         )
 
 

@@ -87,6 +87,13 @@ class Source(ABC):
         """Views uint8 [image, ...view] and texts of training images, counted from the first epoch's first."""
         raise TypeError(f"{type(self).__name__} has its images once and for all")
 
+    def poses(self, numbers: np.ndarray) -> np.ndarray:
+        """How the characters of training images are drawn, float32 [image, position, number], NaN behind a text.
+
+        Training images are counted as `renew` does. Of images that nobody here drew there are no numbers.
+        """
+        return np.empty((len(numbers), 0, 0), dtype=np.float32)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Synthetic(Source):
@@ -195,6 +202,10 @@ class Synthetic(Source):
         else:
             pictures = renderer.pictures(numbers)
         return np.stack([view(picture, characters) for picture in pictures]), renderer.texts(numbers)
+
+    def poses(self, numbers: np.ndarray) -> np.ndarray:
+        renderer = self._training_renderer
+        return renderer.poses(numbers) if isinstance(renderer, Painter) else super().poses(numbers)
 
 
 @dataclass(frozen=True, kw_only=True)

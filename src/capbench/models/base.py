@@ -23,6 +23,15 @@ class Model(nn.Module):
     over: ClassVar[Over] = "positions"
     in_one_pass: ClassVar[bool] = False
 
+    @property
+    def seen_channels(self) -> int:
+        """How many numbers `with_seen` gives of each character; 0 where a model does not look at each."""
+        return 0
+
+    def with_seen(self, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The scores, and what they were told by: what is seen of each character, [image, position, channel]."""
+        raise TypeError(f"{type(self).__name__} does not look at each character")
+
     def learn(self, views: torch.Tensor, targets: torch.Tensor) -> None:
         """Take in views and their class numbers [image, position]."""
         raise TypeError(f"{type(self).__name__} learns by gradient")

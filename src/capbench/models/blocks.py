@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from capbench.models.base import Shape
+from capbench.models.base import Model, Shape
 
 
 def output_shape(network: nn.Module, shape: Shape) -> Shape:
@@ -128,7 +128,50 @@ class AttendingHead(nn.Module):
         self.positions = positions
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.with_seen(features)[0]
+
+    def with_seen(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The scores, and what each position sees, [n, position, channel]."""
         cells = features.permute(0, 2, 3, 1).flatten(1, 2)  # [n, h·w, channel]: no copy where channels lie last
         layout = F.relu(self.layout(F.relu(self.summary(cells)).flatten(1)))
         where = self.look(layout).unflatten(1, (self.positions, -1)).softmax(-1)
-        return self.classify(self.dropout(where @ cells))
+        seen = where @ cells
+        return self.classify(self.dropout(seen)), seen
+
+
+class Headed(Model):
+    """A network whose features, [n, channel, h, w], go to a head that finds each position."""
+
+    head: nn.Module
+
+    def features_of(self, views: torch.Tensor) -> torch.Tensor:
+        raise TypeError(f"{type(self).__name__} makes no features")
+
+    def forward(self, views: torch.Tensor) -> torch.Tensor:
+        return self.head(self.features_of(views))
+
+    @property
+    def seen_channels(self) -> int:
+        return self.head.classify.in_features if isinstance(self.head, AttendingHead) else 0
+
+    def with_seen(self, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if not isinstance(self.head, AttendingHead):
+            return super().with_seen(views)
+        return self.head.with_seen(self.features_of(views))
+
+
+class PoseHead(nn.Module):
+    """From what is seen of characters, [n, position, channel], how they were drawn: [n, position, number].
+
+    It is there while training lasts and no part of the recogniser. Who tells how far a character was turned and bent
+    knows what it was before, and learns far more of an image than which symbol it shows.
+    """
+
+    HIDDEN = 64
+
+    def __init__(self, channels: int, numbers: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(channels, self.HIDDEN), nn.ReLU(), nn.Linear(self.HIDDEN, numbers))
+
+    def forward(self, seen: torch.Tensor) -> torch.Tensor:
+        return self.layers(seen)

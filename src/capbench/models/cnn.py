@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from capbench.errors import Mistake
-from capbench.models.base import Model, Shape
-from capbench.models.blocks import Pool, Residual, conv_norm_relu, output_shape, position_head
+from capbench.models.base import Shape
+from capbench.models.blocks import Headed, Pool, Residual, conv_norm_relu, output_shape, position_head
 from capbench.ranges import Count, Share
 
 
-class CNN(Model):
+class CNN(Headed):
     """A convolution that halves height and width for each of `stem`, and a residual block for each of `widths`."""
 
     def __init__(
@@ -42,5 +42,5 @@ class CNN(Model):
         self.features = nn.Sequential(*blocks)
         self.head = position_head(output_shape(self.features, shape), positions, classes, pool, dropout)
 
-    def forward(self, views: torch.Tensor) -> torch.Tensor:
-        return self.head(self.features(views * 2 - 1))
+    def features_of(self, views: torch.Tensor) -> torch.Tensor:
+        return self.features(views * 2 - 1)

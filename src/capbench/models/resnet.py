@@ -10,12 +10,12 @@ from annotated_types import Len
 from torch import nn
 
 from capbench.errors import Mistake, nearest
-from capbench.models.base import Model, Shape
-from capbench.models.blocks import Pool, output_shape, position_head
+from capbench.models.base import Shape
+from capbench.models.blocks import Headed, Pool, output_shape, position_head
 from capbench.ranges import Count, Share
 
 
-class Timm(Model):
+class Timm(Headed):
     """A timm backbone and a head that finds each position."""
 
     def __init__(
@@ -36,8 +36,8 @@ class Timm(Model):
         self.backbone = _Features(backbone, shape, widths, stem_stride)
         self.head = position_head(output_shape(self.backbone, shape), positions, classes, pool, dropout)
 
-    def forward(self, views: torch.Tensor) -> torch.Tensor:
-        return self.head(self.backbone(views * 2 - 1))
+    def features_of(self, views: torch.Tensor) -> torch.Tensor:
+        return self.backbone(views * 2 - 1)
 
 
 class _Features(nn.Module):

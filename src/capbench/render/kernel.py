@@ -32,6 +32,7 @@ FIXED = np.uint64(16)
 
 ARC_STEPS = 40
 WAVE_STEP = 3.0  # pixels between the points of a wave
+POSE = 7  # numbers that say how a character is drawn, see `poses`
 NATURAL_ROOM = 0.35  # how far beyond its tile a warped glyph may reach, as a share of the tile
 
 
@@ -108,6 +109,22 @@ def texts(seed, indices, symbols, shortest, longest, classes, lengths):
         for place in range(lengths[row]):
             symbol, _, _, _ = draw(seed, index, TEXT, 1 + place)
             classes[row, place] = int(symbol * symbols)
+
+
+@njit(nogil=True, cache=True)
+def poses(look, sizes, seed, indices, classes, lengths, out):
+    """Fill float32 [sample, longest, POSE] with how each character is drawn.
+
+    Its width and height in pixels, its turn in radians, and how far its corners move: x and y of one pair, of the other.
+    """
+    for row in range(len(indices)):
+        for place in range(lengths[row]):
+            share, _, _, kind = draw(seed, indices[row], CHARACTER, place * 8)
+            size = sizes[_face(look, share, kind), classes[row, place]]
+            angle, _, tile_w, tile_h, x1, y1, x2, y2 = _pose(look, size, seed, indices[row], place)
+            told = out[row, place]
+            told[0], told[1], told[2] = tile_w, tile_h, angle
+            told[3], told[4], told[5], told[6] = x1, y1, x2, y2
 
 
 @njit(nogil=True, cache=True)
@@ -232,15 +249,14 @@ def _write(look, ink, start, shape, sizes, seed, index, classes, length, scratch
     width = scratch.planes.shape[2]
     tiles, other = scratch.tiles, scratch.other
     space = sizes.shape[1] - 1
-    filled = look.outlined_from
     count = 0
     total = 0.0
     for place in range(length):
-        face, gap, near, kind = draw(seed, index, CHARACTER, place * 8)
-        face = int(face * filled) + (filled if kind < look.outline else 0)
+        share, gap, near, kind = draw(seed, index, CHARACTER, place * 8)
+        face = _face(look, share, kind)
         if gap < look.spaces:
             other_face, _, _, gap_near = draw(seed, index, CHARACTER, place * 8 + 4)
-            other_face = int(other_face * filled)
+            other_face = int(other_face * look.outlined_from)
             tiles[count, PLACE] = -1
             tiles[count, WIDTH] = sizes[other_face, space, TILE_W]
             tiles[count, NEAR] = gap_near
@@ -315,6 +331,26 @@ def _mix(colour, opacity, fade, hard, tables):
             tables[channel, coverage] = int(strength * level(colour, channel, channels) * 65536.0 + 0.5)
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _face(look, share, kind):
+    return int(share * look.outlined_from) + (look.outlined_from if kind < look.outline else 0)
+
+
+@njit(nogil=True, cache=True)
+def _pose(look, sizes, seed, index, place):
+    """How a character is drawn: its turn and lift, the size of its tile, and how far the tile's corners move."""
+    turn, move_x, move_y, lift = draw(seed, index, CHARACTER, place * 8 + 1)
+    corner_x1, corner_y1, corner_x2, corner_y2 = draw(seed, index, CHARACTER, place * 8 + 2)
+    angle = math.radians(between(look.tilt_low, look.tilt_high, turn))
+    tile_w, tile_h = sizes[TILE_W], sizes[TILE_H]
+    if not look.stretch:
+        tile_w, tile_h = pasted.turned_size(sizes[INK_W], sizes[INK_H], math.cos(angle), math.sin(angle))
+    reach_x, reach_y = tile_w * look.warp_x * move_x, tile_h * look.warp_y * move_y
+    x1, x2 = math.trunc(between(-reach_x, reach_x, corner_x1)), math.trunc(between(-reach_x, reach_x, corner_x2))
+    y1, y2 = math.trunc(between(-reach_y, reach_y, corner_y1)), math.trunc(between(-reach_y, reach_y, corner_y2))
+    return angle, between(look.lift_low, look.lift_high, lift), tile_w, tile_h, x1, y1, x2, y2
+
+
 @njit(nogil=True, cache=True)
 def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, squeeze, scratch, box):
     """One character: each pixel of its tile looks up the point of the glyph that lands there.
@@ -325,24 +361,18 @@ def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, sq
     """
     planes, tables = scratch.planes, scratch.tables
     channels, height, width = planes.shape
-    turn, move_x, move_y, lift = draw(seed, index, CHARACTER, place * 8 + 1)
-    corner_x1, corner_y1, corner_x2, corner_y2 = draw(seed, index, CHARACTER, place * 8 + 2)
-    angle = math.radians(between(look.tilt_low, look.tilt_high, turn))
+    angle, lift, tile_w, tile_h, x1, y1, x2, y2 = _pose(look, sizes, seed, index, place)
     cos, sin = math.cos(angle), math.sin(angle)
     ink_w, ink_h = sizes[INK_W], sizes[INK_H]
     turned_w, turned_h = pasted.turned_size(ink_w, ink_h, cos, sin)
-    tile_w, tile_h, room = sizes[TILE_W], sizes[TILE_H], 0.0
+    room = 0.0
     if look.stretch:
         top = math.trunc((height - tile_h) / 2)
     else:
-        tile_w, tile_h, room = turned_w, turned_h, NATURAL_ROOM
+        room = NATURAL_ROOM
         left += (advance - tile_w) / 2
         top = (height - tile_h) / 2 + sizes[DROP]
-    top += between(look.lift_low, look.lift_high, lift)
-
-    reach_x, reach_y = tile_w * look.warp_x * move_x, tile_h * look.warp_y * move_y
-    x1, x2 = math.trunc(between(-reach_x, reach_x, corner_x1)), math.trunc(between(-reach_x, reach_x, corner_x2))
-    y1, y2 = math.trunc(between(-reach_y, reach_y, corner_y1)), math.trunc(between(-reach_y, reach_y, corner_y2))
+    top += lift
     full_w, full_h = tile_w + abs(x1) + abs(x2), tile_h + abs(y1) + abs(y2)
 
     box[0], box[1] = left * squeeze, top

@@ -23,6 +23,7 @@ from capbench.render.style import Arc, Colour, Dots, Line, Noise, Specks, Style,
 SHARE = 32  # samples that are worth handing to a thread
 SHARES = 8  # for each thread, so that one on a slower core is not waited for
 TIGHTEST = 0.35  # a longer text may be squeezed to this share of its width
+USUAL = 1024  # samples that tell how large, turned and bent characters usually are
 TALLEST = 1.35  # a character may reach this many times the picture's height
 
 
@@ -87,6 +88,26 @@ class Painter:
         lengths = np.empty(len(indices), dtype=np.int64)
         kernel.texts(self.seed, indices, len(self.symbols), self.shortest, self.longest, classes, lengths)
         return classes, lengths
+
+    def poses(self, indices: np.ndarray) -> np.ndarray:
+        """How each character is drawn, float32 [sample, longest, number], NaN behind a text.
+
+        Its width, height, turn and moved corners, each with a mean of about 0 and a spread of about 1.
+        """
+        mean, spread = self._usual_poses
+        return (self._measured_poses(indices) - mean) / spread
+
+    @cached_property
+    def _usual_poses(self) -> tuple[np.ndarray, np.ndarray]:
+        measured = self._measured_poses(np.arange(USUAL))
+        spread = np.nanstd(measured, axis=(0, 1))
+        return np.nanmean(measured, axis=(0, 1)), np.where(spread > 0, spread, 1)
+
+    def _measured_poses(self, indices: np.ndarray) -> np.ndarray:
+        poses = np.full((len(indices), self.longest, kernel.POSE), np.nan, dtype=np.float32)
+        classes, lengths = self.classes(indices)
+        kernel.poses(self._look, self._atlas.sizes, self.seed, indices, classes, lengths, poses)
+        return poses
 
     def texts(self, indices: np.ndarray) -> list[str]:
         letters = np.array([*self.symbols, ""])
