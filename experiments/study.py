@@ -1,11 +1,15 @@
-"""Runs a study and writes its table: python experiments/study.py experiments/NAME [SETS] [--quick] [--only=CELL].
+"""Runs a study and writes its table.
+
+python experiments/study.py experiments/NAME [SETS] [--quick] [--missing] [--only=CELL]
 
 A study's plan.yaml holds a cell for each row of its table: the training's settings, the seeds that repeat it, and the
 sources that the trained run then reads. A cell with `each` stands for several, one for each combination of its values
 (with --quick, for the first). What stands under runs/NAME is not done again, what was begun is gone on with,
 and a cell that fails never takes the others along. A row of results.csv whose run was done elsewhere stays in the table
-for as long as the plan has the same settings for its cell. SETS is a folder of labelled sets for a plan that names
-{sets}; with --quick they are rendered, as the plan says, and everything is small.
+for as long as the plan has the same settings for its cell; with --missing such a run is not done here again. A run that
+another begins with (start={runs}/CELL-SEED) is done before it. A cell marked `gpu` is left out where there is none.
+SETS is a folder of labelled sets for a plan that names {sets}; with --quick they are rendered, as the plan says, and
+everything is small.
 """
 
 from __future__ import annotations
@@ -45,6 +49,8 @@ class Cell:
     seeds: list[int] = field(default_factory=lambda: [1])
     reads: dict[str, list[str]] = field(default_factory=dict)
     """By name, sources that the trained run reads: a row each, in place of its own test."""
+    gpu: bool = False
+    """Whether it wants one: a CPU would need days."""
 
     @property
     def settings(self) -> str:
@@ -103,12 +109,20 @@ class Study:
             if (where / "config.yaml").exists():
                 self._call(f"resume={where}")
             else:
-                small = cell.quick if self.quick else []
+                small = cell.quick if self.quick else ["trainer=gpu"] if cell.gpu else []
+                settings = filled(cell.run + small, self._places | {"seed": seed})
+                self._run_what_is_begun_with(settings)
                 own = [f"name={self.folder.name}", f"seed={seed}", f"tags=[{cell.name}]", f"hydra.run.dir={where}"]
-                self._call(*filled(cell.run + small, self._places), *own)
+                self._call(*settings, *own)
         for name, source in cell.reads.items():
             if not (where / name / "result.json").exists():
                 self._call("evaluate", f"run={where}", *filled(source, self._places), f"out={where / name}")
+
+    def _run_what_is_begun_with(self, settings: list[str]) -> None:
+        starts = [setting.partition("=")[2] for setting in settings if setting.startswith("start=")]
+        if starts and starts[-1] != "null":
+            name, _, seed = Path(starts[-1]).name.rpartition("-")
+            self.run(next(cell for cell in self.cells() if cell.name == name), int(seed))
 
     def where(self, cell: Cell, seed: int) -> Path:
         return self.runs / f"{cell.name}-{seed}"
@@ -116,14 +130,21 @@ class Study:
     def rows(self, cell: Cell) -> Iterator[dict[str, Any]]:
         """What stands of it, a row for each run and source."""
         for seed in cell.seeds:
-            where = self.where(cell, seed)
-            for name in cell.reads or [""]:
-                if (where / name / "result.json").exists():
-                    told = told_by(where, name) | {"settings": cell.settings}
-                else:
-                    told = self.elsewhere.get((where.name, name, cell.settings), {})
-                if told:
-                    yield {"cell": cell.name, **cell.about, "read": name, **told}
+            yield from self.rows_of(cell, seed)
+
+    def rows_of(self, cell: Cell, seed: int) -> Iterator[dict[str, Any]]:
+        where = self.where(cell, seed)
+        for name in cell.reads or [""]:
+            if (where / name / "result.json").exists():
+                told = told_by(where, name) | {"settings": cell.settings}
+            else:
+                told = self.elsewhere.get((where.name, name, cell.settings), {})
+            if told:
+                yield {"cell": cell.name, **cell.about, "read": name, **told}
+
+    def stands(self, cell: Cell, seed: int) -> bool:
+        """Whether the table has all of it, wherever it was run."""
+        return len(list(self.rows_of(cell, seed))) == len(cell.reads or [""])
 
     @property
     def _places(self) -> dict[str, str]:
@@ -219,29 +240,40 @@ def put(readme: Path, lines: list[str], name: str = "table") -> None:
     readme.write_text(before + mark + "\n".join(lines) + "\n" + rest[rest.index(end) :])
 
 
+def any_gpu() -> bool:
+    import torch  # takes seconds, which --help should not
+
+    return torch.cuda.is_available()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path)
     parser.add_argument("sets", nargs="?", default="sets", help="folder of labelled sets, a zip file each")
     parser.add_argument("--only", default="", help="cells whose names begin with this")
+    parser.add_argument("--missing", action="store_true", help="only runs of which results.csv has no row")
     parser.add_argument("--quick", action="store_true", help="everything small, into runs/NAME-quick; writes no table")
     options = parser.parse_args()
     runs = Path("runs") / (options.study.name + ("-quick" if options.quick else ""))
     study = Study(options.study, runs, str(runs / "sets") if options.quick else options.sets, options.quick)
     if options.quick:
         study.render_sets()
-    failed = []
     cells = study.cells(options.only)
     if not cells:
         names = ", ".join(cell.name for cell in study.cells())
         raise SystemExit(f"--only={options.only}: no cell's name begins so; there are {names}")
+    without = [] if options.quick or any_gpu() else [cell.name for cell in cells if cell.gpu]
     # Each cell once before any is repeated: the table is of use long before all of it stands.
-    for turn in range(1 if options.quick else max(len(cell.seeds) for cell in cells)):
-        for cell in (cell for cell in cells if turn < len(cell.seeds)):
-            try:
-                study.run(cell, cell.seeds[turn])
-            except subprocess.CalledProcessError as error:
-                failed.append(f"{cell.name}-{cell.seeds[turn]} (exit code {error.returncode})")
+    turns = range(1 if options.quick else max(len(cell.seeds) for cell in cells))
+    wanted = [(cell, cell.seeds[turn]) for turn in turns for cell in cells if turn < len(cell.seeds)]
+    failed = []
+    for cell, seed in wanted:
+        if cell.name in without or (options.missing and study.stands(cell, seed)):
+            continue
+        try:
+            study.run(cell, seed)
+        except subprocess.CalledProcessError as error:
+            failed.append(f"{cell.name}-{seed} (exit code {error.returncode})")
     rows = [row for cell in study.cells() for row in study.rows(cell)]
     if rows:
         lines = gathered(rows)
@@ -249,6 +281,8 @@ def main() -> None:
         if not options.quick:
             write(study.table, rows)
             put(options.study / "README.md", lines)
+    if without:
+        print(f"left out, since they want a GPU and there is none: {', '.join(without)}")
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}; what they said stands above")
 

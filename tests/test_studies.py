@@ -9,8 +9,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from tests.conftest import ROOT
@@ -115,6 +117,59 @@ def test_what_ran_elsewhere_stays_in_the_table_while_its_settings_are_the_plans(
     assert list(here.rows(replace(cell, run=["optim.lr=2"]))) == []
     assert list(here.rows(replace(cell, reads={"real": ["data=files"]}))) == []
     assert list(replace(here, quick=True).rows(cell)) == []
+
+
+def written(folder: Path, cells: list[dict[str, Any]]) -> Path:
+    """A study whose trainings only show their settings; of each the first seed was run elsewhere."""
+    (folder / "plan.yaml").write_text(yaml.safe_dump({"cells": cells}))
+    (folder / "README.md").write_text("<!-- table -->\n<!-- end of table -->\n")
+    it = script().Study(folder, folder, "", False)
+    run = {"exact": 0.5, "low": 0.4, "high": 0.6, "exact_nocase": 0.5, "images": 9, "images_seen": 9, "params": 9}
+    rows = [
+        {"cell": cell.name, **cell.about, "read": "", "run": f"{cell.name}-1", **run, "seconds": 7, "git": "12e4"}
+        | {"settings": cell.settings}
+        for cell in it.cells()
+    ]
+    script().write(it.table, rows)
+    return folder
+
+
+def test_only_what_is_missing_is_run(tmp_path: Path) -> None:
+    cells: list[dict[str, Any]] = [
+        {"name": name, "about": {"what": name}, "run": ["--cfg", "job", f"optim.lr={rate}"], "seeds": seeds}
+        for name, rate, seeds in (("whole", 1, [1]), ("begun", 2, [1, 2]))
+    ]
+    folder = written(tmp_path, cells)
+    done = study(folder, "--missing")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("capbench")] == [
+        f"capbench --cfg job optim.lr=2 name={folder.name} seed=2 tags=[begun] hydra.run.dir=runs/{folder.name}/begun-2"
+    ]
+
+
+def test_what_a_run_begins_with_is_run_before_it(tmp_path: Path) -> None:
+    cells: list[dict[str, Any]] = [
+        {"name": "first", "about": {}, "run": ["--cfg", "job"], "seeds": [1, 2]},
+        {"name": "then", "about": {}, "run": ["--cfg", "job", "start={runs}/first-{seed}"], "seeds": [2]},
+    ]
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump({"cells": cells}))
+    done = study(tmp_path, "--only=then")
+    runs = [line.rpartition("/")[2] for line in done.stdout.splitlines() if line.startswith("capbench")]
+    assert runs == ["first-2", "then-2"], done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_what_wants_a_gpu_is_told_where_there_is_none(tmp_path: Path) -> None:
+    cells: list[dict[str, Any]] = [
+        {"name": name, "about": {}, "run": ["--cfg", "job"], "gpu": name == "large"} for name in ("large", "small")
+    ]
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump({"cells": cells}))
+    done = study(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "tags=[small]" in done.stdout
+    assert "tags=[large]" not in done.stdout
+    assert "left out, since they want a GPU and there is none: large" in done.stdout
+    assert "tags=[large]" in study(tmp_path, "--quick").stdout
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.parent.name)

@@ -23,6 +23,7 @@ sys.path.insert(0, str(HERE.parent))
 from study import Study, put  # noqa: E402
 
 WAYS = {"its own": ("#cf222e", ":"), "best": ("#0969da", "-")}
+"""By how the names of ways begin, their colours and lines."""
 
 
 class Point(NamedTuple):
@@ -79,7 +80,7 @@ def pairs(runs: Path) -> dict[str, dict[str, Curve]]:
     found: dict[str, dict[str, Curve]] = {}
     for cell in Study(HERE, runs, "", False).cells():
         seed, way, published = (cell.about[key] for key in ("seed", "way", "published"))
-        if way in WAYS and not cell.reads:
+        if way.startswith(tuple(WAYS)) and not cell.reads:
             points = drawn_here(runs, cell.name) or drawn_elsewhere(HERE / "curves.csv", cell.name)
             if points:
                 found.setdefault(seed, {})[way] = Curve(points, published)
@@ -106,7 +107,7 @@ def picture(systems: dict[str, dict[str, Curve]]) -> None:
     figure = Figure(figsize=(4 * len(systems), 3.6), layout="constrained")
     for axes, (seed, ways) in zip(figure.subplots(1, len(systems), squeeze=False)[0], systems.items(), strict=True):
         for way, curve in ways.items():
-            colour, line = WAYS[way]
+            colour, line = next(look for name, look in WAYS.items() if way.startswith(name))
             at = [point.cpu_seconds / 60 for point in curve.points]
             axes.plot(at, [point.val for point in curve.points], line, marker=".", color=colour, label=way)
         axes.axhline(curve.published, color="#57606a", linewidth=0.8, label=f"published: {curve.published}")
