@@ -19,6 +19,7 @@ def test_two_processes_leave_one_whole_record(tmp_path: Path) -> None:
         "data.split={train:96,val:33,test:41}",
         "optim.epochs=2",
         "optim.batch_size=32",
+        "optim.poses=1",
         "trainer.progress=false",
     )
     assert done.returncode == 0, done.stderr

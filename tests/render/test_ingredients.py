@@ -23,9 +23,7 @@ def pictures(look: Style) -> np.ndarray:
 
 @pytest.mark.parametrize("ingredient", get_args(Ingredient))
 def test_without_an_ingredient_the_texts_stay_and_the_pictures_change(ingredient: str) -> None:
-    name = {"contrast": "gradient", "overlap": "overlap"}.get(
-        ingredient, "lines" if ingredient == "warp" else "default"
-    )
+    name = {"contrast": "gradient", "warp": "lines"}.get(ingredient, "default")
     whole, rest = style(f"style={name}"), style(f"style={name}", f"style.without={ingredient}")
     texts = [Painter(look, "0123456789", 4, 4, 1).texts(INDICES) for look in (whole, rest)]
     assert texts[0] == texts[1]
@@ -34,6 +32,14 @@ def test_without_an_ingredient_the_texts_stay_and_the_pictures_change(ingredient
 
 def test_each_ingredient_is_known() -> None:
     assert set(ABSENT) == set(get_args(Ingredient))
+
+
+def test_a_style_without_turns_and_bends_has_no_slant_and_no_sway() -> None:
+    upright, still = (style("style=overlap", f"style.without={ingredient}") for ingredient in ("rotation", "warp"))
+    assert upright.slant == [0, 0]
+    assert upright.sway is not None
+    assert still.sway is None
+    assert still.slant != [0, 0]
 
 
 def test_what_a_style_has_not_got_is_not_missed() -> None:

@@ -200,7 +200,7 @@ def test_characters_are_strewn_each_by_an_amount_of_its_own() -> None:
     assert differences("[0,2]").max() > 0.6
 
 
-def test_dots_are_whole_where_the_text_is_hatched() -> None:
+def test_dots_and_lines_are_whole_where_the_text_is_hatched() -> None:
     dots = "{_target_: capbench.render.style.Dots, count: [9, 9], size: [5, 5], colour: null, behind: false}"
     line = "{_target_: capbench.render.style.Line, count: [2, 2], size: [3, 3], colour: null, behind: false, length: [0.5, 0.9], tilt: [0, 9]}"
     bare = ("style.fade=false", "style.smooth=false", "style.opacity=[0,0]")
@@ -210,7 +210,20 @@ def test_dots_are_whole_where_the_text_is_hatched() -> None:
 
     assert (drawn(dots, 2) == drawn(dots, 0)).all()
     assert (drawn(dots, 0).std(axis=(1, 2, 3)) > 1).all()
-    assert (drawn(line, 2) != drawn(line, 0)).any()
+    assert (drawn(line, 2) == drawn(line, 0)).all()
+    assert (drawn(line, 0).std(axis=(1, 2, 3)) > 1).all()
+
+
+def test_a_wave_stands_where_it_is_told_to() -> None:
+    wave = (
+        "{_target_: capbench.render.style.Wave, count: [1, 1], size: [2, 2], colour: null, behind: false, "
+        "length: [1, 1], amplitude: [0, 0], period: [1, 1], middle: [0.7, 0.8]}"
+    )
+    bare = ("style.fade=false", "style.smooth=false", "style.opacity=[0,0]")
+    pictures = painter(*bare, f"style.noise=[{wave}]").pictures(np.arange(20), grey=True)[..., 0]
+    rows = [np.nonzero((picture < 220).any(axis=1))[0].mean() / picture.shape[0] for picture in pictures]
+    assert 0.68 < min(rows) < max(rows) < 0.82
+    assert max(rows) - min(rows) > 0.05
 
 
 def test_a_symbol_is_drawn_in_each_of_its_forms() -> None:
@@ -330,11 +343,43 @@ def test_a_pose_tells_the_turn_and_the_bend_that_are_drawn(stretch: str) -> None
         moments = [cv2.moments(np.where(picture > 40, picture, 0)) for picture in ink]
         return own.poses(numbers)[:, 0].T, [np.arctan2(2 * m["mu11"], m["mu02"] - m["mu20"]) for m in moments]
 
-    (_, _, turn, *corners), leaning = told_and_seen("style.warp=[0,0]")
+    (*_, turn), leaning = told_and_seen("style.warp=[0,0]")
     assert np.corrcoef(turn, leaning)[0, 1] < -0.9
-    assert not np.any(corners)
-    (_, _, turn, x1, y1, x2, y2), leaning = told_and_seen("style.tilt=[0,0]")
+    (*_, x1, _, x2, _), leaning = told_and_seen("style.tilt=[0,0]")
     assert np.corrcoef(x2 - x1, leaning)[0, 1] < -0.9
-    assert not np.any(turn)
-    assert np.any(y1)
-    assert np.any(y2)
+
+
+def test_a_slant_leans_a_character_without_turning_it() -> None:
+    """Its foot goes to the right of its head, its height stays."""
+    plain = (*BARE, "style.stretch=false", "style.fade=false", "style.font_sizes=[40]", "style.tilt=[0,0]")
+    numbers = np.arange(100)
+    upright, leaning = (
+        painter(*plain, "style.warp=[0,0]", f"style.slant={slant}", symbols="I", shortest=1, longest=1)
+        for slant in ([0, 0], [-0.4, 0.4])
+    )
+    assert upright.poses(numbers).shape == (100, 1, 0)
+    ink = [255.0 - own.pictures(numbers, grey=True)[..., 0] > 40 for own in (upright, leaning)]
+    assert (ink[0].any(axis=2) == ink[1].any(axis=2)).all()
+    moments = [cv2.moments(picture.astype(np.float32)) for picture in ink[1]]
+    told = leaning.poses(numbers)[:, 0, 0]
+    seen = [m["mu11"] / m["mu02"] for m in moments]
+    assert np.corrcoef(told, seen)[0, 1] > 0.99
+    assert 0.3 < max(seen) < 0.5
+
+
+def test_a_sway_moves_columns_and_rows_as_far_as_it_says() -> None:
+    """A level stroke becomes a wave."""
+    level = (*BARE, "style.stretch=false", "style.fade=false", "style.tilt=[0,0]", "style.warp=[0,0]")
+    still, swaying = (
+        painter(*level, f"style.sway={sway}", symbols="-", shortest=1, longest=1)
+        for sway in ("null", "{_target_: capbench.render.style.Sway, reach: [6, 6], period: [20, 20]}")
+    )
+    ink = [own.pictures(np.arange(20), grey=True)[..., 0] < 200 for own in (still, swaying)]
+    heights = [[np.ptp(np.nonzero(picture)[0]) for picture in pictures] for pictures in ink]
+    assert max(heights[0]) < 10
+    assert 14 <= max(heights[1]) < 10 + 12 + 1
+
+
+def test_what_cannot_lean_is_refused() -> None:
+    with pytest.raises(Mistake, match=r"style.slant: nothing leans with style.fade"):
+        painter("style.slant=[-0.2,0.2]")

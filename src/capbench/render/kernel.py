@@ -18,11 +18,11 @@ from capbench.render.draws import CHARACTER, NOISE, PICTURE, TEXT, between, draw
 from capbench.render.glyphs import BORDER, DROP, ENLARGED, INK_H, INK_W, TILE_H, TILE_W
 
 # Rows that say what to draw a colour from: [lowest level, highest, lowest saturation or -1, highest, hue of the text].
-# Rows of noise: kind, behind, count (2), size (2), colour's own, colour row (5), then what the kind needs (6).
+# Rows of noise: kind, behind, count (2), size (2), colour's own, colour row (5), then what the kind needs (8).
 COLOUR_COLUMNS = 5
 KIND, BEHIND, COUNT, SIZE, OWN, COLOUR = 0, 1, 2, 4, 6, 7
 FORM = COLOUR + COLOUR_COLUMNS
-NOISE_COLUMNS = FORM + 6
+NOISE_COLUMNS = FORM + 8
 SPECKS, DOTS, ARC, LINE, WAVE = range(5)
 LEFT, CENTRE, SPREAD = range(3)
 # Columns of the tiles of a text: its place, or -1 of a space; its width, how near the next comes, its face, its left.
@@ -32,7 +32,7 @@ FIXED = np.uint64(16)
 
 ARC_STEPS = 40
 WAVE_STEP = 3.0  # pixels between the points of a wave
-POSE = 7  # numbers that say how a character is drawn, see `poses`
+POSE = 8  # numbers that say how a character is drawn, see `poses`
 NATURAL_ROOM = 0.35  # how far beyond its tile a warped glyph may reach, as a share of the tile
 
 
@@ -44,6 +44,8 @@ class Look(NamedTuple):
     stretch: bool
     tilt_low: float
     tilt_high: float
+    slant_low: float
+    slant_high: float
     warp_x: float
     warp_y: float
     align: int
@@ -63,6 +65,10 @@ class Look(NamedTuple):
     scatter_low: float
     scatter_high: float
     hatch: int
+    sway_low: float
+    sway_high: float
+    period_low: float
+    period_high: float
     gradient: bool
     angle_low: float
     angle_high: float
@@ -115,16 +121,17 @@ def texts(seed, indices, symbols, shortest, longest, classes, lengths):
 def poses(look, sizes, seed, indices, classes, lengths, out):
     """Fill float32 [sample, longest, POSE] with how each character is drawn.
 
-    Its width and height in pixels, its turn in radians, and how far its corners move: x and y of one pair, of the other.
+    Its width and height in pixels, its turn in radians, its slant as a share of its height, and how far its corners move:
+    x and y of one pair, of the other.
     """
     for row in range(len(indices)):
         for place in range(lengths[row]):
             share, _, _, kind = draw(seed, indices[row], CHARACTER, place * 8)
             size = sizes[_face(look, share, kind), classes[row, place]]
-            angle, _, tile_w, tile_h, x1, y1, x2, y2 = _pose(look, size, seed, indices[row], place)
+            angle, slant, _, tile_w, tile_h, x1, y1, x2, y2 = _pose(look, size, seed, indices[row], place)
             told = out[row, place]
-            told[0], told[1], told[2] = tile_w, tile_h, angle
-            told[3], told[4], told[5], told[6] = x1, y1, x2, y2
+            told[0], told[1], told[2], told[3] = tile_w, tile_h, angle, slant
+            told[4], told[5], told[6], told[7] = x1, y1, x2, y2
 
 
 @njit(nogil=True, cache=True)
@@ -156,6 +163,8 @@ def paint(look, ink, start, shape, sizes, seed, indices, classes, lengths, pictu
             if look.noise[layer, BEHIND] > 0:
                 _draw_noise(look, layer, seed, index, colour, hue, planes, other)
         _write(look, ink, start, shape, sizes, seed, index, classes[row], lengths[row], scratch, boxes[row])
+        if look.sway_high > 0:
+            _sway(look, seed, index, planes)
         for layer in range(len(look.noise)):
             if look.noise[layer, BEHIND] == 0:
                 _draw_noise(look, layer, seed, index, colour, hue, planes, other)
@@ -331,6 +340,26 @@ def _mix(colour, opacity, fade, hard, tables):
             tables[channel, coverage] = int(strength * level(colour, channel, channels) * 65536.0 + 0.5)
 
 
+@njit(nogil=True, cache=True)
+def _sway(look, seed, index, planes):
+    """Move each point along a wave: those of a column up or down together, those of a row to a side."""
+    channels, height, width = planes.shape
+    share, length, start, _ = draw(seed, index, PICTURE, 5)
+    reach = between(look.sway_low, look.sway_high, share)
+    turns = 2.0 * math.pi / between(look.period_low, look.period_high, length)
+    start = 2.0 * math.pi * start
+    down = np.empty(width, dtype=np.int64)
+    for x in range(width):
+        down[x] = math.floor(reach * math.cos(start + turns * x) + 0.5)
+    for channel in range(channels):
+        still = planes[channel].copy()
+        for y in range(height):
+            aside = math.floor(reach * math.sin(start + turns * y) + 0.5)
+            for x in range(width):
+                from_y, from_x = min(max(y + down[x], 0), height - 1), min(max(x + aside, 0), width - 1)
+                planes[channel, y, x] = still[from_y, from_x]
+
+
 @njit(nogil=True, cache=True, inline="always")
 def _face(look, share, kind):
     return int(share * look.outlined_from) + (look.outlined_from if kind < look.outline else 0)
@@ -338,7 +367,7 @@ def _face(look, share, kind):
 
 @njit(nogil=True, cache=True)
 def _pose(look, sizes, seed, index, place):
-    """How a character is drawn: its turn and lift, the size of its tile, and how far the tile's corners move."""
+    """How a character is drawn: its turn, slant and lift, the size of its tile, and how far the tile's corners move."""
     turn, move_x, move_y, lift = draw(seed, index, CHARACTER, place * 8 + 1)
     corner_x1, corner_y1, corner_x2, corner_y2 = draw(seed, index, CHARACTER, place * 8 + 2)
     angle = math.radians(between(look.tilt_low, look.tilt_high, turn))
@@ -348,7 +377,9 @@ def _pose(look, sizes, seed, index, place):
     reach_x, reach_y = tile_w * look.warp_x * move_x, tile_h * look.warp_y * move_y
     x1, x2 = math.trunc(between(-reach_x, reach_x, corner_x1)), math.trunc(between(-reach_x, reach_x, corner_x2))
     y1, y2 = math.trunc(between(-reach_y, reach_y, corner_y1)), math.trunc(between(-reach_y, reach_y, corner_y2))
-    return angle, between(look.lift_low, look.lift_high, lift), tile_w, tile_h, x1, y1, x2, y2
+    lean, _, _, _ = draw(seed, index, CHARACTER, place * 8 + 6)
+    slant, lift = between(look.slant_low, look.slant_high, lean), between(look.lift_low, look.lift_high, lift)
+    return angle, slant, lift, tile_w, tile_h, x1, y1, x2, y2
 
 
 @njit(nogil=True, cache=True)
@@ -361,7 +392,7 @@ def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, sq
     """
     planes, tables = scratch.planes, scratch.tables
     channels, height, width = planes.shape
-    angle, lift, tile_w, tile_h, x1, y1, x2, y2 = _pose(look, sizes, seed, index, place)
+    angle, slant, lift, tile_w, tile_h, x1, y1, x2, y2 = _pose(look, sizes, seed, index, place)
     cos, sin = math.cos(angle), math.sin(angle)
     ink_w, ink_h = sizes[INK_W], sizes[INK_H]
     turned_w, turned_h = pasted.turned_size(ink_w, ink_h, cos, sin)
@@ -373,12 +404,14 @@ def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, sq
         left += (advance - tile_w) / 2
         top = (height - tile_h) / 2 + sizes[DROP]
     top += lift
+    left += slant * ink_h / 2  # the head stays where it is
     full_w, full_h = tile_w + abs(x1) + abs(x2), tile_h + abs(y1) + abs(y2)
 
     box[0], box[1] = left * squeeze, top
     box[2], box[3] = (left + tile_w) * squeeze, top + tile_h
-    first_x = max(0, math.floor((left - room * tile_w) * squeeze))
-    last_x = min(width, math.ceil((left + (1.0 + room) * tile_w) * squeeze))
+    room_x = room * tile_w + abs(slant) * tile_h / 2
+    first_x = max(0, math.floor((left - room_x) * squeeze))
+    last_x = min(width, math.ceil((left + tile_w + room_x) * squeeze))
     first_y = max(0, math.floor(top - room * tile_h))
     last_y = min(height, math.ceil(top + (1.0 + room) * tile_h))
     rows, columns = shape[0], shape[1]
@@ -399,12 +432,13 @@ def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, sq
         du = (full_w - x2 - x1) / tile_w + 2.0 * (x1 + x2) * down / (tile_w * tile_h)
         dv = -2.0 * y1 / tile_w + 2.0 * (y1 + y2) * down / (tile_w * tile_h)
         if not look.fade:
-            # Shrunk to the turned ink, turned back, and enlarged.
+            # Shrunk to the turned ink, turned back, put upright, and enlarged.
             at_x, at_y = u * turned_w / full_w - turned_w / 2, v * turned_h / full_h - turned_h / 2
             step_x, step_y = du * turned_w / full_w, dv * turned_h / full_h
-            u = (cos * at_x + sin * at_y + ink_w / 2) * ENLARGED + BORDER
-            v = (cos * at_y - sin * at_x + ink_h / 2) * ENLARGED + BORDER
-            du, dv = (cos * step_x + sin * step_y) * ENLARGED, (cos * step_y - sin * step_x) * ENLARGED
+            u, v = cos * at_x + sin * at_y, cos * at_y - sin * at_x
+            du, dv = cos * step_x + sin * step_y, cos * step_y - sin * step_x
+            u, v = (u - slant * v + ink_w / 2) * ENLARGED + BORDER, (v + ink_h / 2) * ENLARGED + BORDER
+            du, dv = (du - slant * dv) * ENLARGED, dv * ENLARGED
         # By picture column.
         du, dv = du / squeeze, dv / squeeze
         u += du * (0.5 - left * squeeze)
@@ -482,9 +516,9 @@ def _draw_noise(look, layer, seed, index, text_colour, hue, planes, colour):
             x, y = int(a * (width + 1)), int(b * (height + 1))
             pixels = look.specks[min(int(size + 0.5), len(look.specks) - 1)]
             for pixel in range(len(pixels)):
-                _dot(planes, x + pixels[pixel, 0], y + pixels[pixel, 1], colour, 1.0, 0)
+                _dot(planes, x + pixels[pixel, 0], y + pixels[pixel, 1], colour, 1.0)
         elif kind == DOTS:
-            _capsule(planes, a * width, b * height, a * width, b * height, size, colour, look.hard, 0)
+            _capsule(planes, a * width, b * height, a * width, b * height, size, colour, look.hard)
         elif kind == ARC:
             d, e, f, _ = draw(seed, index, stream, 3 + 4 * item)
             _arc(planes, a, b, c, d, e, f, size, colour, look.hard)
@@ -493,10 +527,10 @@ def _draw_noise(look, layer, seed, index, text_colour, hue, planes, colour):
             half = between(form[0], form[1], c) * width / 2
             angle = math.radians(between(form[2], form[3], d))
             x, y, across, down = a * width, b * height, half * math.cos(angle), half * math.sin(angle)
-            _line(planes, x - across, y - down, x + across, y + down, size, colour, look.hard, look.hatch)
+            _line(planes, x - across, y - down, x + across, y + down, size, colour, look.hard)
         else:
             d, e, f, _ = draw(seed, index, stream, 3 + 4 * item)
-            _wave(planes, form, a, b, c, d, e, f, size, colour, look.hard, look.hatch)
+            _wave(planes, form, a, b, c, d, e, f, size, colour, look.hard)
 
 
 @njit(nogil=True, cache=True)
@@ -518,43 +552,43 @@ def _arc(planes, a, b, c, d, e, f, size, colour, hard):
     for _ in range(ARC_STEPS):
         cos, sin = cos * turn_cos - sin * turn_sin, sin * turn_cos + cos * turn_sin
         next_x, next_y = middle_x + radius_x * cos, middle_y + radius_y * sin
-        _line(planes, x, y, next_x, next_y, size, colour, hard, 0)
+        _line(planes, x, y, next_x, next_y, size, colour, hard)
         x, y = next_x, next_y
 
 
 @njit(nogil=True, cache=True)
-def _wave(planes, form, a, b, c, d, e, f, size, colour, hard, hatch):
+def _wave(planes, form, a, b, c, d, e, f, size, colour, hard):
     _, height, width = planes.shape
     length = between(form[0], form[1], c) * width
     amplitude = between(form[2], form[3], d) * height
     period = between(form[4], form[5], e) * width
     left = a * (width - length)
-    base = amplitude + b * max(0.0, height - 2 * amplitude)
+    base = between(form[6], form[7], b) * height if form[7] > 0 else amplitude + b * max(0.0, height - 2 * amplitude)
     steps = math.ceil(length / WAVE_STEP)
     turn = 2 * math.pi * f
     x, y = left, base + amplitude * math.sin(turn)
     for step in range(1, steps + 1):
         next_x = left + length * step / steps
         next_y = base + amplitude * math.sin(turn + 2 * math.pi * (next_x - left) / period)
-        _line(planes, x, y, next_x, next_y, size, colour, hard, hatch)
+        _line(planes, x, y, next_x, next_y, size, colour, hard)
         x, y = next_x, next_y
 
 
 @njit(nogil=True, cache=True)
-def _line(planes, x1, y1, x2, y2, size, colour, hard, hatch):
+def _line(planes, x1, y1, x2, y2, size, colour, hard):
     """A straight piece: one pixel thick without half-tones, as Pillow draws it, or thicker with soft edges."""
     if size >= 1.5:
-        _capsule(planes, x1, y1, x2, y2, size, colour, hard, hatch)
+        _capsule(planes, x1, y1, x2, y2, size, colour, hard)
         return
     steps = int(max(abs(math.floor(x2 + 0.5) - math.floor(x1 + 0.5)), abs(math.floor(y2 + 0.5) - math.floor(y1 + 0.5))))
     for step in range(steps + 1):
         part = step / max(steps, 1)
         x, y = x1 + (x2 - x1) * part, y1 + (y2 - y1) * part
-        _dot(planes, math.floor(x + 0.5), math.floor(y + 0.5), colour, 1.0, hatch)
+        _dot(planes, math.floor(x + 0.5), math.floor(y + 0.5), colour, 1.0)
 
 
 @njit(nogil=True, cache=True)
-def _capsule(planes, x1, y1, x2, y2, size, colour, hard, hatch):
+def _capsule(planes, x1, y1, x2, y2, size, colour, hard):
     """All points within half of `size` from a straight piece; a dot where it has no length."""
     _, height, width = planes.shape
     half = size / 2
@@ -572,13 +606,13 @@ def _capsule(planes, x1, y1, x2, y2, size, colour, hard, hatch):
             if hard:
                 coverage = 1.0 if coverage >= 0.5 else 0.0
             if coverage > 0:
-                _dot(planes, x, y, colour, min(1.0, coverage), hatch)
+                _dot(planes, x, y, colour, min(1.0, coverage))
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _dot(planes, x, y, colour, coverage, hatch):
+def _dot(planes, x, y, colour, coverage):
     channels, height, width = planes.shape
-    if not (0 <= x < width and 0 <= y < height) or (hatch > 0 and x % hatch == 0 and y % hatch == 0):
+    if not (0 <= x < width and 0 <= y < height):
         return
     for channel in range(channels):
         old = float(planes[channel, y, x])

@@ -92,16 +92,17 @@ class Painter:
     def poses(self, indices: np.ndarray) -> np.ndarray:
         """How each character is drawn, float32 [sample, longest, number], NaN behind a text.
 
-        Its width, height, turn and moved corners, each with a mean of about 0 and a spread of about 1.
+        Of its width, height, turn, slant and moved corners those that the style varies, each with a mean of about 0 and a
+        spread of about 1.
         """
         mean, spread = self._usual_poses
-        return (self._measured_poses(indices) - mean) / spread
+        varied = spread > 0
+        return (self._measured_poses(indices)[..., varied] - mean[varied]) / spread[varied]
 
     @cached_property
     def _usual_poses(self) -> tuple[np.ndarray, np.ndarray]:
         measured = self._measured_poses(np.arange(USUAL))
-        spread = np.nanstd(measured, axis=(0, 1))
-        return np.nanmean(measured, axis=(0, 1)), np.where(spread > 0, spread, 1)
+        return np.nanmean(measured, axis=(0, 1)), np.nanstd(measured, axis=(0, 1))
 
     def _measured_poses(self, indices: np.ndarray) -> np.ndarray:
         poses = np.full((len(indices), self.longest, kernel.POSE), np.nan, dtype=np.float32)
@@ -190,7 +191,7 @@ def _noise_row(noise: Noise) -> list[float]:
     if isinstance(noise, Line):
         form = [*noise.length, *noise.tilt]
     elif isinstance(noise, Wave):
-        form = [*noise.length, *noise.amplitude, *noise.period]
+        form = [*noise.length, *noise.amplitude, *noise.period, *(noise.middle or [0.0, 0.0])]
     colour = _colour_row(noise.colour) if noise.colour else [0.0] * kernel.COLOUR_COLUMNS
     head = [KINDS.index(type(noise)), noise.behind, *noise.count, *noise.size, noise.colour is not None]
     row = [*map(float, head), *colour, *form]
@@ -220,6 +221,8 @@ def _look(style: Style, faces: int) -> kernel.Look:
         stretch=style.stretch,
         tilt_low=float(style.tilt[0]),
         tilt_high=float(style.tilt[1]),
+        slant_low=float(style.slant[0]),
+        slant_high=float(style.slant[1]),
         warp_x=float(style.warp[0]),
         warp_y=float(style.warp[1]),
         align=aligns.index(style.align),
@@ -239,6 +242,10 @@ def _look(style: Style, faces: int) -> kernel.Look:
         scatter_low=float(style.scatter[0]),
         scatter_high=float(style.scatter[1]),
         hatch=int(style.hatch),
+        sway_low=float(style.sway.reach[0] if style.sway else 0.0),
+        sway_high=float(style.sway.reach[1] if style.sway else 0.0),
+        period_low=float(style.sway.period[0] if style.sway else 1.0),
+        period_high=float(style.sway.period[1] if style.sway else 1.0),
         gradient=style.gradient is not None,
         angle_low=float(style.gradient.angle[0] if style.gradient else 0.0),
         angle_high=float(style.gradient.angle[1] if style.gradient else 0.0),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le, Len
+from annotated_types import Ge, Gt, Le, Len
 from captcha.image import DEFAULT_FONTS
 
 from capbench.errors import Mistake
@@ -25,10 +25,12 @@ Ingredient = Literal["rotation", "warp", "overlap", "placement", "lines", "dots"
 
 Range = Annotated[list[Number], Len(2, 2)]
 Shares = Annotated[list[Part], Len(2, 2)]
+Slants = Annotated[list[Annotated[float, Ge(-1), Le(1)]], Len(2, 2)]
 Levels = Annotated[list[Byte], Len(2, 2)]
 Counts = Annotated[list[Annotated[int, Ge(0), Le(2000)]], Len(2, 2)]
 Sizes = Annotated[list[Annotated[float, Ge(1), Le(64)]], Len(2, 2)]
 Pixels = Annotated[list[Annotated[float, Ge(0), Le(8)]], Len(2, 2)]
+Reach = Annotated[list[Annotated[float, Ge(0), Le(32)]], Len(2, 2)]
 Quality = Annotated[list[Annotated[int, Ge(1), Le(100)]], Len(2, 2)]
 
 
@@ -73,6 +75,17 @@ class Gradient:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sway:
+    """A wave that moves all points of a column up or down and those of a row to a side, by up to `reach` pixels."""
+
+    reach: Reach
+    period: Annotated[list[Annotated[float, Ge(8), Le(4096)]], Len(2, 2)]
+
+    def __post_init__(self) -> None:
+        check_order(self, "style.sway")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Noise:
     """A layer of noise; each item has a colour of its own, or the text's where `colour` is null."""
 
@@ -113,11 +126,15 @@ class Line(Noise):
 
 @dataclass(frozen=True, kw_only=True)
 class Wave(Noise):
-    """Sine waves over a `length` of the width; `amplitude` a share of the height, `period` of the width."""
+    """Sine waves over a `length` of the width; `amplitude` and `middle` a share of the height, `period` of the width.
+
+    Without a `middle` they stand anywhere where all of them is to be seen.
+    """
 
     length: Shares
     amplitude: Shares
     period: Annotated[list[Annotated[float, Ge(0.02), Le(10)]], Len(2, 2)]
+    middle: Annotated[list[Annotated[float, Gt(0), Le(1)]], Len(2, 2)] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +179,8 @@ class Style:
     widths: list[Wide] = field(default_factory=lambda: [1.0])
     pens: list[Pen] = field(default_factory=list)
     forms: list[Forms] = field(default_factory=list)
+    slant: Slants = field(default_factory=lambda: [0.0, 0.0])
+    sway: Sway | None = None
 
     def __post_init__(self) -> None:
         check_order(self, "style")
@@ -174,6 +193,10 @@ class Style:
         if self.fonts is not None and not self.fonts:
             raise Mistake(
                 "style.fonts: is empty; give paths of TrueType or single-line SVG fonts, or null for the captcha package's own"
+            )
+        if self.fade and any(self.slant):
+            raise Mistake(
+                "style.slant: nothing leans with style.fade, as the captcha package draws; set style.fade=false"
             )
         if self.text.hue == "text":
             raise Mistake("style.text.hue: text would be its own; set own")
@@ -228,8 +251,8 @@ def _without(style: Style, *kinds: type[Noise]) -> list[Noise]:
 
 
 ABSENT: dict[Ingredient, Callable[[Style], dict[str, Any]]] = {
-    "rotation": lambda style: {"tilt": [0.0, 0.0]},
-    "warp": lambda style: {"warp": [0.0, 0.0], "scatter": [0.0, 0.0]},
+    "rotation": lambda style: {"tilt": [0.0, 0.0], "slant": [0.0, 0.0]},
+    "warp": lambda style: {"warp": [0.0, 0.0], "sway": None, "scatter": [0.0, 0.0]},
     "overlap": lambda style: {"overlap": [min(0.0, share) for share in style.overlap]},
     "placement": lambda style: {"spaces": 0.0, "play": [0.0, 0.0], "lift": [0.0, 0.0]},
     "lines": lambda style: {"noise": _without(style, Arc, Line, Wave)},
