@@ -122,7 +122,10 @@ class Study:
         starts = [setting.partition("=")[2] for setting in settings if setting.startswith("start=")]
         if starts and starts[-1] != "null":
             name, _, seed = Path(starts[-1]).name.rpartition("-")
-            self.run(next(cell for cell in self.cells() if cell.name == name), int(seed))
+            cells = {cell.name: cell for cell in self.cells()}
+            if name not in cells:
+                raise SystemExit(f"{self.folder / 'plan.yaml'}: start={starts[-1]}: no cell is called {name!r}")
+            self.run(cells[name], int(seed))
 
     def where(self, cell: Cell, seed: int) -> Path:
         return self.runs / f"{cell.name}-{seed}"

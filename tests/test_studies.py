@@ -157,6 +157,13 @@ def test_what_a_run_begins_with_is_run_before_it(tmp_path: Path) -> None:
     runs = [line.rpartition("/")[2] for line in done.stdout.splitlines() if line.startswith("capbench")]
     assert runs == ["first-2", "then-2"], done.stderr
 
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump({"cells": cells[1:]}))
+    done = study(tmp_path, "--only=then")
+    assert (done.returncode, done.stderr.splitlines()) == (
+        1,
+        [f"{tmp_path / 'plan.yaml'}: start=runs/{tmp_path.name}/first-2: no cell is called 'first'"],
+    )
+
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_what_wants_a_gpu_is_told_where_there_is_none(tmp_path: Path) -> None:
