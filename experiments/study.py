@@ -109,23 +109,30 @@ class Study:
             if (where / "config.yaml").exists():
                 self._call(f"resume={where}")
             else:
-                small = cell.quick if self.quick else ["trainer=gpu"] if cell.gpu else []
-                settings = filled(cell.run + small, self._places | {"seed": seed})
-                self._run_what_is_begun_with(settings)
+                settings = self.training(cell, seed)
+                if first := self.begun_with(settings):
+                    self.run(*first)
                 own = [f"name={self.folder.name}", f"seed={seed}", f"tags=[{cell.name}]", f"hydra.run.dir={where}"]
                 self._call(*settings, *own)
         for name, source in cell.reads.items():
             if not (where / name / "result.json").exists():
                 self._call("evaluate", f"run={where}", *filled(source, self._places), f"out={where / name}")
 
-    def _run_what_is_begun_with(self, settings: list[str]) -> None:
+    def training(self, cell: Cell, seed: int) -> list[str]:
+        """The settings that its training is called with."""
+        small = cell.quick if self.quick else ["trainer=gpu"] if cell.gpu else []
+        return filled(cell.run + small, self._places | {"seed": seed})
+
+    def begun_with(self, settings: list[str]) -> tuple[Cell, int] | None:
+        """The cell and the seed of the run that those settings start with."""
         starts = [setting.partition("=")[2] for setting in settings if setting.startswith("start=")]
-        if starts and starts[-1] != "null":
-            name, _, seed = Path(starts[-1]).name.rpartition("-")
-            cells = {cell.name: cell for cell in self.cells()}
-            if name not in cells:
-                raise SystemExit(f"{self.folder / 'plan.yaml'}: start={starts[-1]}: no cell is called {name!r}")
-            self.run(cells[name], int(seed))
+        if not starts or starts[-1] == "null":
+            return None
+        name, _, seed = Path(starts[-1]).name.rpartition("-")
+        cells = {cell.name: cell for cell in self.cells()}
+        if name not in cells:
+            raise SystemExit(f"{self.folder / 'plan.yaml'}: start={starts[-1]}: no cell is called {name!r}")
+        return cells[name], int(seed)
 
     def where(self, cell: Cell, seed: int) -> Path:
         return self.runs / f"{cell.name}-{seed}"

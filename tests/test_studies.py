@@ -58,6 +58,16 @@ def test_a_quick_preset_runs_every_cell(plan: Path, tmp_path: Path) -> None:
     assert "capbench" not in again.stdout
 
 
+@pytest.mark.parametrize("quick", [False, True], ids=["whole", "quick"])
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.parent.name)
+def test_a_plan_has_the_runs_that_others_begin_with(plan: Path, quick: bool, tmp_path: Path) -> None:
+    it = script().Study(plan.parent, tmp_path, "", quick)
+    for cell in it.cells():
+        for seed in cell.seeds:
+            first = it.begun_with(it.training(cell, seed))
+            assert first is None or first[1] in first[0].seeds
+
+
 def test_a_cell_that_fails_takes_no_other_along(tmp_path: Path) -> None:
     cells = [
         {"name": name, "about": {"what": name}, "run": ["--cfg", "job", setting]}
