@@ -104,7 +104,7 @@ def table(systems: dict[str, dict[str, Curve]]) -> list[str]:
 
 
 def picture(systems: dict[str, dict[str, Curve]]) -> None:
-    figure = Figure(figsize=(4 * len(systems), 3.6), layout="constrained")
+    figure = Figure(figsize=(4 * len(systems), 4.2), layout="constrained")
     for axes, (seed, ways) in zip(figure.subplots(1, len(systems), squeeze=False)[0], systems.items(), strict=True):
         for way, curve in ways.items():
             colour, line = next(look for name, look in WAYS.items() if way.startswith(name))
@@ -116,7 +116,7 @@ def picture(systems: dict[str, dict[str, Curve]]) -> None:
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8, loc="lower right")
+        axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False)
     figure.supylabel("captchas of validation read", fontsize=10)
     FigureCanvasAgg(figure)
     figure.savefig(HERE / "curves.png", dpi=110)
