@@ -110,7 +110,7 @@ class Study:
                 self._call(f"resume={where}")
             else:
                 settings = self.training(cell, seed)
-                if first := self.begun_with(settings):
+                for first in self.begun_with(settings):
                     self.run(*first)
                 own = [f"name={self.folder.name}", f"seed={seed}", f"tags=[{cell.name}]", f"hydra.run.dir={where}"]
                 self._call(*settings, *own)
@@ -123,16 +123,15 @@ class Study:
         small = cell.quick if self.quick else ["trainer=gpu"] if cell.gpu else []
         return filled(cell.run + small, self._places | {"seed": seed})
 
-    def begun_with(self, settings: list[str]) -> tuple[Cell, int] | None:
-        """The cell and the seed of the run that those settings start with."""
+    def begun_with(self, settings: list[str]) -> Iterator[tuple[Cell, int]]:
+        """The cell and the seed of each run that those settings start with."""
         starts = [setting.partition("=")[2] for setting in settings if setting.startswith("start=")]
-        if not starts or starts[-1] == "null":
-            return None
-        name, _, seed = Path(starts[-1]).name.rpartition("-")
         cells = {cell.name: cell for cell in self.cells()}
-        if name not in cells:
-            raise SystemExit(f"{self.folder / 'plan.yaml'}: start={starts[-1]}: no cell is called {name!r}")
-        return cells[name], int(seed)
+        for start in starts[-1].strip("[]").split(",") if starts and starts[-1] != "null" else []:
+            name, _, seed = Path(start).name.rpartition("-")
+            if name not in cells:
+                raise SystemExit(f"{self.folder / 'plan.yaml'}: start={start}: no cell is called {name!r}")
+            yield cells[name], int(seed)
 
     def where(self, cell: Cell, seed: int) -> Path:
         return self.runs / f"{cell.name}-{seed}"

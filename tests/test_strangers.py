@@ -54,6 +54,15 @@ class Owner:
         return os.system, ("touch owned",)
 
 
+MEMBER = {
+    "_target_": CNN,
+    "_partial_": True,
+    "stem": [4],
+    "widths": [4],
+    "strides": [1],
+    "pool": "global",
+    "dropout": 0.0,
+}
 TIMM = {"_target_": f"{OURS}resnet.Timm", "widths": None, "stem_stride": None, "pool": "attend", "dropout": 0.1}
 COPY = "${oc.create:'{_target_: shutil.copyfile, src: stranger/config.yaml, dst: owned}'}"
 
@@ -77,6 +86,10 @@ COPY = "${oc.create:'{_target_: shutil.copyfile, src: stranger/config.yaml, dst:
         ("model", {"_target_": f"{OURS}ensemble.Ensemble",
                    "member": {"_target_": "capbench.ocr.trained.Trained", "_partial_": True, "run": "/"}},
          r"model\.member\._target_: .* is no Model"),
+        ("model", {"_target_": f"{OURS}committee.Committee", "size": 10**12,
+                   "member": {"_target_": f"{OURS}base.Model", "_partial_": True}}, "model cannot be built"),
+        ("model", {"_target_": f"{OURS}committee.Committee", "size": 10**12, "member": MEMBER},
+         "model cannot be built: is larger than the weights beside it"),
         ("model", TIMM | {"backbone": COPY}, "is unknown to timm"),
         ("model", TIMM | {"backbone": "local-dir:/tmp"}, "is unknown to timm"),
         ("model", TIMM | {"backbone": "hf-hub:stranger/resnet"}, "is unknown to timm"),

@@ -64,8 +64,8 @@ def test_a_plan_has_the_runs_that_others_begin_with(plan: Path, quick: bool, tmp
     it = script().Study(plan.parent, tmp_path, "", quick)
     for cell in it.cells():
         for seed in cell.seeds:
-            first = it.begun_with(it.training(cell, seed))
-            assert first is None or first[1] in first[0].seeds
+            for first, its_seed in it.begun_with(it.training(cell, seed)):
+                assert its_seed in first.seeds
 
 
 def test_a_cell_that_fails_takes_no_other_along(tmp_path: Path) -> None:
@@ -166,6 +166,12 @@ def test_what_a_run_begins_with_is_run_before_it(tmp_path: Path) -> None:
     done = study(tmp_path, "--only=then")
     runs = [line.rpartition("/")[2] for line in done.stdout.splitlines() if line.startswith("capbench")]
     assert runs == ["first-2", "then-2"], done.stderr
+
+    several = {"name": "all", "about": {}, "run": ["--cfg", "job", "start=[{runs}/first-1,{runs}/first-2]"]}
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump({"cells": [*cells, several]}))
+    done = study(tmp_path, "--only=all")
+    runs = [line.rpartition("/")[2] for line in done.stdout.splitlines() if line.startswith("capbench")]
+    assert runs == ["first-1", "first-2", "all-1"], done.stderr
 
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump({"cells": cells[1:]}))
     done = study(tmp_path, "--only=then")

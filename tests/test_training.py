@@ -22,6 +22,7 @@ from capbench.data.module import Request, Views
 from capbench.errors import Mistake
 from capbench.muon import Muon
 from capbench.optim import Optim
+from capbench.reader import Reader
 from capbench.recognizer import Recognizer
 from capbench.runs import RunFolder
 from capbench.settings import build
@@ -229,6 +230,52 @@ def test_a_training_begins_with_the_weights_of_another_run(train: Callable[..., 
     learned = load_file(first.weights)
     assert begun.keys() == learned.keys()
     assert all(torch.equal(begun[name], learned[name]) for name in learned)
+
+
+def test_a_committee_is_made_of_runs_and_believes_the_mean_of_theirs(train: Callable[..., Any]) -> None:
+    small = "{stem:[8],widths:[8],strides:[2],pool:columns}"
+    runs = [train(*FAST, "model.pool=columns", f"model={small}", f"seed={seed}", at=f"{seed}") for seed in (1, 2)]
+    made_of = f"start=[{','.join(str(run.path) for run in runs)}]"
+    together = train(
+        *FAST, "model=committee", "model.size=2", f"model.member={small}", made_of, "optim.epochs=0", at="together"
+    )
+    result = together.read_result()
+    assert (result["train/images"], result["train/epochs"]) == (0, 0)
+    assert result["params"] == sum(run.read_result()["params"] for run in runs)
+    assert 0 <= result["val/exact"] <= 1
+    assert not (together.pictures / "curves.png").exists()
+
+    readers = [Reader.of(run) for run in (*runs, together)]
+    views = torch.rand(4, *readers[0].shape)
+    with torch.no_grad():
+        first, second, mean = (reader.model(views).softmax(-1) for reader in readers)
+    assert not torch.allclose(first, second)
+    torch.testing.assert_close(mean, (first + second) / 2)
+
+
+def test_no_epochs_test_what_another_run_learned(train: Callable[..., Any]) -> None:
+    first = train(*FAST, at="first")
+    again = train(*FAST, f"start={first.path}", "optim.epochs=0", "optim.ema=0.9", at="again")
+    assert load_file(first.weights).keys() == load_file(again.weights).keys()
+    assert first.read_predictions() == again.read_predictions()
+    with pytest.raises(Mistake, match=r"optim\.epochs: 0 teaches nothing"):
+        experiment.prepare(composed(*FAST, "optim.epochs=0"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ([], "choose model=committee, or one run"),
+        (["model=committee"], r"names 2 runs for 3 members; set model\.size=2"),
+        (["model=committee", "model.size=2", "model.member.widths=[8,8]"], "has another model"),
+    ],
+)
+def test_a_committee_of_what_does_not_fit_it_is_refused(
+    train: Callable[..., Any], changes: list[str], reason: str
+) -> None:
+    first = train(*FAST)
+    with pytest.raises(Mistake, match=f"start: .*{reason}"):
+        experiment.prepare(composed(*FAST, *changes, f"start=[{first.path},{first.path}]"))
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.loggers import Destination
 from capbench.models import Model, PerCharacter
+from capbench.models.committee import Committee
 from capbench.ocr.panel import SelfTraining
 from capbench.optim import Optim
 from capbench.ranges import CountOrZero, Seed
@@ -49,7 +50,7 @@ def schema(
     group: str | None,
     tags: list[str],
     seed: Seed,
-    start: str | None,
+    start: str | list[str] | None,
     trial: CountOrZero | None,
     cache: str | None,
     alphabet: Alphabet,
@@ -94,6 +95,8 @@ class Experiment:
         model, codec = build_model(settings["model"], material)
         if settings["start"] is not None:
             begin_with(settings["start"], model, codec)
+        elif not optim.epochs and not model.in_one_pass:
+            raise Mistake("optim.epochs: 0 teaches nothing; set at least 1, or say with start= which run is tested")
         if hardware.compile:
             model.compile()  # in place: the names of the weights stay
         data = Captchas(
@@ -239,8 +242,22 @@ def _pose_numbers(material: Material, model: Model, hardware: Hardware) -> int:
     return numbers
 
 
-def begin_with(start: str, model: Model, codec: Codec) -> None:
-    """Give the recogniser what another run learned, to be trained further on other images."""
+def begin_with(start: str | list[str], model: Model, codec: Codec) -> None:
+    """Give the recogniser what another run learned, or each member of a committee what one of several runs did."""
+    if isinstance(start, str):
+        _take(start, model, codec)
+        return
+    body = model.model if isinstance(model, PerCharacter) else model
+    if not isinstance(body, Committee):
+        raise Mistake("start: several runs are a committee's; choose model=committee, or one run")
+    if len(start) != len(body.members):
+        raise Mistake(f"start: names {len(start)} runs for {len(body.members)} members; set model.size={len(start)}")
+    for run, member in zip(start, body.members, strict=True):
+        assert isinstance(member, Model)
+        _take(run, PerCharacter(member) if body is not model else member, codec)
+
+
+def _take(start: str, model: Model, codec: Codec) -> None:
     known = Reader.of(RunFolder(Path(start)))
     if model.in_one_pass:
         raise Mistake("start: what learns in one pass keeps nothing of another run; choose start=null")
@@ -305,8 +322,10 @@ def _trial(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> Tr
 
 
 def _learn(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> None:
-    """Train from the last checkpoint on, if there is one, and take the best weights."""
+    """Train from the last checkpoint on, if there is one, and take the best weights; without epochs keep what began."""
     recognizer = experiment.recognizer
+    if not trainer.max_epochs:
+        return
     last = folder.last if folder.last.exists() else None
     trainer.fit(recognizer, datamodule=experiment.data, ckpt_path=last, weights_only=True)
     best = torch.load(folder.best, map_location="cpu", weights_only=True)

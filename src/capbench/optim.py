@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from capbench.muon import Muon
-from capbench.ranges import Count, NotNegative, Positive, Share
+from capbench.ranges import Count, CountOrZero, NotNegative, Positive, Share
 
 KINDS: dict[str, Any] = {
     "adamw": torch.optim.AdamW,
@@ -33,7 +33,7 @@ class Optim:
     momentum: Share | None
     schedule: Literal["one_cycle", "cosine", "constant"]
     warmup: Share
-    epochs: Count
+    epochs: CountOrZero
     epoch_images: Count | None
     batch_size: Count
     label_smoothing: Share

@@ -36,7 +36,7 @@ def write(
     folder.write_predictions(predictions)
     drawn = [
         folder.pictures / "inputs.png",
-        pictures.curves(folder.pictures / "curves.png", folder.metrics),
+        *([pictures.curves(folder.pictures / "curves.png", folder.metrics)] if curves.rows else []),
         pictures.confusion(folder.pictures / "confusion.png", pairs),
         _draw_errors(predictions, views, folder),
     ]
@@ -67,7 +67,7 @@ def _measured(
     right = sum(text == answer for text, answer in zip(texts, answers, strict=True))
     return {
         # Training as it ended, beside the best weights: that is where learning by heart shows.
-        **{name: value for name, value in curves.rows[-1].items() if name.startswith("train/")},
+        **{name: value for row in curves.rows[-1:] for name, value in row.items() if name.startswith("train/")},
         **{name: value for name, value in recognizer.measured.items() if not name.startswith("train/")},
         **{f"test/{name}": value for name, value in measured.items()},
         "test/exact_ci": metrics.wilson(right, len(predictions)),

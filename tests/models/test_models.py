@@ -15,6 +15,7 @@ from torch import nn
 from capbench.errors import Mistake
 from capbench.models import Model, PerCharacter
 from capbench.models.articles import DigitMember, PlainResNet, WholeImage
+from capbench.models.committee import Committee
 from capbench.models.ensemble import Ensemble
 from capbench.models.mlp import MLP
 from capbench.models.resnet import Timm
@@ -158,6 +159,27 @@ def test_members_begin_apart_and_draw_apart() -> None:
         member.load_state_dict(first)
     scores = ensemble.stacked(torch.rand(4, 1, 32, 96))
     assert not torch.allclose(scores[:, 0], scores[:, 1])  # each drops out others
+
+
+def test_a_committee_believes_the_mean_and_learns_by_it() -> None:
+    committee = made("committee", (1, 32, 96), 4, 10)
+    assert isinstance(committee, Committee)
+    views, targets = torch.rand(4, 1, 32, 96), torch.randint(10, (16,))
+    nn.functional.cross_entropy(committee(views).flatten(0, 1), targets).backward()
+    assert all(weight.grad is not None and weight.grad.any() for weight in committee.parameters())
+    committee.eval()
+    beliefs = [member(views).softmax(-1) for member in committee.members]
+    torch.testing.assert_close(committee(views).exp(), sum(beliefs) / 3)
+    assert not torch.allclose(beliefs[0], beliefs[1])
+
+
+@pytest.mark.parametrize(("member", "name"), [("crnn", "CRNN"), ("knn", "KNN")])
+def test_a_committee_of_what_has_no_mean_is_refused(member: str, name: str) -> None:
+    settings = composed("model=committee")["model"] | {
+        "member": composed(f"model={member}")["model"] | {"_partial_": True}
+    }
+    with pytest.raises(Mistake, match=rf"model\.member: {name} .*choose a member"):
+        build(settings, (1, 32, 96), 4, 10)
 
 
 def test_the_whole_image_article() -> None:

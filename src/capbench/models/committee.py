@@ -1,0 +1,36 @@
+"""Several recognisers of one kind, which differ in what they were drawn and shown, read as one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from capbench.errors import Mistake
+from capbench.models.base import Model, Shape
+from capbench.ranges import Count
+
+
+class Committee(Model):
+    """Each member reads the whole text; what is believed is the mean of their probabilities.
+
+    Members err apart more than they read apart, so that the mean is right more often than any of them.
+    """
+
+    def __init__(
+        self, shape: Shape, positions: int, classes: int, *, size: Count, member: Callable[..., Model]
+    ) -> None:
+        super().__init__()
+        first = member(shape, positions, classes)
+        if first.over != "positions" or next(first.parameters(), None) is None:
+            raise Mistake(
+                f"model.member: {type(first).__name__} has no probabilities by position that are learned by gradient; "
+                f"choose a member such as cnn, resnet or mlp"
+            )
+        self.members = nn.ModuleList([first, *(member(shape, positions, classes) for _ in range(size - 1))])
+
+    def forward(self, views: torch.Tensor) -> torch.Tensor:
+        beliefs = torch.stack([member(views).log_softmax(-1) for member in self.members])
+        return beliefs.logsumexp(0) - math.log(len(self.members))  # [image, position, class]
