@@ -44,7 +44,7 @@ def test_help_names_every_verb(cli: Callable[..., Any]) -> None:
 def test_a_verb_has_its_own_help(cli: Callable[..., Any]) -> None:
     code, out, _ = cli("train", "--help")
     assert code == 0
-    assert "model: cnn, cnn_article, crnn" in out
+    assert "model: cnn, cnn_article, committee, crnn" in out
     assert "batch_size: 64" in out
 
 

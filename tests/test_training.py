@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -224,8 +225,8 @@ def test_muon_learns_as_the_libraries_do(monkeypatch: pytest.MonkeyPatch) -> Non
             assert torch.allclose(mine, yours, atol=1e-5), (network, mine, yours)
 
 
-def test_a_training_begins_with_the_weights_of_another_run(train: Callable[..., Any]) -> None:
-    first = train(*FAST)
+def test_a_training_begins_with_the_weights_of_another_run(trained: Path) -> None:
+    first = RunFolder(trained)
     begun = experiment.prepare(composed(*FAST, f"start={first.path}", "seed=7")).recognizer.model.state_dict()
     learned = load_file(first.weights)
     assert begun.keys() == learned.keys()
@@ -253,9 +254,9 @@ def test_a_committee_is_made_of_runs_and_believes_the_mean_of_theirs(train: Call
     torch.testing.assert_close(mean, (first + second) / 2)
 
 
-def test_no_epochs_test_what_another_run_learned(train: Callable[..., Any]) -> None:
-    first = train(*FAST, at="first")
-    again = train(*FAST, f"start={first.path}", "optim.epochs=0", "optim.ema=0.9", at="again")
+def test_no_epochs_test_what_another_run_learned(train: Callable[..., Any], trained: Path) -> None:
+    first = RunFolder(trained)
+    again = train(*FAST, f"start={first.path}", "optim.epochs=0", "optim.ema=0.9")
     assert load_file(first.weights).keys() == load_file(again.weights).keys()
     assert first.read_predictions() == again.read_predictions()
     with pytest.raises(Mistake, match=r"optim\.epochs: 0 teaches nothing"):
@@ -270,12 +271,9 @@ def test_no_epochs_test_what_another_run_learned(train: Callable[..., Any]) -> N
         (["model=committee", "model.size=2", "model.member.widths=[8,8]"], "has another model"),
     ],
 )
-def test_a_committee_of_what_does_not_fit_it_is_refused(
-    train: Callable[..., Any], changes: list[str], reason: str
-) -> None:
-    first = train(*FAST)
+def test_a_committee_of_what_does_not_fit_it_is_refused(trained: Path, changes: list[str], reason: str) -> None:
     with pytest.raises(Mistake, match=f"start: .*{reason}"):
-        experiment.prepare(composed(*FAST, *changes, f"start=[{first.path},{first.path}]"))
+        experiment.prepare(composed(*FAST, *changes, f"start=[{trained},{trained}]"))
 
 
 @pytest.mark.parametrize(
@@ -287,11 +285,10 @@ def test_a_committee_of_what_does_not_fit_it_is_refused(
     ],
 )
 def test_what_does_not_fit_the_run_it_should_begin_with_is_refused(
-    train: Callable[..., Any], changes: list[str], reason: str
+    trained: Path, changes: list[str], reason: str
 ) -> None:
-    first = train(*FAST)
     with pytest.raises(Mistake, match=f"start: .*{reason}"):
-        experiment.prepare(composed(*FAST, *changes, f"start={first.path}"))
+        experiment.prepare(composed(*FAST, *changes, f"start={trained}"))
 
 
 def test_without_validation_the_last_epoch_counts(train: Callable[..., Any], labelled: Any) -> None:
