@@ -167,11 +167,8 @@ def test_what_a_run_begins_with_is_run_before_it(tmp_path: Path) -> None:
     runs = [line.rpartition("/")[2] for line in done.stdout.splitlines() if line.startswith("capbench")]
     assert runs == ["first-2", "then-2"], done.stderr
 
-    several = {"name": "all", "about": {}, "run": ["--cfg", "job", "start=[{runs}/first-1,{runs}/first-2]"]}
-    (tmp_path / "plan.yaml").write_text(yaml.safe_dump({"cells": [*cells, several]}))
-    done = study(tmp_path, "--only=all")
-    runs = [line.rpartition("/")[2] for line in done.stdout.splitlines() if line.startswith("capbench")]
-    assert runs == ["first-1", "first-2", "all-1"], done.stderr
+    several = script().Study(tmp_path, tmp_path, "", False).begun_with(["start=[runs/first-1,runs/first-2]"])
+    assert [(cell.name, seed) for cell, seed in several] == [("first", 1), ("first", 2)]
 
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump({"cells": cells[1:]}))
     done = study(tmp_path, "--only=then")
