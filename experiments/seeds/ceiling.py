@@ -52,4 +52,6 @@ def lines(pairs: list[tuple[str, str]]) -> list[str]:
 
 if __name__ == "__main__":
     run = RunFolder(Path(sys.argv[1] if len(sys.argv) > 1 else "runs/seeds/resnet_best-1"))
+    if not run.predictions.exists():
+        raise SystemExit(f"{run.path}: has no predictions.csv; run the study first, or name a run of 62 symbols")
     put(HERE / "README.md", lines([(row.text, row.answer) for row in run.read_predictions()]), "ceiling")
