@@ -16,7 +16,7 @@ from capbench.ranges import Count
 class Committee(Model):
     """Each member reads the whole text; what is believed is the mean of their probabilities.
 
-    What one of them misreads most of the others read, so that the mean is right more often than any of them.
+    What one of them misreads another often reads, so that the mean can be right more often than any of them.
     """
 
     def __init__(
