@@ -28,10 +28,11 @@ seeds: .venv/.test             ## what the seed articles' systems reach; SETS=DI
 seeds-quick: .venv/.test       ## the same on a handful of rendered images
 	$(BIN)/python experiments/study.py experiments/seeds --quick
 
-system:                        ## what needs a system package (Debian, as root): tesseract's data; for the tests a browser and SLURM
+system:                        ## what needs a system package (Debian, as root): tesseract's data; for the tests a browser, SLURM and zsh
 	ls /usr/share/tesseract-ocr/*/tessdata/eng.traineddata || { apt-get update --quiet && apt-get install --quiet --yes tesseract-ocr-eng; }
 	command -v chromium || { apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends chromium; }
 	command -v slurmctld || { apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends slurmctld slurmd slurm-client munge; }
+	command -v zsh || { apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends zsh; }
 
 constraints: .venv/.test       ## pin what is installed now
 	{ head -n 1 constraints.txt; $(BIN)/uv pip freeze --python $(BIN)/python --exclude-editable | grep -v -E '^(pip|setuptools)='; } > constraints.new

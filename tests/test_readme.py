@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from capbench.__main__ import VERBS
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -22,7 +25,20 @@ COMMANDS = [
     for line in block.replace("\\\n", " ").splitlines()
     if line.strip()
 ]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "experiments").rglob("*.md"))]
+OF_COMMANDS = re.compile(rf"(python -m capbench|{'|'.join(VERBS)}|[+~\"']*[\w./@]+=\S)")
 OURS = [shlex.split(command)[3:] for command in COMMANDS if command.startswith("python -m capbench")]
+
+
+def typed(page: Path) -> list[str]:
+    """Commands and settings on a page that a reader may paste into a shell: in blocks, and as code within a line."""
+    text = page.read_text()
+    blocks = re.findall(r"^```(?:sh|bash)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
+    return [code for code in (*lines, *spans) if OF_COMMANDS.match(code)]
+
 
 SMALLER = {
     "render": ["count=40"],
@@ -45,6 +61,20 @@ def test_the_readme_has_commands_and_nothing_else_to_run() -> None:
     assert len(OURS) >= 8
     others = [command for command in COMMANDS if not command.startswith("python -m capbench")]
     assert all(command.split()[0] in ("make", "wandb") for command in others)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_shows_means_the_same_to_a_shell(shell: str, page: Path, tmp_path: Path) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell} here: make system installs it")
+    lines = typed(page)
+    shows = "shows() { printf '%s\\n' \"$@\" =; }\n"  # an argument is a line, = ends a command
+    script = shows + "\n".join(f"shows {line}" for line in lines)
+    done = subprocess.run([shell, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for line, seen in zip(lines, done.stdout.split("\n=\n"), strict=False):
+        assert seen.split("\n") == shlex.split(line, comments=True)
 
 
 @pytest.mark.slow
