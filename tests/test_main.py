@@ -69,6 +69,15 @@ def test_output_that_nobody_reads_ends_it_without_a_word(arguments: list[str], b
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
+def test_a_terminal_without_some_letters_shows_their_numbers(tmp_path: Path) -> None:
+    done = capbench("compare", "runs='größe→'", env={**os.environ, "PYTHONIOENCODING": "latin-1"}, encoding="latin-1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("capbench: runs: größe\\u2192 is no folder")
+    done = capbench("--cfg", "job", "name='→'", env={**os.environ, "PYTHONIOENCODING": "latin-1"})
+    assert done.returncode == 0, done.stderr
+    assert "name: \\u2192" in done.stdout
+
+
 def test_another_pipe_that_breaks_is_an_error(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_arguments: list[str]) -> None:
         raise BrokenPipeError("a helper process ended")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,10 +15,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 
+from capbench import sweeps
 from capbench.attempts import Attempt
 from capbench.jobs import Job
+from capbench.locks import held
+from capbench.overrides import for_shell, quoted
 from hydra_plugins import capbench_slurm
 from hydra_plugins.capbench_processes import Processes
 from tests.conftest import RUN_FOLDER, assert_goes_on, capbench, finished
@@ -88,6 +93,52 @@ def test_what_is_no_sweep_is_not_gone_on_with(cli: Callable[..., Any], tmp_path:
         assert f"resume_sweep: {there} is no sweep's folder" in err
 
 
+NAMES = ["größe", "sw(2)", "[4]", "it's", 'a "b"', "a,b", "x=1", "{a:1}", "back\\slash", "null", "two words"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_override_with_any_name_is_read_back_as_that_name(name: str) -> None:
+    parser = OverridesParser.create()
+    for override in (quoted("hydra.run.dir", name), *shlex.split(for_shell("hydra.run.dir", name))):
+        assert parser.parse_override(override).value() == name
+
+
+@pytest.mark.parametrize("name", ["größe", "sw(2)", "it's"])
+def test_a_name_that_needs_quotes_is_told_with_them(name: str, cli: Callable[..., Any]) -> None:
+    code, _, err = cli("seed=1", f"name={name}")
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"name={name}: cannot be read" in err
+    right = err.rpartition("if it is text, write ")[2]
+    assert cli(*shlex.split(right), "--cfg", "job")[0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["größe (2) [4]", "it's"])
+def test_a_sweep_in_a_folder_of_any_name_is_run_and_resumed(name: str, tmp_path: Path) -> None:
+    sweep = tmp_path / name
+    done = capbench(
+        "-m", "hydra/launcher=processes", quoted("hydra.sweep.dir", name), "seed=1,2", "debug=fast", "trainer.progress=false"
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert finished(sweep).keys() == {"0", "1"}
+    (sweep / "1" / "result.json").unlink()
+    assert_goes_on(sweep, with_jobs={"1"})
+
+
+def test_a_sweep_at_work_is_not_resumed_by_another_process(cli: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "sweep").mkdir()
+    plan = tmp_path / "sweep" / sweeps.PLAN
+    plan.touch()
+    with held(plan, "r+b", "is free"):
+        code, _, err = cli("resume_sweep=sweep")
+        assert (code, err) == (2, "capbench: sweep: another process is running this sweep; wait for its end\n")
+        for launcher in ("basic", "processes"):
+            code, _, err = cli("-m", "seed=1,2", "hydra.sweep.dir=sweep", f"hydra/launcher={launcher}", "debug=fast")
+            assert code == 2
+            assert "sweep: another process is running this sweep; wait for its end" in err
+        assert not finished(tmp_path / "sweep")
+
+
 def process_of(job: str) -> int | None:
     """The process whose command line holds `job`."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -107,7 +158,7 @@ def test_failed_jobs_take_no_other_along_and_are_run_again(labelled: Path, tmp_p
     command = [sys.executable, "-m", "capbench", *arguments]
     sweep = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while sweep.poll() is None:
-        if (job := process_of("hydra.run.dir=sweep/4")) is not None:
+        if (job := process_of(quoted("hydra.run.dir", "sweep/4"))) is not None:
             os.kill(job, signal.SIGKILL)
             break
         time.sleep(0.05)

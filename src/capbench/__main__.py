@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import select
 import signal
@@ -46,6 +47,9 @@ CAPBENCH_TRACE=1 shows the traceback behind a one-line message."""
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # not every terminal has every letter
     try:
         _answer(sys.argv[1:])
         sys.stdout.flush()

@@ -12,12 +12,14 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from capbench.errors import Mistake, nearest
+from capbench.overrides import for_shell
 from capbench.settings import conf_dir
 from capbench.sweeps import Failure, told
 
@@ -99,12 +101,32 @@ def explain(error: BaseException, config_name: str, overrides: list[str]) -> str
     if key:
         return _about_key(key[1], message, config_name, overrides)
     unread = re.match(
-        r"LexerNoViableAlt|no viable alternative|mismatched input|extraneous input|token recognition", message
+        r"LexerNoViableAlt|no viable alternative|mismatched input|extraneous input|token recognition|Error parsing",
+        message,
     )
     if unread:
-        return f"{' '.join(overrides)}: cannot be read ({message.partition(' See https')[0]}); write key=value, quoting what is not plain"
+        reason = re.sub(
+            r"LexerNoViableAlt.*|Error parsing override '.*?' (?=\S)|HydraException while evaluating '.*?': | See https.*",
+            "",
+            message,
+        )
+        return _unread(reason or "it holds symbols that need quotes", overrides)
     folder = re.search(r"Primary config .* not found|Additional config directory .* not found", message)
     return folder[0] if folder else message
+
+
+def _unread(reason: str, overrides: list[str]) -> str:
+    """A line about the first override that Hydra's grammar does not take."""
+    parser = OverridesParser.create()
+    for override in overrides:
+        try:
+            parser.parse_override(override)
+        except HydraException:
+            key, equals, value = override.partition("=")
+            return f"{override}: cannot be read ({reason}); " + (
+                f"if it is text, write {for_shell(key, value)}" if equals else "write key=value"
+            )
+    return f"{' '.join(overrides)}: cannot be read ({reason}); write key=value"
 
 
 def _about_key(key: str, message: str, config_name: str, overrides: list[str]) -> str:

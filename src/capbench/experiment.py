@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,8 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
         folder.begin(settings)
     failed = True
     try:
-        exact = train_and_record(experiment, folder)
+        with folder.held() if _leads() else nullcontext():
+            exact = train_and_record(experiment, folder)
         failed = False
         return exact
     except OSError as error:

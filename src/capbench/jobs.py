@@ -14,6 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from capbench import sweeps
+from capbench.overrides import quoted
 from capbench.settings import plain
 
 
@@ -42,6 +43,8 @@ class SeparateJobs(Launcher):
         """Run what is missing; what a finished job is worth goes to the sweeper."""
         setup_globals()
         jobs = [self._job(number, overrides) for number, overrides in enumerate(job_overrides, initial_job_idx)]
+        for sweep in {job.sweep for job in jobs}:
+            sweeps.hold(sweep)
         missing = []
         for job in jobs:
             if sweeps.score(job.folder) is None:
@@ -82,7 +85,7 @@ class SeparateJobs(Launcher):
             arguments = [f"resume={folder}"]
         else:
             # An experiment that asks for a sweep of its own accord would begin it again in each of its jobs.
-            arguments = [*self._flags(), *overrides, "hydra.mode=RUN", f"hydra.run.dir={folder}"]
+            arguments = [*self._flags(), *overrides, "hydra.mode=RUN", quoted("hydra.run.dir", folder)]
         return Job(number, " ".join(filter_overrides(overrides)), sweep, folder, arguments)
 
     def _flags(self) -> list[str]:

@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +19,7 @@ import yaml
 
 from capbench.errors import Mistake
 from capbench.files import replacing
+from capbench.locks import held
 
 if TYPE_CHECKING:
     import torch
@@ -110,6 +112,10 @@ class RunFolder:
         self.pictures.mkdir(exist_ok=True)
         with replacing(self.config) as file:
             yaml.safe_dump(dict(settings), file, sort_keys=False, allow_unicode=True)
+
+    def held(self) -> AbstractContextManager[Any]:
+        """Keep other processes from training this run until the end of the block."""
+        return held(self.config, "r+b", f"{self.path}: another process trains this run; wait for its end")
 
     def settings(self) -> dict[str, Any]:
         """The settings that `begin` wrote; plain data, whatever stands in the file."""

@@ -43,7 +43,8 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool) -> float:
                 trained = {"_target_": f"{Trained.__module__}.Trained", "run": str(_round(folder, number - 1).path)}
                 panel = {**panel, "engines": {RUN: trained, **engines}, "agree": plan["agree"]}
             print(f"round {number} of {plan['rounds']}: labelling", flush=True)
-            _label(settings, panel, known, folder, labels)
+            with folder.held():
+                _label(settings, panel, known, folder, labels)
         data = {**settings["data"], "labels": str(labels), **({} if last else {"split": plan["split"]})}
         print(f"round {number} of {plan['rounds']}: training", flush=True)
         training = folder if last else _round(folder, number)

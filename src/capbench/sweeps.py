@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,10 +14,14 @@ import yaml
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from capbench import overrides
 from capbench.errors import Mistake
+from capbench.locks import held
 
 PLAN = "multirun.yaml"  # Hydra leaves it in a sweep's folder
 OWN = ("hydra.sweep.dir=", "hydra.mode=")
+
+_until_the_end = ExitStack()  # of this process
 
 
 class Failure(NamedTuple):
@@ -39,13 +46,28 @@ def told(failures: Sequence[Failure], *, resumable: bool) -> Failed:
     folder = failures[0].sweep
     jobs = "1 job" if len(failures) == 1 else f"{len(failures)} jobs"
     lines = [f"  {failure.number}: {failure.overrides}: {failure.reason}" for failure in failures]
-    further = f"; go on with resume_sweep={folder}" if resumable else ""
+    further = f"; go on with resume_sweep={shlex.quote(folder)}" if resumable else ""
     return Failed("\n".join([f"{jobs} of {folder} failed{further}", *lines]), failures)
 
 
+def hold(folder: Path) -> None:
+    """Keep other processes from running jobs of the sweep in this folder for as long as this process lives."""
+    _hold(folder.absolute(), str(folder))
+
+
+@cache
+def _hold(folder: Path, name: str) -> None:
+    refusal = f"{name}: another process is running this sweep; wait for its end"
+    _until_the_end.enter_context(held(folder / PLAN, "r+b", refusal))
+
+
 def arguments(folder: Path) -> list[str]:
-    """The command line that began the sweep in this folder; jobs that are finished keep what they have."""
+    """Return the command line that began the sweep in this folder; jobs that are finished keep what they have.
+
+    No other process can run the sweep from here on.
+    """
     try:
+        hold(folder)
         plan = yaml.safe_load((folder / PLAN).read_text(encoding="utf-8"))["hydra"]
         own, task = plan["overrides"]["hydra"], plan["overrides"]["task"]
         given = [source["path"] for source in plan["runtime"]["config_sources"] if source["provider"] == "command-line"]
@@ -53,7 +75,7 @@ def arguments(folder: Path) -> list[str]:
         raise Mistake(f"resume_sweep: {folder} is no sweep's folder; it has no sound {PLAN}") from error
     flags = [flag for path in given for flag in ("--config-dir", path)]
     kept = [override for override in own if not override.startswith(OWN)]
-    return ["-m", *flags, *kept, *task, f"hydra.sweep.dir={folder}"]
+    return ["-m", *flags, *kept, *task, overrides.quoted("hydra.sweep.dir", folder)]
 
 
 def begun(folder: Path, settings: Mapping[str, Any]) -> bool:

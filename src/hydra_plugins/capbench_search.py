@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from capbench import search, sweeps
 from capbench.errors import Mistake
+from capbench.overrides import quoted
 from capbench.ranges import Count, CountOrZero, Seed
 from capbench.settings import check
 
@@ -73,8 +74,9 @@ class Search(Sweeper):
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / sweeps.PLAN)
+        sweeps.hold(folder)
         if self.config.group is None:
-            fixed.append(f"group={search.name_of(folder)}")
+            fixed.append(quoted("group", search.name_of(folder)))
         study = search.study(folder, self.storage)
         failures: list[sweeps.Failure] = []
         for batch in self._batches(study, space):

@@ -42,6 +42,8 @@ def job(config: DictConfig) -> float:
     folder = Path(HydraConfig.get().runtime.output_dir)
     try:
         settings: dict[str, Any] = plain(config)
+        if compose.sweeping():
+            sweeps.hold(Path(HydraConfig.get().sweep.dir))
         # A sweep that is run again goes on with the jobs that it had begun.
         resumed = compose.sweeping() and sweeps.begun(folder, settings)
         # From here on torch is needed, which takes seconds to import.

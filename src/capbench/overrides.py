@@ -1,0 +1,18 @@
+"""Overrides as Hydra's command line reads them, whatever their values hold."""
+
+from __future__ import annotations
+
+import shlex
+
+from hydra.core.override_parser.types import Quote, QuotedString
+
+
+def quoted(key: str, text: object) -> str:
+    """Return `key='text'`, which Hydra reads as this text: brackets, commas, quotes and letters of any script included."""
+    return f"{key}={QuotedString(text=str(text), quote=Quote.single).with_quotes()}"
+
+
+def for_shell(key: str, text: object) -> str:
+    """Return the same to be pasted into a shell."""
+    override = quoted(key, text)
+    return shlex.quote(override) if set(override) & set('"$`\\!') else f'"{override}"'

@@ -1,0 +1,70 @@
+"""Locks between processes."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capbench.errors import Mistake
+from capbench.locks import held
+from capbench.runs import RunFolder
+
+HOLDS = """
+import sys
+from pathlib import Path
+from capbench.locks import held
+with held(Path("file"), "r+b", "is taken"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_file_is_held_by_one_process_until_that_process_is_killed(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with subprocess.Popen([sys.executable, "-c", HOLDS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(Mistake, match="is taken"), held(file, "r+b", "is taken"):
+            pass
+        holder.kill()
+    with held(file, "r+b", "is taken"):
+        pass
+
+
+def test_a_run_that_another_process_trains_is_not_resumed(
+    trained: Path, cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    shutil.copytree(trained, run.path)
+    run.result.unlink()
+    with run.held():
+        code, _, err = cli("resume=run")
+    assert (code, err) == (2, "capbench: run: another process trains this run; wait for its end\n")
+    assert cli("resume=run")[0] == 0
+
+
+def test_a_file_system_without_locks_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with held(tmp_path / "file", "w", "is taken") as file:
+        assert file.write("text") == 4
+
+
+def test_another_error_of_a_lock_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="Input/output"), held(tmp_path / "file", "w", "is taken"):
+        pass
