@@ -24,14 +24,14 @@ def digests(count: int, seed: int = 0) -> np.ndarray:
 def test_the_order_changes_nothing(values: list[int], random: object) -> None:
     known = np.array(values, dtype=np.uint64)
     order = np.random.default_rng(len(values)).permutation(len(values))
-    for rule in (split(None, 0.2, 0.3), split(10, 5, 5), split(None, 4, 3)):
+    for rule in (split(None, 0.2, 0.3), split(10, 5, 5), split(None, 4, 3), split(None, 0.2, 3)):
         assert (rule.assign(known)[order] == rule.assign(known[order])).all()
 
 
 @given(DIGESTS)
 def test_equal_images_stay_together(values: list[int]) -> None:
     known = np.array(values + values, dtype=np.uint64)
-    for rule in (split(None, 0.2, 0.3), split(None, 7, 5)):
+    for rule in (split(None, 0.2, 0.3), split(None, 7, 5), split(None, 0.2, 5)):
         parts = rule.assign(known)
         assert (parts[: len(values)] == parts[len(values) :]).all()
 
@@ -44,11 +44,57 @@ def test_without_validation_the_rest_trains_and_the_test_images_stay() -> None:
     assert set(split(50, None, 20).assign(known)) == {"train", "test", ""}
 
 
-def test_an_image_keeps_its_part_when_others_are_added() -> None:
-    rule = split(None, 0.1, 0.2)
+@given(DIGESTS)
+def test_fractions_alone_and_counts_alone_give_the_parts_of_published_numbers(values: list[int]) -> None:
+    known = np.array(values, dtype=np.uint64)
+    place, position = known.argsort().argsort(), known.astype(np.float64) / 2.0**64
+    lowest = np.select([place < 5, place < 12, place < 25], ["test", "val", "train"], "")
+    assert (split(13, 7, 5).assign(known) == lowest).all()
+    assert (split(None, 7, 5).assign(known) == np.where(lowest == "", "train", lowest)).all()
+    ranges = np.select([position < 0.2, position < 0.2 + 0.1, position < 0.2 + 0.1 + 0.3], ["test", "val", "train"], "")
+    assert (split(0.3, 0.1, 0.2).assign(known) == ranges).all()
+    assert (split(None, 0.1, 0.2).assign(known) == np.where(ranges == "", "train", ranges)).all()
+
+
+@pytest.mark.parametrize("test", [200, 400, 500, 1000, 3000])
+def test_a_count_for_test_leaves_validation_its_fraction(test: int) -> None:
+    parts = split(None, 0.1, test).assign(digests(4000))
+    assert (parts == "test").sum() == test
+    assert abs(int((parts == "val").sum()) - 400) < 80  # four standard deviations of 400 of 4,000
+    assert (parts == "train").sum() + (parts == "val").sum() == 4000 - test
+
+
+def test_a_fraction_for_test_leaves_validation_its_count() -> None:
+    known = digests(4000)
+    parts = split(0.3, 500, 0.2).assign(known)
+    assert ((parts == "test") == (split(None, None, 0.2).assign(known) == "test")).all()
+    assert (parts == "val").sum() == 500
+    assert abs(int((parts == "train").sum()) - 1200) < 120
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        (split(None, 0.1, 0.2), {"train", "val", "test"}),
+        (split(0.3, 0.1, 0.2), {"train", "val", "test", ""}),
+        (split(None, None, 0.2), {"train", "test"}),
+        (split(None, 50, 0.2), {"test"}),
+    ],
+)
+def test_an_image_keeps_a_part_that_is_a_fraction_behind_fractions_when_others_are_added(
+    rule: Split, kept: set[str]
+) -> None:
     few, many = digests(500), digests(2000)
     assert (few == many[:500]).all()
-    assert (rule.assign(few) == rule.assign(many)[:500]).all()
+    before, after = rule.assign(few), rule.assign(many)[:500]
+    for part in kept:
+        assert ((before == part) == (after == part)).all()
+
+
+def test_a_count_takes_other_images_when_others_are_added() -> None:
+    rule = split(None, 100, 200)
+    before, after = rule.assign(digests(1000)), rule.assign(digests(2000))[:1000]
+    assert 0 < ((before == "test") & (after == "test")).sum() < 200
 
 
 def test_fractions_and_counts_are_met() -> None:

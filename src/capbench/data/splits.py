@@ -30,7 +30,10 @@ class Rule(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Split(Rule):
-    """Sizes of the parts: a count of images or a fraction of them; `train` null takes the rest, `val` null none."""
+    """Sizes of the parts: a count of images or a fraction of them; `train` null takes the rest, `val` null none.
+
+    With fractions an image keeps its part when others are added, with counts it may not.
+    """
 
     train: Size | None
     val: Size | None
@@ -39,23 +42,26 @@ class Split(Rule):
     def assign(self, digests: np.ndarray) -> np.ndarray:
         """A part's name for each image, from the digests of the pixels, uint64 [image].
 
-        A fraction cuts the range of the digest, so an image keeps its part when others are added. A count takes
-        the lowest digests first. Equal images have equal digests and so never stand on both sides. Left-over
-        images have the name "".
+        The parts lie one behind the other along the range of the digests: test, val, train. A count takes the next
+        images, a fraction the next piece of the range. So an image keeps its part when others are added if that part
+        and those before it are fractions; a count takes other images then. Equal images have equal digests and so
+        never stand on both sides. Left-over images have the name "".
         """
         parts = np.full(len(digests), "", dtype="<U5")
         position = digests.astype(np.float64) / 2.0**64
-        start = 0.0
+        end = 0.0  # of the last part, as a position
         for name in ("test", "val", "train"):
             size = getattr(self, name)
             free = parts == ""
             if size is None:
                 parts[free] = name if name == "train" else ""
             elif isinstance(size, float):
-                parts[free & (position < start + size)] = name
-                start += size
+                end += size
+                parts[free & (position < end)] = name
             else:
-                parts[free & np.isin(digests, _lowest(digests[free], size, f"data.split.{name}"))] = name
+                taken = free & np.isin(digests, _lowest(digests[free], size, f"data.split.{name}"))
+                parts[taken] = name
+                end = position[taken].max()
         return parts
 
 
