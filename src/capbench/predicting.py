@@ -52,7 +52,7 @@ def predict(settings: dict[str, Any]) -> str:
         out.parent.mkdir(parents=True, exist_ok=True)
         with _kept(out.with_name(f".{out.name}.{key.hexdigest()[:16]}.part")) as kept:
             done = {line["filename"] for line in _lines(kept)}
-            missing = [name for name in names if _written(name) not in done]
+            missing = [name for name in names if name not in done]
             for answers in _answers(reader, files, missing, len(names)):
                 kept.writelines(json.dumps(answer).encode() + b"\n" for answer in answers)
                 kept.flush()  # with the system from here on: a killed process loses nothing
@@ -108,17 +108,12 @@ def _answers(reader: Reader, files: Files, names: Sequence[str], total: int) -> 
 
 def _answer(name: str, reading: Reading, error: str) -> dict[str, Any]:
     return {
-        "filename": _written(name),
+        "filename": name,
         "text": reading.text,
         "confidence": round(reading.confidence, 6),
         "characters": [round(sure, 6) for sure in reading.characters],
         "error": error,
     }
-
-
-def _written(name: str) -> str:
-    """A file's name as text: not every system's names are."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _write_csv(file: IO[str], answers: Iterable[dict[str, Any]]) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import struct
 import zipfile
 import zlib
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from capbench import images
-from capbench.data.files import Files
+from capbench.data.files import Files, image_names
 from capbench.errors import BadImage, Mistake
 
 
@@ -116,3 +117,74 @@ def test_a_file_beyond_the_limit_is_refused(folder: Path) -> None:
     for root in (folder, zipped(folder)):
         with pytest.raises(BadImage, match="over 10,485,760 bytes"):
             Files(str(root), "images").read("1.txt")
+
+
+def test_what_systems_leave_beside_images_is_no_image(folder: Path) -> None:
+    before = Files(str(folder), "images").images
+    for name in ("._1.txt", ".DS_Store", "more/Thumbs.db", "__MACOSX/._2.png", "__MACOSX/more/._4.JPG", ".trash/5.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"\0\5\x16\7")
+    for root in (folder, zipped(folder)):
+        assert Files(str(root), "images").images == before
+
+
+def test_a_hidden_file_that_somebody_names_is_known(folder: Path) -> None:
+    (folder / ".1.png").write_bytes(b"x")
+    files = Files(str(folder), "images")
+    assert ".1.png" in files.known
+    assert files.read(".1.png") == b"x"
+
+
+def test_a_name_that_is_no_text_is_spelt_out_and_read_by_that(folder: Path) -> None:
+    stored = folder / os.fsdecode(b"caf\xe9.png")
+    try:
+        stored.write_bytes(b"x")
+    except OSError:
+        pytest.skip("this file system takes text only")
+    assert "caf\\xe9.png" in Files(str(folder), "images").images
+    assert Files(str(folder), "images").read("caf\\xe9.png") == b"x"
+    stored.write_bytes((folder.parent / "one.png").read_bytes())
+    files, names = image_names(str(stored), "images")
+    assert names == ["caf\\xe9.png"]
+    assert files.read(names[0]).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("stored", "name"),
+    [
+        ("caf\xe9.png".encode(), "caf\xe9.png"),  # macOS packs UTF-8 and does not say so
+        ("caf\xe9.png".encode("cp437"), "caf\xe9.png"),  # the code page of the format
+        (b"images\\1.png", "images/1.png"),  # packed on Windows
+    ],
+)
+def test_names_in_a_zip_file_are_those_that_were_packed(stored: bytes, name: str, tmp_path: Path) -> None:
+    path, placeholder = tmp_path / "foreign.zip", "x" * len(stored)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(placeholder, b"content")
+    path.write_bytes(path.read_bytes().replace(placeholder.encode(), stored))
+    files = Files(str(path), "images")
+    assert files.names == [name]
+    assert files.read(name) == b"content"
+
+
+def test_links_are_followed_to_each_folder_once(folder: Path, tmp_path: Path) -> None:
+    before = Files(str(folder), "images").names
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "6.png").write_bytes(b"x")
+    (elsewhere / "round").symlink_to(folder)
+    (folder / "away").symlink_to(elsewhere)
+    (folder / "7.png").symlink_to(elsewhere / "6.png")
+    (folder / "again").symlink_to(folder / "more")
+    (folder / "8.png").symlink_to(tmp_path / "nothing")
+    files = Files(str(folder), "images")
+    assert files.names == sorted([*before, "7.png", "away/6.png"])
+    assert files.read("away/6.png") == b"x"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read any folder")
+def test_a_folder_that_cannot_be_read_is_told(folder: Path) -> None:
+    (folder / "more").chmod(0)
+    with pytest.raises(Mistake, match="images: .*more cannot be read"):
+        _ = Files(str(folder), "images").names
+    (folder / "more").chmod(0o700)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
+from collections.abc import Iterator, Set
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -11,6 +14,8 @@ from capbench.base64_text import image_within
 from capbench.containers import kind_of
 from capbench.errors import Mistake
 from capbench.images import MOST_BYTES, SUFFIXES, BadImage
+
+UTF_8 = 0x800  # flag of a zip file's member: its name is UTF-8
 
 
 class Files:
@@ -37,15 +42,25 @@ class Files:
         return {"root": self.root, "key": self.key, "zipped": self.zipped}
 
     @cached_property
-    def names(self) -> list[str]:
-        """All files, sorted, as paths below the root with forward slashes."""
+    def _stored(self) -> dict[str, str]:
+        """What each file is stored under, by its path below the root as text with forward slashes."""
         if self.zipped:
-            return sorted(name for name in self._zip.namelist() if name and not name.endswith("/"))
-        return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file())
+            members = [member for member in self._zip.infolist() if member.filename and not member.is_dir()]
+            return {_packed_name(member): member.filename for member in members}
+        try:
+            return {legible(name): name for name in _below(self.root)}
+        except OSError as error:
+            raise Mistake(f"{self.key}: {legible(str(error.filename))} cannot be read ({error.strerror})") from error
+
+    @property
+    def known(self) -> Set[str]:
+        """All files."""
+        return self._stored.keys()
 
     @cached_property
-    def known(self) -> frozenset[str]:
-        return frozenset(self.names)
+    def names(self) -> list[str]:
+        """All files but those that systems hide, sorted."""
+        return sorted(name for name in self._stored if not _hidden(name))
 
     @property
     def images(self) -> list[str]:
@@ -54,12 +69,17 @@ class Files:
 
     def read(self, name: str) -> bytes:
         """A file's content, or BadImage; never more than the limit of it, whatever a zip file says of its size."""
+        # Only where a name may not be the stored one: to list a folder takes time.
+        stored = self._stored.get(name, name) if self.zipped or "\\" in name else name
         try:
-            if self.zipped and self._zip.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            if self.zipped and self._zip.getinfo(stored).compress_type not in (
+                zipfile.ZIP_STORED,
+                zipfile.ZIP_DEFLATED,
+            ):
                 raise BadImage(
                     "is packed in a way that is not taken; pack it with plain zip"
                 )  # others inflate unbounded
-            with self._zip.open(name) if self.zipped else (self.root / name).open("rb") as file:
+            with self._zip.open(stored) if self.zipped else (self.root / stored).open("rb") as file:
                 content = file.read(MOST_BYTES + 1)
         # zipfile tells an unknown compression and a password with the last two.
         except (
@@ -77,6 +97,46 @@ class Files:
         return content
 
 
+def legible(name: str) -> str:
+    """A file's name as text, in which bytes that are no UTF-8 are spelt out: not every system's names are text."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _packed_name(member: zipfile.ZipInfo) -> str:
+    """A member's name as it was packed: macOS does not say that a name is UTF-8, and old programs write backslashes."""
+    name = member.filename
+    if not member.flag_bits & UTF_8:
+        with suppress(UnicodeDecodeError):
+            name = name.encode("cp437").decode("utf-8")  # zipfile took it for the format's own code page
+    return name.replace("\\", "/")
+
+
+def _hidden(name: str) -> bool:
+    """Whether the file is hidden by its name, as are those that macOS lays beside others, in zip files in a folder."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def _below(root: Path) -> Iterator[str]:
+    """The paths of all files below a folder; links to other folders are followed, to each folder once."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    seen = set()
+    waiting = [root]  # grows as links are met
+    for start in waiting:
+        for where, folders, files in os.walk(start, onerror=refuse):
+            here = Path(where)
+            identity = here.stat().st_dev, here.stat().st_ino
+            if identity in seen:
+                folders.clear()
+                continue
+            seen.add(identity)
+            paths = (here / name for name in files)
+            yield from (path.relative_to(root).as_posix() for path in paths if path.is_file())
+            waiting += [here / name for name in sorted(folders) if (here / name).is_symlink()]
+
+
 def image_names(root: str, key: str) -> tuple[Files, list[str]]:
     """Images by their names: those of a folder or a zip file, one image file, or those that a text file lists.
 
@@ -84,7 +144,7 @@ def image_names(root: str, key: str) -> tuple[Files, list[str]]:
     """
     path = Path(root)
     if path.is_file() and _is_image(path):
-        return Files(str(path.parent), key), [path.name]
+        return Files(str(path.parent), key), [legible(path.name)]
     if path.is_file() and not zipfile.is_zipfile(path):
         return Files(".", key), _listed(path, key)
     files = Files(root, key)
