@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -85,11 +86,26 @@ def test_file_names_hold_the_same_labels(labelled: Path) -> None:
     assert by_csv.hash == by_name.hash
 
 
-@pytest.mark.parametrize(("name", "label"), [("5UFQ.jpg", "5UFQ"), ("50_7136.png", "7136"), ("0000.1.png", "0000")])
-def test_the_pattern_fits_the_usual_names(name: str, label: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "label"), [("5UFQ.jpg", "5UFQ"), ("50_7136.png", "7136"), ("1112_0.png", "0")])
+def test_file_names_of_two_forms_need_no_pattern(name: str, label: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"")
-    source = build(composed("data=filenames", f"data.root={tmp_path}")["data"])
-    assert [sample.text for sample in source.samples] == [label]
+    source = build(composed("data=filenames", f"data.root={tmp_path}", "data.length=4")["data"])
+    assert [sample.text for sample in source.samples] == [label]  # a name has lost no zeros, whatever the length
+
+
+def test_file_names_that_are_no_text_serve_where_the_text_does(small: Path) -> None:
+    before = material("data=filenames", f"data.root={small}/images", "cache=null").hash
+    victim = sorted((small / "images").iterdir())[3]
+    try:
+        victim.rename(os.fsdecode(os.fsencode(victim.with_suffix("")) + b"_\xe9.png"))
+    except OSError:
+        pytest.skip("this file system takes text only")
+    pattern = r"data.pattern='\d+_(?P<label>\d+).*'"
+    known = material("data=filenames", f"data.root={small}/images", "cache=null", pattern)
+    assert known.hash == before
+    ("".join(sample.name for part in known.parts.values() for sample in part.samples)).encode()
+    with pytest.raises(Mistake, match=r"_\\xe9\.png: its name is no text in UTF-8; rename it"):
+        material("data=filenames", f"data.root={small}/images", r"data.pattern='\d+_(?P<label>.*)\.png'")
 
 
 def test_base64_text_serves_wherever_an_image_does(small: Path) -> None:
@@ -268,6 +284,31 @@ BAD: list[tuple[str, Callable[[Path], Any], list[str], str]] = [
     ("empty part", lambda f: None, ["data.split.test=0.0001"], r"data\.split\.test: leaves no image"),
     ("no group", lambda f: None, ["data=filenames", "data.pattern=.*"], r"has no group \(\?P<label>"),
     ("no regex", lambda f: None, ["data=filenames", "data.pattern='('"], "no regular expression"),
+    ("no label", lambda f: relabel(f, 5, " "), [], r"labels\.csv:5: has no label; fill it.*data=ocr"),
+    (
+        "equal labels",
+        lambda f: rows(f, "filename,label", *(f"images/{path.name},train" for path in (f / "images").iterdir())),
+        ["alphabet=auto"],
+        r"data: every label is 'train' \(40 images\), and nothing can be learned from that",
+    ),
+    (
+        "equal labels in names",
+        lambda f: [path.rename(path.with_name(f"{i}_x.png")) for i, path in enumerate((f / "images").iterdir())],
+        ["data=filenames", "alphabet=auto"],
+        r"data: every label is 'x'",
+    ),
+    (
+        "name without a text",
+        lambda f: None,
+        ["data=filenames", "data.pattern='.*(?P<label>x?)'"],
+        r"does not match data\.pattern",
+    ),
+    (
+        "name that may be read in two ways",
+        lambda f: (f / "images" / "train_0008.png").write_bytes(b""),
+        ["data=filenames"],
+        r"small/images/train_0008\.png: 'train' or '0008' may be its text",
+    ),
     (
         "name that does not fit",
         lambda f: None,

@@ -114,6 +114,7 @@ class Material:
         self.source = source
         self.view = view
         self._alphabet = alphabet
+        _check_labels(source)
         self.shortest, self.longest = source.lengths()
         self._kept = store.prepare(source, view, self.longest, cache)
         self.bad = self._kept.bad
@@ -205,6 +206,15 @@ class Material:
             for place, sample in zip(part.places, part.samples, strict=True)
         )
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def _check_labels(source: Source) -> None:
+    texts = {sample.text for sample in source.samples}
+    if len(texts) == 1 < len(source.samples) and not source.renewed:
+        raise Mistake(
+            f"data: every label is {texts.pop()!r} ({len(source.samples):,} images), and nothing can be learned from "
+            f"that; look where the labels are taken from"
+        )
 
 
 class Batches(Sampler[Request]):

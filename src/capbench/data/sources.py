@@ -7,7 +7,7 @@ import hashlib
 import io
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -21,6 +21,7 @@ import numpy as np
 from capbench import images
 from capbench.data import splits
 from capbench.data.files import Files
+from capbench.data.naming import plain_labels
 from capbench.data.splits import Rule, Split
 from capbench.data.views import View, Whole
 from capbench.errors import Mistake, nearest
@@ -240,11 +241,7 @@ class Folder(Source):
             raise Mistake(
                 f"data.root: {self.root} holds no labelled image; accepted are {', '.join(sorted(images.SUFFIXES))}"
             )
-        return [sample._replace(text=self._padded(sample.text)) for sample in samples]
-
-    def _padded(self, text: str) -> str:
-        """Spreadsheets eat leading zeros; a number shorter than the one length gets them back."""
-        return text.zfill(self.length) if isinstance(self.length, int) and text.isdecimal() else text
+        return samples
 
     @cached_property
     def key(self) -> str:
@@ -323,9 +320,14 @@ class Csv(Folder):
             if ".npy#" in name:
                 raise Mistake(f"{place}: {name!r} lies in an array, for other programs; render with format=png or zip")
             raise Mistake(f"{place}: {name!r} does not exist below {self.root}; mend the row or add the file")
-        return Sample(
-            name, row[self.label_column].strip(), place, row[self.split_column] if self.split_column else None
-        )
+        label = self._padded(row[self.label_column].strip())
+        if not label:
+            raise Mistake(f"{place}: has no label; fill it, or leave such rows out with data=ocr")
+        return Sample(name, label, place, row[self.split_column] if self.split_column else None)
+
+    def _padded(self, text: str) -> str:
+        """Spreadsheets eat leading zeros; a number shorter than the one length gets them back."""
+        return text.zfill(self.length) if isinstance(self.length, int) and text.isdecimal() else text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -354,14 +356,19 @@ class Ocr(Csv):
 
 @dataclass(frozen=True, kw_only=True)
 class FileNames(Folder):
-    """Images whose names hold their text: the group `label` of a pattern matched against each name."""
+    """Images whose names hold their text: the group `label` of a pattern matched against each name.
 
-    pattern: str
+    Without a pattern, names must be such that there is one way to read them.
+    """
+
+    pattern: str | None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.split is None:
             raise Mistake("data.split: is null; give the sizes of the parts")
+        if self.pattern is None:
+            return
         try:
             groups = re.compile(self.pattern).groupindex
         except re.error as error:
@@ -370,16 +377,23 @@ class FileNames(Folder):
             raise Mistake(f"data.pattern: {self.pattern!r} has no group (?P<label>…); mark the text with one")
 
     def _labelled(self) -> list[Sample]:
-        match: Callable[[str], re.Match[str] | None] = re.compile(self.pattern).fullmatch
-        samples = []
-        for name in self.files.images:
-            found = match(PurePosixPath(name).name)
-            if found is None:
+        names = self.files.images
+        labels = plain_labels(self.root, names) if self.pattern is None else self._found(self.pattern, names)
+        for name, label in zip(names, labels, strict=True):
+            if "\\" in label:
+                raise Mistake(f"{self.root}/{name}: its name is no text in UTF-8; rename it")
+        return [Sample(name, label, f"{self.root}/{name}", None) for name, label in zip(names, labels, strict=True)]
+
+    def _found(self, pattern: str, names: Sequence[str]) -> list[str]:
+        labels = []
+        for name in names:
+            found = re.fullmatch(pattern, PurePosixPath(name).name)
+            if found is None or not found["label"]:
                 raise Mistake(
-                    f"{self.root}/{name}: does not match data.pattern {self.pattern!r}; rename it or mend the pattern"
+                    f"{self.root}/{name}: does not match data.pattern {pattern!r}; rename it or mend the pattern"
                 )
-            samples.append(Sample(name, found["label"], f"{self.root}/{name}", None))
-        return samples
+            labels.append(found["label"])
+        return labels
 
 
 def _without_repeats(samples: Iterable[Sample]) -> list[Sample]:

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from capbench.data.naming import plain_labels
+from capbench.errors import Mistake
+from capbench.settings import build
+from tests.conftest import composed
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["5UFQ.jpg", "8aaB.jpg"], ["5UFQ", "8aaB"]),
+        (["50_7136.png", "7_0042.png"], ["7136", "0042"]),
+        (["0_123.png", "1_12345.png", "12_1234.png"], ["123", "12345", "1234"]),
+        (["train/0_7136.png", "test/0_0042.png"], ["7136", "0042"]),  # counted anew in each folder
+        (["0_7136.png", "0_7136.txt"], ["7136", "7136"]),
+        (["8+7=.png", "10x2=.png"], ["8+7=", "10x2="]),
+        (["3_8+7=.png"], ["8+7="]),
+    ],
+)
+def test_the_text_alone_or_behind_a_number_of_its_own_is_found(names: list[str], labels: list[str]) -> None:
+    assert plain_labels("DIR", names) == labels
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["train_0008.png"], r"DIR/train_0008\.png: 'train' or '0008' may be its text; .*data\.pattern="),
+        (["cat_7136_x.jpg"], r"DIR/cat_7136_x\.jpg: 'cat', '7136' or 'x' may be its text"),
+        (["7136-a1b2.png"], r"'7136' or 'a1b2' may be its text"),
+        (["7136 (1).png"], r"'7136' or '1' may be its text"),
+        (["0009.png", "0000.1.png"], r"DIR/0000\.1\.png: '0000' or '1' may be its text"),
+        (
+            ["1112_0.png", "1112_1.png"],
+            r"DIR/1112_1\.png: '1112' or '1' may be its text, as it begins like 1112_0\.png",
+        ),
+        (["7136.png", "7136_1.png"], r"DIR/7136_1\.png: '7136' or '1' may be its text, as it begins like 7136\.png"),
+        (
+            ["7136_9.png", "0042_10.png"],
+            r"DIR/7136_9\.png: '7136' or '9' may be its text, as all first pieces have one length",
+        ),
+        (["_.png"], r"DIR/_\.png: holds no text; rename it"),
+    ],
+)
+def test_a_name_that_may_be_read_in_several_ways_is_refused(names: list[str], message: str) -> None:
+    with pytest.raises(Mistake, match=message) as refused:
+        plain_labels("DIR", names)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [("train_0008.png", ["train", "0008"]), ("0000.1.png", ["0000", "1"]), ("cat-7136 (x).jpg", ["cat", "7136", "x"])],
+)
+def test_the_patterns_told_find_each_piece(name: str, labels: list[str], tmp_path: Path) -> None:
+    with pytest.raises(Mistake) as refused:
+        plain_labels("DIR", [name])
+    told = re.findall(r'"(data\.pattern=.*?)"', str(refused.value))
+    assert len(told) == len(labels)
+    (tmp_path / name).write_bytes(b"")
+    for pattern, label in zip(told, labels, strict=True):
+        source = build(composed("data=filenames", f"data.root={tmp_path}", pattern)["data"])
+        assert [sample.text for sample in source.samples] == [label]
