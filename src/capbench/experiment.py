@@ -24,7 +24,7 @@ from tqdm import tqdm
 from capbench import record
 from capbench.data.augment import Augment
 from capbench.data.module import Captchas, Material
-from capbench.data.sources import Source
+from capbench.data.sources import Folder, Source
 from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.loggers import Destination
@@ -43,6 +43,8 @@ from capbench.settings import build, check, target_class
 from capbench.sweeps import worth
 from capbench.text import Alphabet, Codec
 from capbench.training import Checkpoints, Curves, Hardware, Pruning, bar, callback
+
+EXAMPLES = 3  # labels that a run shows before it begins
 
 
 def schema(
@@ -375,8 +377,13 @@ def _introduce(experiment: Experiment) -> None:
     material, codec = experiment.material, experiment.codec
     for left_out in material.bad:
         _say(f"left out: {left_out}")
+    for doubt in material.doubts:
+        _say(f"doubtful: {doubt}")
     if material.unseen:
         _say(f"training never shows {material.unseen!r}: texts with them will count as mistakes")
+    if isinstance(material.source, Folder):
+        found = ", ".join(f"{sample.name} is {sample.text!r}" for sample in material.source.samples[:EXAMPLES])
+        _say(f"labels: {found}, …")
     sizes = ", ".join(f"{name} {len(part):,}" for name, part in material.parts.items() if len(part))
     sizes += f" in {material.folds} folds" if material.folds else ""
     length = f"{codec.longest}" if codec.shortest == codec.longest else f"{codec.shortest} to {codec.longest}"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from capbench.data import store
 from capbench.data.module import Material, Request
 from capbench.errors import Mistake
 from capbench.render.painter import Painter
@@ -178,19 +179,56 @@ def test_ocr_labels_below_the_wanted_confidence_stay_out(small: Path) -> None:
     assert len(sure) == 20
 
 
-def test_copies_of_an_image_stay_on_one_side(small: Path) -> None:
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_copies_of_an_image_stay_on_one_side(mode: str, small: Path) -> None:
+    """Also such with an alpha channel that hides nothing, as programs add one when they save."""
+    from PIL import Image
+
     lines = (small / "labels.csv").read_text().splitlines()
     for line in lines[1:]:
         name, label, _ = line.split(",")
         copy = name.replace("images/", "images/copy_of_")
-        (small / copy).write_bytes((small / name).read_bytes())
+        Image.open(small / name).convert(mode).save(small / copy)
         lines = [*lines, f"{copy},{label},1"]
     rows(small, *lines)
-    known = material("data=csv", f"data.root={small}")
+    known = material("data=csv", f"data.root={small}", "cache=null")
     names = {part: {s.name.replace("copy_of_", "") for s in known.parts[part].samples} for part in known.parts}
     assert not names["train"] & names["test"]
     assert not names["train"] & names["val"]
     assert not names["val"] & names["test"]
+    assert known.doubts == []
+
+
+def test_digests_are_those_of_published_splits() -> None:
+    grey = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
+    assert store.digest_of(grey) == 17942491857728662058
+    clear = np.dstack([grey, np.full((4, 2), 255, dtype=np.uint8)])
+    assert store.digest_of(clear) == store.digest_of(grey)
+    clear[0, 0, 3] = 254
+    assert store.digest_of(clear) == 1273364996130152075
+
+
+def test_a_cache_whose_digests_meant_something_else_is_not_believed(
+    labelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ("data=csv", f"data.root={labelled}", "cache=kept")
+    material(*settings)
+    material(*settings)
+    assert len(list(Path("kept").glob("*/digests.npy"))) == 1
+    monkeypatch.setattr(store, "EDITION", store.EDITION + 1)
+    material(*settings)
+    assert len(list(Path("kept").glob("*/digests.npy"))) == 2
+
+
+def test_a_copy_in_another_part_is_told(small: Path) -> None:
+    names = sorted(path.name for path in (small / "images").iterdir())
+    (small / "images" / "copy.png").write_bytes((small / "images" / names[0]).read_bytes())
+    parts = ["train"] * 30 + ["val"] * 4 + ["test"] * 7
+    table = [f"images/{name},{name[-8:-4]},{part}" for name, part in zip([*names, "copy.png"], parts, strict=True)]
+    rows(small, "filename,label,split", *table[:-1], f"images/copy.png,{names[0][-8:-4]},test")
+    known = material("data=csv", f"data.root={small}", "data.split_column=split", "cache=null")
+    (line,) = known.doubts
+    assert line.startswith(f"images/{names[0]} (train) and images/copy.png (test) are one image in two parts; ")
 
 
 def test_the_cache_gives_the_same_arrays(labelled: Path) -> None:
@@ -203,8 +241,6 @@ def test_the_cache_gives_the_same_arrays(labelled: Path) -> None:
 
 
 def test_many_images_are_prepared_by_several_processes_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    from capbench.data import store
-
     one_by_one = material("data.split={train:300,val:20,test:20}", "cache=null")
     monkeypatch.setattr(store, "WORTH_A_POOL", 1)
     monkeypatch.setattr(store, "CHUNK", 64)

@@ -15,7 +15,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from capbench.data import splits, store
+from capbench.data import copies, splits, store
 from capbench.data.augment import Augment
 from capbench.data.sources import Sample, Source
 from capbench.data.splits import Folds
@@ -119,6 +119,8 @@ class Material:
         self._kept = store.prepare(source, view, self.longest, cache)
         self.bad = self._kept.bad
         self._samples = [source.samples[number] for number in self._kept.numbers]
+        self.doubts = copies.doubts(self._samples, self._kept.digests, alphabet)
+        """What to know of the data, a line each: it can be learned from all the same."""
         rule = source.rule
         self.fold_of = rule.numbers(self._kept.digests) if isinstance(rule, Folds) else np.empty(0, dtype=np.int64)
         """Each test image's fold, int64 [image]; empty where the images test all at once."""

@@ -26,6 +26,7 @@ from capbench.errors import Mistake
 from capbench.images import BadImage
 
 CHUNK = 256
+EDITION = 2  # of what a prepared folder holds; folders of earlier ones are left alone
 WORTH_A_POOL = 8 * CHUNK  # below this, starting processes costs more than it saves
 
 
@@ -55,7 +56,9 @@ def prepare(source: Source, view: View, characters: int, cache: str | None) -> S
         with tempfile.TemporaryDirectory(prefix="capbench-") as temporary:
             store = _load(_build(source, view, characters, Path(temporary)))
             return Store(np.array(store.views), store.digests, store.numbers, _checked(store.bad, source))
-    key = hashlib.sha256(repr((source.key, view, characters, version("opencv-python-headless"))).encode()).hexdigest()
+    key = hashlib.sha256(
+        repr((EDITION, source.key, view, characters, version("opencv-python-headless"))).encode()
+    ).hexdigest()
     root = Path(cache).expanduser()
     folder = root / key[:32]
     try:
@@ -175,8 +178,15 @@ def _views(source: Source, view: View, characters: int, numbers: range) -> _Chun
         except BadImage as error:
             chunk.bad.append((number, str(error)))
             continue
-        digest = hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=8).digest()
         chunk.views.append(view(image, characters))
-        chunk.digests.append(int.from_bytes(digest, "big"))
+        chunk.digests.append(digest_of(image))
         chunk.numbers.append(number)
     return chunk
+
+
+def digest_of(image: np.ndarray) -> int:
+    """A hash of the pixels, by which data are split; the same with an alpha channel that hides nothing and without."""
+    if image.shape[2] == 4 and (image[:, :, 3] == 255).all():
+        image = image[:, :, :3]
+    digest = hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=8).digest()
+    return int.from_bytes(digest, "big")

@@ -1,0 +1,51 @@
+"""Images that are the same to the pixel, and what their labels and parts say against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+
+import numpy as np
+
+from capbench.data.sources import Sample
+from capbench.text import Alphabet
+
+
+def doubts(samples: Sequence[Sample], digests: np.ndarray, alphabet: Alphabet) -> list[str]:
+    """A line on copies with different labels and one on copies in different parts, where there are such."""
+    groups = list(_groups(samples, digests))
+    return [
+        *_told(
+            [pair for group in groups if (pair := _differing(group, lambda sample: alphabet.folded(sample.text)))],
+            "are one image with two labels",
+            "a recogniser cannot read both: mend the labels",
+            lambda sample: repr(sample.text),
+        ),
+        *_told(
+            [pair for group in groups if (pair := _differing(group, lambda sample: sample.part or ""))],
+            "are one image in two parts",
+            "what is learned from one is not measured by the other: keep copies in one part",
+            lambda sample: f"({sample.part})",
+        ),
+    ]
+
+
+def _groups(samples: Sequence[Sample], digests: np.ndarray) -> Iterator[list[Sample]]:
+    """The samples of each image that there is more than once."""
+    _, which, counts = np.unique(digests, return_inverse=True, return_counts=True)
+    copied = np.flatnonzero(counts[which] > 1)
+    for _, places in groupby(copied[np.argsort(which[copied], kind="stable")].tolist(), key=which.__getitem__):
+        yield [samples[place] for place in places]
+
+
+def _differing(group: Sequence[Sample], by: Callable[[Sample], str]) -> tuple[Sample, Sample] | None:
+    return next(((group[0], other) for other in group if by(other) != by(group[0])), None)
+
+
+def _told(
+    pairs: Sequence[tuple[Sample, Sample]], fault: str, hint: str, shown: Callable[[Sample], str]
+) -> Iterator[str]:
+    if pairs:
+        one, other = pairs[0]
+        more = f" (and {len(pairs) - 1:,} more such)" if len(pairs) > 1 else ""
+        yield f"{one.name} {shown(one)} and {other.name} {shown(other)} {fault}{more}; {hint}"
