@@ -164,19 +164,37 @@ def test_without_validation_the_last_epoch_counts(few: Path, train: Callable[...
     assert all(torch.equal(last[f"model.{name}"], tensor) for name, tensor in weights.items())
 
 
-def test_a_symbol_of_one_image_only_is_unknown_where_it_is_left_out(few: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def odd(few: Path, tmp_path: Path) -> Path:
+    """The same, where 7 stands in one text only."""
     shutil.copytree(few, tmp_path / "odd")
-    labels = (tmp_path / "odd" / "labels.csv").read_text().splitlines()
-    name, label, confidence = labels[1].split(",")
-    labels[1] = f"{name},{label[:3]}Z,{confidence}"
-    (tmp_path / "odd" / "labels.csv").write_text("\n".join(labels) + "\n")
-    whole = experiment.prepare(composed(*KNN_LEAVES_ONE_OUT, f"data.root={tmp_path / 'odd'}", *QUIET)).material
-    assert "Z" in whole.alphabet.symbols
+    heading, *lines = (tmp_path / "odd" / "labels.csv").read_text().splitlines()
+    table = [line.split(",") for line in lines]
+    texts = [label.replace("7", "1") for _, label, _ in table]
+    texts[0] = f"7{texts[0][1:]}"
+    assert set("".join(texts)) == set("0123456789")
+    rows = [f"{name},{text},{sure}" for (name, _, sure), text in zip(table, texts, strict=True)]
+    (tmp_path / "odd" / "labels.csv").write_text("\n".join([heading, *rows]) + "\n")
+    return tmp_path / "odd"
+
+
+def test_all_folds_have_the_alphabet_of_the_whole_folder(odd: Path) -> None:
+    whole = experiment.prepare(composed(*KNN_LEAVES_ONE_OUT, f"data.root={odd}", *QUIET)).material
     for number in range(whole.folds):
         fold = whole.fold(number)
-        left_out = [text for text in fold.parts["test"].texts if "Z" in text]
-        assert ("Z" in fold.alphabet.symbols) == (not left_out)
-        assert fold.unseen == ("Z" if left_out else "")
+        left_out = [text for text in fold.parts["test"].texts if "7" in text]
+        assert fold.alphabet.symbols == whole.alphabet.symbols == "0123456789"
+        assert fold.unseen == ("7" if left_out else "")
+
+
+def test_each_fold_begins_with_another_run_whatever_symbols_it_leaves_out(odd: Path, trained: Path) -> None:
+    settings = composed(*CNN_IN_FOLDS, f"data.root={odd}", "alphabet=auto", f"start={trained}", *QUIET)
+    whole = experiment.prepare(settings)
+    for number in range(3):
+        weights = whole.fold(number).recognizer.model.state_dict()
+        assert all(
+            torch.equal(tensor, weights[name]) for name, tensor in load_file(trained / "model.safetensors").items()
+        )
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,6 @@ class Material:
     def __init__(self, source: Source, view: View, alphabet: Alphabet, cache: str | None) -> None:
         self.source = source
         self.view = view
-        self._alphabet = alphabet
         _check_labels(source)
         self.shortest, self.longest = source.lengths()
         self._kept = store.prepare(source, view, self.longest, cache)
@@ -121,14 +120,18 @@ class Material:
         self._samples = [source.samples[number] for number in self._kept.numbers]
         self.doubts = copies.doubts(self._samples, self._kept.digests, alphabet)
         """What to know of the data, a line each: it can be learned from all the same."""
-        rule = source.rule
-        self.fold_of = rule.numbers(self._kept.digests) if isinstance(rule, Folds) else np.empty(0, dtype=np.int64)
+        self._alphabet, self._reads_alphabet = alphabet, alphabet.symbols == AUTO
+        self.fold_of = np.empty(0, dtype=np.int64)
         """Each test image's fold, int64 [image]; empty where the images test all at once."""
-        if isinstance(rule, Folds):
-            self._divide(rule.trained_without(None, self._kept.digests), tests=np.arange(len(self._samples)))
-            self.fold(int(np.bincount(self.fold_of).argmax()))  # what leaves the least to train on shows what is wrong
-        else:
+        rule = source.rule
+        if not isinstance(rule, Folds):
             self._divide(source.parts(self._kept.numbers, self._kept.digests))
+            return
+        # One alphabet for all folds: recognisers of one size, which another run can begin whatever a fold leaves out.
+        self._alphabet = alphabet.settled(sample.text for sample in self._samples)
+        self.fold_of = rule.numbers(self._kept.digests)
+        self._divide(rule.trained_without(None, self._kept.digests), tests=np.arange(len(self._samples)))
+        self.fold(int(np.bincount(self.fold_of).argmax()))  # what leaves the least to train on shows what is wrong
 
     @property
     def folds(self) -> int:
@@ -164,7 +167,9 @@ class Material:
             poses = source.poses(told)
             self.parts[name] = Part(kept.views, places, [self._samples[place] for place in places], poses)
         self.alphabet = self._alphabet.settled(self.parts["train"].texts)
-        self.unseen = self._check_texts(read_from_training=self._alphabet.symbols == AUTO)
+        self._check_texts()
+        self.unseen = self._never_shown() if self._reads_alphabet else ""
+        """The symbols that only validation and test hold: a recogniser cannot know those, and they count as mistakes"""
 
     @property
     def validates(self) -> bool:
@@ -179,24 +184,25 @@ class Material:
     def codec(self, over: Over) -> Codec:
         return Codec(self.alphabet, self.shortest, self.longest, over)
 
-    def _check_texts(self, read_from_training: bool) -> str:
-        """Refuse texts that cannot be. Gives the symbols that only validation and test hold.
-
-        A recogniser cannot know those: where the alphabet was read from training, they count as mistakes.
-        """
+    def _check_texts(self) -> None:
+        """Refuse texts that cannot be; symbols outside an alphabet that was read from training are no mistake."""
         codec = self.codec("positions")
-        unseen: set[str] = set()
         for part in self.parts.values():
             for sample in part.samples:
-                if read_from_training and (outside := codec.outside(sample.text)):
-                    unseen.update(outside)
+                if self._reads_alphabet and codec.outside(sample.text):
                     continue
                 fault = codec.fault(sample.text)
                 if fault:
                     raise Mistake(
                         f"{sample.where}: label {sample.text!r} {fault}; mend it, or widen alphabet or data.length"
                     )
-        return "".join(sorted(unseen))
+
+    def _never_shown(self) -> str:
+        symbols = {
+            name: {symbol for text in part.texts for symbol in self.alphabet.folded(text)}
+            for name, part in self.parts.items()
+        }
+        return "".join(sorted((symbols["val"] | symbols["test"]) - symbols["train"]))
 
     @property
     def hash(self) -> str:
