@@ -27,6 +27,7 @@ from capbench.reader import Reader
 from capbench.recognizer import Recognizer
 from capbench.runs import RunFolder
 from capbench.settings import build
+from capbench.training import Checkpoints
 from tests.conftest import FAST, composed
 
 QUIET = ("logger=none", "trainer.progress=false")
@@ -166,6 +167,44 @@ def test_the_learning_rate_rises_and_falls(schedule: str) -> None:
     assert max(rates) == pytest.approx(0.1, rel=0.02)
     assert rates[0] < 0.02
     assert rates[-1] < 0.001
+
+
+def momenta(steps: int = 12, **changes: Any) -> list[float]:
+    """The momentum of each step; where there is none, the decay of the mean gradient."""
+    settings = optim(schedule="one_cycle", **changes)
+    optimizer = settings.optimizer(nn.Linear(2, 2))
+    scheduler = settings.scheduler(optimizer, steps)
+    group = optimizer.param_groups[0]
+    found = []
+    for _ in range(steps):
+        found.append(group["momentum"] if "momentum" in group else group["betas"][0])
+        optimizer.step()
+        scheduler.step() if len(found) < steps else None
+    return found
+
+
+@pytest.mark.parametrize("kind", ["sgd", "muon"])
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.99])
+def test_a_momentum_that_is_set_is_the_one_of_every_step(kind: str, momentum: float) -> None:
+    assert momenta(kind=kind, momentum=momentum) == [momentum] * 12
+
+
+@pytest.mark.parametrize("kind", ["adamw", "adam", "sgd"])
+def test_where_no_momentum_is_set_one_cycle_lowers_it_as_the_rate_rises(kind: str) -> None:
+    found = momenta(kind=kind)
+    assert (found[0], min(found), found[-1]) == pytest.approx((0.95, 0.85, 0.95))
+
+
+def test_where_no_momentum_is_set_muon_has_its_own() -> None:
+    assert momenta(kind="muon") == [0.95] * 12
+
+
+@pytest.mark.parametrize("kind", ["adamw", "adam", "adadelta"])
+def test_a_momentum_is_refused_where_there_is_none(kind: str) -> None:
+    with pytest.raises(
+        Mistake, match=rf"^optim\.momentum: {kind} takes none; set optim\.momentum=null, or optim=sgd or"
+    ):
+        optim(kind=kind, momentum=0.9)
 
 
 @pytest.mark.parametrize("kind", ["adamw", "adam", "adadelta", "sgd", "muon"])
@@ -353,3 +392,33 @@ def test_poses_that_cannot_be_learned_are_refused(changes: list[str], reason: st
 def test_nobody_tells_how_real_captchas_were_drawn(labelled: Any) -> None:
     with pytest.raises(Mistake, match=r"optim.poses: only CapBench's renderer tells"):
         experiment.prepare(composed("data=csv", f"data.root={labelled}", "optim.poses=1"))
+
+
+@pytest.mark.parametrize("split", ["parts", "folds"])
+def test_with_an_average_of_weights_the_best_epoch_is_what_is_measured_and_kept(
+    split: str, train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, labelled: Path
+) -> None:
+    whole = Checkpoints.on_train_epoch_end
+
+    def the_first_is_best(checkpoints: Checkpoints, *arguments: Any) -> None:
+        whole(checkpoints, *arguments)
+        checkpoints.best = (2.0, 0.0)
+
+    monkeypatch.setattr(Checkpoints, "on_train_epoch_end", the_first_is_best)
+    data = (f"data/split={split}", *(["data.split.folds=2"] if split == "folds" else []))
+    small = ("model=mlp", "view=characters", "optim.ema=0.5", "optim.epochs=3", *QUIET)
+    run = train("data=csv", f"data.root={labelled}", *data, *small)
+    result = run.read_result()
+    assert result["best/epoch"] == 1
+    first, *_, last = csv.DictReader(run.metrics.open())
+    for name in (name for name in first if name.startswith("val/")):
+        assert result[name] == pytest.approx(float(first[name]), rel=1e-6), name
+    assert {name: float(last[name]) for name in last if name.startswith("train/")}.items() <= result.items()
+    best = torch.load(run.best, weights_only=True)["state_dict"]
+    weights = load_file(run.weights)
+    assert all(torch.equal(best[f"model.{name}"], tensor) for name, tensor in weights.items())
+    if split == "parts":
+        evaluated = experiment.prepare(run.settings())
+        evaluated.recognizer.model.load_state_dict(weights)
+        evaluated.trainer(run, []).test(evaluated.recognizer, datamodule=evaluated.data, verbose=False)
+        assert [p.answer for p in run.read_predictions()] == [r.text for r in evaluated.recognizer.readings]

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
+from capbench.errors import Mistake
 from capbench.muon import Muon
 from capbench.ranges import Count, CountOrZero, NotNegative, Positive, Share
 
@@ -21,6 +22,7 @@ KINDS: dict[str, Any] = {
     "sgd": torch.optim.SGD,
     "muon": Muon,
 }
+WITH_MOMENTUM = ("sgd", "muon")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,12 @@ class Optim:
     clip: NotNegative
     poses: NotNegative = 0.0
 
+    def __post_init__(self) -> None:
+        if self.momentum is not None and self.kind not in WITH_MOMENTUM:
+            raise Mistake(
+                f"optim.momentum: {self.kind} takes none; set optim.momentum=null, or optim={' or '.join(WITH_MOMENTUM)}"
+            )
+
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         """Weights of layers decay; biases and norms do not."""
         weights = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
@@ -53,9 +61,9 @@ class Optim:
         if self.schedule == "one_cycle":
             # A rise of a single step, which torch would divide by its length less one, is none.
             rise = 0.0 if math.isclose(self.warmup * steps, 1) else self.warmup
-            return OneCycleLR(
-                optimizer, self.lr, total_steps=steps, pct_start=rise, cycle_momentum=self.kind != "adadelta"
-            )
+            # torch cycles the first beta where there are betas (of Muon, those of its Adam steps), otherwise the momentum.
+            cycled = "betas" in optimizer.defaults or (self.kind == "sgd" and self.momentum is None)
+            return OneCycleLR(optimizer, self.lr, total_steps=steps, pct_start=rise, cycle_momentum=cycled)
         return LambdaLR(optimizer, lambda step: self.share_of_lr(step, steps))
 
     def share_of_lr(self, step: int, steps: int) -> float:

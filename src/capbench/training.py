@@ -73,7 +73,7 @@ class Hardware:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         callbacks: list[pl.Callback] = [Progress(self.progress)] if self.progress else []
         if optim.ema and not one_pass:
-            callbacks.append(EMAWeightAveraging(decay=optim.ema))
+            callbacks.append(Averaging(decay=optim.ema))
         if self.patience is not None:
             callbacks.append(EarlyStopping(WATCHED, mode="max", patience=self.patience))
         callbacks += [Curves(folder / "metrics.csv"), Checkpoints(folder / "checkpoints")]
@@ -118,6 +118,16 @@ class WholeCheckpoints(TorchCheckpointIO):
         torch.save(checkpoint, content)
         with replacing(target, "wb") as file:
             file.write(content.getbuffer())
+
+
+class Averaging(EMAWeightAveraging):
+    """The moving average of the weights: it stands in for them where a training validates and in its checkpoints.
+
+    Lightning's own would also replace what is validated after the training.
+    """
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._average_model = None
 
 
 class Checkpoints(Checkpoint):
