@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,3 +23,16 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def share(source: Path, target: Path) -> None:
+    """Let `target` hold what `source` holds now: the same file where the file system has hard links, else a copy."""
+    link = target.with_name(f".{target.name}.link")
+    link.unlink(missing_ok=True)
+    try:
+        os.link(source, link)
+    except OSError:  # whatever else is wrong hinders the copy, too
+        with source.open("rb") as original, replacing(target, "wb") as copy:
+            shutil.copyfileobj(original, copy)
+    else:
+        link.replace(target)

@@ -21,7 +21,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from tqdm import tqdm
 
 from capbench.errors import Mistake
-from capbench.files import replacing
+from capbench.files import replacing, share
 from capbench.optim import Optim
 from capbench.ranges import Count, CountOrZero
 from capbench.search import Trial
@@ -133,13 +133,17 @@ class Averaging(EMAWeightAveraging):
 class Checkpoints(Checkpoint):
     """`last.ckpt` after each epoch; `best.ckpt` is the one most exact on validation, of equals the least loss.
 
-    Without validation the last is the best.
+    Without validation the last is the best. `over` says that this epoch is the last, however many were planned.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.best: tuple[float, float] | None = None
         self.best_epoch = 0
+        self.over = False
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.should_stop |= self.over
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if WATCHED in pl_module.measured:
@@ -149,21 +153,21 @@ class Checkpoints(Checkpoint):
         better = self.best is None or score > self.best
         if better:
             self.best, self.best_epoch = score, trainer.current_epoch + 1
-        last = self.folder / "last.ckpt"
-        trainer.save_checkpoint(last)
+        self.over = trainer.should_stop
+        last, best = self.folder / "last.ckpt", self.folder / "best.ckpt"
+        # The best is written first: killed before the last is, a training repeats this epoch, and finds it best again.
+        trainer.save_checkpoint(best if better else last)
         if better and trainer.is_global_zero:
-            link = self.folder / ".best.ckpt.part"
-            link.unlink(missing_ok=True)
-            os.link(last, link)  # the next last.ckpt is a new file, so this one stays as it is
-            link.replace(self.folder / "best.ckpt")
-        trainer.strategy.barrier("best.ckpt")  # the other processes read it as soon as training ends
+            share(best, last)
+        trainer.strategy.barrier("checkpoints")  # the other processes read them as soon as training ends
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": list(self.best or ()), "best_epoch": self.best_epoch}
+        return {"best": list(self.best or ()), "best_epoch": self.best_epoch, "over": self.over}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         exact, loss = state_dict["best"]
         self.best, self.best_epoch = (exact, loss), state_dict["best_epoch"]
+        self.over = state_dict.get("over", False)  # older checkpoints do not say
 
 
 class Pruning(pl.Callback):
@@ -171,9 +175,6 @@ class Pruning(pl.Callback):
 
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        trainer.should_stop |= self.trial.pruned is not None
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         goes_on = True

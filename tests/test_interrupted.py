@@ -1,0 +1,133 @@
+"""A run that is killed between two of its files and resumed ends like one left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from capbench import experiment
+from capbench.report import pictures
+from capbench.runs import RunFolder
+from tests.conftest import composed
+from tests.test_resume import curve, metrics_of
+
+SMALL = (
+    "model=mlp",
+    "view=characters",
+    "data=csv",
+    "data.train_size=48",
+    "optim.epochs=3",
+    "optim.ema=0.5",
+    "trainer.progress=false",
+    "logger=none",
+)
+
+
+class Killed(BaseException):
+    pass
+
+
+@contextmanager
+def killed_before_file(number: int, folder: Path) -> Iterator[list[Path]]:
+    """Die where the file `number` of this folder, counted from 0, is about to take its place; gives those before it."""
+    written: list[Path] = []
+    whole = Path.replace
+
+    def dying(path: Path, target: Path) -> Any:
+        if folder in Path(target).absolute().parents:
+            if len(written) == number:
+                raise Killed
+            written.append(Path(target))
+        return whole(path, target)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Path, "replace", dying)
+        yield written
+
+
+def assert_same(one: RunFolder, other: RunFolder) -> None:
+    assert metrics_of(one.read_result()) == metrics_of(other.read_result())
+    assert curve(one.path) == curve(other.path)
+    assert one.predictions.read_text() == other.predictions.read_text()
+    assert one.weights.read_bytes() == other.weights.read_bytes()
+    first, second = (torch.load(run.best, weights_only=True)["epoch"] for run in (one, other))
+    assert first == second
+
+
+class Search:
+    """A trial that its search gives up after its second epoch, and remembers so."""
+
+    given_up: ClassVar[dict[Path, int]] = {}
+
+    def __init__(self, run: Path, number: int) -> None:
+        self.run, self.number = run, number
+
+    @property
+    def pruned(self) -> int | None:
+        return self.given_up.get(self.run)
+
+    def goes_on(self, epoch: int, value: float) -> bool:
+        if epoch == 2:
+            self.given_up[self.run] = epoch
+        return self.pruned is None
+
+
+WAYS = {
+    "parts": (),
+    "stopped early": ("trainer.patience=1", "optim.epochs=9", "optim.lr=1e-12"),
+    "given up": ("trial=0",),
+    "folds": ("data/split=folds", "data.split.folds=2", "optim.epochs=2"),
+}
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Settings of a short run that ends in the way named by the parameter; it draws no pictures, which takes longest."""
+    monkeypatch.setattr(experiment, "Trial", Search)
+    monkeypatch.setattr(pictures, "_save", lambda figure, path: path)
+    return composed(*SMALL, f"data.root={labelled}", *WAYS[request.param])
+
+
+def files_of(alone: RunFolder, settings: dict[str, Any]) -> list[str]:
+    """Train without an interruption; gives the names of the files in the order in which they were written."""
+    with killed_before_file(-1, alone.path) as files:
+        experiment.run(settings, alone, resumed=False)
+    return [file.name for file in files]
+
+
+def kill_and_resume(run: RunFolder, settings: dict[str, Any], before: int) -> None:
+    with killed_before_file(before, run.path), pytest.raises(Killed):
+        experiment.run(settings, run, resumed=False)
+    experiment.run(run.settings(), run, resumed=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "file"),
+    [("parts", "best.ckpt"), ("parts", "last.ckpt"), ("stopped early", "result.json"), ("given up", "last.ckpt")],
+    indirect=["settings"],
+)
+def test_killed_before_a_file_is_written_last_it_ends_the_same(
+    settings: dict[str, Any], file: str, tmp_path: Path
+) -> None:
+    alone, run = RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "killed")
+    files = files_of(alone, settings)
+    kill_and_resume(run, settings, len(files) - 1 - files[::-1].index(file))
+    assert_same(run, alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", WAYS, indirect=True)
+def test_killed_before_any_of_its_files_it_ends_the_same(settings: dict[str, Any], tmp_path: Path) -> None:
+    alone = RunFolder(tmp_path / "alone")
+    files = files_of(alone, settings)
+    assert (files[0], files[-1]) == ("config.yaml", "result.json")
+    assert {"last.ckpt", "best.ckpt", "metrics.csv", "model.safetensors", "predictions.csv"} <= set(files)
+    for number in range(1, len(files)):  # without config.yaml there is no run
+        run = RunFolder(tmp_path / f"before {number}")
+        kill_and_resume(run, settings, number)
+        assert_same(run, alone)
