@@ -422,3 +422,43 @@ def test_with_an_average_of_weights_the_best_epoch_is_what_is_measured_and_kept(
         evaluated.recognizer.model.load_state_dict(weights)
         evaluated.trainer(run, []).test(evaluated.recognizer, datamodule=evaluated.data, verbose=False)
         assert [p.answer for p in run.read_predictions()] == [r.text for r in evaluated.recognizer.readings]
+
+
+SMALL = ("model=mlp", "view=characters", "data=csv", "optim.epochs=3", *QUIET)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("val", ["0.1", "null"])
+def test_a_training_that_diverges_says_where_and_keeps_the_epochs_before(
+    number: float, val: str, train: Callable[..., Any], labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Recognizer.training_step
+
+    def diverging(recognizer: Recognizer, batch: Any, step: int) -> Any:
+        lost = recognizer.current_epoch == 1 and step == 1
+        with monkeypatch.context() as patched:
+            patched.setattr(Recognizer, "loss", lambda *_: loss(*_) * number) if lost else None
+            return whole(recognizer, batch, step)
+
+    loss = Recognizer.loss
+    monkeypatch.setattr(Recognizer, "training_step", diverging)
+    small = (*SMALL, f"data.root={labelled}", f"data.split.val={val}", "data.train_size=48", "optim.batch_size=16")
+    with pytest.raises(Mistake, match=r"^optim\.lr: the training diverged in epoch 2, at step 2 of 3: .* 0\.01"):
+        train(*small)
+    kept = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert kept["epoch"] == 0
+    assert all(tensor.isfinite().all() for tensor in kept["state_dict"].values())
+
+
+@pytest.mark.parametrize("val", ["0.1", "null"])
+def test_weights_that_the_last_step_of_an_epoch_makes_infinite_are_not_kept(
+    val: str, train: Callable[..., Any], labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each epoch is one step: its loss is of the weights before."""
+    monkeypatch.setattr(
+        Recognizer, "on_train_batch_end", lambda recognizer, *_: next(recognizer.parameters()).data.fill_(torch.inf)
+    )
+    small = (*SMALL, f"data.root={labelled}", f"data.split.val={val}", "data.train_size=16", "optim.batch_size=16")
+    with pytest.raises(Mistake, match=r"diverged in epoch 1, after step 1 of 1: .* 0\.01, or optim\.clip=1$"):
+        train(*small, "optim.clip=0")
+    assert not list((tmp_path / "run").rglob("*.ckpt"))

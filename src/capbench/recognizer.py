@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from capbench import metrics
 from capbench.data.module import Batch
+from capbench.errors import Mistake
 from capbench.models import Model
 from capbench.models.blocks import PoseHead
 from capbench.optim import Optim
@@ -50,6 +52,7 @@ class Recognizer(pl.LightningModule):
         self.measured: dict[str, float] = {}
         self.confused: dict[str, list[tuple[str, str, int]]] = {}
         self._seen: list[_Seen] = []
+        self._of_training: list[_Seen] = []
         # What learns in one pass has no gradient to follow.
         self.automatic_optimization = not model.in_one_pass
 
@@ -113,8 +116,12 @@ class Recognizer(pl.LightningModule):
     test_step = validation_step
 
     def on_train_epoch_end(self) -> None:
-        if self._seen:
-            self._finish("train")
+        if not self._seen:
+            return
+        trained = self._seen
+        self._finish("train")
+        if not torch.stack([weights.isfinite().all() for weights in self.parameters()]).all():
+            raise self._diverged(trained)
 
     def on_validation_epoch_start(self) -> None:
         # Validation runs before its training epoch ends: keep the two apart.
@@ -140,6 +147,8 @@ class Recognizer(pl.LightningModule):
         if part != "train":
             columns.append(torch.cat([s.probability for s in seen if s.probability is not None]).cpu().numpy())
         numbers, targets, best, loss, *rest = self._of_all_ranks(columns)
+        if not math.isfinite(loss):
+            raise self._diverged(seen if part == "train" else self._of_training)
         order = np.argsort(numbers, kind="stable")
         # Training may never show a text twice; those of the other parts may hold symbols that it never shows.
         if part == "train":
@@ -158,6 +167,16 @@ class Recognizer(pl.LightningModule):
         self.measured |= named
         self.confused[part] = metrics.most_confused(metrics.confusions(texts, answers))
         self.log_dict(named)
+
+    def _diverged(self, trained: list[_Seen]) -> Mistake:
+        """Tell from the steps of this epoch where a loss or the weights ceased to be finite numbers."""
+        lost = [step for step, seen in enumerate(trained, 1) if not seen.loss.isfinite()]
+        where = f"at step {lost[0]}" if lost else f"after step {len(trained)}"
+        clip = f"an optim.clip below {self.optim.clip}" if self.optim.clip else "optim.clip=1"
+        return Mistake(
+            f"optim.lr: the training diverged in epoch {self.current_epoch + 1}, {where} of {len(trained)}: "
+            f"the loss is infinite or no number; set one below {self.optim.lr}, or {clip}"
+        )
 
     def _of_all_ranks(self, columns: list[Any]) -> list[Any]:
         if self.trainer.world_size == 1:
