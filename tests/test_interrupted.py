@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from capbench import experiment
+from capbench.errors import Mistake
 from capbench.report import pictures
 from capbench.runs import RunFolder
 from tests.conftest import composed
@@ -131,3 +133,35 @@ def test_killed_before_any_of_its_files_it_ends_the_same(settings: dict[str, Any
         run = RunFolder(tmp_path / f"before {number}")
         kill_and_resume(run, settings, number)
         assert_same(run, alone)
+
+
+@pytest.mark.parametrize("settings", ["parts"], indirect=True)
+def test_a_run_is_not_gone_on_with_on_other_data(settings: dict[str, Any], labelled: Path, tmp_path: Path) -> None:
+    alone, run = RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "killed")
+    settings["data"]["root"] = str(shutil.copytree(labelled, tmp_path / "data"))
+    before = files_of(alone, settings).index("result.json")
+    with killed_before_file(before, run.path), pytest.raises(Killed):
+        experiment.run(settings, run, resumed=False)
+
+    labels = tmp_path / "data" / "labels.csv"
+    first = labels.read_text()
+    used = alone.read_predictions()[0]
+    assert f"{used.filename},{used.text}," in first
+    labels.write_text(first.replace(f"{used.filename},{used.text},", f"{used.filename},{int(used.text) ^ 1:04},"))
+    with pytest.raises(Mistake, match=f"^resume: the data of {run.path} have changed since it began: .* restore them"):
+        experiment.run(run.settings(), run, resumed=True)
+    assert not run.result.exists()
+
+    labels.write_text(first)
+    experiment.run(run.settings(), run, resumed=True)
+    assert_same(run, alone)
+
+
+@pytest.mark.parametrize("settings", ["parts"], indirect=True)
+def test_a_run_of_an_older_version_keeps_no_hash_and_is_gone_on_with(settings: dict[str, Any], tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "killed")
+    with killed_before_file(4, run.path), pytest.raises(Killed):
+        experiment.run(settings, run, resumed=False)
+    run.data_hash.unlink()
+    experiment.run(run.settings(), run, resumed=True)
+    assert run.data_hash.read_text().strip() == run.read_result()["data/hash"]

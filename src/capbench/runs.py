@@ -97,6 +97,11 @@ class RunFolder:
     def best(self) -> Path:
         return self.path / "checkpoints" / "best.ckpt"
 
+    @property
+    def data_hash(self) -> Path:
+        """The hash of the data that the checkpoints learn from."""
+        return self.path / "checkpoints" / "data.hash"
+
     def fold(self, number: int) -> RunFolder:
         """Where one fold's training keeps what it needs to go on; it is gone when the run is finished."""
         return RunFolder(self.path / "folds" / str(number))
@@ -116,6 +121,20 @@ class RunFolder:
     def held(self) -> AbstractContextManager[Any]:
         """Keep other processes from training this run until the end of the block."""
         return held(self.config, "r+b", f"{self.path}: another process trains this run; wait for its end")
+
+    def check_data(self, data_hash: str) -> None:
+        """Keep the hash of the data that is learned from; refuse to go on with other data than a run began with."""
+        if self.data_hash.exists():
+            begun = self.data_hash.read_text(encoding="utf-8").strip()
+            if begun != data_hash:
+                raise Mistake(
+                    f"resume: the data of {self.path} have changed since it began: images, their texts, or which part "
+                    f"they are in (data/hash {begun[:12]} became {data_hash[:12]}); restore them, or train anew"
+                )
+        else:
+            self.data_hash.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(self.data_hash) as file:
+                file.write(f"{data_hash}\n")
 
     def settings(self) -> dict[str, Any]:
         """The settings that `begin` wrote; plain data, whatever stands in the file."""
