@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import capbench
+from capbench import experiment
+from tests.conftest import capbench, composed
 
 
 def test_two_processes_leave_one_whole_record(tmp_path: Path) -> None:
@@ -31,6 +32,10 @@ def test_two_processes_leave_one_whole_record(tmp_path: Path) -> None:
         assert [row["filename"] for row in csv.DictReader(file)] == [f"test_{i}" for i in range(41)]
     assert len(list((result_file.parent / "wandb").glob("offline-run-*"))) == 1
     assert done.stdout.count("run folder:") == 1
+
+
+def test_several_processes_need_no_validation(labelled: Path) -> None:
+    experiment.prepare(composed("trainer=ddp_cpu", "data=csv", f"data.root={labelled}", "data.split.val=null"))
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")

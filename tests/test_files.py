@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from capbench.files import share
+from capbench.files import UNFINISHED, share
 
 
 @pytest.fixture(params=[True, False], ids=["with hard links", "without"])
@@ -43,7 +43,7 @@ def test_a_target_stays_whole_where_nothing_can_be_shared(links: bool, tmp_path:
 
 
 def test_a_link_left_behind_by_a_killed_process_is_no_hindrance(links: bool, tmp_path: Path) -> None:
-    source, target, left = tmp_path / "source", tmp_path / "target", tmp_path / ".target.link"
+    source, target, left = tmp_path / "source", tmp_path / "target", tmp_path / f".target{UNFINISHED}"
     source.write_text("new")
     target.write_text("old")
     left.write_text("of an earlier epoch")

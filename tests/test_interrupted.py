@@ -158,10 +158,16 @@ def test_a_run_is_not_gone_on_with_on_other_data(settings: dict[str, Any], label
 
 
 @pytest.mark.parametrize("settings", ["parts"], indirect=True)
-def test_a_run_of_an_older_version_keeps_no_hash_and_is_gone_on_with(settings: dict[str, Any], tmp_path: Path) -> None:
+def test_a_run_without_a_hash_is_gone_on_with_and_half_written_files_are_removed(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
     run = RunFolder(tmp_path / "killed")
     with killed_before_file(4, run.path), pytest.raises(Killed):
         experiment.run(settings, run, resumed=False)
     run.data_hash.unlink()
+    left = [run.path / ".metrics.csv.7.part", run.last.with_name(".last.ckpt.7.part")]
+    for unfinished in left:
+        unfinished.write_bytes(b"half")
     experiment.run(run.settings(), run, resumed=True)
     assert run.data_hash.read_text().strip() == run.read_result()["data/hash"]
+    assert not any(unfinished.exists() for unfinished in left)

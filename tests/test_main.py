@@ -113,6 +113,7 @@ MISTAKES = [
     (["trainer.devices=2"], "trainer.strategy: single runs on one device, not 2×1; set ddp"),
     (["model=knn", "trainer=ddp_cpu", "view=characters"], "trainer: what learns in one pass runs in one process"),
     (["trainer=ddp_cpu", "optim.batch_size=33"], "optim.batch_size: 33 images cannot be shared evenly by 2 processes"),
+    (["trainer=ddp_cpu", "optim.epoch_images=1"], "optim.epoch_images: 1 images cannot be shared by 2 processes"),
     (["trainer=ddp_cpu", "data.split.val=1"], "data.split.val: 1 images are fewer than 2 processes"),
     (["model=crnn", "view=characters"], "model: what reads over time reads whole images"),
     (["model=crnn", "view.size=[32,20]"], "view.size: gives 5 steps of time and texts of 4 may need 7"),

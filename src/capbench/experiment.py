@@ -201,8 +201,12 @@ def _check_sharing(hardware: Hardware, optim: Optim, material: Material, model: 
             f"optim.batch_size: {optim.batch_size} images cannot be shared evenly by {processes} processes; "
             f"choose a multiple of {processes}"
         )
+    if optim.epoch_images is not None and optim.epoch_images < processes:
+        raise Mistake(
+            f"optim.epoch_images: {optim.epoch_images} images cannot be shared by {processes} processes; show more"
+        )
     for name, part in material.parts.items():
-        if len(part) < processes:
+        if len(part) < processes and (name != "val" or material.validates):
             raise Mistake(f"data.split.{name}: {len(part)} images are fewer than {processes} processes; add some")
 
 

@@ -8,8 +8,8 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from capbench.errors import Mistake
-from capbench.files import replacing
+from capbench.files import UNFINISHED, replacing
 from capbench.locks import held
 
 if TYPE_CHECKING:
@@ -118,9 +118,13 @@ class RunFolder:
         with replacing(self.config) as file:
             yaml.safe_dump(dict(settings), file, sort_keys=False, allow_unicode=True)
 
-    def held(self) -> AbstractContextManager[Any]:
-        """Keep other processes from training this run until the end of the block."""
-        return held(self.config, "r+b", f"{self.path}: another process trains this run; wait for its end")
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from training this run until the end of the block; remove what a killed one began to write."""
+        with held(self.config, "r+b", f"{self.path}: another process trains this run; wait for its end"):
+            for unfinished in self.path.rglob(f".*{UNFINISHED}"):
+                unfinished.unlink(missing_ok=True)
+            yield
 
     def check_data(self, data_hash: str) -> None:
         """Keep the hash of the data that is learned from; refuse to go on with other data than a run began with."""

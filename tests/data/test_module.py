@@ -66,6 +66,17 @@ def test_fewer_images_than_a_batch_are_one_batch() -> None:
     assert [len(r.numbers) for r in Batches(5, 8, seed=1, whole=False, rank=0, ranks=1)] == [5]
 
 
+@pytest.mark.parametrize("shown", [2, 5, 8, 37])
+def test_in_training_every_rank_has_as_many_images_as_the_others(shown: int) -> None:
+    """Their gradients count the same; of fewer images than a batch the odd ones are left out."""
+    shares = []
+    for rank in range(2):
+        batches = Batches(37, 8, seed=1, whole=False, rank=rank, ranks=2, shown=shown)
+        shares.append([len(request.numbers) for request in batches])
+        assert len(shares[-1]) == len(batches) > 0
+    assert shares[0] == shares[1]
+
+
 def test_images_come_again_where_an_epoch_shows_more_than_there_are() -> None:
     def order(shown: int | None) -> list[int]:
         sampler = Batches(10, 8, seed=1, whole=False, rank=0, ranks=1, shown=shown)

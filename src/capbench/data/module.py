@@ -245,8 +245,8 @@ class Batches(Sampler[Request]):
         self.own_size = batch_size // ranks
         self.seed = seed
         self.used = shown or images
-        if not whole and self.used >= batch_size:  # leave out a last, smaller batch
-            self.used -= self.used % batch_size
+        if not whole:  # leave out a last, smaller batch; of a single one, what the ranks cannot share evenly
+            self.used -= self.used % (batch_size if self.used >= batch_size else ranks)
         self.rank = rank
         self.ranks = ranks
         self.epoch = 0
