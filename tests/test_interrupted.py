@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 
 from capbench import experiment
 from capbench.errors import Mistake
+from capbench.recognizer import Recognizer
 from capbench.report import pictures
 from capbench.runs import RunFolder
 from tests.conftest import composed
@@ -171,3 +173,24 @@ def test_a_run_without_a_hash_is_gone_on_with_and_half_written_files_are_removed
     experiment.run(run.settings(), run, resumed=True)
     assert run.data_hash.read_text().strip() == run.read_result()["data/hash"]
     assert not any(unfinished.exists() for unfinished in left)
+
+
+@pytest.mark.parametrize("settings", ["parts"], indirect=True)
+@pytest.mark.parametrize("step", ["training_step", "test_step"])
+def test_stopped_by_hand_at_any_time_a_run_tells_how_to_go_on(
+    settings: dict[str, Any],
+    step: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    heard = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(Recognizer, step, stop)
+    with pytest.raises(SystemExit) as stopped:
+        experiment.run(settings, RunFolder(tmp_path / "run"), resumed=False)
+    signal.signal(signal.SIGINT, heard)  # Lightning has switched it off
+    assert stopped.value.code == 130
+    assert "go on with resume=run" in capsys.readouterr().out

@@ -149,6 +149,10 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
             exact = train_and_record(experiment, folder)
         failed = False
         return exact
+    except (KeyboardInterrupt, SystemExit):  # the latter is Lightning's answer to Ctrl-C
+        where = os.path.relpath(folder.path)
+        _say(f"\nstopped; what was learned up to the last whole epoch is kept: go on with resume={where}")
+        sys.exit(130)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
@@ -289,16 +293,10 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
     if leads:
         _introduce(experiment)
         record.draw_inputs(material, experiment.codec, data, folder)
-    try:
-        predictions = _test_by_folds(experiment, folder) if material.folds else None
-        trainer = experiment.trainer(folder, loggers)
-        trial = _trial(experiment, trainer, folder)
-        _learn(experiment, trainer, folder)
-    except (KeyboardInterrupt, SystemExit):  # the latter is Lightning's answer to Ctrl-C
-        where = os.path.relpath(folder.path)
-        _say(f"\nstopped; what was learned up to the last whole epoch is kept: go on with resume={where}")
-        sys.exit(130)
-
+    predictions = _test_by_folds(experiment, folder) if material.folds else None
+    trainer = experiment.trainer(folder, loggers)
+    trial = _trial(experiment, trainer, folder)
+    _learn(experiment, trainer, folder)
     if material.validates:
         trainer.validate(recognizer, datamodule=data, verbose=False)
     if predictions is None:
