@@ -145,7 +145,7 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
     failed = True
     try:
         with folder.held() if _leads() else nullcontext():
-            folder.check_data(experiment.material.hash)
+            folder.check_data(experiment.material.hash, writes=_leads())
             exact = train_and_record(experiment, folder)
         failed = False
         return exact

@@ -126,8 +126,8 @@ class RunFolder:
                 unfinished.unlink(missing_ok=True)
             yield
 
-    def check_data(self, data_hash: str) -> None:
-        """Keep the hash of the data that is learned from; refuse to go on with other data than a run began with."""
+    def check_data(self, data_hash: str, *, writes: bool) -> None:
+        """Refuse to go on with other data than the run began with; the process that `writes` keeps their hash."""
         if self.data_hash.exists():
             begun = self.data_hash.read_text(encoding="utf-8").strip()
             if begun != data_hash:
@@ -135,7 +135,7 @@ class RunFolder:
                     f"resume: the data of {self.path} have changed since it began: images, their texts, or which part "
                     f"they are in (data/hash {begun[:12]} became {data_hash[:12]}); restore them, or train anew"
                 )
-        else:
+        elif writes:
             self.data_hash.parent.mkdir(parents=True, exist_ok=True)
             with replacing(self.data_hash) as file:
                 file.write(f"{data_hash}\n")
