@@ -153,6 +153,64 @@ def test_other_columns(small: Path) -> None:
     assert known.hash == material("data=csv", f"data.root={small}").hash
 
 
+def read_labels(root: Path, *overrides: str) -> dict[str, str]:
+    samples = build(composed("data=csv", f"data.root={root}", *overrides)["data"]).samples
+    return {sample.name: sample.text for sample in samples}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace(",", "\t"),
+        lambda text: text.replace(",", ", "),
+        lambda text: "".join(f'"{field}"'.replace(",", '","') + "\n" for field in text.splitlines()),
+        lambda text: text.replace("\n", ",,\n"),
+        lambda text: text.replace("\n", "\n\n"),
+        lambda text: text.replace("images/", "./images/"),
+        lambda text: text.replace("images/", "images\\"),
+        lambda text: text.replace("images/", f"{Path.cwd()}/small/images/"),
+        lambda text: text + text.partition("\n")[2],
+    ],
+    ids=[
+        *("byte order mark", "Windows lines", "semicolons", "tabs", "spaces", "quotes", "empty fields", "empty lines"),
+        *("dot", "backslashes", "whole paths", "each row twice"),
+    ],
+)
+def test_a_csv_file_is_understood_as_other_programs_write_it(change: Callable[[str], str], small: Path) -> None:
+    known = read_labels(small)
+    assert len(known) == 40
+    (small / "labels.csv").write_text(change((small / "labels.csv").read_text()), newline="")
+    assert read_labels(small) == known
+
+
+def test_a_zip_of_a_folder_is_the_folder(small: Path) -> None:
+    """Packed by a click, it holds the folder itself; and on macOS a folder of notes on the files."""
+    import shutil
+
+    known = read_labels(small)
+    notes = small.parent / "packed" / "__MACOSX" / "small"
+    shutil.copytree(small, small.parent / "packed" / "small")
+    notes.mkdir(parents=True)
+    for name in ("._labels.csv", "._0.png"):
+        (notes / name).write_bytes(b"\0\5\x16\7")
+    zipped = shutil.make_archive("small", "zip", "packed")
+    for more in ([], ["data.labels=small/labels.csv"]):
+        assert read_labels(Path(zipped), *more) == {f"small/{name}": text for name, text in known.items()}
+
+
+def test_names_are_looked_for_beside_the_labels_too(small: Path) -> None:
+    known = read_labels(small)
+    text = (small / "labels.csv").read_text()
+    (small / "images" / "labels.csv").write_text(text.replace("images/", ""))
+    (small / "more").mkdir()
+    (small / "more" / "labels.csv").write_text(text.replace("images/", "../images/"))
+    for labels in ("images/labels.csv", "more/labels.csv", "small/images/labels.csv", f"{small}/images/labels.csv"):
+        assert read_labels(small, f"data.labels={labels}") == known
+
+
 def test_lost_zeros_come_back(small: Path) -> None:
     names = sorted(path.name for path in (small / "images").iterdir())
     rows(small, "filename,label", *(f"images/{name},{i}" for i, name in enumerate(names)))
@@ -276,6 +334,14 @@ def disagree(folder: Path) -> None:
     rows(folder, *lines, f"{lines[1].split(',')[0]},9999,1")
 
 
+def in_two_places(folder: Path) -> None:
+    text = (folder / "labels.csv").read_text()
+    (folder / "labels.csv").unlink()
+    for name in ("images", "more"):
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / "labels.csv").write_text(text)
+
+
 BAD: list[tuple[str, Callable[[Path], Any], list[str], str]] = [
     ("missing folder", lambda f: None, ["data.root=nowhere"], r"data\.root: nowhere does not exist"),
     ("no zip", lambda f: None, ["data.root=small/labels.csv"], "neither a folder nor a zip"),
@@ -296,6 +362,24 @@ BAD: list[tuple[str, Callable[[Path], Any], list[str], str]] = [
     ),
     ("only a heading", lambda f: rows(f, "filename,label"), [], "holds no labelled image"),
     ("short row", lambda f: rows(f, "filename,label", "images/x.png"), [], r"labels\.csv:2: has fewer fields"),
+    (
+        "long row",
+        lambda f: rows(f, "filename,label", "images/x.png,1,2"),
+        [],
+        r"labels\.csv:2: has more fields than the heading; put quotes around one that holds a ','",
+    ),
+    (
+        "labels in two places",
+        in_two_places,
+        [],
+        r"small/labels\.csv does not exist; did you mean (images|more)/labels\.csv or",
+    ),
+    (
+        "a path from another machine",
+        lambda f: rows(f, "filename,label", "C:\\images\\x.png,1"),
+        [],
+        r"labels\.csv:2: 'C:\\\\images\\\\x\.png' does not exist below small",
+    ),
     (
         "missing file",
         lambda f: rows(f, "filename,label", "images/x.png,1"),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
+import posixpath
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -19,7 +18,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from capbench import images
-from capbench.data import splits
+from capbench.data import splits, tables
 from capbench.data.files import Files
 from capbench.data.naming import plain_labels
 from capbench.data.splits import Rule, Split
@@ -285,45 +284,54 @@ class Csv(Folder):
     def _rows(self) -> Iterable[tuple[str, dict[str, str]]]:
         wanted = [self.file_column, self.label_column, *([self.split_column] if self.split_column else [])]
         try:
-            place, content = self._table()
-            table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-            for column in wanted:
-                if column not in (table.fieldnames or []):
-                    raise Mistake(f"{place}: has no column {column!r}; {nearest(column, table.fieldnames or [])}")
-            for row in table:
-                line = f"{place}:{table.line_num}"
-                if any(row[column] is None for column in wanted):
-                    raise Mistake(f"{line}: has fewer fields than the heading; fill the row")
-                yield line, row
+            return tables.rows(*self._table(), wanted)
         except images.BadImage as error:
             raise Mistake(f"{self.root}/{self.labels}: {error}; mend it, or split the folder") from error
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise Mistake(f"{self.root}/{self.labels}: is no CSV file in UTF-8 ({error})") from error
 
     def _table(self) -> tuple[str, bytes]:
         """Where the CSV file stands, below the root or elsewhere, and its content."""
-        if self.labels in self.files.known:
-            return f"{self.root}/{self.labels}", self.files.read(self.labels)
+        if self._below is not None:
+            return f"{self.root}/{self._below}", self.files.read(self._below)
         elsewhere = Path(self.labels)
         if not elsewhere.is_file():
-            raise Mistake(
-                f"data.labels: {self.root}/{self.labels} does not exist; {nearest(self.labels, self._csv_names())}"
-            )
+            names = [name for name in self.files.names if name.lower().endswith(".csv")]
+            raise Mistake(f"data.labels: {self.root}/{self.labels} does not exist; {nearest(self.labels, names)}")
         return self.labels, Files(str(elsewhere.parent), "data.labels").read(elsewhere.name)
 
-    def _csv_names(self) -> list[str]:
-        return [name for name in self.files.names if name.lower().endswith(".csv")]
+    @cached_property
+    def _below(self) -> str | None:
+        """The CSV file's path below the root, as it is set or, in a zip file of a folder, where the only such file is."""
+        if self.labels in self.files.known:
+            return self.labels
+        deeper = [name for name in self.files.names if PurePosixPath(name).name == self.labels]
+        return deeper[0] if len(deeper) == 1 and not Path(self.labels).is_file() else None
 
     def _row(self, place: str, row: dict[str, str]) -> Sample:
-        name = PurePosixPath(row[self.file_column].strip()).as_posix()
-        if name not in self.files.known:
-            if ".npy#" in name:
-                raise Mistake(f"{place}: {name!r} lies in an array, for other programs; render with format=png or zip")
-            raise Mistake(f"{place}: {name!r} does not exist below {self.root}; mend the row or add the file")
+        written = row[self.file_column].strip()
+        name = self._named(written)
+        if name is None:
+            if ".npy#" in written:
+                raise Mistake(
+                    f"{place}: {written!r} lies in an array, for other programs; render with format=png or zip"
+                )
+            raise Mistake(f"{place}: {written!r} does not exist below {self.root}; mend the row or add the file")
         label = self._padded(row[self.label_column].strip())
         if not label:
             raise Mistake(f"{place}: has no label; fill it, or leave such rows out with data=ocr")
-        return Sample(name, label, place, row[self.split_column] if self.split_column else None)
+        return Sample(name, label, place, row[self.split_column].strip() if self.split_column else None)
+
+    def _named(self, written: str) -> str | None:
+        """The file that a row means: by a path from the root or from the CSV file's folder, or by its whole path."""
+        if written in self.files.known:
+            return written
+        path = written.replace("\\", "/")
+        for start in ("", posixpath.dirname(self._below or Path(self.labels).absolute())):
+            wanted = posixpath.normpath(posixpath.join(start, path))
+            if posixpath.isabs(wanted):
+                wanted = posixpath.relpath(wanted, self.files.root.absolute())
+            if wanted in self.files.known:
+                return wanted
+        return None
 
     def _padded(self, text: str) -> str:
         """Spreadsheets eat leading zeros; a number shorter than the one length gets them back."""

@@ -1,0 +1,34 @@
+"""CSV files as spreadsheets and other programs write them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+
+from capbench.errors import Mistake, nearest
+
+DELIMITERS = ",;\t"
+
+
+def rows(place: str, content: bytes, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """The rows of a table that must have these columns, each behind the line where it stands, as `place:line`."""
+    try:
+        text = content.decode("utf-8-sig")
+        heading = text.partition("\n")[0]
+        delimiter = max(DELIMITERS, key=heading.count)
+        table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+        for column in columns:
+            if column not in (table.fieldnames or []):
+                raise Mistake(f"{place}: has no column {column!r}; {nearest(column, table.fieldnames or [])}")
+        for row in table:
+            line = f"{place}:{table.line_num}"
+            if any(row[column] is None for column in columns):
+                raise Mistake(f"{line}: has fewer fields than the heading; fill the row")
+            if any(row.pop(None, [])):
+                raise Mistake(
+                    f"{line}: has more fields than the heading; put quotes around one that holds a {delimiter!r}"
+                )
+            yield line, row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Mistake(f"{place}: is no CSV file in UTF-8 ({error})") from error
