@@ -4,6 +4,7 @@ import base64
 import os
 import pickle
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -307,6 +308,46 @@ def test_many_images_are_prepared_by_several_processes_alike(monkeypatch: pytest
     assert (one_by_one.parts["train"].views == pooled.parts["train"].views).all()
 
 
+@pytest.fixture
+def pooled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few images are prepared by several processes."""
+    monkeypatch.setattr(store, "WORTH_A_POOL", 1)
+    monkeypatch.setattr(store, "CHUNK", 16)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+
+
+def test_bad_images_are_told_alike_by_several_processes(small: Path, request: pytest.FixtureRequest) -> None:
+    for victim in sorted((small / "images").iterdir())[3:40:9]:
+        victim.write_bytes(b"hello")
+    settings = ("data=csv", f"data.root={small}", "data.on_bad=skip", "cache=null")
+    alone = material(*settings)
+    request.getfixturevalue("pooled")
+    together = material(*settings)
+    assert (together.bad, together.hash) == (alone.bad, alone.hash)
+    assert len(alone.bad) == 5
+
+
+@pytest.mark.usefixtures("pooled")
+def test_helpers_that_are_killed_are_one_line(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise BrokenProcessPool("A process in the process pool was terminated abruptly")
+
+    monkeypatch.setattr(store, "ProcessPoolExecutor", killed)
+    with pytest.raises(Mistake, match="a helper process came to a sudden end while images were prepared; start again"):
+        material("data=csv", f"data.root={small}", "cache=null")
+
+
+def test_an_image_that_the_view_cannot_show_is_a_bad_one(small: Path) -> None:
+    from PIL import Image
+
+    victim = sorted((small / "images").iterdir())[3]
+    Image.new("RGB", (1, 1)).save(victim)  # too small to be cut
+    settings = ("data=csv", f"data.root={small}", "view=characters", "cache=null")
+    with pytest.raises(Mistake, match=rf"{victim.name} cannot be seen through this view \(.*\); mend it, or leave"):
+        material(*settings)
+    assert len(material(*settings, "data.on_bad=skip").bad) == 1
+
+
 def test_a_source_can_be_sent_to_another_process(labelled_zip: Path) -> None:
     source = build(composed("data=csv", f"data.root={labelled_zip}")["data"])
     first = source.image(0)
@@ -350,6 +391,18 @@ BAD: list[tuple[str, Callable[[Path], Any], list[str], str]] = [
         lambda f: (f / "empty").mkdir(),
         ["data=filenames", "data.root=small/empty"],
         "holds no labelled image",
+    ),
+    (
+        "folder's name is no text",
+        lambda f: None,
+        ["data.root='caf\udce9'"],
+        r"data\.root: 'caf\\xe9' is no text in UTF-8; ren",
+    ),
+    (
+        "labels' name is no text",
+        lambda f: None,
+        ["data.labels='\udce9.csv'"],
+        r"data\.labels: '\\xe9\.csv' is no text in",
     ),
     ("no labels", lambda f: (f / "labels.csv").unlink(), [], r"labels\.csv does not exist"),
     ("no column", lambda f: None, ["data.label_column=lable"], "has no column 'lable'; did you mean label"),

@@ -19,7 +19,7 @@ import numpy as np
 
 from capbench import images
 from capbench.data import splits, tables
-from capbench.data.files import Files
+from capbench.data.files import Files, legible
 from capbench.data.naming import plain_labels
 from capbench.data.splits import Rule, Split
 from capbench.data.views import View, Whole
@@ -222,6 +222,7 @@ class Folder(Source):
     files: Files = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        _check_text("data.root", self.root)
         object.__setattr__(self, "files", Files(self.root, "data.root"))
         if self.length is not None:
             bounds(self.length)
@@ -271,6 +272,10 @@ class Csv(Folder):
     file_column: str
     label_column: str
     split_column: str | None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_text("data.labels", self.labels)
 
     @property
     def rule(self) -> Rule | None:
@@ -402,6 +407,12 @@ class FileNames(Folder):
                 )
             labels.append(found["label"])
         return labels
+
+
+def _check_text(key: str, path: str) -> None:
+    """A run writes its settings down, in UTF-8."""
+    if legible(path) != path:
+        raise Mistake(f"{key}: '{legible(path)}' is no text in UTF-8; rename it")
 
 
 def _without_repeats(samples: Iterable[Sample]) -> list[Sample]:

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,6 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
@@ -154,8 +156,11 @@ def _chunks(source: Source, view: View, characters: int, count: int) -> Iterable
             yield _views(source, view, characters, range(start, min(start + CHUNK, count)))
         return
     # Spawned, not forked: torch's threads may be running in this process by now.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _keep, (source, view, characters)) as pool:
-        yield from pool.map(_views_of_kept, [range(start, min(start + CHUNK, count)) for start in starts])
+    try:
+        with ProcessPoolExecutor(workers, get_context("spawn"), _keep, (source, view, characters)) as pool:
+            yield from pool.map(_views_of_kept, [range(start, min(start + CHUNK, count)) for start in starts])
+    except BrokenProcessPool as error:
+        raise Mistake("a helper process came to a sudden end while images were prepared; start again") from error
 
 
 _kept: tuple[Source, View, int]
@@ -175,10 +180,14 @@ def _views(source: Source, view: View, characters: int, numbers: range) -> _Chun
     for number in numbers:
         try:
             image = source.image(number)
+            picture = view(image, characters)
         except BadImage as error:
             chunk.bad.append((number, str(error)))
             continue
-        chunk.views.append(view(image, characters))
+        except cv2.error as error:
+            chunk.bad.append((number, f"cannot be seen through this view ({' '.join(str(error).split())})"))
+            continue
+        chunk.views.append(picture)
         chunk.digests.append(digest_of(image))
         chunk.numbers.append(number)
     return chunk
