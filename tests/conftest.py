@@ -186,6 +186,7 @@ RUN_FOLDER = {
     "metrics.csv",
     "predictions.csv",
     "model.safetensors",
+    "seen.safetensors",
     "checkpoints",
     "pictures",
 }

@@ -13,10 +13,11 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from capbench.files import replacing
+from capbench.report.table import met
 from capbench.runs import RunFolder
 
 NOTES = "¹²³⁴⁵⁶⁷⁸⁹"
-COLUMNS = ("run", "source", "part", "exact", "low", "high", "char", "images", "misfits")
+COLUMNS = ("run", "source", "part", "exact", "low", "high", "char", "images", "taught", "validated", "misfits")
 
 
 class Table(Callback):
@@ -54,7 +55,8 @@ def _evaluations(run: RunFolder) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _row(run: str, source: str, result: Mapping[str, Any]) -> list[Any]:
     measured = [result["test/exact"], *result["test/exact_ci"], result["test/char"]]
-    return [run, source, result["part"], *measured, result["test/images"], "; ".join(result["misfits"])]
+    counts = [result.get(f"test/{name}") for name in ("images", "taught", "validated")]
+    return [run, source, result["part"], *measured, *counts, "; ".join(result["misfits"])]
 
 
 def table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
@@ -66,7 +68,9 @@ def table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
     def cell(result: Mapping[str, Any] | None) -> str:
         if result is None:
             return "–"
-        marks = [notes.setdefault(misfit, NOTES[len(notes) % len(NOTES)]) for misfit in result["misfits"]]
+        known = met(result)
+        told = [*result["misfits"], *([f"{result['test/images']:,} images: {known}"] if known else [])]
+        marks = [notes.setdefault(note, NOTES[len(notes) % len(NOTES)]) for note in told]
         return f"{result['test/exact']:.4f}{''.join(marks)}"
 
     cells = [[source, *(cell(results[run].get(source)) for run in results)] for source in sources]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,13 +11,14 @@ import numpy as np
 from tqdm import tqdm
 
 from capbench import metrics
-from capbench.data import store
-from capbench.data.sources import Sample, Source, Synthetic
+from capbench.data import splits, store
+from capbench.data.sources import Source, Synthetic
 from capbench.errors import Mistake
 from capbench.reader import Reader
 from capbench.render.style import Style
 from capbench.report import table
 from capbench.runs import Prediction, RunFolder, provenance
+from capbench.seen import Seen, Tested, met
 from capbench.settings import build, check
 from capbench.text import Alphabet
 
@@ -46,7 +48,9 @@ def evaluate(settings: dict[str, Any], called: str = "") -> str:
     check(settings, schema)
     trained = RunFolder(Path(settings["run"]))
     reader = Reader.of(trained)
-    samples, views, source_hash = material(settings, reader)
+    seen = Seen.read(trained)
+    tested = material(settings, reader)
+    samples, views = tested.samples, tested.views
     texts = [reader.codec.alphabet.folded(sample.text) for sample in samples]
     readings = list(tqdm(reader.read_views(views), desc="reading", total=len(texts), unit="img", leave=False, delay=1))
     predictions = [
@@ -63,24 +67,29 @@ def evaluate(settings: dict[str, Any], called: str = "") -> str:
         **{f"test/{name}": value for name, value in measured.items()},
         "test/exact_ci": metrics.wilson(sum(right), len(right)),
         "test/images": len(right),
+        **met(seen, tested, right),
+        "test/truth": tested.source.truth,
         "test/confused": metrics.most_confused(pairs),
         "misfits": _misfits(reader, predictions),
         "params": sum(p.numel() for p in reader.model.parameters()),
-        "data/hash": source_hash,
+        "data/bad": len(tested.kept.bad),
+        "data/hash": tested.hash,
         **provenance(),
     }
     out = RunFolder(Path(settings["out"]))
     out.begin(settings)
     out.write_predictions(predictions)
     out.write_result(result)
-    return "\n".join([table.pairing(result), *result["misfits"], "", f"written to {out.path}"])
+    left_out = [f"left out: {reason}" for reason in tested.kept.bad]
+    return "\n".join([table.pairing(result), *result["misfits"], *left_out, "", f"written to {out.path}"])
 
 
-def material(settings: dict[str, Any], reader: Reader) -> tuple[list[Sample], np.ndarray, str]:
-    """The samples of the wanted part, their views, and a hash of the source."""
+def material(settings: dict[str, Any], reader: Reader) -> Tested:
+    """The images of the wanted part, as the run sees them."""
     source: Source = build(settings["data"])
-    if isinstance(source, Synthetic) and settings["part"] != "all":
-        source = source.only(settings["part"])
+    part = settings["part"]
+    if isinstance(source, Synthetic):
+        source = replace(source, fresh=False) if part == "all" else source.only(part)
     kept = store.prepare(source, reader.view, reader.codec.longest, settings["cache"])
     height, width, channels = kept.views.shape[-3:]
     if (channels, height, width) != reader.shape:
@@ -89,13 +98,15 @@ def material(settings: dict[str, Any], reader: Reader) -> tuple[list[Sample], np
             f"data: gives views of {channels}×{height}×{width} and {settings['run']} reads {wanted}; "
             f"train it with view.size, so that images of any size fit"
         )
-    samples = [source.samples[number] for number in kept.numbers]
-    places = np.arange(len(samples))
-    if settings["part"] != "all":
-        places = np.flatnonzero(source.parts(kept.numbers, kept.digests) == settings["part"])
+    places = np.arange(len(kept.numbers))
+    if part != "all":
+        parts = source.parts(kept.numbers, kept.digests)
+        if part == "train" and source.train_size is not None:
+            parts = splits.keep_fewer(parts, kept.digests, source.train_size)
+        places = np.flatnonzero(parts == part)
     if not len(places):
-        raise Mistake(f"part: {settings['part']} holds no image of {len(samples)}; choose part=all")
-    return [samples[place] for place in places], kept.views[places], source.key
+        raise Mistake(f"part: {part} holds no image of {len(kept.numbers)}; choose part=all")
+    return Tested(source, kept, places)
 
 
 def _misfits(reader: Reader, predictions: Sequence[Prediction]) -> list[str]:

@@ -39,6 +39,7 @@ from capbench.render.style import Style
 from capbench.report import table
 from capbench.runs import Prediction, RunFolder
 from capbench.search import Trial
+from capbench.seen import Seen
 from capbench.settings import build, check, target_class
 from capbench.sweeps import worth
 from capbench.text import Alphabet, Codec
@@ -82,6 +83,8 @@ class Experiment:
     optim: Optim
     hardware: Hardware
     destination: Destination
+    begun: Seen | None
+    """What was met of images by the runs that this one begins with; None where that is not known"""
 
     @classmethod
     def on(
@@ -96,8 +99,9 @@ class Experiment:
         """What the settings describe, with a recogniser for this material that has learned nothing of it yet."""
         pl.seed_everything(settings["seed"], verbose=False)
         model, codec = build_model(settings["model"], material)
+        begun: Seen | None = Seen()
         if settings["start"] is not None:
-            begin_with(settings["start"], model, codec)
+            begun = begin_with(settings["start"], model, codec)
         elif not optim.epochs and not model.in_one_pass:
             raise Mistake("optim.epochs: 0 teaches nothing; set at least 1, or say with start= which run is tested")
         if hardware.compile:
@@ -115,7 +119,12 @@ class Experiment:
         texts = {name: material.parts[name].texts for name in ("val", "test")}
         pose_numbers = _pose_numbers(material, model, hardware) if optim.poses else 0
         recognizer = Recognizer(model, codec, optim, texts, settings["seed"], pose_numbers)
-        return cls(settings, material, codec, data, recognizer, optim, hardware, destination)
+        return cls(settings, material, codec, data, recognizer, optim, hardware, destination, begun)
+
+    @property
+    def trains(self) -> bool:
+        """Whether it learns anything: without epochs, what it begins with is tested as it is."""
+        return self.recognizer.model.in_one_pass or self.optim.epochs > 0
 
     def fold(self, number: int) -> Experiment:
         """The same with this fold as the test part."""
@@ -255,23 +264,28 @@ def _pose_numbers(material: Material, model: Model, hardware: Hardware) -> int:
     return numbers
 
 
-def begin_with(start: str | list[str], model: Model, codec: Codec) -> None:
-    """Give the recogniser what another run learned, or each member of a committee what one of several runs did."""
+def begin_with(start: str | list[str], model: Model, codec: Codec) -> Seen | None:
+    """Give the recogniser what another run learned, or each member of a committee what one of several runs did.
+
+    Returns what these runs have met of images, None where that is not known.
+    """
     if isinstance(start, str):
-        _take(start, model, codec)
-        return
+        return _take(start, model, codec)
     body = model.model if isinstance(model, PerCharacter) else model
     if not isinstance(body, Committee):
         raise Mistake("start: several runs are a committee's; choose model=committee, or one run")
     if len(start) != len(body.members):
         raise Mistake(f"start: names {len(start)} runs for {len(body.members)} members; set model.size={len(start)}")
+    seen = []
     for run, member in zip(start, body.members, strict=True):
         assert isinstance(member, Model)
-        _take(run, PerCharacter(member) if body is not model else member, codec)
+        seen.append(_take(run, PerCharacter(member) if body is not model else member, codec))
+    return Seen.by_all(seen)
 
 
-def _take(start: str, model: Model, codec: Codec) -> None:
-    known = Reader.of(RunFolder(Path(start)))
+def _take(start: str, model: Model, codec: Codec) -> Seen | None:
+    folder = RunFolder(Path(start))
+    known = Reader.of(folder)
     if model.in_one_pass:
         raise Mistake("start: what learns in one pass keeps nothing of another run; choose start=null")
     if known.codec.alphabet.symbols != codec.alphabet.symbols:
@@ -283,6 +297,7 @@ def _take(start: str, model: Model, codec: Codec) -> None:
         model.load_state_dict(known.model.state_dict())
     except RuntimeError as error:
         raise Mistake(f"start: {start} has another model, view or data.length; train it with the same") from error
+    return Seen.read(folder)
 
 
 def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
@@ -305,7 +320,9 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
     if not leads:
         return worth(recognizer.measured)
     curves, checkpoints = callback(trainer, Curves), callback(trainer, Checkpoints)
-    story = record.write(experiment.settings, material, recognizer, curves, checkpoints, predictions, folder)
+    story = record.write(
+        experiment.settings, material, recognizer, curves, checkpoints, predictions, experiment.begun, folder
+    )
     if trial is not None:
         story.result.update({"trial": trial.number, "pruned": trial.pruned})
         if trial.pruned is not None:
@@ -387,7 +404,8 @@ def _introduce(experiment: Experiment) -> None:
     if isinstance(material.source, Folder):
         found = ", ".join(f"{sample.name} is {sample.text!r}" for sample in material.source.samples[:EXAMPLES])
         _say(f"labels: {found}, …")
-    sizes = ", ".join(f"{name} {len(part):,}" for name, part in material.parts.items() if len(part))
+    used = {name: len(part) for name, part in material.parts.items() if experiment.trains or name != "train"}
+    sizes = ", ".join(f"{name} {count:,}" for name, count in used.items() if count)
     sizes += f" in {material.folds} folds" if material.folds else ""
     length = f"{codec.longest}" if codec.shortest == codec.longest else f"{codec.shortest} to {codec.longest}"
     model = experiment.settings["model"]["_target_"].rpartition(".")[2]

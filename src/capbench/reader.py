@@ -62,8 +62,7 @@ class Reader:
         if not folder.result.is_file():
             raise Mistake(f"run: {folder.path} is no finished run; it has no result.json")
         for file in (folder.config, folder.result, folder.weights):
-            if not file.resolve().is_relative_to(folder.path.resolve()):
-                raise Mistake(f"{file}: leads out of the run's folder; copy the file there")
+            folder.check_own(file)
         settings = _settings(folder)
         symbols, (shortest, longest), shape = _facts(folder)
         view: View = build(settings["view"])

@@ -14,6 +14,7 @@ from capbench.loggers import Story
 from capbench.recognizer import Recognizer
 from capbench.report import pictures
 from capbench.runs import Prediction, RunFolder, provenance
+from capbench.seen import Seen, Tested, met
 from capbench.text import Codec
 from capbench.training import Checkpoints, Curves
 
@@ -27,9 +28,16 @@ def write(
     curves: Curves,
     checkpoints: Checkpoints,
     predictions: list[Prediction],
+    begun: Seen | None,
     folder: RunFolder,
 ) -> Story:
-    """Fill the folder with all but the result; gives what there is to tell."""
+    """Fill the folder with all but the result; gives what there is to tell.
+
+    `begun` says what the runs that this one began with have met of images.
+    """
+    seen = None if begun is None else begun.after(material, len(curves.rows))
+    if seen is not None:
+        seen.write(folder)
     pairs = metrics.confusions([p.text for p in predictions], [p.answer for p in predictions])
     views = _Pictures(material.parts["test"])
     folder.write_weights(recognizer.model.state_dict())
@@ -43,8 +51,11 @@ def write(
     result = {
         **{key: settings[key] for key in ("name", "group", "tags", "seed")},
         **_measured(recognizer, curves, checkpoints, predictions),
+        # In folds each image is read by a recogniser that was trained without it.
+        **_met(begun if material.folds else seen, material, predictions),
         "test/confused": metrics.most_confused(pairs),
         **_size_of(material, recognizer),
+        **({} if curves.rows else {"data/train": None if seen is None else len(seen.learned)}),
         **provenance(),
     }
     return Story(result, predictions, views, pairs, drawn)
@@ -80,6 +91,12 @@ def _measured(
         "train/epochs": len(curves.rows),
         "best/epoch": checkpoints.best_epoch,
     }
+
+
+def _met(seen: Seen | None, material: Material, predictions: Sequence[Prediction]) -> dict[str, Any]:
+    places = material.parts["test"].places[: len(predictions)]  # with limited batches, its first images
+    tested = Tested(material.source, material.kept, places)
+    return met(seen, tested, [p.text == p.answer for p in predictions]) | {"test/truth": material.source.truth}
 
 
 def _size_of(material: Material, recognizer: Recognizer) -> dict[str, Any]:

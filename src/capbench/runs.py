@@ -85,6 +85,11 @@ class RunFolder:
         return self.path / "model.safetensors"
 
     @property
+    def seen(self) -> Path:
+        """Which images the run was taught; capbench.seen reads and writes it."""
+        return self.path / "seen.safetensors"
+
+    @property
     def evaluations(self) -> Path:
         """What the run reads of other sources, a folder for each time that it was asked."""
         return self.path / "evaluations"
@@ -109,6 +114,11 @@ class RunFolder:
     @property
     def pictures(self) -> Path:
         return self.path / "pictures"
+
+    def check_own(self, file: Path) -> None:
+        """Refuse a link that leads out of the folder, which a stranger may have made."""
+        if not file.resolve().is_relative_to(self.path.resolve()):
+            raise Mistake(f"{file}: leads out of the run's folder; copy the file there")
 
     def begin(self, settings: Mapping[str, Any]) -> None:
         if self.config.exists():

@@ -33,7 +33,8 @@ def pairs(settings: dict[str, Any], folder: Path, images: int) -> list[Pair]:
     def bare_loop() -> float:
         given = wanted()
         reader = Reader.of(RunFolder(Path(given["run"])))
-        samples, views, _ = evaluation.material(given, reader)
+        tested = evaluation.material(given, reader)
+        samples, views = tested.samples, tested.views
         symbols = reader.codec.alphabet.symbols
 
         def read() -> int:

@@ -115,22 +115,22 @@ class Material:
         self.view = view
         _check_labels(source)
         self.shortest, self.longest = source.lengths()
-        self._kept = store.prepare(source, view, self.longest, cache)
-        self.bad = self._kept.bad
-        self._samples = [source.samples[number] for number in self._kept.numbers]
-        self.doubts = copies.doubts(self._samples, self._kept.digests, alphabet)
+        self.kept = store.prepare(source, view, self.longest, cache)
+        self.bad = self.kept.bad
+        self._samples = [source.samples[number] for number in self.kept.numbers]
+        self.doubts = copies.doubts(self._samples, self.kept.digests, alphabet)
         """What to know of the data, a line each: it can be learned from all the same."""
         self._alphabet, self._reads_alphabet = alphabet, alphabet.symbols == AUTO
         self.fold_of = np.empty(0, dtype=np.int64)
         """Each test image's fold, int64 [image]; empty where the images test all at once."""
         rule = source.rule
         if not isinstance(rule, Folds):
-            self._divide(source.parts(self._kept.numbers, self._kept.digests))
+            self._divide(source.parts(self.kept.numbers, self.kept.digests))
             return
         # One alphabet for all folds: recognisers of one size, which another run can begin whatever a fold leaves out.
         self._alphabet = alphabet.settled(sample.text for sample in self._samples)
-        self.fold_of = rule.numbers(self._kept.digests)
-        self._divide(rule.trained_without(None, self._kept.digests), tests=np.arange(len(self._samples)))
+        self.fold_of = rule.numbers(self.kept.digests)
+        self._divide(rule.trained_without(None, self.kept.digests), tests=np.arange(len(self._samples)))
         self.fold(int(np.bincount(self.fold_of).argmax()))  # what leaves the least to train on shows what is wrong
 
     @property
@@ -144,12 +144,12 @@ class Material:
         assert isinstance(rule, Folds)
         one = copy.copy(self)
         one.fold_of = self.fold_of[:0]
-        one._divide(rule.trained_without(number, self._kept.digests))
+        one._divide(rule.trained_without(number, self.kept.digests))
         return one
 
     def _divide(self, parts: np.ndarray, tests: np.ndarray | None = None) -> None:
         """Fill the parts by the name of each image's; `tests` are the places of those that test besides."""
-        source, kept = self.source, self._kept
+        source, kept = self.source, self.kept
         if source.train_size is not None:
             parts = splits.keep_fewer(parts, kept.digests, source.train_size)
         unvalidated = source.rule is not None and source.rule.val is None
@@ -209,7 +209,7 @@ class Material:
         """One hash of every image's pixels, text and part, whatever their order; of a stream, what it is drawn by."""
         stream = [self.source.key] if self.source.renewed else []
         rows = stream + sorted(
-            f"{name} {self._kept.digests[place]:016x} {sample.text}"
+            f"{name} {self.kept.digests[place]:016x} {sample.text}"
             for name, part in self.parts.items()
             for place, sample in zip(part.places, part.samples, strict=True)
         )

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -48,6 +48,8 @@ class Source(ABC):
 
     train_size: Count | None
     on_bad: Literal["error", "skip"]
+    truth: ClassVar[str] = "labels"
+    """Who says what stands in its images: labels that come with them, renderer or engines"""
 
     @property
     @abstractmethod
@@ -77,6 +79,15 @@ class Source(ABC):
             return self.rule.assign(digests)
         samples = [self.samples[number] for number in numbers]
         return splits.given([s.part for s in samples], [s.where for s in samples])
+
+    @property
+    def first_drawn(self) -> np.ndarray | None:
+        """The first image of the stream that training images are drawn from; None where all images come from files."""
+        return None
+
+    def drawn_at(self, numbers: np.ndarray) -> np.ndarray:
+        """The place of each of the samples `numbers` in that stream, int64 [sample]."""
+        raise TypeError(f"{type(self).__name__} draws nothing")
 
     @property
     def renewed(self) -> int:
@@ -115,6 +126,7 @@ class Synthetic(Source):
 
     on_bad = "error"
     rule = None
+    truth = "renderer"
 
     def __post_init__(self) -> None:
         self.alphabet.known()
@@ -178,9 +190,10 @@ class Synthetic(Source):
         return digest.hexdigest()
 
     def only(self, part: str) -> Synthetic:
-        """This source with next to nothing in its other parts, for who wants just one."""
+        """This source with next to nothing in its other parts, for who wants just one; of fresh images, the first."""
         sizes = {name: getattr(self.split, name) if name == part else 1 for name in ("train", "val", "test")}
-        return replace(self, split=Split(**sizes), train_size=None)
+        train_size = self.train_size if part == "train" else None
+        return replace(self, fresh=False, split=Split(**sizes), train_size=train_size)
 
     def image(self, number: int) -> np.ndarray:
         index, part = self._indices[number]
@@ -188,6 +201,13 @@ class Synthetic(Source):
 
     def lengths(self) -> tuple[int, int]:
         return bounds(self.length)
+
+    @cached_property
+    def first_drawn(self) -> np.ndarray:
+        return self._training_renderer.sample(0)[0]
+
+    def drawn_at(self, numbers: np.ndarray) -> np.ndarray:
+        return np.array([self._indices[number][0] for number in numbers.tolist()], dtype=np.int64)
 
     @property
     def renewed(self) -> int:
@@ -349,6 +369,8 @@ class Ocr(Csv):
 
     confidence_column: str
     min_confidence: Share
+
+    truth = "engines"
 
     def _labelled(self) -> list[Sample]:
         rows = list(self._rows())

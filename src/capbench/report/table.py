@@ -15,23 +15,52 @@ def results(result: Mapping[str, Any]) -> str:
     for name in SHOWN:
         cells = [result.get(f"{part}/{name}") for part in parts]
         lines.append(f"{name:14}" + "".join(f"{'' if cell is None else format(cell, '.4f'):>10}" for cell in cells))
-    low, high = result["test/exact_ci"]
     folds = f", each by one of {result['data/folds']:,} recognisers" if "data/folds" in result else ""
-    lines += [
-        "",
-        f"test/exact is {low:.4f} to {high:.4f} with 95 % confidence, on {result['test/images']:,} unseen images{folds}",
-        f"{result['params']:,} parameters, {result['train/seconds']:.0f} s, "
-        f"{result['train/images']:,} images seen at {result['train/images_per_second']:,.0f} a second",
-    ]
+    lines += ["", f"test/exact is {_interval(result)}{folds}", *_truth(result), _cost(result)]
     return "\n".join([*lines, *_confused(result)])
 
 
 def pairing(result: Mapping[str, Any]) -> str:
     """What a trained run read of another source."""
     lines = [f"{name:14}{result[f'test/{name}']:>10.4f}" for name in SHOWN if f"test/{name}" in result]
+    return "\n".join([*lines, "", f"exact is {_interval(result)}", *_truth(result), *_confused(result)])
+
+
+def _interval(result: Mapping[str, Any]) -> str:
     low, high = result["test/exact_ci"]
-    interval = f"exact is {low:.4f} to {high:.4f} with 95 % confidence, on {result['test/images']:,} images"
-    return "\n".join([*lines, "", interval, *_confused(result)])
+    known = met(result)
+    on = f"{result['test/images']:,} images ({known})" if known else f"{result['test/images']:,} unseen images"
+    return f"{low:.4f} to {high:.4f} with 95 % confidence, on {on}"
+
+
+def met(result: Mapping[str, Any]) -> str:
+    """How many of the tested images the run had met before; "" where it is known that there were none."""
+    taught, validated = result.get("test/taught"), result.get("test/validated")
+    if taught is None or validated is None:
+        return "which of them it was taught is not known"
+    unseen = result["test/images"] - taught - validated
+    told = [f"{taught:,} that it or a run it began with was taught"] if taught else []
+    told += [f"{validated:,} that chose its best epoch or theirs"] if validated else []
+    told += [f"of the {unseen:,} unseen ones it reads {result['test/exact_unseen']:.4f}"] if told and unseen else []
+    return "; ".join(told)
+
+
+def _truth(result: Mapping[str, Any]) -> list[str]:
+    """A line where the texts that answers are held against are themselves a guess."""
+    if result.get("test/truth") != "engines":
+        return []
+    return ["by the engines' own labels, not by a person's: what engines misread together counts as right"]
+
+
+def _cost(result: Mapping[str, Any]) -> str:
+    size = f"{result['params']:,} parameters"
+    if not result["train/images"]:
+        return f"{size}, those of the runs that it began with: nothing was trained"
+    last = "; the last recogniser, trained on all images: " if "data/folds" in result else ", "
+    return (
+        f"{size}{last}{result['train/seconds']:.0f} s, {result['train/images']:,} images seen "
+        f"at {result['train/images_per_second']:,.0f} a second"
+    )
 
 
 def _confused(result: Mapping[str, Any]) -> list[str]:

@@ -46,5 +46,7 @@ def curves(runs: Sequence[Run], keys: Sequence[str]) -> list[LearningCurve]:
 
 def labelled(run: Run) -> float:
     """How many images with their texts it learned from; freshly drawn ones count each time, as none comes twice."""
-    fresh = run.settings.get("data.fresh") and run.settings.get("data.train_size") is None
+    fresh = (
+        run.settings.get("data.fresh") and run.settings.get("data.train_size") is None and run.number("train/images")
+    )
     return run.number("train/images" if fresh else "data/train") or 0
