@@ -17,6 +17,8 @@ from capbench import experiment
 from capbench.errors import Mistake
 from capbench.models.knn import KNN
 from capbench.recognizer import Recognizer
+from capbench.report.compare import learning
+from capbench.report.compare.folders import read
 from capbench.runs import RunFolder
 from tests.conftest import RUN_FOLDER, composed, save_captchas
 from tests.test_resume import curve, metrics_of
@@ -99,6 +101,10 @@ def test_every_labelled_folder_has_them(data: str, split: str, few: Path, train:
     )
     result = folder.read_result()
     assert (result["data/folds"], result["test/images"]) == (10 if split == "folds" else 15, 15)
+    # What is left behind has learned from all but those that validate; those that were tested from fewer.
+    assert (result["data/train"], result["data/fold_train"]) == ((13, 11) if split == "folds" else (15, 14))
+    (run,), _ = read(folder.path)
+    assert learning.labelled(run) == result["data/fold_train"]
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ def write(
         **_met(begun if material.folds else seen, material, predictions),
         "test/confused": metrics.most_confused(pairs),
         **_size_of(material, recognizer),
-        **({} if curves.rows else {"data/train": None if seen is None else len(seen.learned)}),
+        **({} if curves.rows else _learned_elsewhere(seen, material)),
         **provenance(),
     }
     return Story(result, predictions, views, pairs, drawn)
@@ -93,6 +93,12 @@ def _measured(
     }
 
 
+def _learned_elsewhere(seen: Seen | None, material: Material) -> dict[str, Any]:
+    """How many images a recogniser that trained nothing was taught by the runs that it is made of."""
+    count = None if seen is None else len(seen.learned)
+    return {"data/train": count, **({"data/fold_train": count} if material.folds else {})}
+
+
 def _met(seen: Seen | None, material: Material, predictions: Sequence[Prediction]) -> dict[str, Any]:
     places = material.parts["test"].places[: len(predictions)]  # with limited batches, its first images
     tested = Tested(material.source, material.kept, places)
@@ -107,7 +113,7 @@ def _size_of(material: Material, recognizer: Recognizer) -> dict[str, Any]:
         "length": [codec.shortest, codec.longest],
         "view/shape": list(material.shape),
         **{f"data/{name}": len(part) for name, part in material.parts.items()},
-        **({"data/folds": material.folds} if material.folds else {}),
+        **({"data/folds": material.folds, "data/fold_train": material.fold_train} if material.folds else {}),
         "data/bad": len(material.bad),
         "data/hash": material.hash,
     }

@@ -123,6 +123,8 @@ class Material:
         self._alphabet, self._reads_alphabet = alphabet, alphabet.symbols == AUTO
         self.fold_of = np.empty(0, dtype=np.int64)
         """Each test image's fold, int64 [image]; empty where the images test all at once."""
+        self.fold_train = 0
+        """How many images the recogniser of each fold learns from, at least."""
         rule = source.rule
         if not isinstance(rule, Folds):
             self._divide(source.parts(self.kept.numbers, self.kept.digests))
@@ -131,7 +133,8 @@ class Material:
         self._alphabet = alphabet.settled(sample.text for sample in self._samples)
         self.fold_of = rule.numbers(self.kept.digests)
         self._divide(rule.trained_without(None, self.kept.digests), tests=np.arange(len(self._samples)))
-        self.fold(int(np.bincount(self.fold_of).argmax()))  # what leaves the least to train on shows what is wrong
+        least = self.fold(int(np.bincount(self.fold_of).argmax()))  # it shows what is wrong, as any with more to train on
+        self.fold_train = len(least.parts["train"])
 
     @property
     def folds(self) -> int:

@@ -45,8 +45,10 @@ def curves(runs: Sequence[Run], keys: Sequence[str]) -> list[LearningCurve]:
 
 
 def labelled(run: Run) -> float:
-    """How many images with their texts it learned from; freshly drawn ones count each time, as none comes twice."""
-    fresh = (
-        run.settings.get("data.fresh") and run.settings.get("data.train_size") is None and run.number("train/images")
-    )
-    return run.number("train/images" if fresh else "data/train") or 0
+    """How many images with their texts the tested recogniser learned from, of several the one with the fewest.
+
+    Freshly drawn ones count each time, as none comes twice.
+    """
+    if run.settings.get("data.fresh") and run.settings.get("data.train_size") is None and run.number("train/images"):
+        return run.number("train/images") or 0
+    return run.number("data/fold_train") or run.number("data/train") or 0
