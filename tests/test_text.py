@@ -46,6 +46,12 @@ def test_confidence_over_positions_is_the_product() -> None:
     assert (reading.text, reading.confidence, reading.characters) == ("37", 0.125, (0.5, 0.25))
 
 
+def test_confidence_of_a_shorter_text_counts_that_it_ends_there() -> None:
+    codec = Codec(DIGITS, 2, 3, "positions")
+    (reading,) = codec.read(np.array([[3, 7, 10]]), np.array([[0.5, 0.25, 0.5]]))
+    assert (reading.text, reading.confidence, reading.characters) == ("37", 0.0625, (0.5, 0.25))
+
+
 def test_confidence_over_time_takes_the_best_of_each_run() -> None:
     codec = Codec(DIGITS, 1, 3, "time")
     best = np.array([[10, 3, 3, 10, 3]])

@@ -71,7 +71,10 @@ class Alphabet:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a recogniser read: the text, its confidence, and one for each character."""
+    """What a recogniser read: the text, its confidence, and one for each character.
+
+    The confidence of the text is at most the product of its characters'; see `Codec.read`.
+    """
 
     text: str
     confidence: float
@@ -147,8 +150,9 @@ class Codec:
     def read(self, best: np.ndarray, probability: np.ndarray) -> list[Reading]:
         """Readings from the best class and its probability, each [image, position or time].
 
-        The confidence of the whole is the product over its entries; over time, over the runs of equal
-        classes, blanks among them, each with its highest probability.
+        The confidence of the whole is the product over all entries, also the blanks that no character of the
+        reading stands for; over time, over the runs of equal classes, blanks among them, each with its highest
+        probability. So it is at most the product of the characters' confidences, and less where blanks are unsure.
         """
         counted = np.ones_like(best, dtype=bool)
         if self.over == "time":
