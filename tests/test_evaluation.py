@@ -81,6 +81,53 @@ def test_what_it_cannot_know_is_said_and_counts_as_wrong(
     assert json.loads(Path("b/result.json").read_text())["test/exact"] == 0
 
 
+def evaluated(cli: Callable[..., Any], run: Path, *arguments: str) -> tuple[dict[str, Any], str]:
+    out = f"pairing_{len(list(Path().glob('pairing_*')))}"
+    code, printed, err = cli("evaluate", f"run={run}", *arguments, f"out={out}")
+    assert code == 0, err
+    return json.loads(Path(out, "result.json").read_text()), printed
+
+
+def test_labels_of_engines_are_told_from_others(trained: Path, labelled: Path, cli: Callable[..., Any]) -> None:
+    warning = "by labels that engines agreed on"
+    for data, truth in (("csv", "labels"), ("ocr", "engines")):
+        result, printed = evaluated(cli, trained, f"data={data}", f"data.root={labelled}", "part=all")
+        assert result["test/truth"] == truth
+        assert (warning in printed) == (truth == "engines")
+    result, printed = evaluated(cli, trained, "data.split.test=16")
+    assert result["test/truth"] == "renderer"
+    assert warning not in printed
+
+
+def test_what_is_left_out_is_told_and_counted(tmp_path: Path, trained: Path, cli: Callable[..., Any]) -> None:
+    save_captchas(tmp_path / "some", 12)
+    broken = next((tmp_path / "some" / "images").iterdir())
+    broken.write_bytes(b"no image")
+    result, printed = evaluated(cli, trained, "data=csv", "data.root=some", "data.on_bad=skip", "part=all")
+    assert (result["test/images"], result["data/bad"]) == (11, 1)
+    assert "left out: some/labels.csv" in printed and broken.name in printed
+
+
+def test_the_hash_is_of_images_and_labels_that_were_read(
+    tmp_path: Path, trained: Path, cli: Callable[..., Any]
+) -> None:
+    save_captchas(tmp_path / "some", 12)
+    of = ("data=csv", "data.root=some", "part=all")
+    first, again = (evaluated(cli, trained, *of)[0]["data/hash"] for _ in range(2))
+    labels = tmp_path / "some" / "labels.csv"
+    name = labels.read_text().splitlines()[1].split(",")
+    labels.write_text(labels.read_text().replace(",".join(name), ",".join([name[0], "0000", name[2]])))
+    assert first == again != evaluated(cli, trained, *of)[0]["data/hash"]
+
+
+def test_of_its_training_part_only_what_train_size_keeps_is_read(
+    labelled: Path, trained: Path, cli: Callable[..., Any]
+) -> None:
+    of = ("data=csv", f"data.root={labelled}", "data.train_size=7")
+    assert evaluated(cli, trained, *of, "part=train")[0]["test/images"] == 7
+    assert evaluated(cli, trained, *of, "part=test")[0]["test/images"] > 7
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -71,6 +71,10 @@ def test_rounds_of_labelling_and_training(
     }
     assert first.read_result()["data/folds"] == 3
 
+    # ... and how well is judged by the engines' labels, which is told.
+    result = folder.read_result()
+    assert (result["test/truth"], result["test/taught"]) == ("engines", 0)
+
     gold = names(raw / "labels.csv")
     for number in (1, 2):
         accepted = names(folder.path / f"labels_{number}.csv")
@@ -79,8 +83,8 @@ def test_rounds_of_labelling_and_training(
         assert report["accepted"] == len(accepted)
     engines = [row["engine"] for row in map(json.loads, (folder.path / "labels/readings.jsonl").open())]
     assert len(engines) == 3 * 40  # what was read in the first round is known in the second
-    assert "round 2 of 2: training" in capsys.readouterr().out
-    assert "finished already" not in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "by labels that engines agreed on" in printed[printed.index("round 2 of 2: training") :]
 
 
 def test_mistakes_are_found_before_anything_is_read(raw: Path, tmp_path: Path) -> None:

@@ -49,7 +49,9 @@ def _truth(result: Mapping[str, Any]) -> list[str]:
     """A line where the texts that answers are held against are themselves a guess."""
     if result.get("test/truth") != "engines":
         return []
-    return ["by the engines' own labels, not by a person's: what engines misread together counts as right"]
+    return [
+        "by labels that engines agreed on, of the images on which they did: what they misread alike counts as right"
+    ]
 
 
 def _cost(result: Mapping[str, Any]) -> str:
