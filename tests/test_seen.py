@@ -169,6 +169,13 @@ def test_drawn_images_are_known_by_their_stream(
     assert json.loads(Path("out/result.json").read_text())["test/taught"] == taught
 
 
+def test_fresh_images_are_counted_over_all_epochs(fresh: RunFolder, train: Callable[..., Any]) -> None:
+    result = fresh.read_result()
+    assert (result["data/train"], result["train/images"]) == (96, 96)
+    settings = ("optim.epochs=0", "data.split={train:48,val:16,test:16}", f"start={fresh.path}")
+    assert train(*ONE_EPOCH, *settings, at="none").read_result()["data/train"] == 96
+
+
 @pytest.mark.parametrize(("seed", "known"), [(1, None), (2, 0)])
 def test_files_of_the_stream_that_a_run_learned_from_are_not_called_unseen(
     seed: int, known: int | None, fresh: RunFolder, cli: Callable[..., Any]

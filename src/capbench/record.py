@@ -55,7 +55,7 @@ def write(
         **_met(begun if material.folds else seen, material, predictions),
         "test/confused": metrics.most_confused(pairs),
         **_size_of(material, recognizer),
-        **({} if curves.rows else _learned_elsewhere(seen, material)),
+        **_learned(material, len(curves.rows), seen),
         **provenance(),
     }
     return Story(result, predictions, views, pairs, drawn)
@@ -93,10 +93,14 @@ def _measured(
     }
 
 
-def _learned_elsewhere(seen: Seen | None, material: Material) -> dict[str, Any]:
-    """How many images a recogniser that trained nothing was taught by the runs that it is made of."""
-    count = None if seen is None else len(seen.learned)
-    return {"data/train": count, **({"data/fold_train": count} if material.folds else {})}
+def _learned(material: Material, epochs: int, seen: Seen | None) -> dict[str, Any]:
+    """How many images the recogniser learned from, and each fold's; without epochs those its parts learned from."""
+    part = material.parts["train"]
+    count: int | None = len(part) * (epochs if part.renewed else 1)
+    in_fold: int | None = material.fold_train
+    if not epochs:
+        count = in_fold = None if seen is None else len(seen.learned)
+    return {"data/train": count, **({"data/fold_train": in_fold} if material.folds else {})}
 
 
 def _met(seen: Seen | None, material: Material, predictions: Sequence[Prediction]) -> dict[str, Any]:
@@ -112,8 +116,8 @@ def _size_of(material: Material, recognizer: Recognizer) -> dict[str, Any]:
         "alphabet": codec.alphabet.symbols,
         "length": [codec.shortest, codec.longest],
         "view/shape": list(material.shape),
-        **{f"data/{name}": len(part) for name, part in material.parts.items()},
-        **({"data/folds": material.folds, "data/fold_train": material.fold_train} if material.folds else {}),
+        **{f"data/{name}": len(part) for name, part in material.parts.items() if name != "train"},
+        **({"data/folds": material.folds} if material.folds else {}),
         "data/bad": len(material.bad),
         "data/hash": material.hash,
     }

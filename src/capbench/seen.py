@@ -151,7 +151,7 @@ class Seen:
 def met(seen: Seen | None, tested: Tested, right: Sequence[bool]) -> dict[str, Any]:
     """How many of the tested images were learned from, and how many others chose weights; None where that is not known.
 
-    Where some were met and others were not, the share that was read of the others.
+    And the share that was read of those that were neither, where there are any.
     """
     taught = None if seen is None else tested.among(seen.taught)
     validated = None if seen is None else tested.among(seen.validated)
@@ -159,7 +159,7 @@ def met(seen: Seen | None, tested: Tested, right: Sequence[bool]) -> dict[str, A
         return {"test/taught": None, "test/validated": None}
     unseen = ~(taught | validated)
     counts = {"test/taught": int(taught.sum()), "test/validated": int((validated & ~taught).sum())}
-    if unseen.all() or not unseen.any():
+    if not unseen.any():
         return counts
     return {**counts, "test/exact_unseen": float(np.asarray(right)[unseen].mean())}
 

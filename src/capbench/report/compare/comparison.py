@@ -15,6 +15,8 @@ from capbench.report.compare.ranking import Row
 from capbench.report.compare.readings import Contest
 from capbench.report.compare.statistics import Growth
 
+MOST_NAMES = 5
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -55,6 +57,18 @@ class Comparison:
         return (
             f"{told}: of {images:,} images, {first:,} are read more often by the first and {second:,} by the second "
             f"(McNemar's exact test, p = {p:.2g})."
+        )
+
+    @property
+    def warning(self) -> str:
+        """Which runs are tested on what they know already; "" where none is known to be."""
+        names = [run.name for run in self.runs if run.number("test/taught") or run.number("test/validated")]
+        if not names:
+            return ""
+        more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+        return (
+            f"Tested also on images that they or runs they began with were taught or validated on: "
+            f"{', '.join(names[:MOST_NAMES])}{more}; by=test/exact_unseen ranks by the others."
         )
 
     def forecasts(self, most: int | None = None) -> list[str]:

@@ -41,7 +41,7 @@ def data(comparison: Comparison) -> dict[str, Any]:
         "by": comparison.by,
         "less": ranking.less_is_better(comparison.by),
         "summary": comparison.summary,
-        "verdict": comparison.verdict,
+        "verdict": " ".join(told for told in (comparison.verdict, comparison.warning) if told),
         "version": version("capbench"),
         "keys": comparison.keys,
         "rows": [_row(row, place) for row in comparison.rows],

@@ -47,7 +47,8 @@ def write_markdown(path: Path, comparison: Comparison) -> None:
         interval = f"{row.interval[0]:.4f} to {row.interval[1]:.4f}" if row.interval else ""
         costs = [count(row.average("params")), count(row.average("train/seconds"))]
         lines.append(line([str(rank), *row.values, measured(row, by), interval, str(len(row.runs)), *costs]))
-    lines += ["", comparison.verdict] if comparison.verdict else []
+    for told in (comparison.verdict, plain(comparison.warning)):
+        lines += ["", told] if told else []
     lines += ["", *(f"- {plain(forecast)}" for forecast in comparison.forecasts())]
     lines += ["", f"{comparison.summary}; ± is the standard deviation over seeds."]
     lines += ["", *(f"- left out: {plain(name)} {plain(reason)}" for name, reason in comparison.left_out)]

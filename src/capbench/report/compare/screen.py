@@ -21,7 +21,7 @@ def table(comparison: Comparison) -> str:
     hidden = len(comparison.rows) - len(shown)
     lines += [f"… and {hidden:,} rows more"] if hidden else []
     lines += ["", comparison.summary]
-    lines += [comparison.verdict] if comparison.verdict else []
+    lines += [told for told in (comparison.verdict, comparison.warning) if told]
     lines += comparison.forecasts(MOST_FORECASTS)
     untold = len(comparison.learned) - MOST_FORECASTS
     lines += [f"… and {untold:,} forecasts more"] if untold > 0 else []
