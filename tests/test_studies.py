@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import json
 import subprocess
@@ -213,3 +214,24 @@ def test_the_estimates_of_scale_are_those_that_its_readme_shows() -> None:
     done = subprocess.run([sys.executable, str(folder / "estimate.py")], capture_output=True, text=True, check=True)
     assert shown(folder, "tables") == done.stdout.rstrip("\n").splitlines()
     assert done.stdout.count("\n|---|") == 5
+
+
+def test_the_forecasts_that_are_told_to_hold_do() -> None:
+    """The figures of the study are those of the code of today; the page and the README tell the same."""
+    hidden = script("forecast/hidden.py")
+    rows = list(hidden.forecasts())
+    assert hidden.table(rows) == shown(ROOT / "experiments" / "forecast", "table")
+    held = f"{sum(row['held'] for row in rows)} lay in the band"
+    for told in ("README.md", "src/capbench/report/compare/page.html"):
+        text = " ".join((ROOT / told).read_text().split())
+        assert f"of {len(rows)} accuracies that were measured and hidden" in text.replace("Of", "of") and held in text
+
+
+def test_the_verdicts_table_is_that_of_its_results() -> None:
+    simulate, folder = script("verdict/simulate.py"), ROOT / "experiments" / "verdict"
+    with (folder / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert simulate.table(rows) == shown(folder, "table")
+    alike = [float(row["told_apart"]) for row in rows if float(row["mistakes"]) == 1]
+    assert len(alike) == 240
+    assert max(alike) < 0.05 + 3 * (0.05 * 0.95 / int(rows[0]["repeats"])) ** 0.5

@@ -1,4 +1,4 @@
-"""A paired test needs the same images, whatever their order, and counts each once, whatever the seeds."""
+"""Two rows are compared on the same images, whatever their order, each counted once, whatever the seeds."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ def test_images_are_matched_by_name() -> None:
     assert contest is not None
     common = [name for name in read if int(name.removeprefix("test_")) >= 10]
     assert contest.images == 90
-    assert contest.first == sum(read[name] and not other[name] for name in common)
-    assert contest.second == sum(other[name] and not read[name] for name in common)
+    first_only = sum(read[name] and not other[name] for name in common)
+    second_only = sum(other[name] and not read[name] for name in common)
+    assert contest.pair == ("first", "second", first_only, second_only, 90)
+    assert contest.first.accuracies.tolist() == pytest.approx([sum(read[name] for name in common) / 90])
 
 
 def test_seeds_are_no_further_images() -> None:
@@ -40,8 +42,42 @@ def test_seeds_are_no_further_images() -> None:
     contest = readings.contest(first, second)
     assert contest is not None
     assert contest.images == 100
-    assert 30 < contest.first < 60
-    assert contest.p < 1e-6
+    assert contest.first.accuracies.tolist() == pytest.approx([run.result["test/exact"] for run in first])
+    assert contest.difference is not None
+    assert contest.difference.value == pytest.approx(
+        sum(run.result["test/exact"] for run in first) / 3 - sum(run.result["test/exact"] for run in second) / 3
+    )
+    assert contest.difference.is_sure
+
+
+def test_one_seed_tells_of_networks_and_not_of_settings() -> None:
+    first = [a_run(f"first_{seed}", 0.9, f"seed={seed}") for seed in (1, 2, 3)]
+    contest = readings.contest(first, [a_run("second", 0.5)])
+    assert contest is not None
+    assert contest.difference is None
+    assert contest.pair[:2] == ("first_1", "second")
+    assert contest.pair.p < 1e-6
+
+
+def test_each_seed_of_the_data_has_images_of_its_own() -> None:
+    """Images of one name under two seeds are two; a run counts by those that both rows have."""
+    first = [a_run(f"first_{seed}", 0.9, f"seed={seed}", f"data.seed={seed}") for seed in (1, 2, 3)]
+    second = [a_run(f"second_{seed}", 0.5, f"seed={seed}", f"data.seed={seed}") for seed in (1, 2)]
+    contest = readings.contest(first, second)
+    assert contest is not None
+    assert contest.images == 200
+    assert [len(side.accuracies) for side in (contest.first, contest.second)] == [2, 2]
+    assert contest.first.tries.tolist() == [1] * 200
+
+
+def test_a_run_without_predictions_is_no_training_of_its_row() -> None:
+    first = [a_run(f"first_{seed}", 0.9, f"seed={seed}") for seed in (1, 2)]
+    second = [a_run(f"second_{seed}", 0.5, f"seed={seed}") for seed in (1, 2)]
+    first[0].folder.predictions.unlink()
+    contest = readings.contest(first, second)
+    assert contest is not None
+    assert contest.difference is None
+    assert contest.pair[:2] == ("first_2", "second_1")
 
 
 @pytest.mark.parametrize("override", ["data.seed=2", "data.length=5", "style=lines"])

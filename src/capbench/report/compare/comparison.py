@@ -12,8 +12,8 @@ from capbench.report.compare import folders, learning, ranking, readings
 from capbench.report.compare.folders import LeftOut, Run
 from capbench.report.compare.learning import LearningCurve
 from capbench.report.compare.ranking import Row
-from capbench.report.compare.readings import Contest
-from capbench.report.compare.statistics import Growth
+from capbench.report.compare.readings import Contest, Pair
+from capbench.report.compare.statistics import Difference
 
 MOST_NAMES = 5
 
@@ -42,22 +42,13 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Whether the first row really reads better than the second."""
+        """Whether the first row's setting really reads better than the second's."""
         if len(self.rows) < 2:
             return ""
         if self.contest is None:
             return "The first two have no stored predictions of the same images, so that no test can tell them apart."
-        first, second, images, p = self.contest.first, self.contest.second, self.contest.images, self.contest.p
-        if p >= 0.05:
-            told = "The first two cannot be told apart by what they read"
-        elif first > second:
-            told = "The first really reads better than the second"
-        else:
-            told = "The first reads worse than the second, whatever its rank"
-        return (
-            f"{told}: of {images:,} images, {first:,} are read more often by the first and {second:,} by the second "
-            f"(McNemar's exact test, p = {p:.2g})."
-        )
+        different = self.contest.difference
+        return _of_networks(self.contest.pair) if different is None else _of_settings(self.contest, different)
 
     @property
     def warning(self) -> str:
@@ -73,20 +64,35 @@ class Comparison:
 
     def forecasts(self, most: int | None = None) -> list[str]:
         """How many labelled images each of the first `most` learning curves wants for some accuracies, a line each."""
-        return [f"{', '.join(curve.values) or 'forecast'}: {_forecast(curve.growth)}" for curve in self.learned[:most]]
+        return [str(curve) for curve in self.learned[:most]]
 
 
-def _forecast(growth: Growth) -> str:
-    told = []
-    for accuracy in learning.TARGETS:
-        images, least, most = map(_roughly, growth.needed(accuracy))
-        band = f"{least or '…'} to {most or '…'}"
-        told.append(f"{accuracy} from {images} labelled images on ({band})" if images else f"{accuracy} not in sight")
-    return "; ".join(told)
+def _of_settings(contest: Contest, different: Difference) -> str:
+    if not different.is_sure:
+        told = "The first two cannot be told apart by what they read"
+    elif different.value > 0:
+        told = "The first really reads better than the second"
+    else:
+        told = "The first reads worse than the second, whatever its rank"
+    first, second = (len(side.accuracies) for side in (contest.first, contest.second))
+    return (
+        f"{told}: a difference of {different.value:+.4f} over {first:,} and {second:,} runs and "
+        f"{contest.images:,} image{'s' * (contest.images > 1)} "
+        f"(95 % interval, which holds the scatter of both: {different.at_least:+.4f} to {different.at_most:+.4f})."
+    )
 
 
-def _roughly(images: float | None) -> str:
-    return "" if images is None else f"{float(f'{images:.2g}'):,.0f}"
+def _of_networks(pair: Pair) -> str:
+    if pair.p >= 0.05:
+        told = f"{pair.first} and {pair.second} cannot be told apart by what they read"
+    else:
+        better, worse = (pair.first, pair.second) if pair.first_only > pair.second_only else (pair.second, pair.first)
+        told = f"{better} reads better than {worse}"
+    return (
+        f"With one seed in a row, only two trained networks can be compared: {told}; of {pair.images:,} images "
+        f"{pair.first_only:,} are read by the first alone and {pair.second_only:,} by the second alone (McNemar's exact "
+        f"test, p = {pair.p:.2g}). Other seeds may turn this round: train at least two of each."
+    )
 
 
 def compare(root: Path, where: Mapping[str, Any] | None, by: str, group: str | list[str] | None) -> Comparison:
@@ -94,8 +100,8 @@ def compare(root: Path, where: Mapping[str, Any] | None, by: str, group: str | l
     if not found:
         reason = f" ({left_out[0].name} {left_out[0].reason})" if left_out else ""
         raise Mistake(f"runs: {root} holds no finished run{reason}; train some, or give another folder")
-    runs = ranking.chosen(found, where)
+    runs, repeats = ranking.once(ranking.chosen(ranking.with_content(found), where))
     keys = ranking.keys(runs, group)
     rows = ranking.rows(runs, keys, by)
     contest = readings.contest(rows[0].runs, rows[1].runs) if len(rows) > 1 else None
-    return Comparison(str(root), by, keys, rows, left_out, contest, learning.curves(runs, keys))
+    return Comparison(str(root), by, keys, rows, [*left_out, *repeats], contest, learning.curves(runs, keys))

@@ -43,6 +43,11 @@ class Run:
         """A setting, or else a part of the result."""
         return self.settings[key] if key in self.settings else self.result.get(key)
 
+    @property
+    def given_up(self) -> bool:
+        """Whether a search stopped it early, because the others did better: its numbers are those of half a training."""
+        return self.result.get("pruned") is not None
+
     @cached_property
     def origin(self) -> tuple[Any, ...]:
         """What its test images are drawn by; images from files are known by their names and texts alone."""

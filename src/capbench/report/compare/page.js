@@ -25,7 +25,8 @@ function showRanking() {
     { name: data.by, number: true, rises: data.less, value: rank => data.rows[rank].mean,
       cell: rank => told(data.rows[rank].mean) + (known(data.rows[rank].spread) ? ` ± ${told(data.rows[rank].spread)}` : "") },
     { name: "95 % interval", number: true, cell: rank => (data.rows[rank].interval || []).map(told).join(" to ") },
-    { name: "runs", number: true, value: rank => data.rows[rank].runs.length, cell: rank => String(data.rows[rank].runs.length) },
+    { name: "runs", number: true, value: rank => data.rows[rank].runs.length,
+      cell: rank => counted(data.rows[rank].runs.length) + (data.rows[rank].given_up ? " given up" : "") },
     mean("parameters", "params"), mean("training, s", "train/seconds"), mean("labelled images", "labelled"),
   ], FIRST_ROWS, () => {}).show(ranks);
 }
@@ -39,7 +40,8 @@ function choiceOf(run) {
 const runColumns = [
   { name: "compare", heads: false, cell: choiceOf },
   { name: "rank", number: true, rises: true, value: run => rowOf[run], cell: run => String(rowOf[run] + 1) },
-  { name: "run", heads: true, value: run => data.names[run], cell: run => data.names[run] },
+  { name: "run", heads: true, value: run => data.names[run],
+    cell: run => data.names[run] + (data.rows[rowOf[run]].given_up ? " (given up)" : "") },
   ...keyColumns(run => data.rows[rowOf[run]].values),
   { name: "seed", number: true, rises: true, value: run => Number(data.seeds[run]), cell: run => data.seeds[run] },
   ...(data.by === "test/exact" ? [] : [numberColumn(data.by, data.by, data.less)]),
@@ -116,10 +118,7 @@ function showLearning() {
   at("learning-chart").replaceChildren(chart({ title: "Accuracy over labelled images", x: "labelled images", y: "test/exact",
     log: true, series, legend: shown.map((curve, place) => ({ colour: `c${place}`, text: label(curve) })) }));
   const needed = curves[0].needed.map(([target], place) => ({ name: `images for ${target}`, number: true,
-    cell: curve => {
-      const [images, least, most] = curve.needed[place].slice(1).map(value => known(value) ? counted(+value.toPrecision(2)) : "–");
-      return images === "–" ? images : `${images} (${least} to ${most})`;
-    } }));
+    cell: curve => curve.needed[place][1] }));
   at("learning-table").replaceChildren(table([
     { name: data.learning_keys.join(", ") || "runs", cell: label },
     { name: "runs", number: true, cell: curve => String(curve.runs.length) },

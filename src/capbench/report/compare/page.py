@@ -74,6 +74,7 @@ def _row(row: Row, place: dict[int, int]) -> dict[str, Any]:
         "mean": short(row.mean),
         "spread": short(row.spread),
         "interval": _interval(row.interval),
+        "given_up": row.given_up,
     }
 
 
@@ -110,13 +111,13 @@ def _interval(ends: Any) -> list[float | None] | None:
 
 
 def _learning(curve: learning.LearningCurve, place: dict[int, int]) -> dict[str, Any]:
-    growth, most = curve.growth, curve.most
-    least = min(map(learning.labelled, curve.runs))
-    grid = np.geomspace(least, learning.FURTHER * most, 40)
+    growth = curve.growth
+    assert growth is not None  # else it would be no learning curve
+    grid = np.geomspace(curve.points[0].images, growth.furthest, 40)
     return {
         "values": curve.values,
         "runs": [place[id(run)] for run in curve.runs],
-        "most": most,
+        "most": curve.most,
         "line": [[short(number) for number in point] for point in np.vstack([grid, growth.along(grid)]).T.tolist()],
-        "needed": [[target, *map(short, growth.needed(target))] for target in learning.TARGETS],
+        "needed": [[target, str(curve.images(target))] for target in learning.TARGETS],
     }

@@ -48,7 +48,8 @@ function showPair(first, second) {
 
 function verdictOf({ images, a, b }) {
   const p = mcnemar(a, b);
-  const better = p >= 0.05 ? "They cannot be told apart by what they read" : `${a > b ? "A" : "B"} really reads better`;
+  const better = p >= 0.05 ? "These two networks cannot be told apart by what they read" :
+    `Of these two networks ${a > b ? "A" : "B"} reads better`;
   return `${better}: of ${counted(images)} images A alone reads ${counted(a)} and B alone ${counted(b)} ` +
     `(McNemar's exact test, p = ${likely(p)}).`;
 }

@@ -10,7 +10,7 @@ from capbench.files import replacing
 from capbench.report.compare import ranking
 from capbench.report.compare.comparison import Comparison
 from capbench.report.compare.folders import shown
-from capbench.report.compare.screen import count, measured
+from capbench.report.compare.screen import count, measured, runs
 
 REPEATING = ("data/hash", "git", "version/capbench", "version/torch", "command")
 
@@ -46,11 +46,14 @@ def write_markdown(path: Path, comparison: Comparison) -> None:
     for rank, row in enumerate(comparison.rows, 1):
         interval = f"{row.interval[0]:.4f} to {row.interval[1]:.4f}" if row.interval else ""
         costs = [count(row.average("params")), count(row.average("train/seconds"))]
-        lines.append(line([str(rank), *row.values, measured(row, by), interval, str(len(row.runs)), *costs]))
+        lines.append(line([str(rank), *row.values, measured(row, by), interval, runs(row), *costs]))
     for told in (comparison.verdict, plain(comparison.warning)):
         lines += ["", told] if told else []
     lines += ["", *(f"- {plain(forecast)}" for forecast in comparison.forecasts())]
-    lines += ["", f"{comparison.summary}; ± is the standard deviation over seeds."]
+    lines += [
+        "",
+        f"{comparison.summary}; ± is the standard deviation over seeds, the interval that of the images alone.",
+    ]
     lines += ["", *(f"- left out: {plain(name)} {plain(reason)}" for name, reason in comparison.left_out)]
     with replacing(path) as file:
         file.write("\n".join(lines).rstrip() + "\n")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from statistics import fmean
 from typing import Any
 
 from capbench.errors import Mistake, nearest
 from capbench.metrics import wilson
-from capbench.report.compare.folders import Run, shown
+from capbench.report.compare.folders import LeftOut, Run, shown
 from capbench.report.compare.statistics import spread
 
 SEEDS = ("seed", "data.seed")
+AMOUNT = ("data.train_size", "data.split.train", "data.images")  # how many images are learned from
 BOOKKEEPING = ("name", "group", "tags", "trial", "cache", "logger", "trainer.progress")  # changes no number
-LESS_IS_BETTER = ("loss", "cer", "ece", "seconds", "params")
+HASH = 8  # digits of a hash that tell data apart
+LESS_IS_BETTER = ("loss", "cer", "ece", "seconds", "cpu_seconds", "params", "bad")
 SHARES_OF = {"test/exact": "test/images", "test/exact_nocase": "test/images", "val/exact": "data/val"}
 
 
@@ -29,7 +32,9 @@ class Row:
     mean: float | None
     spread: float | None
     interval: tuple[float, float] | None
-    """95 %, of a share: of the mean, on as many images as one run has"""
+    """95 %, of a share: of the mean, on as many images as one run has; other seeds are not in it"""
+    given_up: bool = False
+    """whether a search stopped these runs early; ranked behind all that were trained to the end"""
 
     def average(self, key: str) -> float | None:
         return average(self.runs, key)
@@ -61,14 +66,66 @@ def chosen(runs: Sequence[Run], where: Mapping[str, Any] | None) -> list[Run]:
 def keys(runs: Sequence[Run], group: str | list[str] | None) -> list[str]:
     """What tells rows apart: the settings asked for, or all that differ and are no seeds."""
     if group is None:
-        return [
-            key
-            for key in differing(runs)
-            if key not in SEEDS and not any(key == name or key.startswith(f"{name}.") for name in BOOKKEEPING)
-        ]
+        return [key for key in differing(runs) if key not in SEEDS and not _is_bookkeeping(key)]
     wanted = [group] if isinstance(group, str) else group
     _check_keys(runs, wanted, "group")
     return wanted
+
+
+@cache
+def _is_bookkeeping(key: str) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in BOOKKEEPING)
+
+
+def with_content(runs: Sequence[Run]) -> list[Run]:
+    """The runs; where the same settings met different data, as of a labelled folder that has grown, with what tells these.
+
+    That is `data.images`, the number of training images, or where this is the same, too, `data.hash`. Rendered images of
+    another `data.seed` are meant to differ.
+    """
+    groups: dict[frozenset[tuple[str, Any]], list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[_trained_by(run, but="seed")].append(run)
+    told: dict[int, dict[str, Any]] = {}
+    for same in groups.values():
+        hashes: dict[float | None, set[str]] = defaultdict(set)
+        for run in same:
+            hashes[run.number("data/train")].add(shown(run.result.get("data/hash")))
+        for run in same:
+            images = run.number("data/train")
+            told[id(run)] = {
+                **({"data.images": images} if len(hashes) > 1 else {}),
+                **({"data.hash": shown(run.result.get("data/hash"))[:HASH]} if len(hashes[images]) > 1 else {}),
+            }
+    return [replace(run, settings={**run.settings, **told[id(run)]}) if told[id(run)] else run for run in runs]
+
+
+def _trained_by(run: Run, but: str = "") -> frozenset[tuple[str, Any]]:
+    """Every setting that can change a number."""
+    return frozenset(item for item in run.settings.items() if item[0] != but and not _is_bookkeeping(item[0]))
+
+
+def once(runs: Sequence[Run]) -> tuple[list[Run], list[LeftOut]]:
+    """The runs without repeats: of the same settings, seeds and data the latest, since others are no further evidence.
+
+    Needs runs `with_content`.
+    """
+    gathered: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
+    for run in runs:
+        gathered[_trained_by(run), run.given_up].append(run)
+    latest = {id(max(same, key=_finished)): same for same in gathered.values()}
+    kept = [run for run in runs if id(run) in latest]
+    repeats = [
+        LeftOut(run.name, f"repeats {one.name}, which is later: the same settings, seed and data")
+        for one in kept
+        for run in latest[id(one)]
+        if run is not one
+    ]
+    return kept, repeats
+
+
+def _finished(run: Run) -> tuple[float, str]:
+    return run.folder.result.stat().st_mtime, run.name
 
 
 def differing(runs: Sequence[Run]) -> list[str]:
@@ -96,26 +153,26 @@ def rows(runs: Sequence[Run], keys: Sequence[str], by: str) -> list[Row]:
     numbers = {key for run in runs for key in run.result if run.number(key) is not None}
     if by not in numbers:
         raise Mistake(f"by: {by} is no number that these runs have; {nearest(by, numbers)}")
-    gathered: dict[tuple[str, ...], list[Run]] = defaultdict(list)
+    gathered: dict[tuple[tuple[str, ...], bool], list[Run]] = defaultdict(list)
     for run in runs:
-        gathered[tuple(shown(run.value(key)) for key in keys)].append(run)
-    made = [_row(values, members, by) for values, members in gathered.items()]
+        gathered[tuple(shown(run.value(key)) for key in keys), run.given_up].append(run)
+    made = [_row(values, members, by, given_up) for (values, given_up), members in gathered.items()]
     sign = 1 if less_is_better(by) else -1
-    return sorted(made, key=lambda row: (row.mean is None, sign * (row.mean or 0), row.runs[0].name))
+    return sorted(made, key=lambda row: (row.given_up, row.mean is None, sign * (row.mean or 0), row.runs[0].name))
 
 
 def less_is_better(by: str) -> bool:
     return by.rpartition("/")[2] in LESS_IS_BETTER
 
 
-def _row(values: tuple[str, ...], runs: list[Run], by: str) -> Row:
+def _row(values: tuple[str, ...], runs: list[Run], by: str, given_up: bool) -> Row:
     measured = [value for run in runs if (value := run.number(by)) is not None]
     if not measured:
-        return Row(values, runs, None, None, None)
+        return Row(values, runs, None, None, None, given_up)
     mean = fmean(measured)
     images = [count for run in runs if (count := run.number(SHARES_OF.get(by, "")))]
     interval = wilson(mean * min(images), min(images)) if images else None
-    return Row(values, runs, mean, spread(measured), interval)
+    return Row(values, runs, mean, spread(measured), interval, given_up)
 
 
 def _check_keys(runs: Sequence[Run], wanted: Iterable[str], at: str) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from capbench.report.compare.folders import Run
-from capbench.report.compare.statistics import mcnemar
+from capbench.report.compare.statistics import Difference, Readers, difference, mcnemar
 from capbench.runs import Prediction
 
 
@@ -53,38 +55,98 @@ def _columns(content: str) -> list[list[str]]:
     return [cells[wide + column :: wide] for column in range(wide)]
 
 
-@dataclass(frozen=True)
-class Contest:
-    """Two rows on the same images: how many each reads more often, over its seeds, than the other."""
+class Pair(NamedTuple):
+    """Two trained networks, and how many images only one of them reads."""
 
-    first: int
-    second: int
+    first: str
+    second: str
+    """names of their runs"""
+    first_only: int
+    second_only: int
     images: int
 
     @property
     def p(self) -> float:
-        return mcnemar(self.first, self.second)
+        return mcnemar(self.first_only, self.second_only)
 
 
-def contest(first: Iterable[Run], second: Iterable[Run]) -> Contest | None:
-    """Each image votes once, so that seeds do not count as more images; None where the images differ."""
-    ours, theirs = _shares(first), _shares(second)
-    common = ours.keys() & theirs.keys()
-    if not common or any(ours[image][0] != theirs[image][0] for image in common):
+@dataclass(frozen=True)
+class Contest:
+    """Two rows on the images that runs of both were tested on."""
+
+    first: Readers
+    second: Readers
+    pair: Pair
+    """the first run of each row that has such images"""
+
+    @property
+    def images(self) -> int:
+        return len(self.first.shares)
+
+    @cached_property
+    def difference(self) -> Difference | None:
+        """None where a row has a single training: how far its other seeds would be from it is not known."""
+        trainings = min(len(side.accuracies) for side in (self.first, self.second))
+        return difference(self.first, self.second) if trainings > 1 else None
+
+
+def contest(first: Sequence[Run], second: Sequence[Run]) -> Contest | None:
+    """None where the rows were tested on different images."""
+    ours, theirs = _by_origin(first), _by_origin(second)
+    blocks: list[tuple[_Block, _Block]] = []
+    for origin in [origin for origin in ours if origin in theirs]:
+        sides = ours[origin], theirs[origin]
+        texts, others = (_texts(side) for side in sides)
+        common = [name for name in texts if name in others]
+        if any(texts[name] != others[name] for name in common):
+            return None
+        if common:
+            blocks.append((_Block(sides[0], common), _Block(sides[1], common)))
+    if not blocks:
         return None
-    votes = [ours[image][1] - theirs[image][1] for image in common]
-    return Contest(sum(vote > 0 for vote in votes), sum(vote < 0 for vote in votes), len(common))
+    first_side, second_side = (_together(block) for block in zip(*blocks, strict=True))
+    return Contest(first_side, second_side, _pair(*blocks[0]))
 
 
-def _shares(runs: Iterable[Run]) -> dict[tuple[object, str], tuple[str, float]]:
-    """The text of each image, and the share of the runs that read it."""
-    texts: dict[tuple[object, str], str] = {}
-    rights: dict[tuple[object, str], list[bool]] = defaultdict(list)
+def _by_origin(runs: Iterable[Run]) -> dict[object, dict[str, Readings]]:
+    """What the runs read, by what their images are drawn by and by their names."""
+    found: dict[object, dict[str, Readings]] = defaultdict(dict)
     for run in runs:
-        readings = of(run)
-        if readings is None:
-            continue
-        for name, text, right in zip(readings.names, readings.texts, readings.right.tolist(), strict=True):
-            texts[run.origin, name] = text
-            rights[run.origin, name].append(right)
-    return {image: (text, sum(rights[image]) / len(rights[image])) for image, text in texts.items()}
+        read = of(run)
+        if read is not None:
+            found[run.origin][run.name] = read
+    return found
+
+
+def _texts(side: Mapping[str, Readings]) -> dict[str, str]:
+    return {name: text for read in side.values() for name, text in zip(read.names, read.texts, strict=True)}
+
+
+class _Block:
+    """Images of one origin, and what some runs read of them."""
+
+    def __init__(self, side: Mapping[str, Readings], images: Sequence[str]) -> None:
+        places = {name: place for place, name in enumerate(images)}
+        right = np.full((len(side), len(images)), np.nan)
+        for row, read in zip(right, side.values(), strict=True):
+            kept = [place for place, name in enumerate(read.names) if name in places]
+            row[[places[read.names[place]] for place in kept]] = read.right[kept]
+        shown = ~np.isnan(right)
+        self.runs = [run for run, any_shown in zip(side, shown.any(axis=1), strict=True) if any_shown]
+        self.right = right[shown.any(axis=1)]
+        """1, 0, or NaN where the run was not shown the image: float [run, image]"""
+
+
+def _together(blocks: Iterable[_Block]) -> Readers:
+    rights = [block.right for block in blocks]
+    return Readers(
+        np.concatenate([np.nanmean(right, axis=1) for right in rights]),
+        np.concatenate([np.nanmean(right, axis=0) for right in rights]),
+        np.concatenate([np.isfinite(right).sum(axis=0) for right in rights]),
+    )
+
+
+def _pair(first: _Block, second: _Block) -> Pair:
+    gaps = first.right[0] - second.right[0]
+    counts = (int(np.count_nonzero(found)) for found in (gaps > 0, gaps < 0, np.isfinite(gaps)))
+    return Pair(first.runs[0], second.runs[0], *counts)

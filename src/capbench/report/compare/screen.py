@@ -35,7 +35,12 @@ def _cells(rank: int, row: Row, by: str) -> list[str]:
     values = [value if len(value) <= WIDEST else value[: WIDEST - 1] + "…" for value in row.values]
     interval = f"{row.interval[0]:.4f} to {row.interval[1]:.4f}" if row.interval else ""
     costs = [count(row.average("params")), count(row.average("train/seconds"))]
-    return [str(rank), *values, measured(row, by), interval, str(len(row.runs)), *costs]
+    return [str(rank), *values, measured(row, by), interval, runs(row), *costs]
+
+
+def runs(row: Row) -> str:
+    """How many, and whether they were trained to the end."""
+    return f"{len(row.runs):,}{' given up' if row.given_up else ''}"
 
 
 def measured(row: Row, by: str) -> str:

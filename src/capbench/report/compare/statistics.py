@@ -1,4 +1,4 @@
-"""The statistics of a comparison: spread over seeds, a paired test, and what more labelled images would give."""
+"""The statistics of a comparison: spread over seeds, whether rows differ, and what more labelled images would give."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+
+from capbench.metrics import wilson
+
+Z = 1.959964  # half the width of a 95 % interval where the standard deviation is known
 
 
 def spread(values: Sequence[float]) -> float | None:
@@ -26,6 +30,63 @@ def mcnemar(first_only: int, second_only: int) -> float:
     return min(1.0, 2 * tail / (1 << count))
 
 
+@dataclass(frozen=True)
+class Readers:
+    """The trainings of one setting, and what they read of some images."""
+
+    accuracies: np.ndarray
+    """float [training]: the share of the images that each reads"""
+    shares: np.ndarray
+    """float [image]: the share of the trainings that read it"""
+    tries: np.ndarray
+    """int [image]: how many trainings were shown it"""
+
+
+class Difference(NamedTuple):
+    """How much more of all images one setting reads than another, whatever the seed, with its 95 % interval."""
+
+    value: float
+    at_least: float
+    at_most: float
+
+    @property
+    def is_sure(self) -> bool:
+        return self.at_least > 0 or self.at_most < 0
+
+
+def difference(first: Readers, second: Readers) -> Difference:
+    """Compare two settings with at least two trainings each on the same images, by both kinds of chance.
+
+    Other seeds would give other accuracies, and so would other test images. Each has its 95 % interval, and the squares of
+    the two half widths add up (Howe's approximation):
+
+    - Seeds: the variance of each side's accuracies over its trainings, with Student's t as in Welch's test, but never with
+      more degrees of freedom than if both sides were as short as the shorter: two seeds that happen to agree say
+      little of their scatter.
+    - Images: the mean square of the paired gaps between the sides, as in McNemar's test. What the trainings of one side
+      disagree on is part of these gaps and of the seeds' variance, so it is taken out here. Two disputed images are added:
+      where few are disputed, that is as careful as the exact test.
+
+    How often this tells equal settings apart is simulated in experiments/verdict.
+    """
+    gaps = first.shares - second.shares
+    seeds = [float(np.var(side.accuracies, ddof=1)) / len(side.accuracies) for side in (first, second)]
+    freedoms = [len(side.accuracies) - 1 for side in (first, second)]
+    by_freedom = sum(variance**2 / freedom for variance, freedom in zip(seeds, freedoms, strict=True))
+    welch = sum(seeds) ** 2 / by_freedom if by_freedom else math.inf
+    counted_twice = sum(_disagreement(side) for side in (first, second))
+    images = max(0.0, float(np.mean(gaps**2)) / len(gaps) - counted_twice) + 2 / len(gaps) ** 2
+    reach = math.sqrt(_student(min(welch, 2 * min(freedoms))) ** 2 * sum(seeds) + Z**2 * images)
+    value = float(np.mean(gaps))
+    return Difference(value, value - reach, value + reach)
+
+
+def _disagreement(side: Readers) -> float:
+    """The variance of a setting's accuracy that comes from its trainings reading the same image differently."""
+    within = side.shares * (1 - side.shares) / np.maximum(side.tries - 1, 1)
+    return float(np.mean(within)) / len(within)
+
+
 def log_odds(accuracies: Sequence[float], tested: Sequence[int]) -> np.ndarray:
     """Of reading a text; finite where all or none of those tested are read."""
     count = np.asarray(tested, dtype=float)
@@ -33,21 +94,22 @@ def log_odds(accuracies: Sequence[float], tested: Sequence[int]) -> np.ndarray:
     return np.log((right + 0.5) / (count - right + 0.5))
 
 
-def _student(freedom: int) -> float:
+def _student(freedom: float) -> float:
     """Half the width of a 95 % interval, in standard deviations."""
-    from scipy.special import stdtrit  # takes a while to import, and few comparisons hold a learning curve
+    from scipy.special import stdtrit  # takes a while to import, and comparisons of single runs need none
 
     return float(stdtrit(freedom, 0.975))
 
 
-MOST = 1e9  # images; a forecast of more is none
-AMOUNTS = np.geomspace(1, MOST, 4000)
+MOST = 1e9  # times as many images, up or down: a factor beyond is not told
+FURTHER = 4  # times the most images that were measured: as far as a forecast goes
+STEPS = 4000  # between one image and the furthest
 
 
 class Needed(NamedTuple):
-    """Images that an accuracy needs, and between which numbers one more run would reach it, with 95 % confidence.
+    """Images that an accuracy needs, and between which numbers the band reaches it.
 
-    None: not within a thousand million, or more images are not seen to help.
+    None: not within FURTHER times the most images measured, or more images are not seen to help.
     """
 
     images: float | None
@@ -59,7 +121,10 @@ class Needed(NamedTuple):
 class Growth:
     """Accuracy against labelled images: the log-odds of reading a text as a line over the log of their number.
 
-    Odds that grow as a power of the images give an S near the start and a power law of mistakes at the end.
+    Odds that grow as a power of the images give an S near the start and a power law of mistakes at the end. Real curves
+    bend away from that line, upwards where a network finds its first characters and downwards near its end, so the band
+    is Student's 95 % interval of one more run, and reaches down to what the most images brought: more may bring no more.
+    How often it holds is measured in experiments/forecast.
     """
 
     slope: float
@@ -70,6 +135,10 @@ class Growth:
     centre: float
     width: float
     """sum of squares of the log numbers around their mean, the centre"""
+    most: float
+    """images that any of the runs had"""
+    plateau: float
+    """log-odds that the runs with the most images have at least, by Wilson's interval of each"""
 
     @classmethod
     def of(cls, images: Sequence[float], accuracies: Sequence[float], tested: Sequence[int]) -> Growth | None:
@@ -82,7 +151,16 @@ class Growth:
         slope = float(((x - centre) * y).sum() / width)
         offset = float(y.mean()) - slope * centre
         rest = y - (offset + slope * x)
-        return cls(slope, offset, math.sqrt(float((rest**2).sum()) / (len(x) - 2)), len(x), centre, width)
+        scatter = math.sqrt(float((rest**2).sum()) / (len(x) - 2))
+        most = max(images)
+        lows = [wilson(a * n, n)[0] for a, n, have in zip(accuracies, tested, images, strict=True) if have == most]
+        low = min(lows)
+        return cls(slope, offset, scatter, len(x), centre, width, most, math.log(low / (1 - low)) if low else -math.inf)
+
+    @property
+    def furthest(self) -> float:
+        """Images up to which something is said."""
+        return FURTHER * self.most
 
     @cached_property
     def _reach(self) -> float:
@@ -90,27 +168,32 @@ class Growth:
         return _student(self.runs - 2)
 
     def at(self, images: float) -> tuple[float, float, float]:
-        """The accuracy to expect, and the 95 % interval of one more run's."""
+        """The accuracy to expect, and the band of one more run's."""
         middle, low, high = self.along(np.array([images]))[:, 0].tolist()
         return middle, low, high
 
     def along(self, images: np.ndarray) -> np.ndarray:
         """The same for many numbers of images: float [3, images]."""
-        x = np.log(images)
+        middle, low, high = self._odds(np.log(images))
+        return 0.5 * (1 + np.tanh(np.stack([middle, np.minimum(low, self.plateau), high]) / 2))
+
+    def _odds(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The line over log numbers, and Student's 95 % interval of one more run."""
         middle = self.offset + self.slope * x
         reach = self._reach * self.scatter * np.sqrt(1 + 1 / self.runs + (x - self.centre) ** 2 / self.width)
-        return 0.5 * (1 + np.tanh(np.stack([middle, middle - reach, middle + reach]) / 2))
+        return middle, middle - reach, middle + reach
 
     @cached_property
-    def _lines(self) -> np.ndarray:
-        return self.along(AMOUNTS)
+    def _lines(self) -> tuple[np.ndarray, np.ndarray]:
+        amounts = np.geomspace(1, self.furthest, STEPS)
+        return amounts, self.along(amounts)
 
     def needed(self, accuracy: float) -> Needed:
         """Labelled images from which on this accuracy is to be expected."""
-        middle, low, high = self._lines
+        amounts, (middle, low, high) = self._lines
         reached = [np.flatnonzero(line >= accuracy) for line in (middle, high, low)]
         # Where more images are not seen to help, what is reached is reached with few.
-        return Needed(*(float(AMOUNTS[there[0]]) if len(there) and self.slope > 0 else None for there in reached))
+        return Needed(*(float(amounts[there[0]]) if len(there) and self.slope > 0 else None for there in reached))
 
 
 def crossing(images: Sequence[float], odds: Sequence[float], wanted: float) -> float | None:

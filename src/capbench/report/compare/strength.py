@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 from statistics import fmean
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from capbench import metrics
 from capbench.errors import Mistake
 from capbench.metrics import wilson
-from capbench.report.compare import learning, ranking, readings
+from capbench.report.compare import ranking, readings
 from capbench.report.compare.folders import Run, shown
-from capbench.report.compare.learning import FURTHER, TARGETS, labelled
-from capbench.report.compare.statistics import Factor, Growth, common_slope, crossing, factor, log_odds
+from capbench.report.compare.learning import TARGETS, Learned, Reached, labelled, tests
+from capbench.report.compare.statistics import Factor, common_slope, factor, log_odds
 
 WITHOUT = "style.without"
 LOOK = ("data", "style", "alphabet")
-NO_LOOK = (*learning.AMOUNT, *ranking.SEEDS, WITHOUT, "data.fresh", "data.split")
+NO_LOOK = (*ranking.AMOUNT, *ranking.SEEDS, WITHOUT, "data.fresh", "data.split")
 MOST = 1000  # times as many images: what lies beyond is told as more than that
 NEXT_TO_NOTHING = 1.5  # times as many images: an ingredient that surely buys less costs machines nothing
 TELLING = (0.02, 0.98)  # where both of a pair read less or more, their difference tells nothing
@@ -42,47 +42,6 @@ PEOPLE = {
 """By ingredient, what it asks of people: rules of thumb, to be judged by the pictures."""
 
 
-@dataclass(frozen=True)
-class Reached:
-    """What it takes until a share of all texts is read."""
-
-    how: Literal["measured", "at most", "forecast", "not within"]
-    amount: float
-    """of images or seconds; of the most that was tried or forecast where it is not reached"""
-    at_least: float | None = None
-    at_most: float | None = None
-
-    @property
-    def there(self) -> bool:
-        return self.how != "not within"
-
-    def __str__(self) -> str:
-        if self.how in ("not within", "at most"):
-            return f"{self.how} {_round(self.amount)}"
-        told = f"{_round(self.amount)} ({_end(self.at_least)} to {_end(self.at_most)})"
-        return told + (", forecast" if self.how == "forecast" else "")
-
-
-def _round(amount: float) -> str:
-    """Two digits, which is more than is known."""
-    rounded = float(f"{amount:.2g}")
-    return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
-
-
-def _end(amount: float | None) -> str:
-    return "…" if amount is None else _round(amount)
-
-
-class Point(NamedTuple):
-    """The runs with one number of labelled images."""
-
-    images: float
-    exact: float
-    low: float
-    high: float
-    tested: int
-
-
 class Epoch(NamedTuple):
     """The CPU seconds up to its end, and the share of the validation images that was read by then."""
 
@@ -93,47 +52,8 @@ class Epoch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Variant:
+class Variant(Learned):
     """One recogniser on the captcha, or on the captcha without one of its ingredients."""
-
-    runs: list[Run]
-
-    @cached_property
-    def points(self) -> list[Point]:
-        """By number of images: the mean, and an interval that holds each run and its own uncertainty."""
-        gathered: dict[float, list[Run]] = defaultdict(list)
-        for run in self.runs:
-            gathered[labelled(run)].append(run)
-        return [_point(images, gathered[images]) for images in sorted(gathered)]
-
-    @cached_property
-    def growth(self) -> Growth | None:
-        return Growth.of([labelled(run) for run in self.runs], *_columns(self.runs))
-
-    @property
-    def best(self) -> float:
-        return max(point.exact for point in self.points)
-
-    def images(self, target: float) -> Reached:
-        """Labelled images until this share is read: measured between two amounts that were tried, or else forecast."""
-        points = self.points
-        tried, tested = [point.images for point in points], [point.tested for point in points]
-        wanted = math.log(target / (1 - target))
-        at, early, late = (
-            crossing(tried, log_odds(values, tested).tolist(), wanted)
-            for values in ([p.exact for p in points], [p.high for p in points], [p.low for p in points])
-        )
-        most = tried[-1]
-        if at is not None:
-            return Reached("at most", at) if at == tried[0] else Reached("measured", at, early, late)
-        if self.growth is None or self.growth.slope <= 0:
-            return Reached("not within", most)
-        images, least, greatest = self.growth.needed(target)
-        if images is None or images > FURTHER * most:
-            return Reached("not within", FURTHER * most)
-        if images <= most:  # the line says what the measurement has refuted
-            return Reached("not within", most)
-        return Reached("forecast", images, max(least or most, most), greatest)
 
     def seconds(self, target: float) -> Reached | None:
         """CPU seconds until the first epoch after which this share of the validation images was read."""
@@ -150,27 +70,13 @@ class Variant:
         return Reached("measured", at, early, late)
 
 
-def _point(images: float, runs: Sequence[Run]) -> Point:
-    shares, tested = _columns(runs)
-    ends = [_wilson(share, count) for share, count in zip(shares, tested, strict=True)]
-    return Point(images, fmean(shares), min(low for low, _ in ends), max(high for _, high in ends), min(tested))
-
-
-def _columns(runs: Sequence[Run]) -> tuple[list[float], list[int]]:
-    return [run.result["test/exact"] for run in runs], [run.result["test/images"] for run in runs]
-
-
-def _wilson(share: float, count: float) -> tuple[float, float]:
-    return wilson(share * count, count)
-
-
 def _training(run: Run) -> list[Epoch]:
     """None where nothing validated it, or where its metrics.csv cannot be read."""
     count = run.number("data/val")
     try:
         with run.folder.metrics.open(newline="", encoding="utf-8") as file:
             rows = [(float(row["cpu_seconds"]), float(row["val/exact"])) for row in csv.DictReader(file)]
-        return [Epoch(seconds, share, *_wilson(share, count)) for seconds, share in rows] if count else []
+        return [Epoch(seconds, share, *wilson(share * count, count)) for seconds, share in rows] if count else []
     except (OSError, KeyError, TypeError, ValueError, csv.Error):
         return []
 
@@ -201,7 +107,7 @@ class Recogniser:
         points = fmean(run.result["test/exact"] - other.result["test/exact"] for run, other in pairs)
         telling = [pair for pair in pairs if _telling(*(run.result["test/exact"] for run in pair))]
         sides = [list(side) for side in zip(*telling, strict=True)]
-        odds = [log_odds(*_columns(side)).tolist() for side in sides]
+        odds = [log_odds(*tests(side)).tolist() for side in sides]
         images = [[labelled(run) for run in side] for side in sides]
         slope = common_slope(list(zip(images, odds, strict=True)))
         gains = [without - whole for whole, without in zip(*odds, strict=True)] if odds else []
@@ -297,14 +203,14 @@ class Captcha:
         """The least read first; none where no predictions are stored."""
         first, *others = self.recognisers
         columns = [_pairs(_with(first.whole, point.images)) for point in first.whole.points]
-        most = columns[-1]
-        columns += [_pairs(_with(other.whole, other.whole.points[-1].images)) for other in others]
+        most, runs = columns[-1], len(_with(first.whole, first.whole.most))
+        columns += [_pairs(_with(other.whole, other.whole.most)) for other in others]
         on_the_whole = _share(most, "".join({true for true, _ in most}))
         found = []
         for symbol in sorted({true for true, _ in most if true}):
             right, count = most[symbol, symbol], sum(n for (true, _), n in most.items() if true == symbol)
             wrong = Counter({read: n for (true, read), n in most.items() if true == symbol and read != symbol})
-            interval = wilson(right, count)
+            interval = wilson(right / runs, count / runs)  # seeds are no further images
             read_as = wrong.most_common(CONFUSED)
             shares = [_share(pairs, symbol) for pairs in columns]
             found.append(Symbol(symbol, shares, interval, read_as, interval[1] < on_the_whole))
@@ -362,7 +268,7 @@ def captchas(runs: Sequence[Run]) -> list[Captcha]:
     """By look, and in each by recogniser; runs of one number of labelled images alone tell nothing of strength."""
     looks: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
     for run in runs:
-        if labelled(run) > 0:
+        if labelled(run) > 0 and not run.given_up:
             looks[tuple(item for item in run.settings.items() if _is_look(item[0]))].append(run)
     trained = [(members, made) for members in looks.values() if (made := _recognisers(members))]
     if not trained:

@@ -11,7 +11,6 @@ import numpy as np
 
 from capbench.report.compare import document, gallery, readings, strength_tables
 from capbench.report.compare.document import short
-from capbench.report.compare.learning import FURTHER
 from capbench.report.compare.strength import Captcha, Variant
 
 SCRIPTS = ("elements.js", "charts.js", "tables.js", "strength.js")
@@ -63,10 +62,9 @@ def _points(variant: Variant) -> list[list[float | None]]:
 
 def _curve(variant: Variant) -> dict[str, Any]:
     """What was measured, and the forecast from the most images on."""
-    most = variant.points[-1].images
     forecast = []
     if variant.growth is not None:
-        further = np.geomspace(most, FURTHER * most, SMOOTH)
+        further = np.geomspace(variant.most, variant.growth.furthest, SMOOTH)
         forecast = np.vstack([further, variant.growth.along(further)]).T.tolist()
     return {"points": _points(variant), "forecast": [[short(number) for number in point] for point in forecast]}
 

@@ -78,7 +78,7 @@ def write_markdown(path: Path, captchas: Sequence[Captcha]) -> None:
         for table in (needs(captcha), ingredients(captcha), _symbols(captcha)):
             lines += [*_markdown(table), ""] if table else []
     lines.append(
-        "Labelled images: measured between two amounts that were tried, or forecast, with 95 % intervals. CPU seconds: of "
+        "Labelled images: measured between two amounts that were tried, with 95 % intervals, or forecast. CPU seconds: of "
         "training, on all cores together, until so many validation images were read. An ingredient's factor: how many "
         "times as many labelled images it makes that recogniser need for the same accuracy."
     )
