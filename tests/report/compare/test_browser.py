@@ -101,6 +101,7 @@ def test_two_runs_are_chosen_and_their_captchas_shown(visit: Visit) -> None:
     )
     assert page.get_by_role("button", name="A: knn/1").get_attribute("aria-pressed") == "true"
     assert page.get_by_role("button", name="B: mlp/3").get_attribute("aria-pressed") == "true"
+    assert "two networks" in page.locator("#pair-verdict").inner_text()
     assert "McNemar" in page.locator("#pair-verdict").inner_text()
     assert ["model", "KNN", "MLP"] in [text.split("\t") for text in visit.texts("#differences tbody tr")]
     assert "seed=1" in page.locator("#repeat").inner_text() or "command" in page.locator("#repeat").inner_text()
@@ -137,6 +138,16 @@ def test_nothing_from_the_data_runs(browser: Any, tmp_path: Path) -> None:
     visit = opened(browser, written(tmp_path))
     assert any(nasty in name for name in visit.texts(NAMES))
     assert visit.page.title() == "CapBench: comparison of runs"
+    assert visit.complaints == []
+
+
+def test_what_was_given_up_is_marked(browser: Any, tmp_path: Path) -> None:
+    for number, pruned in enumerate((None, 2)):
+        fake(tmp_path / "runs" / str(number), composed(f"optim.lr={0.1 + number}"), 0.9, texts_of(20), pruned=pruned)
+    visit = opened(browser, written(tmp_path))
+    assert ["given up" in row for row in visit.texts("#ranking-table tbody tr")] == [False, True]
+    assert visit.texts(NAMES) == ["0", "1 (given up)"]
+    assert visit.texts("#second option")[1].endswith("; given up)")
     assert visit.complaints == []
 
 

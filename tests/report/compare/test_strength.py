@@ -18,7 +18,7 @@ from capbench.errors import Mistake
 from capbench.report.compare import folders, strength
 from capbench.report.compare.statistics import Factor
 from capbench.report.compare.strength import Bought, Captcha
-from capbench.runs import Prediction
+from capbench.runs import Prediction, RunFolder
 from tests.conftest import composed
 from tests.report.compare.generated import fake, texts_of
 from tests.report.compare.test_page import NASTY, Elements
@@ -199,6 +199,29 @@ def test_symbols_that_hold_out() -> None:
     assert second.symbol == "7" and second.interval[0] < 0.95 < second.interval[1] and not second.holds_out
     assert all(one.shares == [1, 1, 1] and not one.holds_out for one in others)
     assert captcha.verdict.endswith("Held out longest by 8.")
+
+
+def test_seeds_are_no_further_images_of_a_symbol() -> None:
+    """Four seeds that read alike tell no more of a symbol than one."""
+    texts = [f"{n:04d}" for n in range(200)]
+    intervals = []
+    for seeds in ((1,), (1, 2, 3, 4)):
+        for size in SIZES:
+            for seed in seeds:
+                folder = RunFolder(Path("runs") / f"{size}_{seed}")
+                if not folder.config.exists():
+                    fake(folder.path, settings(size) | {"seed": seed}, 0.5, texts)
+                folder.write_predictions(Prediction(t, t, t.replace("8", "3"), 0.5) for t in texts)
+        (captcha,) = found()
+        intervals.append({one.symbol: one.interval for one in captcha.symbols})
+    assert intervals[0] == intervals[1]
+
+
+def test_what_a_search_gave_up_is_no_point_of_a_curve() -> None:
+    study()
+    fake(Path("runs/given_up"), settings(4000) | {"seed": 2}, 0.1, texts_of(60), pruned=1)
+    (captcha,) = found()
+    assert [len(recogniser.whole.runs) for recogniser in captcha.recognisers] == [3, 3]
 
 
 def test_captchas_are_told_apart_by_their_look_and_named_by_their_folders() -> None:
