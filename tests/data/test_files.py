@@ -50,6 +50,19 @@ def test_the_images_of_a_folder_or_zip_are_told_by_their_names(folder: Path) -> 
             images.decode(files.read("5.txt"))
 
 
+def test_names_that_are_no_utf_8_are_text_by_which_the_files_are_read(tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    root.mkdir()
+    for name, content in ((b"caf\xe9.png", b"GIF89a1"), (rb"plain\xe9.png", b"2"), ("café.png".encode(), b"3")):
+        Path(os.fsdecode(os.fsencode(root) + b"/" + name)).write_bytes(content)
+    files = Files(str(root), "images")
+    assert {name: files.read(name) for name in files.images} == {
+        "caf\\xe9.png": b"GIF89a1", "plain\\xe9.png": b"2", "café.png": b"3",
+    }  # fmt: skip
+    one, names = image_names(os.fsdecode(os.fsencode(root) + b"/caf\xe9.png"), "images")
+    assert (names, one.read(names[0])) == (["caf\\xe9.png"], b"GIF89a1")
+
+
 def test_a_damaged_zip_file_is_one_line(folder: Path) -> None:
     path = zipped(folder)
     content = path.read_bytes()
@@ -74,7 +87,7 @@ def test_damaged_members_are_refused(folder: Path) -> None:
 def test_a_member_without_a_name_is_none(tmp_path: Path) -> None:
     path = tmp_path / "nameless.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("x", b"1")
+        archive.writestr("x", b"GIF89a1")
     content = path.read_bytes()
     directory, end = content.index(b"PK\x01\x02"), content.index(b"PK\x05\x06")
     entry = bytearray(content[directory:end])
