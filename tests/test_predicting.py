@@ -16,11 +16,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import capbench
-from capbench import predicting, sight
-from capbench.sight import Eyes
+from capbench import predicting
+from capbench.images import Picture
+from capbench.sight import Sight
 from tests.conftest import save_captchas, wait_for_the_end_of
 
 
@@ -30,17 +32,32 @@ def rows(path: str | Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names that were looked at, in this process."""
-    names: list[str] = []
-    look = Eyes.look
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[Picture]:
+    """The images that were looked at, in this process."""
+    seen: list[Picture] = []
+    look = Sight.__call__
 
-    def counted(self: Eyes, wanted: Sequence[str]) -> sight.Seen:
-        names.extend(wanted)
-        return look(self, wanted)
+    def counted(self: Sight, image: Picture) -> np.ndarray:
+        seen.append(image)
+        return look(self, image)
 
-    monkeypatch.setattr(Eyes, "look", counted)
-    return names
+    monkeypatch.setattr(Sight, "__call__", counted)
+    return seen
+
+
+@pytest.fixture
+def stop_at_the_end(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Read all images and be stopped before the answers are written."""
+
+    def fails(*_: Any) -> int:
+        raise KeyboardInterrupt
+
+    def stopped(**settings: object) -> None:
+        with monkeypatch.context() as stopping, pytest.raises(KeyboardInterrupt):
+            stopping.setitem(predicting.WRITERS, ".csv", fails)
+            predicting.predict({"out": "answers.csv"} | {key: str(value) for key, value in settings.items()})
+
+    return stopped
 
 
 def test_a_folder_with_bad_files(trained: Path, labelled: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
@@ -102,7 +119,7 @@ def test_a_zip_a_file_and_a_list_read_the_same(
 
 
 def test_what_was_read_is_not_read_again(
-    trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, looked: list[str]
+    trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, looked: list[Picture]
 ) -> None:
     arguments = ("predict", f"run={trained}", f"images={labelled}")
     assert cli(*arguments, "out=alone.csv")[0] == 0
@@ -132,14 +149,9 @@ def test_what_was_read_is_not_read_again(
 
 def test_answers_of_another_run_are_not_gone_on_with(
     trained: Path, labelled: Path, train: Callable[..., Any], cli: Callable[..., Any],
-    monkeypatch: pytest.MonkeyPatch, looked: list[str],
+    stop_at_the_end: Callable[..., None], looked: list[Picture],
 ) -> None:  # fmt: skip
-    def fails(*_: Any) -> int:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as stopping:
-        stopping.setitem(predicting.WRITERS, ".csv", fails)
-        assert cli("predict", f"run={trained}", f"images={labelled}")[0] == 130
+    stop_at_the_end(run=trained, images=labelled)
     other = train("debug=fast", "trainer.progress=false", "seed=2").path
     looked.clear()
     assert cli("predict", f"run={other}", f"images={labelled}")[0] == 0
@@ -148,15 +160,47 @@ def test_answers_of_another_run_are_not_gone_on_with(
     assert len(looked) == 160  # all of the first run's answers were there
 
 
+def test_answers_are_of_the_images_that_are_asked_for_now(
+    trained: Path, labelled: Path, tmp_path: Path, cli: Callable[..., Any],
+    stop_at_the_end: Callable[..., None], looked: list[Picture],
+) -> None:  # fmt: skip
+    folder = Path(shutil.copytree(labelled / "images", tmp_path / "images"))
+    first, second, third, *others = sorted(folder.iterdir())
+    locked = folder / "locked.png"
+    locked.symlink_to(tmp_path / "later.png")
+    Path("before.txt").write_text("\n".join(map(str, [locked, *folder.glob("[0-9]*.png")])))
+    stop_at_the_end(run=trained, images="before.txt")
+    first.unlink()
+    shutil.copy(others[0], second)
+    third.rename(folder / "renamed.png")
+    shutil.copy(others[1], tmp_path / "later.png")
+    looked.clear()
+    code, out, err = cli("predict", f"run={trained}", f"images={folder}")
+    assert (code, looked) == (0, []), err  # what is in the folder was all read before, under some name
+    assert out == "160 images, 160 of them before: answers in answers.csv\n"
+    assert cli("predict", f"run={trained}", f"images={folder}", "out=alone.csv")[0] == 0
+    assert Path("answers.csv").read_bytes() == Path("alone.csv").read_bytes()
+
+    wanted = [others[4], others[2], others[3]]
+    stop_at_the_end(run=trained, images=folder)
+    Path("list.txt").write_text("\n".join(map(str, wanted)))
+    assert cli("predict", f"run={trained}", "images=list.txt")[0] == 0
+    assert [row["filename"] for row in rows("answers.csv")] == [str(path) for path in wanted]
+
+
 def test_helpers_decode_when_there_are_many(
-    trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, looked: list[str]
-) -> None:
+    trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, looked: list[Picture],
+    stop_at_the_end: Callable[..., None],
+) -> None:  # fmt: skip
     assert cli("predict", f"run={trained}", f"images={labelled}", "out=alone.csv")[0] == 0
+    Path("half.txt").write_text("\n".join(str(labelled / row["filename"]) for row in rows("alone.csv")[:80]))
+    stop_at_the_end(run=trained, images="half.txt", out="helped.csv")
     monkeypatch.setattr(predicting, "WORTH_A_POOL", 100)
     monkeypatch.setattr(predicting, "CHUNK", 10)
     looked.clear()
-    assert cli("predict", f"run={trained}", f"images={labelled}", "out=helped.csv")[0] == 0
-    assert looked == []
+    code, out, _ = cli("predict", f"run={trained}", f"images={labelled}", "out=helped.csv")
+    assert (code, looked) == (0, [])
+    assert out == "160 images, 80 of them before: answers in helped.csv\n"
     assert Path("helped.csv").read_bytes() == Path("alone.csv").read_bytes()
 
 
@@ -186,12 +230,14 @@ def test_two_at_once_do_not_mix(trained: Path, labelled: Path, cli: Callable[...
         (("run={trained}", "images={labelled}/labels.csv"), "labels.csv is no image, no zip file and no list"),
         (("run={trained}", "images={trained}/model.safetensors"), "is no image, no zip file and no list"),
         (("run={trained}", "images={labelled}", "out=answers.xls"), "out: answers.xls is no name for answers; end it in .csv"),
+        (("run={trained}", "images={labelled}", "out=folder.csv"), "out: folder.csv is a folder; name a file"),
         (("run={trained}", "images={labelled}", "out=/proc/answers.csv"), "out: /proc/answers.csv cannot be written"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line(
     arguments: Sequence[str], message: str, trained: Path, labelled: Path, cli: Callable[..., Any]
 ) -> None:
+    Path("folder.csv").mkdir()
     given = [argument.format(trained=trained, labelled=labelled) for argument in arguments]
     code, _, err = cli("predict", *given)
     assert (code, err.count("\n")) == (2, 1), err

@@ -1,16 +1,16 @@
 """The verb predict: what a trained run reads in any number of images.
 
-Answers are kept as they come, a line each, in a file beside the wanted one. It takes that one's place when all are
-there; until then whoever starts anew goes on with it.
+Answers are kept as they come, a line each, in a file beside the wanted one, with a digest of the image's content. Who
+starts anew goes on with those whose content is still asked for. When all are there, they are written in order.
 """
 
 from __future__ import annotations
 
 import csv
 import fcntl
-import hashlib
 import json
 import os
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -33,6 +33,8 @@ from capbench.text import Reading
 COLUMNS = ("filename", "text", "confidence", "error")
 NOTHING = Reading("", 0.0, ())
 
+Answer = dict[str, Any]
+
 
 def schema(*, run: str, images: str, out: str) -> None:
     """The settings of the verb, by name and type; the check reads this signature."""
@@ -44,71 +46,113 @@ def predict(settings: dict[str, Any]) -> str:
     out, folder = Path(settings["out"]), RunFolder(Path(settings["run"]))
     if out.suffix not in WRITERS:
         raise Mistake(f"out: {out} is no name for answers; end it in {' or '.join(WRITERS)}")
+    if out.is_dir():
+        raise Mistake(f"out: {out} is a folder; name a file")
     reader = Reader.of(folder)
     files, names = image_names(settings["images"], "images")
-    # Answers of another run, or to other images, are not to be gone on with.
-    key = hashlib.sha256(repr((folder.weights.read_bytes(), folder.settings(), files.root.resolve())).encode())
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with _kept(out.with_name(f".{out.name}.{key.hexdigest()[:16]}.part")) as kept:
-            done = {line["filename"] for line in _lines(kept)}
-            missing = [name for name in names if name not in done]
-            for answers in _answers(reader, files, missing, len(names)):
-                kept.writelines(json.dumps(answer).encode() + b"\n" for answer in answers)
-                kept.flush()  # with the system from here on: a killed process loses nothing
+        with _Kept.beside(out, folder.fingerprint()) as kept:
+            known = frozenset(kept.places)
+            places, before = array("Q"), 0
+            for answers in _answers(reader, files, names, known):
+                places.extend(kept.take(answers))
+                before += sum(answer is None for _, answer in answers)
             with replacing(out) as file:
-                bad = WRITERS[out.suffix](file, _lines(kept))
+                bad = WRITERS[out.suffix](file, map(kept.answer, names, places))
     except OSError as error:
         raise Mistake(f"out: {out} cannot be written ({error.strerror}); what was read is kept, start again") from error
     except BrokenProcessPool as error:
         raise Mistake("a helper process came to a sudden end; what was read is kept, start again") from error
-    before = f", {len(names) - len(missing):,} of them before" if len(missing) < len(names) else ""
+    again = f", {before:,} of them before" if before else ""
     failed = f"; {bad:,} could not be read, their rows say why" if bad else ""
-    return f"{len(names):,} images{before}: answers in {out}{failed}"
+    return f"{len(names):,} images{again}: answers in {out}{failed}"
 
 
-@contextmanager
-def _kept(path: Path) -> Iterator[IO[bytes]]:
-    """The answers so far, to read and to add to; gone when all went well."""
-    with path.open("a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Mistake(f"out: another predict is at work on {path}; wait for its end") from error
-        # A line without an end was being written when all stopped.
+class _Kept:
+    """The answers so far by the images' content: what a file is called, and what else is asked for, changes none."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._end = 0
+        self.places: dict[str, int] = {}
+        """Where in the file each image's answer begins, by the digest of its content."""
         file.seek(0)
-        file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
-        yield file
-        path.unlink()
+        for line in file:
+            if not line.endswith(b"\n"):  # it was being written when all stopped
+                break
+            self._remember(json.loads(line)["image"], line)
+        file.truncate(self._end)
+
+    @classmethod
+    @contextmanager
+    def beside(cls, out: Path, run: str) -> Iterator[_Kept]:
+        """The answers of a run, told by its fingerprint; their file is gone when all went well."""
+        path = out.with_name(f".{out.name}.{run[:16]}.part")
+        with path.open("a+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Mistake(f"out: another predict is at work on {path}; wait for its end") from error
+            yield cls(file)
+            path.unlink()
+
+    def take(self, answers: Iterable[tuple[str, Answer | None]]) -> list[int]:
+        """Keep new answers, each with its image's digest; where these and the earlier ones begin."""
+        places = []
+        for digest, answer in answers:
+            if answer is None:
+                places.append(self.places[digest])
+            else:
+                places.append(self._end)
+                line = json.dumps({"image": digest} | answer).encode() + b"\n"
+                self._file.write(line)
+                self._remember(digest, line)
+        self._file.flush()  # with the system from here on: a killed process loses nothing
+        return places
+
+    def answer(self, name: str, place: int) -> Answer:
+        self._file.seek(place)
+        answer = json.loads(self._file.readline())
+        del answer["image"]
+        return {"filename": name} | answer
+
+    def _remember(self, digest: str, line: bytes) -> None:
+        if digest:  # what could not be read may be there the next time
+            self.places[digest] = self._end
+        self._end += len(line)
 
 
-def _lines(file: IO[bytes]) -> Iterator[dict[str, Any]]:
-    file.seek(0)
-    yield from map(json.loads, file)
+def _answers(
+    reader: Reader, files: Files, names: Sequence[str], known: frozenset[str]
+) -> Iterator[list[tuple[str, Answer | None]]]:
+    """Some images' digests and answers after the others', without those that are known by the digest.
 
-
-def _answers(reader: Reader, files: Files, names: Sequence[str], total: int) -> Iterator[list[dict[str, Any]]]:
-    """Some images' answers after the other. Helpers decode the next images while the network reads."""
+    Helpers decode the next images while the network reads.
+    """
     chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
     if len(names) < WORTH_A_POOL:
-        eyes = Eyes(files, reader.sight)
-        looked: Iterable[Seen] = map(eyes.look, chunks)
+        looked: Iterable[Seen] = map(Eyes(files, reader.sight, known).look, chunks)
     else:
         helpers = len(os.sched_getaffinity(0))
-        looked = processes.in_order(sight.look, chunks, helpers, sight.begin, (files, reader.sight))
-    with tqdm(desc="reading", total=total, initial=total - len(names), unit="img", leave=False, delay=0.5) as bar:
+        looked = processes.in_order(sight.look, chunks, helpers, sight.begin, (files, reader.sight, known))
+    with tqdm(desc="reading", total=len(names), unit="img", leave=False, delay=0.5) as bar:
         for chunk, seen in zip(chunks, looked, strict=True):
             readings = iter(()) if seen.views is None else reader.read_views(seen.views)
-            yield [
-                _answer(name, NOTHING, seen.faults[name]) if name in seen.faults else _answer(name, next(readings), "")
-                for name in chunk
-            ]
+            answers: list[tuple[str, Answer | None]] = []
+            for name, digest in zip(chunk, seen.digests, strict=True):
+                if digest in known:
+                    answers.append((digest, None))
+                elif name in seen.faults:
+                    answers.append((digest, _answer(NOTHING, seen.faults[name])))
+                else:
+                    answers.append((digest, _answer(next(readings), "")))
+            yield answers
             bar.update(len(chunk))
 
 
-def _answer(name: str, reading: Reading, error: str) -> dict[str, Any]:
+def _answer(reading: Reading, error: str) -> Answer:
     return {
-        "filename": name,
         "text": reading.text,
         "confidence": round(reading.confidence, 6),
         "characters": [round(sure, 6) for sure in reading.characters],
@@ -116,7 +160,7 @@ def _answer(name: str, reading: Reading, error: str) -> dict[str, Any]:
     }
 
 
-def _write_csv(file: IO[str], answers: Iterable[dict[str, Any]]) -> int:
+def _write_csv(file: IO[str], answers: Iterable[Answer]) -> int:
     writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     bad = 0
@@ -126,7 +170,7 @@ def _write_csv(file: IO[str], answers: Iterable[dict[str, Any]]) -> int:
     return bad
 
 
-def _write_lines(file: IO[str], answers: Iterable[dict[str, Any]]) -> int:
+def _write_lines(file: IO[str], answers: Iterable[Answer]) -> int:
     bad = 0
     for answer in answers:
         file.write(json.dumps(answer, ensure_ascii=False) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import platform
 import shlex
@@ -161,6 +162,10 @@ class RunFolder:
         if not isinstance(settings, dict):
             raise Mistake(f"{self.config}: holds no settings")
         return settings
+
+    def fingerprint(self) -> str:
+        """A hash of the settings and the weights, which decide what the run reads."""
+        return hashlib.sha256(repr((self.settings(), self.weights.read_bytes())).encode()).hexdigest()
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         with replacing(self.result) as file:

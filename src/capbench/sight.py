@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -47,38 +48,46 @@ class Sight:
 class Seen(NamedTuple):
     """What came of looking at some files."""
 
+    digests: list[str]
+    """of each file's content; empty where it could not be read"""
     views: np.ndarray | None
-    """uint8 [image, ...view] of those that could be seen, in their order"""
+    """uint8 [image, ...view] of the new ones that could be seen, in their order"""
     faults: dict[str, str]
-    """why the others could not"""
+    """why other new ones could not"""
 
 
 @dataclass(frozen=True)
 class Eyes:
-    """Looks at files by their names."""
+    """Looks at files by their names; content that is known by its digest needs no view."""
 
     files: Files
     sight: Sight
+    known: frozenset[str]
 
     def look(self, names: Sequence[str]) -> Seen:
-        views, faults = [], {}
+        digests, views, faults = [], [], {}
         for name in names:
+            digest = ""
             try:
-                views.append(self.sight(self.files.read(name)))
+                content = self.files.read(name)
+                digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+                if digest not in self.known:
+                    views.append(self.sight(content))
             except BadImage as error:
                 faults[name] = str(error)
-        return Seen(np.stack(views) if views else None, faults)
+            digests.append(digest)
+        return Seen(digests, np.stack(views) if views else None, faults)
 
 
 _eyes: Eyes
 
 
-def begin(files: Files, sight: Sight) -> None:
+def begin(files: Files, sight: Sight, known: frozenset[str]) -> None:
     """In a helper process, before it looks."""
     global _eyes
     processes.end_with_parent()
     cv2.setNumThreads(1)  # other helpers keep the other cores busy
-    _eyes = Eyes(files, sight)
+    _eyes = Eyes(files, sight, known)
 
 
 def look(names: Sequence[str]) -> Seen:
