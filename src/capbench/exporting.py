@@ -19,7 +19,7 @@ from capbench.extras import needed
 from capbench.files import replacing
 from capbench.ranges import Count
 from capbench.reader import BATCH, Reader
-from capbench.runs import RunFolder
+from capbench.runs import RunFolder, exif_of
 from capbench.serving.description import Description, beside, sha256
 from capbench.serving.graph import Graph
 from capbench.settings import build, check, target_class
@@ -141,7 +141,7 @@ def _described(run: RunFolder, reader: Reader, content: bytes, *, int8: bool = F
         length=[codec.shortest, codec.longest],
         over=codec.over,
         blank=codec.blank if codec.classes > codec.blank else None,
-        exif=run.settings()["data"].get("exif", "ignore"),
+        exif=exif_of(run.settings()),
         takes="image" if takes_image(reader.view) else "view",
         view=run.settings()["view"],
         input=taken(reader),

@@ -30,7 +30,7 @@ from capbench.errors import BadImage, Mistake
 from capbench.images import ONE, Picture
 from capbench.models import Model, PerCharacter, Shape
 from capbench.ranges import Pixels
-from capbench.runs import RunFolder
+from capbench.runs import RunFolder, exif_of
 from capbench.settings import build, check, target_class
 from capbench.sight import Sight
 from capbench.text import Alphabet, Codec, Reading
@@ -165,8 +165,7 @@ def _batches(views: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 def _settings(folder: RunFolder) -> dict[str, Any]:
     """What of the settings is needed to read, each part found to be one of CapBench's own."""
     settings = folder.settings()
-    data = settings.get("data")
-    needed: dict[str, Any] = {"exif": data.get("exif", "ignore") if isinstance(data, dict) else "ignore"}
+    needed: dict[str, Any] = {"exif": exif_of(settings)}
     for part in ("view", "model", "alphabet"):
         if part not in settings:
             raise Mistake(f"{folder.config}: has no {part}; it is of no training")

@@ -29,6 +29,12 @@ MOST_BYTES = 1 << 20  # of a config.yaml or a result.json
 RECORDED = ("capbench", "torch", "pytorch-lightning", "timm", "captcha", "albumentations", "numpy", "pillow")
 
 
+def exif_of(settings: Mapping[str, Any]) -> Any:
+    """The setting `data.exif` of a run, unchecked: runs on rendered captchas have none."""
+    data = settings.get("data")
+    return data.get("exif", "ignore") if isinstance(data, dict) else "ignore"
+
+
 def bounded_text(path: Path) -> str:
     """A text file that CapBench wrote, and may have been changed since."""
     with path.open("rb") as file:

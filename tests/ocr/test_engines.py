@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from capbench import images
+from capbench.data.files import Files
 from capbench.errors import Mistake
 from capbench.ocr import engine, networks
+from capbench.ocr.asking import Question, ask
+from capbench.ocr.journal import Journal
 from capbench.ocr.networks import Dddd, Masked, Rapid
 from capbench.ocr.tesseract import Tesseract, _on_paper
 from capbench.ocr.trained import Trained
@@ -75,7 +80,7 @@ def tesseract(*overrides: str, option: str = "tesseract") -> Tesseract:
 
 @pytest.mark.parametrize("option", ["tesseract", "tesseract_characters"])
 def test_tesseract_reads_a_page_font(option: str) -> None:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import ImageDraw, ImageFont
 
     from capbench.render.faces import font_file
 
@@ -107,14 +112,23 @@ def test_tesseracts_data_that_is_not_there_is_named(tmp_path: Path) -> None:
         build(settings | {"tessdata": str(tmp_path)}).open(DIGITS)
 
 
-def test_a_trained_run_is_an_engine(labelled: Path, train: Callable[..., Any]) -> None:
-    trained = train("+experiment=knn_33", f"data.root={labelled}", "view=characters", "view.size=[12,8]", "logger=none")
-    settings = Trained(run=str(trained.path))
-    read = settings.open(DIGITS)
-    answers = {row["filename"]: row["answer"] for row in csv.DictReader(trained.predictions.open())}
+def test_a_trained_run_is_an_engine_that_reads_as_the_run_does(
+    labelled: Path, tmp_path: Path, train: Callable[..., Any]
+) -> None:
+    given = (f"data.root={labelled}", "view=characters", "view.size=[12,8]", "logger=none", "data.exif=turn")
+    trained = train("+experiment=knn_33", *given)
+    upside_down = Image.Exif()
+    upside_down[ExifTags.Base.Orientation] = 3
+    answers = {Path(row["filename"]).name: row["answer"] for row in csv.DictReader(trained.predictions.open())}
     assert answers
-    for name, answer in answers.items():
-        assert read(images.decode((labelled / name).read_bytes())).text == answer
+    for name in answers:
+        Image.open(labelled / "images" / name).rotate(180).save(tmp_path / name, exif=upside_down)
+    files = Files(str(tmp_path), "images")
+    names = [name for name in files.images if name in answers]
+    settings = Trained(run=str(trained.path))
+    with closing(Journal(tmp_path / "readings.jsonl")) as journal:
+        found = ask(Question(files, names, {"run": settings}, DIGITS), journal, bool)
+    assert {name: readings["run"].text for name, readings in found.readings.items()} == answers
     assert len(settings.version) == 64
 
 

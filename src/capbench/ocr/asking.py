@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from capbench import images, processes
 from capbench.data.files import Files
+from capbench.images import Exif
 from capbench.ocr.engine import Engine, Read, Unread
 from capbench.ocr.journal import Answer, Journal
 from capbench.text import Alphabet, Reading
@@ -150,33 +151,44 @@ def _answers(question: Question, keys: Mapping[str, str], tasks: list[Task], hel
     yield from processes.in_order(_answer, chunks, helpers, _start, (question, keys))
 
 
+class _Opened(NamedTuple):
+    read: Read
+    exif: Exif
+
+
 class _Worker:
     """Opens an engine when it is first asked, once."""
 
     def __init__(self, question: Question, keys: Mapping[str, str]) -> None:
         self._question = question
         self._keys = keys
-        self._opened: dict[str, Read] = {}
+        self._all_opened: dict[str, _Opened] = {}
 
     def answer(self, tasks: Sequence[Task]) -> Given:
         answers, refused = [], {}
         for task in tasks:
+            opened = {engine: self._opened(engine) for engine in task.engines}
             try:
-                image = images.decode(self._question.files.read(task.name))
+                content = self._question.files.read(task.name)
+                pictures = {exif: images.decode(content, exif) for exif in {each.exif for each in opened.values()}}
             except images.BadImage as error:
                 refused[task.digest] = str(error)
                 continue
-            for engine in task.engines:
-                if engine not in self._opened:
-                    self._opened[engine] = self._question.engines[engine].open(self._question.alphabet)
+            for engine, (read, exif) in opened.items():
                 start = time.perf_counter()
                 reading, fault = NOTHING, ""
                 try:
-                    reading = self._opened[engine](image)
+                    reading = read(pictures[exif])
                 except Unread as reason:
                     fault = str(reason)
                 answers.append(Answer(task.digest, self._keys[engine], reading, time.perf_counter() - start, fault))
         return answers, refused
+
+    def _opened(self, name: str) -> _Opened:
+        if name not in self._all_opened:
+            engine = self._question.engines[name]
+            self._all_opened[name] = _Opened(engine.open(self._question.alphabet), engine.exif)
+        return self._all_opened[name]
 
 
 _worker: _Worker

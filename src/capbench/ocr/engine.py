@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from capbench.images import Exif
 from capbench.text import Alphabet, Reading
 
 Read = Callable[[np.ndarray], Reading]
@@ -22,6 +23,11 @@ class Engine(ABC):
 
     one_process = False
     """Whether it must not be asked by several processes at once."""
+
+    @property
+    def exif(self) -> Exif:
+        """Whether the images that it is given are to be turned upright."""
+        return "ignore"
 
     @abstractmethod
     def open(self, alphabet: Alphabet) -> Read:

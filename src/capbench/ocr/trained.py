@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from capbench.errors import BadImage, Mistake
+from capbench.images import Exif
 from capbench.ocr.engine import Engine, Read, Unread
-from capbench.runs import RunFolder
+from capbench.runs import RunFolder, exif_of
 from capbench.text import Alphabet, Reading
 
 
@@ -22,10 +22,14 @@ class Trained(Engine):
 
     @property
     def version(self) -> str:
-        weights = RunFolder(Path(self.run)).weights
-        if not weights.is_file():
-            raise Mistake(f"label.engines: {self.run} is no finished run; it has no {weights.name}")
-        return hashlib.sha256(weights.read_bytes()).hexdigest()
+        folder = RunFolder(Path(self.run))
+        if not folder.weights.is_file():
+            raise Mistake(f"label.engines: {self.run} is no finished run; it has no {folder.weights.name}")
+        return folder.fingerprint()
+
+    @property
+    def exif(self) -> Exif:
+        return exif_of(RunFolder(Path(self.run)).settings())
 
     def open(self, alphabet: Alphabet) -> Read:
         import torch  # only here: the other engines do without
