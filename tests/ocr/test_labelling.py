@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from capbench import images
 from capbench.errors import Mistake
 from capbench.ocr import asking, labelling
 from capbench.ocr.panel import Panel
@@ -107,6 +108,30 @@ def test_what_is_known_is_not_asked(raw: Path, tmp_path: Path, monkeypatch: pyte
     told = labelling.label(given, known)
     assert "24 of 24 images labelled" in told
     assert set(labels(tmp_path / "labels.csv").values()) == {"1234"}
+
+
+def test_file_names_that_are_no_utf_8_are_labelled_and_read_back(
+    raw: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    texts = {}
+    for number, (name, text) in enumerate(sorted(labels(raw / "labels.csv").items())[:2]):
+        odd = Path(os.fsdecode(os.fsencode(folder) + b"/%d\xff.png" % number))
+        shutil.copy(raw / name, odd)
+        texts[f"{number}\\xff.png"] = text
+    Path("said.csv").write_text("filename,label\n" + "".join(f"{name},{text}\n" for name, text in texts.items()))
+    code, _, error = cli("label", f"images={folder}", "corrections=said.csv", *FOUR)
+    assert code == 0, error
+    assert labels(Path("labels.csv")) == texts
+    given = (f"data.root={folder}", f"data.labels={Path('labels.csv').resolve()}", "alphabet=digits")
+    source = build(composed("data=ocr", *given)["data"])
+    assert {sample.name: sample.text for sample in source.samples} == texts
+    assert source.image(0).shape == images.decode((raw / min(labels(raw / "labels.csv"))).read_bytes()).shape
+    # Without a person's word these names stand in the other files, and on the page.
+    assert cli("label", f"images={folder}", "out=none.csv", "alphabet=digits", "length=5")[0] == 0
+    assert {row["filename"] for row in rows(Path("none/rejected.csv"))} == texts.keys()
+    assert "0\\xff.png" in Path("none/disputed.html").read_text()
 
 
 def test_copies_are_read_once_and_files_that_are_no_images_are_named(
