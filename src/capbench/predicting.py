@@ -7,12 +7,10 @@ starts anew goes on with those whose content is still asked for. When all are th
 from __future__ import annotations
 
 import csv
-import fcntl
 import json
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +22,7 @@ from capbench.data.files import Files, image_names
 from capbench.data.store import CHUNK, WORTH_A_POOL
 from capbench.errors import Mistake
 from capbench.files import replacing
+from capbench.locks import claim
 from capbench.reader import Reader
 from capbench.runs import RunFolder
 from capbench.settings import check
@@ -62,8 +61,6 @@ def predict(settings: dict[str, Any]) -> str:
                 bad = WRITERS[out.suffix](file, map(kept.answer, names, places))
     except OSError as error:
         raise Mistake(f"out: {out} cannot be written ({error.strerror}); what was read is kept, start again") from error
-    except BrokenProcessPool as error:
-        raise Mistake("a helper process came to a sudden end; what was read is kept, start again") from error
     again = f", {before:,} of them before" if before else ""
     failed = f"; {bad:,} could not be read, their rows say why" if bad else ""
     return f"{len(names):,} images{again}: answers in {out}{failed}"
@@ -90,10 +87,7 @@ class _Kept:
         """The answers of a run, told by its fingerprint; their file is gone when all went well."""
         path = out.with_name(f".{out.name}.{run[:16]}.part")
         with path.open("a+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise Mistake(f"out: another predict is at work on {path}; wait for its end") from error
+            claim(file, f"out: another predict is at work on {path}; wait for its end")
             yield cls(file)
             path.unlink()
 

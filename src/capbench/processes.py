@@ -8,7 +8,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
+
+from capbench.errors import Mistake
 
 Task = TypeVar("Task")
 Done = TypeVar("Done")
@@ -49,5 +52,7 @@ def in_order(
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+        except BrokenProcessPool as error:  # killed, for its memory as a rule
+            raise Mistake("a helper process came to a sudden end; what was read is kept, start again") from error
         finally:
             pool.shutdown(cancel_futures=True)

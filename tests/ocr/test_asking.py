@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +14,9 @@ from PIL import ExifTags, Image
 
 from capbench import images
 from capbench.data.files import Files
+from capbench.errors import Mistake
 from capbench.images import Exif
+from capbench.ocr import asking
 from capbench.ocr.asking import Asked, Question, ask
 from capbench.ocr.engine import Engine, Read
 from capbench.ocr.journal import Journal
@@ -59,3 +64,54 @@ def test_an_image_is_decoded_once_for_each_way_of_turning_it(tmp_path: Path, mon
         "a": "30", "b": "20", "c": "30",
     }  # fmt: skip
     assert sorted(decoded) == ["ignore", "turn"]
+
+
+def test_images_that_change_under_the_engines_are_named_and_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("deleted", "replaced", "stays"):
+        Image.new("RGB", (len(name), 20)).save(tmp_path / f"{name}.png")
+    start = asking._answers
+
+    def meanwhile(*given: Any) -> Any:
+        (tmp_path / "deleted.png").unlink()
+        Image.new("RGB", (99, 20)).save(tmp_path / "replaced.png")
+        return start(*given)
+
+    with monkeypatch.context() as changing:
+        changing.setattr(asking, "_answers", meanwhile)
+        found = asked(tmp_path, {"a": Width()})
+    assert found.readings.keys() == {"stays.png"}
+    assert found.bad["replaced.png"] == "was changed meanwhile; label again"
+    assert "cannot be read" in found.bad["deleted.png"]
+    assert asked(tmp_path, {"a": Width()}).readings["replaced.png"]["a"].text == "99"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Killed(Width):
+    """Is killed at the image of 17 columns."""
+
+    def open(self, alphabet: Alphabet) -> Read:
+        read = super().open(alphabet)
+
+        def read_or_end(image: np.ndarray) -> Reading:
+            if image.shape[1] == 17:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return read(image)
+
+        return read_or_end
+
+
+def test_a_killed_process_ends_the_labelling_in_one_line_and_answers_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "CHUNK", 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for width in range(20):
+        Image.new("RGB", (width + 1, 20)).save(folder / f"{width:02}.png")
+    with pytest.raises(Mistake, match="a helper process came to a sudden end; what was read is kept, start again"):
+        asked(folder, {"a": Killed()})
+    with closing(Journal(folder / "readings.jsonl")) as journal:
+        assert {answer.reading.text for answer in journal.answers.values()} >= {str(width) for width in range(1, 10)}

@@ -3,6 +3,9 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from capbench.errors import Mistake
 from capbench.ocr.journal import Answer, Journal
 from capbench.text import Reading
 
@@ -18,6 +21,26 @@ def test_answers_outlive_the_process(tmp_path: Path) -> None:
         journal.add([TWO, THREE])
     with closing(Journal(path)) as journal:
         assert list(journal.answers.values()) == [ONE, TWO, THREE]
+
+
+def test_one_process_has_the_journal_for_itself(tmp_path: Path) -> None:
+    path = tmp_path / "readings.jsonl"
+    with closing(Journal(path)) as journal:
+        journal.add([ONE])
+        with pytest.raises(Mistake, match=r"out: another label is at work on .*readings\.jsonl; wait for its end"):
+            Journal(path)
+        journal.add([TWO])
+    with closing(Journal(path)) as journal:
+        assert list(journal.answers.values()) == [ONE, TWO]
+
+
+def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "readings.jsonl"
+    with closing(Journal(path)) as journal:
+        journal.add([ONE])
+    path.write_bytes(path.read_bytes() + b"\0" * 20 + b"\n")
+    with pytest.raises(Mistake, match=r"readings\.jsonl:2: is damaged; remove the line"):
+        Journal(path)
 
 
 def test_every_torn_end_loses_its_own_line_alone(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from capbench import images, processes
 from capbench.data.files import Files
 from capbench.images import Exif
 from capbench.ocr.engine import Engine, Read, Unread
-from capbench.ocr.journal import Answer, Journal
+from capbench.ocr.journal import Answer, Journal, digest_of
 from capbench.text import Alphabet, Reading
 
 CHUNK = 8  # images handed to a process at a time
@@ -58,7 +58,9 @@ def ask(question: Question, journal: Journal, agree: Callable[[Mapping[str, Read
     """Have each engine read each image once, now or before; the same bytes under two names are one image."""
     keys = question.keys()
     digests, bad = _digests(question)
-    once = {digest: name for name, digest in reversed(digests.items())}
+    once: dict[str, str] = {}
+    for name, digest in digests.items():
+        once.setdefault(digest, name)
     shared = [name for name, engine in question.engines.items() if not engine.one_process]
     alone = [name for name, engine in question.engines.items() if engine.one_process]
     unreadable: dict[str, str] = {}
@@ -132,7 +134,7 @@ def _digests(question: Question) -> tuple[dict[str, str], dict[str, str]]:
     digests, bad = {}, {}
     for name in question.names:
         try:
-            digests[name] = hashlib.sha256(question.files.read(name)).hexdigest()[:32]
+            digests[name] = digest_of(question.files.read(name))
         except images.BadImage as error:
             bad[name] = str(error)
     return digests, bad
@@ -170,6 +172,8 @@ class _Worker:
             opened = {engine: self._opened(engine) for engine in task.engines}
             try:
                 content = self._question.files.read(task.name)
+                if digest_of(content) != task.digest:
+                    raise images.BadImage("was changed meanwhile; label again")
                 pictures = {exif: images.decode(content, exif) for exif in {each.exif for each in opened.values()}}
             except images.BadImage as error:
                 refused[task.digest] = str(error)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from capbench.errors import Mistake
+from capbench.locks import claim
 from capbench.text import Reading
+
+
+def digest_of(content: bytes) -> str:
+    """An image's address: of the file's content, so that a renamed image, or a second copy, is the same one."""
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 class Answer(NamedTuple):
     """What one engine made of one image: a reading, or why there is none."""
 
     image: str
-    """of the file's content, so that a renamed image, or a second copy, is not read again"""
+    """the digest of the file's content"""
     engine: str
     """of the engine's settings and version"""
     reading: Reading
@@ -28,14 +36,17 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.answers: dict[tuple[str, str], Answer] = {}
-        whole = 0
-        if path.exists():
-            content = path.read_bytes()
-            whole = content.rfind(b"\n") + 1  # a line without an end was being written when all stopped
-            for line in content[:whole].splitlines():
-                self._remember(_parsed(json.loads(line)))
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab")
+        self._file = path.open("a+b")
+        claim(self._file, f"out: another label is at work on {path}; wait for its end")
+        self._file.seek(0)
+        content = self._file.read()
+        whole = content.rfind(b"\n") + 1  # a line without an end was being written when all stopped
+        for number, line in enumerate(content[:whole].splitlines(), 1):
+            try:
+                self._remember(_parsed(json.loads(line)))
+            except ValueError as error:
+                raise Mistake(f"{path}:{number}: is damaged; remove the line, what it held is read again") from error
         self._file.truncate(whole)
 
     def add(self, answers: Iterable[Answer]) -> None:
