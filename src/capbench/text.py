@@ -28,6 +28,11 @@ def bounds(length: int | list[int], key: str = "data.length") -> tuple[int, int]
     return shortest, longest
 
 
+def with_zeros(text: str, length: int) -> str:
+    """A number of `length` digits as it was before a spreadsheet ate its leading zeros; any other text as it is."""
+    return text.zfill(length) if text.isdecimal() else text
+
+
 @dataclass(frozen=True, kw_only=True)
 class Alphabet:
     """The symbols a captcha may hold, in class order; case folding lives here and nowhere else."""

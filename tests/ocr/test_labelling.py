@@ -161,10 +161,9 @@ def test_a_persons_word_is_merged_and_kept(raw: Path, done: Path, tmp_path: Path
     shutil.copytree(done.with_suffix(""), out.with_suffix(""))
     kept = out.with_suffix("") / "corrections.csv"
     one, two, three = sorted(labels(raw / "labels.csv"))[:3]
-    kept.write_text(f"filename,label\n{one},1111\n")
-    (tmp_path / "more.csv").write_text(f"filename,label\n{one},2222\n{two},3333\n{three},\n")
+    (tmp_path / "said.csv").write_text(f"filename,label\n{one},1111\n{two},3333\n{three},\n")
     arguments = ("label", f"images={raw}", f"out={out}", *FOUR)
-    assert cli(*arguments, f"corrections={tmp_path}/more.csv")[0] == 0
+    assert cli(*arguments, f"corrections={tmp_path}/said.csv")[0] == 0
     for _ in range(2):
         found = labels(out)
         assert (found[one], found[two]) == ("1111", "3333")
@@ -172,6 +171,27 @@ def test_a_persons_word_is_merged_and_kept(raw: Path, done: Path, tmp_path: Path
         assert labels(kept) == {one: "1111", two: "3333", three: ""}
         assert {row["engines"] for row in rows(out) if row["filename"] in (one, two)} == {"person"}
         assert cli(*arguments)[0] == 0  # without the file: it is remembered
+
+
+def test_what_the_engines_reach_is_told_apart_from_a_persons(
+    raw: Path, done: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    out = tmp_path / "labels.csv"
+    shutil.copytree(done.with_suffix(""), out.with_suffix(""))
+    gold = labels(raw / "labels.csv")
+    (tmp_path / "said.csv").write_text("filename,label\n" + "".join(f"{name},{text}\n" for name, text in gold.items()))
+    (tmp_path / "gold.csv").write_text((tmp_path / "said.csv").read_text() + "elsewhere.png,1234\nempty.png,\n")
+    before = json.loads((out.with_suffix("") / "report.json").read_text())["gold"]
+    given = ("label", f"images={raw}", f"out={out}", *FOUR, f"gold={tmp_path}/gold.csv")
+    code, told, _ = cli(*given, f"corrections={tmp_path}/said.csv")
+    assert code == 0
+    report = json.loads((out.with_suffix("") / "report.json").read_text())
+    assert report["gold"] == before | {"rows": 25}
+    assert report["gold_with_person"]["recall"] == 1
+    assert "gold: 24 of its 25 rows are of images read here" in told
+    table = {line[:16].strip(): line.split() for line in told.splitlines()}
+    assert table["agreement"][1:2] == [f"{before['coverage']:.3f}"]
+    assert table["with a person's"][-3:] == ["1.000", "1.0000", "1.0000"]
 
 
 def test_disputed_images_can_be_typed_in(raw: Path, done: Path, tmp_path: Path) -> None:
@@ -207,6 +227,11 @@ def test_the_page_shows_what_is_disputed(raw: Path, tmp_path: Path, cli: Callabl
         (("images={raw}", "label.engines.dddd.beta=2"), "label.engines.dddd.beta: 2 is not accepted"),
         (("images={raw}", "corrections=nowhere.csv"), "corrections: nowhere.csv cannot be read"),
         (("images={raw}", "gold={raw}/nowhere.csv"), "gold: "),
+        (("images={raw}/images", "gold={raw}/labels.csv"), "is among the images; did you mean "),
+        (("images={raw}", "gold=empty.csv"), "is among the images; it has no row with a label"),
+        (("images={raw}", "gold=twice.csv"), "gold: twice.csv has 'a.png' as '1' and as '2'; keep one row"),
+        (("images={raw}", "out=folder.csv"), "out: folder.csv is no name of a CSV file"),
+        (("images={raw}", "out=/proc/labels.csv"), "out: /proc/labels.csv cannot be written"),
         (
             ("images={raw}", "+label/engine@label.engines.run=run", "label.engines.run.run=nowhere"),
             "is no finished run",
@@ -216,6 +241,9 @@ def test_the_page_shows_what_is_disputed(raw: Path, tmp_path: Path, cli: Callabl
 def test_mistakes_are_told_in_one_line(
     arguments: tuple[str, ...], told: str, raw: Path, cli: Callable[..., Any]
 ) -> None:
+    Path("empty.csv").write_text("filename,label\n,\na.png,\n")
+    Path("twice.csv").write_text("filename,label\na.png,1\na.png,2\n")
+    Path("folder.csv").mkdir()
     code, _, error = cli("label", *(argument.format(raw=raw) for argument in arguments))
     assert code == 2
     assert told in error
@@ -224,7 +252,11 @@ def test_mistakes_are_told_in_one_line(
 
 @pytest.mark.parametrize(
     ("row", "told"),
-    [("x.png,1234", "'x.png' is none of the images"), ("{name},12", "has 2 symbols where 4"), ("{name},12a4", "'a'")],
+    [
+        ("x.png,1234", "'x.png' is none of the images"),
+        ("{name},12345", "has 5 symbols where 4"),
+        ("{name},12a4", "'a'"),
+    ],
 )
 def test_wrong_corrections_are_refused(row: str, told: str, raw: Path, cli: Callable[..., Any]) -> None:
     name = min(labels(raw / "labels.csv"))

@@ -28,7 +28,7 @@ from capbench.ranges import Count, Seed, Share
 from capbench.render.painter import Painter
 from capbench.render.reference import CaptchaPackage, Renderer
 from capbench.render.style import Style
-from capbench.text import Alphabet, Length, bounds
+from capbench.text import Alphabet, Length, bounds, with_zeros
 
 WITNESSES = 16  # samples whose pixels stand for how a renderer draws
 PART_SPACING = 1 << 40  # indices between the training, validation and test samples of one stream
@@ -359,8 +359,7 @@ class Csv(Folder):
         return None
 
     def _padded(self, text: str) -> str:
-        """Spreadsheets eat leading zeros; a number shorter than the one length gets them back."""
-        return text.zfill(self.length) if isinstance(self.length, int) and text.isdecimal() else text
+        return with_zeros(text, self.length) if isinstance(self.length, int) else text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from itertools import combinations
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from capbench import images, metrics
 from capbench.data.files import Files
-from capbench.errors import Mistake, nearest
+from capbench.errors import Mistake
 from capbench.files import replacing
 from capbench.ocr.agreement import Decision
 from capbench.ocr.asking import Asked, Question, ask, tell
+from capbench.ocr.corrections import Corrections, read_gold
 from capbench.ocr.journal import Journal
 from capbench.ocr.panel import PERSON, Panel
 from capbench.report import disputes
@@ -53,108 +53,58 @@ def label(settings: dict[str, Any], known: Mapping[str, Mapping[str, Reading]] |
     alphabet: Alphabet = build(settings["alphabet"]).known()
     shortest, longest = ANY_LENGTH if settings["length"] is None else bounds(settings["length"], "length")
     out = Path(settings["out"])
-    if out.suffix != ".csv":
+    if out.suffix != ".csv" or out.is_dir():
         raise Mistake(f"out: {out} is no name of a CSV file; give one, such as labels.csv")
-    folder = out.with_suffix("")
     files = Files(settings["images"], "images")
     names = files.images
     if not names:
         raise Mistake(f"images: {settings['images']} holds no image; accepted are {', '.join(sorted(images.SUFFIXES))}")
-    gold = _read_labels(Path(settings["gold"]), "gold") if settings["gold"] else {}
     codec = Codec(alphabet, shortest, longest, "positions")
-    said = _Corrections(folder / "corrections.csv", codec, frozenset(names))
-    if settings["corrections"]:
-        said.merge(Path(settings["corrections"]))
+    gold = read_gold(Path(settings["gold"]), codec, names) if settings["gold"] else {}
+    try:
+        said = Corrections(out.with_suffix("") / "corrections.csv", codec, files)
+        if settings["corrections"]:
+            said.merge(Path(settings["corrections"]))
+        question = Question(files, names, panel.engines, alphabet)
+        report = _labelled(settings, question, panel, codec, said, gold, known or {})
+    except OSError as error:
+        raise Mistake(f"out: {out} cannot be written ({error.strerror}); what was read is kept, start again") from error
+    return "\n".join([*_told(report), *said.told, "", f"labels in {out}; what led to them in {out.with_suffix('')}/"])
+
+
+def _labelled(
+    settings: dict[str, Any],
+    question: Question,
+    panel: Panel,
+    codec: Codec,
+    said: Corrections,
+    gold: Mapping[str, str],
+    known: Mapping[str, Mapping[str, Reading]],
+) -> dict[str, Any]:
+    """Ask, decide, and write down what came of it; the report."""
+    out, folder = Path(settings["out"]), Path(settings["out"]).with_suffix("")
 
     def decide(readings: Mapping[str, Reading]) -> Decision:
-        return panel.agree.decide(readings, shortest, longest)
+        return panel.agree.decide(readings, codec.shortest, codec.longest)
 
     with closing(Journal(folder / "readings.jsonl")) as journal:
-        question = Question(files, names, panel.engines, alphabet)
-        tell(question, journal, known or {})
+        tell(question, journal, known)
         asked = ask(question, journal, lambda readings: bool(decide(readings).label))
-    decisions = {name: decide(readings) for name, readings in asked.readings.items()}
-    if settings["prompt"]:
-        said.prompt_for((files.root / name, name, asked.readings[name]) for name, d in decisions.items() if not d.label)
-    decisions |= {
-        name: Decision(text, 1.0, (PERSON,), "" if text else "a person left it out")
-        for name, text in said.texts.items()
-        if name in asked.readings
-    }
-    _write(out, folder, decisions, asked, panel)
-    disputes.page(folder / "disputed.html", files, decisions, asked.readings)
-    report = _report(decisions, asked, panel, {name: alphabet.folded(text) for name, text in gold.items()})
-    with replacing(folder / "report.json") as file:
-        json.dump({"settings": settings, **report, **provenance()}, file, indent=1, ensure_ascii=False)
-    return "\n".join([*_told(report), "", f"labels in {out}; what led to them in {folder}/"])
-
-
-def _read_labels(path: Path, key: str) -> dict[str, str]:
-    """Texts by file name from a CSV with the columns filename and label."""
-    try:
-        table = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
-        columns = table.fieldnames or []
-        for column in ("filename", "label"):
-            if column not in columns:
-                raise Mistake(f"{path}: has no column {column!r}; {nearest(column, columns)}")
-        return {PurePosixPath(row["filename"]).as_posix(): (row["label"] or "").strip() for row in table}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Mistake(f"{key}: {path} cannot be read as a CSV file ({error})") from error
-
-
-class _Corrections:
-    """What a person said: lines are added, and none is ever changed or removed."""
-
-    def __init__(self, path: Path, codec: Codec, names: frozenset[str]) -> None:
-        self._path, self._codec, self._names = path, codec, names
-        self.texts: dict[str, str] = {}
-        if path.exists():
-            self._take(path)
-
-    def merge(self, path: Path) -> None:
-        """Take another file's corrections and keep them, where there is none yet."""
-        before = dict(self.texts)
-        self._take(path)
-        for name in self.texts.keys() - before.keys():
-            self._append(name, self.texts[name])
-        self.texts |= before
-
-    def prompt_for(self, disputed: Iterable[tuple[Path, str, Mapping[str, Reading]]]) -> None:
-        """Ask for one image after the other; an empty line passes, `-` leaves the image out, an end stops."""
-        for path, name, readings in disputed:
-            if name in self.texts:
-                continue
-            told = ", ".join(f"{engine}: {reading.text or '∅'}" for engine, reading in readings.items())
-            while True:
-                try:
-                    text = input(f"{path}  ({told})\ntext, Enter to pass, - to leave out, Ctrl-D to stop: ").strip()
-                except EOFError:
-                    return
-                fault = None if text in ("", "-") else self._codec.fault(text)
-                if fault is None:
-                    break
-                print(f"{text!r} {fault}")
-            if text:
-                self.texts[name] = "" if text == "-" else self._codec.alphabet.folded(text)
-                self._append(name, self.texts[name])
-
-    def _take(self, path: Path) -> None:
-        for name, text in _read_labels(path, "corrections").items():
-            if name not in self._names:
-                raise Mistake(f"{path}: {name!r} is none of the images; {nearest(name, self._names)}")
-            fault = self._codec.fault(text) if text else None
-            if fault:
-                raise Mistake(f"{path}: {name!r} is labelled {text!r}, which {fault}; mend the row")
-            self.texts[name] = self._codec.alphabet.folded(text)
-
-    def _append(self, name: str, text: str) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        new = not self._path.exists()
-        with self._path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            if new:
-                writer.writerow(["filename", "label"])
-            writer.writerow([name, text])
+        agreed = {name: decide(readings) for name, readings in asked.readings.items()}
+        if settings["prompt"]:
+            disputed = [name for name, decision in agreed.items() if not decision.label]
+            said.prompt_for((question.files.root / name, name, asked.readings[name]) for name in disputed)
+        decisions = agreed | {
+            name: Decision(text, 1.0, (PERSON,), "" if text else "a person left it out")
+            for name, text in said.texts.items()
+            if name in asked.readings
+        }
+        _write(out, folder, decisions, asked, panel)
+        disputes.page(folder / "disputed.html", question.files, decisions, asked.readings)
+        report = _report(agreed, decisions, asked, panel, gold)
+        with replacing(folder / "report.json") as file:
+            json.dump({"settings": settings, **report, **provenance()}, file, indent=1, ensure_ascii=False)
+    return report
 
 
 def _write(out: Path, folder: Path, decisions: Mapping[str, Decision], asked: Asked, panel: Panel) -> None:
@@ -174,7 +124,14 @@ def _write(out: Path, folder: Path, decisions: Mapping[str, Decision], asked: As
             writer.writerow([name, reason, *(readings[e].text if e in readings else "" for e in panel.engines)])
 
 
-def _report(decisions: Mapping[str, Decision], asked: Asked, panel: Panel, gold: Mapping[str, str]) -> dict[str, Any]:
+def _report(
+    agreed: Mapping[str, Decision],
+    decisions: Mapping[str, Decision],
+    asked: Asked,
+    panel: Panel,
+    gold: Mapping[str, str],
+) -> dict[str, Any]:
+    """How it went: `agreed` is what the engines decided, `decisions` what a person left of it."""
     accepted = {name: d for name, d in decisions.items() if d.label}
     readings = asked.readings
     pairs: Counter[tuple[str, str]] = Counter()
@@ -200,18 +157,23 @@ def _report(decisions: Mapping[str, Decision], asked: Asked, panel: Panel, gold:
             for name in panel.engines
         },
     }
-    known = [name for name in readings if name in gold]
+    known = {name: gold[name] for name in readings if name in gold}
     if known:
-        right = {name: d.label for name, d in accepted.items() if name in gold}
-        report["gold"] = _against({name: gold[name] for name in known}, right)
+        report["gold"] = {"rows": len(gold)} | _against(known, _labels(agreed))
+        report["gold_with_person"] = _against(known, _labels(decisions))
         for engine in panel.engines:
-            texts = {name: readings[name][engine].text for name in known if readings[name][engine].text}
-            report["engines"][engine] |= _against({name: gold[name] for name in known}, texts)
+            texts = {name: readings[name][engine].text for name in known}
+            report["engines"][engine] |= _against(known, texts)
     return report
 
 
+def _labels(decisions: Mapping[str, Decision]) -> dict[str, str]:
+    return {name: decision.label for name, decision in decisions.items()}
+
+
 def _against(gold: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, float]:
-    """Coverage, precision and recall of texts, by captcha and by character, against all of gold."""
+    """Coverage, precision and recall of the texts that are not empty, by captcha and by character, against all of gold."""
+    texts = {name: text for name, text in texts.items() if text and name in gold}
     names = list(texts)
     right = sum(texts[name] == gold[name] for name in names)
     characters = sum(
@@ -237,7 +199,14 @@ def _told(report: Mapping[str, Any]) -> list[str]:
     ]
     gold = "gold" in report
     head = f"{'':16}{'images/s':>10}" + (f"{'coverage':>10}{'precision':>11}{'of symbols':>12}" if gold else "")
-    rows = [(name, row) for name, row in report["engines"].items()] + ([("agreement", report["gold"])] if gold else [])
+    rows = list(report["engines"].items())
+    if gold:
+        lines.append(
+            f"gold: {report['gold']['images']:,} of its {report['gold']['rows']:,} rows are of images read here"
+        )
+        rows.append(("agreement", report["gold"]))
+        if report["by_person"]:
+            rows.append(("with a person's", report["gold_with_person"]))
     lines += ["", head]
     for name, row in rows:
         speed = f"{row['images_per_second']:.0f}" if "images_per_second" in row else ""

@@ -9,8 +9,10 @@ from pathlib import Path
 from capbench import images
 from capbench.data.files import Files
 from capbench.data.views import pick
+from capbench.errors import BadImage
 from capbench.files import replacing
 from capbench.ocr.agreement import Decision
+from capbench.ocr.journal import digest_of
 from capbench.report.embedded import data_uri
 from capbench.text import Reading
 
@@ -30,7 +32,7 @@ PAGE = """<!doctype html>
 <header>
   <b>{shown} of {count} disputed images.</b> Type what stands in each; Enter goes on, - leaves an image out.
   <button onclick="save()">save corrections.csv</button>
-  <small>Put the file into {folder}, or give it with corrections=FILE, and label again.</small>
+  <small>Label again with corrections=FILE: what is in it is kept for good.</small>
 </header>
 <table>{rows}</table>
 <script>
@@ -41,8 +43,8 @@ PAGE = """<!doctype html>
   function save() {{
     const quoted = text => '"' + text.replaceAll('"', '""') + '"';
     const rows = inputs.filter(i => i.value.trim())
-      .map(i => quoted(i.name) + "," + quoted(i.value.trim() === "-" ? "" : i.value.trim()));
-    const file = new Blob(["filename,label\\n" + rows.join("\\n") + "\\n"], {{type: "text/csv"}});
+      .map(i => [i.name, i.value.trim() === "-" ? "" : i.value.trim(), i.dataset.image].map(quoted).join(","));
+    const file = new Blob(["filename,label,image\\n" + rows.join("\\n") + "\\n"], {{type: "text/csv"}});
     const link = Object.assign(document.createElement("a"),
       {{href: URL.createObjectURL(file), download: "corrections.csv"}});
     link.click();
@@ -59,19 +61,21 @@ def page(
     disputed.sort(key=lambda name: (-max(r.confidence for r in readings[name].values()), name))
     rows = [_row(files, name, decisions[name], readings[name]) for name in disputed[:MOST]]
     with replacing(path) as file:
-        file.write(
-            PAGE.format(shown=len(rows), count=len(disputed), folder=html.escape(str(path.parent)), rows="".join(rows))
-        )
+        file.write(PAGE.format(shown=len(rows), count=len(disputed), rows="".join(rows)))
 
 
 def _row(files: Files, name: str, decision: Decision, readings: Mapping[str, Reading]) -> str:
-    picture = pick(images.decode(files.read(name)), "colour")
+    known = html.escape(name, quote=True)
+    try:
+        content = files.read(name)
+        picture = data_uri(pick(images.decode(content), "colour"))
+    except BadImage as error:  # it was there when the engines read it
+        return f"<tr><td>{known}</td><td></td><td>{html.escape(str(error))}</td></tr>\n"
     told = ", ".join(
         f"{engine} {reading.text or '∅'} ({reading.confidence:.2f})" for engine, reading in readings.items()
     )
-    known = html.escape(name, quote=True)
     return (
-        f'<tr><td><img src="{data_uri(picture)}" alt="{known}"></td>'
-        f'<td><input name="{known}" aria-label="text of {known}" autocomplete="off" spellcheck="false"></td>'
+        f'<tr><td><img src="{picture}" alt="{known}"></td>'
+        f'<td><input name="{known}" data-image="{digest_of(content)}" aria-label="text of {known}" autocomplete="off" spellcheck="false"></td>'
         f"<td>{html.escape(told)}<small>{known}: {html.escape(decision.reason)}</small></td></tr>\n"
     )

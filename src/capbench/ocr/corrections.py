@@ -1,0 +1,172 @@
+"""Texts that people gave: gold to measure against, and corrections, which outlive every labelling."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from capbench.data.files import Files
+from capbench.errors import BadImage, Mistake, nearest
+from capbench.ocr.journal import digest_of
+from capbench.text import Codec, Reading, with_zeros
+
+COLUMNS = ("filename", "label", "image")
+DELIMITERS = ",;\t"  # spreadsheets write the last two in countries whose numbers have a decimal comma
+NAMED = 3  # files in a message
+
+
+class Row(NamedTuple):
+    """What was said of one image; without a label, that it is to be left out."""
+
+    name: str
+    label: str
+    image: str
+    """the digest of the image that was looked at, where the file tells"""
+
+
+def read_gold(path: Path, codec: Codec, names: Iterable[str]) -> dict[str, str]:
+    """The true texts by file name, folded as labels are; some of these must be among the images."""
+    gold: dict[str, str] = {}
+    for row in _rows(path, "gold"):
+        text = _text(row, codec)
+        if text and gold.setdefault(row.name, text) != text:
+            raise Mistake(f"gold: {path} has {row.name!r} as {gold[row.name]!r} and as {text!r}; keep one row")
+    if gold.keys().isdisjoint(names):
+        hint = nearest(min(gold), names) if gold else "it has no row with a label"
+        raise Mistake(f"gold: none of the {len(gold):,} files that {path} labels is among the images; {hint}")
+    return gold
+
+
+class Corrections:
+    """What a person said: lines are added, and none is ever changed or removed. The newest line of an image counts."""
+
+    def __init__(self, path: Path, codec: Codec, files: Files) -> None:
+        self._path, self._codec, self._files = path, codec, files
+        self._names = frozenset(files.images)
+        self.texts: dict[str, str] = {}
+        self.told: list[str] = []
+        """What came of the files of corrections, where it may not be what the person expects."""
+        if path.exists():
+            self.texts = self._said(path, [row for row in _rows(path, "corrections") if row.name in self._names])
+
+    def merge(self, path: Path) -> None:
+        """Take another file's corrections and keep them; where two differ, the newer file is right."""
+        rows = _rows(path, "corrections")
+        for row in rows:
+            if row.name not in self._names:
+                raise Mistake(f"{path}: {row.name!r} is none of the images; {nearest(row.name, self._names)}")
+        said = self._said(path, rows)
+        given, kept = _time(path), _time(self._path) if self._path.exists() else 0
+        differ = [name for name, text in said.items() if self.texts.get(name, text) != text]
+        changes = [f"{name} {self.texts[name] or '∅'} → {said[name] or '∅'}" for name in differ]
+        if given >= kept:
+            self._tell(f"{path}: corrects once more", changes)
+        else:
+            self._tell(f"{path}: is older than {self._path}, which stands; not taken", changes)
+            said = {name: text for name, text in said.items() if name not in differ}
+        added = {name: text for name, text in said.items() if self.texts.get(name) != text}
+        if added:
+            self._append(added)
+            newest = max(given, kept)  # the file's time is that of the newest word in it
+            os.utime(self._path, ns=(newest, newest))
+
+    def prompt_for(self, disputed: Iterable[tuple[Path, str, Mapping[str, Reading]]]) -> None:
+        """Ask for one image after the other; an empty line passes, `-` leaves the image out, an end stops."""
+        for path, name, readings in disputed:
+            if name in self.texts:
+                continue
+            told = ", ".join(f"{engine}: {reading.text or '∅'}" for engine, reading in readings.items())
+            while True:
+                try:
+                    text = input(f"{path}  ({told})\ntext, Enter to pass, - to leave out, Ctrl-D to stop: ").strip()
+                except EOFError:
+                    return
+                fault = None if text in ("", "-") else self._codec.fault(text)
+                if fault is None:
+                    break
+                print(f"{text!r} {fault}")
+            if text:
+                self._append({name: "" if text == "-" else self._codec.alphabet.folded(text)})
+
+    def _said(self, path: Path, rows: list[Row]) -> dict[str, str]:
+        """The texts of the rows whose images are still the ones that the person looked at."""
+        texts, others = {}, []
+        for row in rows:
+            if row.image and row.image != self._digest(row.name):
+                others.append(row.name)
+                continue
+            text = texts[row.name] = _text(row, self._codec)
+            fault = self._codec.fault(text) if text else None
+            if fault:
+                raise Mistake(f"{path}: {row.name!r} is labelled {row.label!r}, which {fault}; mend the row")
+        self._tell(f"{path}: not taken, other images have these names now", others)
+        return texts
+
+    def _digest(self, name: str) -> str:
+        try:
+            return digest_of(self._files.read(name))
+        except BadImage:
+            return ""
+
+    def _append(self, texts: Mapping[str, str]) -> None:
+        """To the columns that the file has, as whoever edited it left them."""
+        self.texts |= texts
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        before = self._path.read_text(encoding="utf-8-sig") if self._path.exists() else ""
+        dialect = _dialect(before) if before else _Dialect(",", list(COLUMNS))
+        with self._path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(
+                file, dialect.columns, delimiter=dialect.delimiter, extrasaction="ignore", lineterminator="\n"
+            )
+            if not before:
+                writer.writeheader()
+            elif not before.endswith("\n"):
+                file.write("\n")
+            for name, text in texts.items():
+                writer.writerow({"filename": name, "label": text, "image": self._digest(name)})
+
+    def _tell(self, what: str, cases: list[str]) -> None:
+        if cases:
+            more = f" and {len(cases) - NAMED:,} more" if len(cases) > NAMED else ""
+            self.told.append(f"{what}: {', '.join(cases[:NAMED])}{more}")
+
+
+def _time(path: Path) -> int:
+    """When the file was changed last, in nanoseconds."""
+    return path.stat().st_mtime_ns
+
+
+class _Dialect(NamedTuple):
+    delimiter: str
+    columns: list[str]
+
+
+def _dialect(content: str) -> _Dialect:
+    """How the file parts its columns: as the heading shows the two that must be there."""
+    heading = content.partition("\n")[0]
+    readings = [_Dialect(mark, next(csv.reader([heading.strip()], delimiter=mark), [])) for mark in DELIMITERS]
+    return next((each for each in readings if {"filename", "label"} <= {*each.columns}), readings[0])
+
+
+def _rows(path: Path, key: str) -> list[Row]:
+    """The rows of a CSV file with the columns filename and label; `key` names the setting, for messages."""
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+        delimiter, columns = _dialect(content)
+        for column in ("filename", "label"):
+            if column not in columns:
+                raise Mistake(f"{path}: has no column {column!r}; {nearest(column, columns)}")
+        table = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter)
+        rows = [Row(*((row.get(column) or "").strip() for column in COLUMNS)) for row in table]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Mistake(f"{key}: {path} cannot be read as a CSV file ({error})") from error
+    return [row._replace(name=PurePosixPath(row.name).as_posix()) for row in rows if row.name or row.label]
+
+
+def _text(row: Row, codec: Codec) -> str:
+    text = codec.alphabet.folded(row.label)
+    return with_zeros(text, codec.longest) if text and codec.shortest == codec.longest else text
