@@ -15,6 +15,7 @@ from capbench.data.files import Files
 from capbench.errors import Mistake
 from capbench.ocr import engine, networks
 from capbench.ocr.asking import Question, ask
+from capbench.ocr.engine import Unread
 from capbench.ocr.journal import Journal
 from capbench.ocr.networks import Dddd, Masked, Rapid
 from capbench.ocr.tesseract import Tesseract, _on_paper
@@ -64,6 +65,78 @@ def test_scores_are_masked_before_the_choice_and_cases_are_added_up() -> None:
     reading = masked.read(probability)
     assert reading.text == "ab"
     assert reading.characters == pytest.approx((0.6, 0.3))
+
+
+def test_what_is_no_line_of_text_is_refused_before_it_fills_the_memory() -> None:
+    for settings in (Rapid(), Dddd(beta=True)):
+        read = settings.open(DIGITS)
+        with pytest.raises(Unread, match="is 20001×1, no line of text; at most 100 times as wide as high is read"):
+            read(np.zeros((1, 20001, 3), np.uint8))
+        assert read(np.full((1, 100, 3), 255, np.uint8)).text == read(np.full((99, 1, 3), 255, np.uint8)).text == ""
+
+
+def test_what_tesseract_cannot_take_has_its_reason() -> None:
+    read = tesseract().open(DIGITS)
+    for height, width, reason in ((1, 20001, "no line of text"), (2_000_000, 1, "is refused by Tesseract")):
+        with pytest.raises(Unread, match=reason):
+            read(np.full((height, width, 3), 255, np.uint8))
+    pieces = tesseract(option="tesseract_characters").open(DIGITS)
+    with pytest.raises(Unread, match="cannot be seen as Tesseract is to"):
+        pieces(np.full((1, 1, 3), 255, np.uint8))
+
+
+@pytest.mark.slow
+def test_odd_images_are_read_or_have_their_reasons(tmp_path: Path, cli: Callable[..., Any]) -> None:
+    from PIL import ImageDraw, ImageFont
+
+    from capbench.render.faces import font_file
+
+    def drawn(mode: str, paper: Any, ink: Any) -> Image.Image:
+        picture = Image.new(mode, (160, 60), paper)
+        ImageDraw.Draw(picture).text((20, 8), "1234", ink, font=ImageFont.truetype(font_file("DejaVuSans.ttf"), 36))
+        return picture
+
+    tesseract()
+    folder = tmp_path / "images"
+    folder.mkdir()
+    grey = drawn("L", 255, 0)
+    legible = {
+        "alpha.png": drawn("RGBA", (0, 0, 0, 0), (0, 0, 0, 255)),
+        "deep.png": Image.fromarray(np.asarray(grey).astype(np.uint16) * 257),
+        "palette.png": grey.convert("P"),
+        "four_inks.jpg": drawn("RGB", "white", "black").convert("CMYK"),
+        "bits.png": grey.convert("1"),
+    }
+    for name, picture in legible.items():
+        picture.save(folder / name)
+    grey.save(folder / "two_frames.gif", save_all=True, append_images=[drawn("L", 0, 255)])
+    sizes = (
+        (1, 1),
+        (1, 500),
+        (500, 1),
+        (4000, 20),
+        (20, 4000),
+        (1, 3_999_999),
+        (3_999_999, 1),
+        (2000, 2000),
+        (160, 60),
+    )
+    for shade in ("white", "black"):
+        for size in sizes:
+            Image.new("RGB", size, shade).save(folder / f"{shade}_{size[0]}x{size[1]}.png")
+    more = (f"+label/engine@label.engines.{name}={name}" for name in ("tesseract", "tesseract_characters"))
+    code, told, error = cli("label", f"images={folder}", "alphabet=digits", "length=4", *more)
+    assert code == 0, error
+    assert "of 24 images labelled" in told and "0 are no images" in told
+    with Path("labels.csv").open(newline="") as file:
+        assert {row["filename"]: row["label"] for row in csv.DictReader(file)} == dict.fromkeys(
+            [*legible, "two_frames.gif"], "1234"
+        )
+    with Path("labels/rejected.csv").open(newline="") as file:
+        reasons = {row["filename"]: row["reason"] for row in csv.DictReader(file)}
+    assert "rapid: is 4000×20, no line of text" in reasons["white_4000x20.png"]
+    assert "tesseract: is refused by Tesseract" in reasons["white_1x3999999.png"]
+    assert "tesseract_characters: cannot be seen" in reasons["black_1x1.png"]
 
 
 def tesseract(*overrides: str, option: str = "tesseract") -> Tesseract:

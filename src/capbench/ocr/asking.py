@@ -41,6 +41,8 @@ class Asked(NamedTuple):
     """What came of it: each readable file's readings by engine, and why the other files are none."""
 
     readings: dict[str, dict[str, Reading]]
+    faults: dict[str, dict[str, str]]
+    """by file, why an engine has no answer"""
     seconds: dict[str, list[float]]
     """of each engine's answers that were asked for"""
     bad: dict[str, str]
@@ -90,6 +92,7 @@ def ask(question: Question, journal: Journal, agree: Callable[[Mapping[str, Read
     }
     return Asked(
         {name: {e: answer.reading for e, answer in answers.items()} for name, answers in found.items()},
+        {name: {e: answer.fault for e, answer in answers.items() if answer.fault} for name, answers in found.items()},
         {e: [s for d in once if d not in unreadable and (s := journal.answers[d, k].seconds)] for e, k in keys.items()},
         bad,
     )

@@ -18,6 +18,16 @@ class Unread(Exception):
     """Why an engine has no answer for this image; the next one may be fine."""
 
 
+WIDEST = 100  # times as wide as high is the widest line: as many symbols as wide as high
+
+
+def check_line(image: np.ndarray) -> None:
+    """Refuse what is no line of text, before it is scaled to a line's height: it would fill the memory."""
+    height, width = image.shape[:2]
+    if width > WIDEST * height:
+        raise Unread(f"is {width}×{height}, no line of text; at most {WIDEST} times as wide as high is read")
+
+
 class Engine(ABC):
     """Settings of one way to read. They decide its answers, so they are part of an answer's address."""
 

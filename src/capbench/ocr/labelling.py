@@ -120,8 +120,9 @@ def _write(out: Path, folder: Path, decisions: Mapping[str, Decision], asked: As
         writer.writerow(["filename", "reason", *panel.engines])
         rejected = {name: d.reason for name, d in decisions.items() if not d.label} | asked.bad
         for name, reason in sorted(rejected.items()):
-            readings = asked.readings.get(name, {})
-            writer.writerow([name, reason, *(readings[e].text if e in readings else "" for e in panel.engines)])
+            readings, faults = asked.readings.get(name, {}), asked.faults.get(name, {})
+            reasons = "; ".join([reason, *(f"{engine}: {fault}" for engine, fault in faults.items())])
+            writer.writerow([name, reasons, *(readings[e].text if e in readings else "" for e in panel.engines)])
 
 
 def _report(

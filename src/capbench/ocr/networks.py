@@ -17,7 +17,7 @@ import numpy as np
 
 from capbench.data.views import pick
 from capbench.extras import needed
-from capbench.ocr.engine import Engine, Read
+from capbench.ocr.engine import Engine, Read, check_line
 from capbench.text import Alphabet, Codec, Reading
 
 LONGEST = 99  # symbols; how many there are is for the rule to judge
@@ -42,6 +42,7 @@ class Rapid(Engine):
         masked = Masked(["", *symbols, " "], alphabet)
 
         def read(image: np.ndarray) -> Reading:
+            check_line(image)
             colour = pick(image, "colour")
             width = max(1, round(colour.shape[1] * self.HEIGHT / colour.shape[0]))
             line = cv2.resize(colour, (width, self.HEIGHT)).astype(np.float32) / 127.5 - 1
@@ -73,6 +74,7 @@ class Dddd(Engine):
         masked = Masked(list(symbols.charset), alphabet)
 
         def read(image: np.ndarray) -> Reading:
+            check_line(image)
             grey = pick(image, "grey")[:, :, 0]
             width = max(1, round(grey.shape[1] * self.HEIGHT / grey.shape[0]))
             line = cv2.resize(grey, (width, self.HEIGHT), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255

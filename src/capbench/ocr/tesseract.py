@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.extras import needed
-from capbench.ocr.engine import Engine, Read
+from capbench.ocr.engine import Engine, Read, Unread, check_line
 from capbench.text import Alphabet, Reading
 
 PLACES = ("/usr/share/tesseract-ocr/*/tessdata", "/usr/share/tessdata", "/opt/homebrew/share/tessdata")
@@ -46,7 +47,12 @@ class Tesseract(Engine):
         api.SetVariable("tessedit_char_whitelist", "".join(sorted(cased)))
 
         def read(image: np.ndarray) -> Reading:
-            seen = self.view(image, self.characters or 1)
+            try:
+                seen = self.view(image, self.characters or 1)
+            except (Mistake, cv2.error) as error:
+                raise Unread(f"cannot be seen as Tesseract is to ({' '.join(str(error).split())})") from error
+            if not self.view.cuts:
+                check_line(seen)
             pieces = [_on_paper(piece) for piece in seen] if self.view.cuts else [seen]
             found = [pair for piece in pieces for pair in _symbols(tesserocr, api, piece)]
             symbols = [(alphabet.folded(symbol), sure) for symbol, sure in found]
@@ -80,7 +86,10 @@ def _on_paper(piece: np.ndarray) -> np.ndarray:
 
 def _symbols(tesserocr: Any, api: Any, piece: np.ndarray) -> list[tuple[str, float]]:
     """Symbols and confidences, 0 to 1, of a picture uint8 [height, width, 1 or 3]."""
-    api.SetImage(Image.fromarray(piece[:, :, 0] if piece.shape[2] == 1 else piece))
+    try:
+        api.SetImage(Image.fromarray(piece[:, :, 0] if piece.shape[2] == 1 else piece))
+    except RuntimeError as error:
+        raise Unread(f"is refused by Tesseract ({error})") from error
     if not api.Recognize():
         return []
     level = tesserocr.RIL.SYMBOL

@@ -6,9 +6,11 @@ import html
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from capbench import images
 from capbench.data.files import Files
-from capbench.data.views import pick
+from capbench.data.views import pick, resize
 from capbench.errors import BadImage
 from capbench.files import replacing
 from capbench.ocr.agreement import Decision
@@ -17,6 +19,7 @@ from capbench.report.embedded import data_uri
 from capbench.text import Reading
 
 MOST = 500  # images on a page
+LARGEST = 800  # pixels of an image's longer side on the page
 
 PAGE = """<!doctype html>
 <meta charset="utf-8">
@@ -68,7 +71,7 @@ def _row(files: Files, name: str, decision: Decision, readings: Mapping[str, Rea
     known = html.escape(name, quote=True)
     try:
         content = files.read(name)
-        picture = data_uri(pick(images.decode(content), "colour"))
+        picture = data_uri(_fitted(pick(images.decode(content), "colour")))
     except BadImage as error:  # it was there when the engines read it
         return f"<tr><td>{known}</td><td></td><td>{html.escape(str(error))}</td></tr>\n"
     told = ", ".join(
@@ -78,4 +81,12 @@ def _row(files: Files, name: str, decision: Decision, readings: Mapping[str, Rea
         f'<tr><td><img src="{picture}" alt="{known}"></td>'
         f'<td><input name="{known}" data-image="{digest_of(content)}" aria-label="text of {known}" autocomplete="off" spellcheck="false"></td>'
         f"<td>{html.escape(told)}<small>{known}: {html.escape(decision.reason)}</small></td></tr>\n"
+    )
+
+
+def _fitted(picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape[:2]
+    scale = LARGEST / max(height, width)
+    return (
+        picture if scale >= 1 else resize(picture, max(1, int(height * scale)), max(1, int(width * scale)), "stretch")
     )

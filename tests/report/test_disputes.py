@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from capbench.data.files import Files
+from capbench.ocr.agreement import Decision
+from capbench.report import disputes
+from capbench.text import Reading
+
+
+def test_images_that_no_browser_shows_or_that_are_gone_are_on_the_page(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.new("RGB", (3_000_000, 1)).save(folder / "wide.png")
+    Image.new("RGB", (2000, 1000)).save(folder / "large.png")
+    names = ["wide.png", "large.png", "gone.png"]
+    disputes.page(
+        tmp_path / "page.html",
+        Files(str(folder), "images"),
+        dict.fromkeys(names, Decision("", 0.0, (), "the engines disagree")),
+        {name: {"a": Reading("12", 0.5, (0.7, 0.7))} for name in names},
+    )
+    page = (tmp_path / "page.html").read_text()
+    assert "3 of 3 disputed images" in page
+    assert page.count("<input name=") == page.count('data-image="') == 2
+    assert "gone.png</td><td></td><td>cannot be read" in page
+    assert len(page) < 20_000
