@@ -133,7 +133,8 @@ class Material:
         self._alphabet = alphabet.settled(sample.text for sample in self._samples)
         self.fold_of = rule.numbers(self.kept.digests)
         self._divide(rule.trained_without(None, self.kept.digests), tests=np.arange(len(self._samples)))
-        least = self.fold(int(np.bincount(self.fold_of).argmax()))  # it shows what is wrong, as any with more to train on
+        # The fold that leaves the least to train on shows what is wrong.
+        least = self.fold(int(np.bincount(self.fold_of).argmax()))
         self.fold_train = len(least.parts["train"])
 
     @property

@@ -175,11 +175,6 @@ def _views_of_kept(numbers: range) -> _Chunk:
     return _views(*_kept, numbers)
 
 
-def digest_of(image: np.ndarray) -> int:
-    """64 bits that stand for the pixels of a decoded image."""
-    return int.from_bytes(hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=8).digest(), "big")
-
-
 def _views(source: Source, view: View, characters: int, numbers: range) -> _Chunk:
     chunk = _Chunk([], [], [], [])
     for number in numbers:
@@ -199,7 +194,7 @@ def _views(source: Source, view: View, characters: int, numbers: range) -> _Chun
 
 
 def digest_of(image: np.ndarray) -> int:
-    """A hash of the pixels, by which data are split; the same with an alpha channel that hides nothing and without."""
+    """64 bits that stand for the pixels, by which data are split; the same with an alpha channel that hides nothing and without."""
     if image.shape[2] == 4 and (image[:, :, 3] == 255).all():
         image = image[:, :, :3]
     digest = hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=8).digest()
