@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import csv
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from PIL import Image
 
 from capbench.render.painter import Painter
 from tests.conftest import style
+from tests.killed import kill_at_call
 
 SMALL = ("render", "count=40", "out=made")
 
@@ -67,19 +65,21 @@ def test_a_sheet(cli: Callable[..., Any]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["png", "npy", "zip"])
-def test_killed_and_gone_on_with(kind: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "call", "function"),
+    [
+        ("png", 500, "os:replace"),
+        ("npy", 2, "capbench.render.painter:Painter.pictures"),
+        ("zip", 500, "os:replace"),
+        ("zip", 700, "zipfile:ZipFile.write"),
+    ],
+)
+def test_killed_and_gone_on_with(kind: str, call: int, function: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
     """SIGKILL in the middle, then the same command: the same files as without."""
-    command = ["render", "count=3000", f"format={kind}"]
+    command = ["render", "count=1500", f"format={kind}"]
     code, _, err = cli(*command, "out=whole")
     assert code == 0, err
-    killed = subprocess.Popen([sys.executable, "-m", "capbench", *command, "out=broken"], stderr=subprocess.DEVNULL)
-    begun = {"png": "broken/images", "npy": "broken/.images.npy.part", "zip": ".broken.zip.part/images"}[kind]
-    while not Path(begun).exists() and killed.poll() is None:
-        time.sleep(0.005)
-    time.sleep(0.05)
-    os.kill(killed.pid, signal.SIGKILL)
-    assert killed.wait() == -signal.SIGKILL, "it was done before it could be killed"
+    kill_at_call(call, function, *command, "out=broken")
     assert not Path("broken/labels.csv").exists()
     assert not Path("broken.zip").exists()
     code, _, err = cli(*command, "out=broken")

@@ -6,10 +6,6 @@ import csv
 import hashlib
 import json
 import resource
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import capbench
+from tests.killed import kill_at_call
 
 SMALL = (
     "+experiment=quickstart",
@@ -49,25 +46,12 @@ def epochs_done(folder: Path) -> int:
     return len(curve(folder)) if (folder / "metrics.csv").exists() else 0
 
 
-def start_and_kill_in_epoch(number: int, folder: Path) -> None:
-    """SIGKILL while epoch `number` is under way."""
-    command = [sys.executable, "-m", "capbench", *SMALL, f"hydra.run.dir={folder}"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while epochs_done(folder) < number - 1 or not (folder / "checkpoints" / "last.ckpt").exists():
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        time.sleep(0.02)
-    time.sleep(0.3)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert epochs_done(folder) < 4, "it was over before it was killed"
-    assert not (folder / "result.json").exists()
-
-
 @pytest.mark.slow
 def test_killed_and_resumed_ends_like_one_left_alone(tmp_path: Path, train: Callable[..., Any]) -> None:
     alone = train(*SMALL, at="alone")
     killed = tmp_path / "killed"
-    start_and_kill_in_epoch(2, killed)
+    kill_at_call(60, "capbench.recognizer:Recognizer.training_step", *SMALL, f"hydra.run.dir={killed}")
+    assert epochs_done(killed) == 1  # of 48 steps
 
     # A disk that is full meanwhile: a clear line, and the earlier checkpoint stays.
     last = killed / "checkpoints" / "last.ckpt"

@@ -2,13 +2,9 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +17,8 @@ from capbench.ocr import asking, labelling
 from capbench.ocr.panel import Panel
 from capbench.settings import build, check, conf_dir
 from capbench.text import Reading
-from tests.conftest import composed, wait_for_the_end_of
+from tests.conftest import composed
+from tests.killed import kill_at_call
 from tests.ocr.conftest import composed_label
 
 FOUR = ("alphabet=digits", "length=4")
@@ -267,35 +264,27 @@ def test_wrong_corrections_are_refused(row: str, told: str, raw: Path, cli: Call
 
 
 @pytest.mark.slow
-def test_killed_twenty_times_it_ends_as_one_left_alone(raw: Path, done: Path, tmp_path: Path) -> None:
+def test_killed_at_each_of_its_steps_it_ends_as_one_left_alone(
+    raw: Path, done: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
     out = tmp_path / "labels.csv"
     journal = out.with_suffix("") / "readings.jsonl"
-    command = [sys.executable, "-m", "capbench", "label", f"images={raw}", f"out={out}", *FOUR]
-    chance = random.Random(11)
-    start = time.monotonic()
-    subprocess.run([*command, f"out={tmp_path}/timed.csv"], check=True, capture_output=True)
-    whole = time.monotonic() - start
-    kills, grew = 0, set()
-    while kills < 20:
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        try:
-            process.wait(chance.uniform(0.1, 1.1) * whole)
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)  # the process alone: its helpers must end by themselves
-            process.wait()
-            kills += 1
-        wait_for_the_end_of(process.pid)
-        grew.add(journal.read_bytes().count(b"\n") if journal.exists() else 0)
-        if out.exists():
-            out.unlink()
-            shutil.rmtree(out.with_suffix(""))
-    subprocess.run(command, check=True, capture_output=True)
+    command = ("label", f"images={raw}", f"out={out}", *FOUR)
+    answers = []
+    for call, function in (
+        (1, "capbench.ocr.journal:Journal.add"),
+        (3, "capbench.ocr.journal:Journal.add"),  # before the second part is added
+        (3, "capbench.ocr.journal:Journal.add"),
+        (1, "capbench.ocr.labelling:_write"),
+    ):
+        kill_at_call(call, function, *command)
+        answers.append(journal.read_bytes().count(b"\n"))
+        assert not out.exists()
+    assert answers == [0, 16, 32, 48]
+    assert cli(*command)[0] == 0
     assert out.read_bytes() == done.read_bytes()
-    assert len(grew) > 1  # it was killed at work, too, not only before and after
-    answers = [json.loads(line) for line in journal.read_text().splitlines()]
-    assert len({(answer["image"], answer["engine"]) for answer in answers}) == len(answers) == 48
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert len({(line["image"], line["engine"]) for line in lines}) == len(lines) == 48
 
 
 OPTIONS = sorted(
