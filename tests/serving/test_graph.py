@@ -19,6 +19,7 @@ from capbench.errors import BadImage, Mistake
 from capbench.serving.description import Description
 from capbench.serving.graph import Graph
 from capbench.text import Alphabet, Codec
+from tests.rounding import apart
 from tests.serving.runs import untrained
 
 onnx = pytest.importorskip("onnx", reason="needs the extra export: make test installs it")
@@ -59,7 +60,7 @@ def test_images_are_read_alike_alone_and_together(exported: Path) -> None:
     together = graph.read(images)
     alone = [graph.read([image])[0] for image in images]
     assert [read.text for read in together] == [read.text for read in alone]
-    assert [read.confidence for read in together] == pytest.approx([read.confidence for read in alone], abs=1e-6)
+    assert apart([read.confidence for read in together], [read.confidence for read in alone]) < 1e-4
     assert graph.read([]) == []
 
 
