@@ -11,11 +11,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).parents[1]
 os.environ["HYDRA_FULL_ERROR"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests themselves run side by side
+
+# The same examples each time, and as long for one as a busy machine needs.
+hypothesis.settings.register_profile(
+    "tests", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -116,6 +116,7 @@ def test_a_job_cancelled_and_queued_again_ends_like_one_left_alone(tmp_path: Pat
     Between the two, what waits for the job is killed: it is found in the queue again.
     """
     folder = tmp_path / "sweep" / "0"
+    long = (*SMALL, "optim.epochs=8", "seed=1")  # so that it is still at work when it is interrupted a second time
 
     def begin(*arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "capbench", *arguments]
@@ -133,7 +134,7 @@ def test_a_job_cancelled_and_queued_again_ends_like_one_left_alone(tmp_path: Pat
         assert not (folder / "result.json").exists(), "it was over before it was interrupted"
         return epochs_done(folder)
 
-    sweep = begin("-m", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep", "seed=1", *SMALL)
+    sweep = begin("-m", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep", *long)
     done = interrupt(sweep, 0, "scontrol", "requeue")
     begun = (folder / "config.yaml").stat().st_mtime_ns
     sweep.kill()
@@ -145,7 +146,7 @@ def test_a_job_cancelled_and_queued_again_ends_like_one_left_alone(tmp_path: Pat
     (log,) = tmp_path.glob("sweep/.submitit/*/*_0_log.out")
     assert log.read_text().count("Starting with JobEnvironment") == 3
     assert (folder / "config.yaml").stat().st_mtime_ns == begun
-    alone = train(*SMALL, "seed=1", at="alone")
+    alone = train(*long, at="alone")
     assert metrics_of(json.loads((folder / "result.json").read_text())) == metrics_of(alone.read_result())
     assert curve(folder) == curve(alone.path)
     assert (folder / "predictions.csv").read_text() == alone.predictions.read_text()

@@ -140,11 +140,12 @@ def test_a_sweep_at_work_is_not_resumed_by_another_process(cli: Callable[..., An
 
 
 def process_of(job: str) -> int | None:
-    """The process whose command line holds `job`."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    """The process in this folder whose command line holds `job`."""
+    for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if job.encode() in path.read_bytes().split(b"\0"):
-                return int(path.parent.name)
+            here = (process / "cwd").readlink() == Path.cwd()
+            if here and job.encode() in (process / "cmdline").read_bytes().split(b"\0"):
+                return int(process.name)
     return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -213,6 +212,10 @@ def test_ahead_keeps_the_order_and_passes_errors_on() -> None:
         next(items)
 
 
+def drawing_ahead() -> bool:
+    return any(thread.name == "ahead" for thread in threading.enumerate())
+
+
 def test_ahead_stops_when_nobody_listens() -> None:
     made = []
 
@@ -225,7 +228,7 @@ def test_ahead_stops_when_nobody_listens() -> None:
     assert next(items) == 0
     items.close()  # type: ignore[attr-defined]
     assert len(made) <= 6
-    assert not any(thread.name == "ahead" for thread in threading.enumerate())
+    assert not drawing_ahead()
 
 
 @pytest.mark.parametrize(
@@ -256,7 +259,7 @@ def test_ahead_does_not_begin_before_it_is_asked() -> None:
     batches = iter(
         Ahead(Views(known.parts["train"], known.codec("positions"), None, 1), batch_size=None, sampler=sampler)
     )
-    time.sleep(0.2)
+    assert not drawing_ahead()
     sampler.set_epoch(3)
     expected = known.parts["train"].take(Request(3, next(iter(sampler)).numbers))[0]
     assert (next(batches).views.numpy()[:, 0] == expected[..., 0]).all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -44,6 +44,12 @@ def small(tmp_path: Path) -> Path:
     return graph(tmp_path / "small.onnx")
 
 
+async def until(it_is: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not it_is():
+            await asyncio.sleep(0.01)
+
+
 def desk(held: Held, batch: int, queue: int) -> Desk:
     return Desk({"small": cast(Graph, held)}, batch, queue, Gauges())
 
@@ -55,7 +61,7 @@ def test_those_that_wait_are_read_together_and_each_gets_its_own(small: Path) ->
     async def all_at_once() -> list[str]:
         async with desk(held, batch=4, queue=10) as open_desk:
             asked = [asyncio.create_task(open_desk.read([file])) for file in files]
-            await asyncio.sleep(0.5)
+            await until(lambda: sum(held.batches) + open_desk._pile.qsize() == 10)
             assert len(held.batches) == 1
             held.let.set()
             outcomes = [outcome for (outcome,) in await asyncio.gather(*asked)]
@@ -72,7 +78,7 @@ def test_too_many_are_refused_and_let_in_again(small: Path) -> None:
     async def more_than_wait() -> None:
         async with desk(held, batch=4, queue=3) as open_desk:
             asked = asyncio.create_task(open_desk.read([picture(1), b"bad"]))
-            await asyncio.sleep(0.3)
+            await until(lambda: open_desk._waiting == 1)
             with pytest.raises(Full):  # one waits, and the bad one has gone
                 await open_desk.read([picture(2)] * 3)
             held.let.set()
@@ -89,7 +95,7 @@ def test_what_nobody_waits_for_is_not_read(small: Path) -> None:
     async def given_up() -> None:
         async with desk(held, batch=1, queue=4) as open_desk:
             first = asyncio.create_task(open_desk.read([picture(1)]))
-            await asyncio.sleep(0.3)
+            await until(lambda: held.batches == [1])
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(open_desk.read([picture(2)] * 3), 0.2)
             held.let.set()

