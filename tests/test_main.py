@@ -63,7 +63,8 @@ def test_output_that_nobody_reads_ends_it_without_a_word(arguments: list[str], b
         stdout=writes,
         stderr=subprocess.PIPE,
         cwd=tmp_path,
-        env=os.environ | {"PYTHONUNBUFFERED": buffering},
+        # Drawing shows a bar where it takes long.
+        env=os.environ | {"PYTHONUNBUFFERED": buffering, "TQDM_DISABLE": "1"},
     )
     os.close(writes)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
