@@ -94,7 +94,7 @@ def test_what_cannot_be_understood_is_one_line(corrections: Callable[[], Correct
         with pytest.raises(Mistake, match=message.replace(".", r"\.")):
             corrections().merge(said(text, at=100))
     GIVEN.write_bytes(b"filename,label\ncaf\xe9.png,1\n")
-    with pytest.raises(Mistake, match=r"corrections: given\.csv cannot be read as a CSV file \('utf-8'"):
+    with pytest.raises(Mistake, match=r"given\.csv: is no CSV file in UTF-8 \('utf-8'"):
         corrections().merge(GIVEN)
     GIVEN.write_text("")
     with pytest.raises(Mistake, match=r"given\.csv: has no column 'filename'; there is nothing to choose from"):

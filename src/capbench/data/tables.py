@@ -8,15 +8,19 @@ from collections.abc import Iterator, Sequence
 
 from capbench.errors import Mistake, nearest
 
-DELIMITERS = ",;\t"
+DELIMITERS = ",;\t"  # spreadsheets write the last two in countries whose numbers have a decimal comma
+
+
+def delimiter_of(text: str) -> str:
+    """What stands between the columns of a table, as its heading shows."""
+    return max(DELIMITERS, key=text.partition("\n")[0].count)
 
 
 def rows(place: str, content: bytes, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """The rows of a table that must have these columns, each behind the line where it stands, as `place:line`."""
     try:
         text = content.decode("utf-8-sig")
-        heading = text.partition("\n")[0]
-        delimiter = max(DELIMITERS, key=heading.count)
+        delimiter = delimiter_of(text)
         table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
         for column in columns:
             if column not in (table.fieldnames or []):

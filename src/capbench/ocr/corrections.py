@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from capbench.data import tables
 from capbench.data.files import Files
 from capbench.errors import BadImage, Mistake, nearest
 from capbench.ocr.journal import digest_of
 from capbench.text import Codec, Reading, with_zeros
 
 COLUMNS = ("filename", "label", "image")
-DELIMITERS = ",;\t"  # spreadsheets write the last two in countries whose numbers have a decimal comma
 NAMED = 3  # files in a message
 
 
@@ -117,11 +116,10 @@ class Corrections:
         self.texts |= texts
         self._path.parent.mkdir(parents=True, exist_ok=True)
         before = self._path.read_text(encoding="utf-8-sig") if self._path.exists() else ""
-        dialect = _dialect(before) if before else _Dialect(",", list(COLUMNS))
+        delimiter = tables.delimiter_of(before)
+        columns = next(csv.reader([before.partition("\n")[0].strip()], delimiter=delimiter)) if before else COLUMNS
         with self._path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(
-                file, dialect.columns, delimiter=dialect.delimiter, extrasaction="ignore", lineterminator="\n"
-            )
+            writer = csv.DictWriter(file, columns, delimiter=delimiter, extrasaction="ignore", lineterminator="\n")
             if not before:
                 writer.writeheader()
             elif not before.endswith("\n"):
@@ -140,30 +138,14 @@ def _time(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-class _Dialect(NamedTuple):
-    delimiter: str
-    columns: list[str]
-
-
-def _dialect(content: str) -> _Dialect:
-    """How the file parts its columns: as the heading shows the two that must be there."""
-    heading = content.partition("\n")[0]
-    readings = [_Dialect(mark, next(csv.reader([heading.strip()], delimiter=mark), [])) for mark in DELIMITERS]
-    return next((each for each in readings if {"filename", "label"} <= {*each.columns}), readings[0])
-
-
 def _rows(path: Path, key: str) -> list[Row]:
     """The rows of a CSV file with the columns filename and label; `key` names the setting, for messages."""
     try:
-        content = path.read_text(encoding="utf-8-sig")
-        delimiter, columns = _dialect(content)
-        for column in ("filename", "label"):
-            if column not in columns:
-                raise Mistake(f"{path}: has no column {column!r}; {nearest(column, columns)}")
-        table = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter)
-        rows = [Row(*((row.get(column) or "").strip() for column in COLUMNS)) for row in table]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Mistake(f"{key}: {path} cannot be read as a CSV file ({error})") from error
+        content = path.read_bytes()
+    except OSError as error:
+        raise Mistake(f"{key}: {path} cannot be read ({error.strerror})") from error
+    table = tables.rows(str(path), content, COLUMNS[:2])
+    rows = [Row(*((row.get(column) or "").strip() for column in COLUMNS)) for _, row in table]
     return [row._replace(name=PurePosixPath(row.name).as_posix()) for row in rows if row.name or row.label]
 
 
