@@ -148,6 +148,19 @@ def test_what_learns_by_gradient_is_validated_and_goes_on_where_it_was_killed(
     assert folder.weights.read_bytes() == alone.weights.read_bytes()
 
 
+def test_a_run_shows_labels_that_it_found(
+    few: Path, train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment, "_test_fold", stop)
+    with pytest.raises(SystemExit):
+        train(*KNN_LEAVES_ONE_OUT, f"data.root={few}", *QUIET)
+    first = (few / "labels.csv").read_text().splitlines()[1].split(",")
+    assert f"labels: {first[0]} is '{first[1]}', " in capsys.readouterr().out
+
+
 def test_stopped_by_hand_it_tells_how_to_go_on(
     few: Path, train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
