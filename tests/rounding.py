@@ -16,7 +16,8 @@ def apart(found: Any, expected: Any) -> float:
     """
     first, second = (_array(numbers) for numbers in (found, expected))
     assert first.shape == second.shape
-    return float(np.abs(first - second).max() / np.abs(second).max())
+    largest = np.abs(second).max(initial=np.finfo(np.float64).tiny)  # of nothing, and of zeros alone
+    return float(np.abs(first - second).max(initial=0) / largest)
 
 
 def _array(numbers: Any) -> np.ndarray:
