@@ -21,6 +21,7 @@ from capbench.report.compare import learning
 from capbench.report.compare.folders import read
 from capbench.runs import RunFolder
 from tests.conftest import RUN_FOLDER, composed, save_captchas
+from tests.killed import kill_at_call
 from tests.test_resume import curve, metrics_of
 
 KNN_LEAVES_ONE_OUT = ("data=csv", "data/split=leave_one_out", "alphabet=auto", "model=knn", "model.k=1")
@@ -108,7 +109,7 @@ def test_every_labelled_folder_has_them(data: str, split: str, few: Path, train:
 
 
 @pytest.mark.slow
-def test_what_learns_by_gradient_is_validated_and_goes_on_where_it_was_killed(
+def test_folds_of_a_network_killed_within_a_fold_end_as_those_left_alone(
     few: Path, train: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = train(*CNN_IN_FOLDS, f"data.root={few}", *QUIET, at="alone")
@@ -116,32 +117,23 @@ def test_what_learns_by_gradient_is_validated_and_goes_on_where_it_was_killed(
     assert (result["data/train"], result["data/val"], result["data/test"]) == (13, 2, 15)
     assert result["train/epochs"] == 3
 
-    class Killed(BaseException):
-        pass
+    folder = RunFolder(tmp_path / "killed")
+    arguments = (*CNN_IN_FOLDS, f"data.root={few}", *QUIET, f"hydra.run.dir={folder.path}")
+    kill_at_call(6, "capbench.recognizer:Recognizer.on_train_epoch_end", *arguments)  # the second fold's last epoch
+    assert len(rows(folder)) == 5
+    assert not folder.result.exists()
 
     whole = Recognizer.on_train_epoch_end
     epochs = 0
 
-    def dying(recognizer: Recognizer) -> None:
+    def counted(recognizer: Recognizer) -> None:
         nonlocal epochs
         epochs += 1
-        if epochs == 6:  # in the second fold's last epoch
-            raise Killed
         whole(recognizer)
 
-    folder = RunFolder(tmp_path / "killed")
-    settings = composed(*CNN_IN_FOLDS, f"data.root={few}", *QUIET)
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(Recognizer, "on_train_epoch_end", dying)
-        experiment.run(settings, folder, resumed=False)
-    assert len(rows(folder)) == 5
-    assert not folder.result.exists()
-
-    epochs = -1000
-    with monkeypatch.context() as patched:
-        patched.setattr(Recognizer, "on_train_epoch_end", dying)
-        experiment.run(folder.settings(), folder, resumed=True)
-    assert epochs + 1000 == 1 + 3 + 3  # the rest of the second fold, the third, and all images
+    monkeypatch.setattr(Recognizer, "on_train_epoch_end", counted)
+    experiment.run(folder.settings(), folder, resumed=True)
+    assert epochs == 1 + 3 + 3  # the rest of the second fold, the third, and all images
     assert metrics_of(folder.read_result()) == metrics_of(result)
     assert curve(folder.path) == curve(alone.path)
     assert folder.predictions.read_text() == alone.predictions.read_text()
