@@ -18,8 +18,8 @@ def test_who_is_tested_on_what_it_knows_is_named() -> None:
         "c": {"test/taught": 3},
         "d": {"test/taught": None},
     }
-    for name, more in counts.items():
-        fake(Path("runs") / name, composed(), 0.9, texts_of(20), **more)
+    for seed, (name, more) in enumerate(counts.items()):
+        fake(Path("runs") / name, composed(f"seed={seed}"), 0.9, texts_of(20), **more)
     told = "images that they or runs they began with were taught or validated on: c;"
     compared = compare(Path("runs"), None, "test/exact", None)
     assert told in compared.warning
