@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 import zlib
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from capbench import containers
 from capbench.errors import BadImage
@@ -182,3 +183,185 @@ def test_parts_and_scans_are_limited() -> None:
 def test_other_lies(content: bytes, reason: str) -> None:
     with pytest.raises(BadImage, match=reason):
         decode(content)
+
+
+def chunk(kind: bytes, data: bytes = b"") -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def noted(png: bytes, before: bytes, behind: bytes) -> bytes:
+    """A PNG of Pillow's with more chunks behind its header and its pixels."""
+    return png[:33] + before + png[33:-12] + behind + png[-12:]
+
+
+TURNED = Image.Exif()
+TURNED[ExifTags.Base.Orientation] = 6
+PROFILE = chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(2**20), 9))
+BEFORE = [
+    chunk(b"gAMA", struct.pack(">I", 20_000)),
+    chunk(b"cHRM", struct.pack(">8I", *range(10_000, 90_000, 10_000))),
+    chunk(b"sRGB", b"\1"),
+    chunk(b"cICP", b"\1\1\0\1"),
+    chunk(b"sBIT", b"\3\3\3"),
+    chunk(b"bKGD", b"\0\7"),
+    chunk(b"hIST", bytes(2)),
+    chunk(b"sPLT", b"s\0\x08" + bytes(6)),
+    chunk(b"pHYs", struct.pack(">IIB", 2, 1, 0)),
+    PROFILE,
+    chunk(b"prVt", b"unknown"),
+]
+BEHIND = [
+    chunk(b"tIME", bytes(7)),
+    chunk(b"tEXt", b"k\0text"),
+    chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(2**25))),  # more than Pillow would inflate
+    chunk(b"iTXt", b"k\0\0\0\0\0text"),
+    chunk(b"eXIf", TURNED.tobytes()[6:]),
+    b"\0\0\0\1tEXtkbad!",  # its checksum is wrong
+]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_a_png_is_decoded_without_its_notes_and_to_the_same_pixels(mode: str) -> None:
+    picture = Image.fromarray(NOISE).convert("L" if mode == "I;16" else mode).convert(mode)
+    clear = {"transparency": 7} if mode in ("L", "P") else {}
+    plain = saved("PNG", picture, **clear)
+    content = noted(plain, b"".join(BEFORE), b"".join(BEHIND))
+    outline = containers.outline(content)
+    assert outline == containers.outline(plain)._replace(orientation=6)
+    assert outline.content == plain
+    assert (decode(content) == decode(plain)).all()
+    assert decode(content).shape[2] == (4 if clear or "A" in mode else 3)
+    if mode != "I;16":  # Pillow clips it
+        harmless = noted(plain, b"".join(BEFORE), b"".join(BEHIND[:2]))
+        with Image.open(io.BytesIO(harmless)) as whole:
+            assert (decode(content) == np.asarray(whole.convert("RGBA" if clear or "A" in mode else "RGB"))).all()
+    assert (decode(content, "turn") == np.rot90(decode(content), -1)).all()
+
+
+def test_profiles_of_a_png_are_not_inflated() -> None:
+    """Each is a thousandth of the mebibyte that Pillow makes of it, and there may be thousands."""
+    plain = saved("PNG")
+    for content in (noted(plain, PROFILE * 4_900, b""), noted(plain, b"", PROFILE * 4_900)):
+        assert containers.outline(content).content == plain
+
+
+def test_an_animated_png_is_its_still_picture() -> None:
+    pictures = [Image.fromarray(NOISE), Image.fromarray(NOISE[::-1])]
+    content = saved("PNG", pictures[0], save_all=True, append_images=pictures[1:], duration=50)
+    assert b"fdAT" in content and containers.outline(content).content == saved("PNG")
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"PLTE", b"tRNS"])
+def test_a_png_that_says_twice_what_its_pixels_are_is_refused(kind: bytes) -> None:
+    content = saved("PNG", Image.fromarray(NOISE).convert("P"), transparency=7)
+    at = content.index(kind) - 4
+    end = at + 12 + struct.unpack_from(">I", content, at)[0]
+    with pytest.raises(BadImage, match=f"it has 2 chunks {kind.decode()}"):
+        decode(content[:end] + content[at:])
+    with pytest.raises(BadImage, match=f"bad header checksum in b'{kind.decode()}'"):
+        decode(content[: end - 1] + bytes([content[end - 1] ^ 1]) + content[end:])
+    assert (decode(content + content[at:]) == decode(content)).all()  # behind its end is nothing of it
+
+
+def in_blocks(data: bytes, size: int) -> bytes:
+    return b"".join(bytes([len(data[i : i + size])]) + data[i : i + size] for i in range(0, len(data), size)) + b"\0"
+
+
+def test_a_gif_is_decoded_without_its_notes_and_later_frames_and_in_whole_blocks() -> None:
+    bare = saved("GIF", Image.fromarray(NOISE).quantize(16), transparency=7)
+    control, frame = bare.index(b"\x21\xf9"), bare.index(b"\x2c\0\0\0\0")
+    data = b"".join(bare[i + 1 : i + 1 + bare[i]] for i in range(frame + 11, len(bare) - 2, 256))
+    notes = b"\x21\xfe" + in_blocks(b"comment" * 1_000, 1) + b"\x21\xff\x0bNETSCAPE2.0\3\1\0\0\0"
+    first = bare[frame : frame + 11] + in_blocks(data, 1)
+    content = bare[:control] + notes + bare[control:frame] + notes + b"\0\0" + first + notes + bare[control:]
+    assert containers.outline(content) == containers.outline(bare)
+    assert containers.outline(bare).content == bare
+    with Image.open(io.BytesIO(content)) as whole:
+        assert (decode(content) == np.asarray(whole.convert("RGBA"))).all()
+    assert (decode(content)[:, :, 3] == 0).any()
+
+
+@pytest.mark.parametrize("place", ["a comment", "an application", "the picture", "the end"])
+def test_blocks_of_a_gif_are_limited(place: str) -> None:
+    gif = saved("GIF")
+    frame = gif.index(b"\x2c\0\0\0\0")
+    many = in_blocks(bytes(containers.MOST_BLOCKS + 1), 1)
+    content = {
+        "a comment": gif[:frame] + b"\x21\xfe" + many + gif[frame:],
+        "an application": gif[:frame] + b"\x21\xff" + many + gif[frame:],
+        "the picture": gif[: frame + 11] + many + b";",
+        "the end": gif[:-1] + b"\x21\xfe" + many + b";",
+    }[place]
+    with pytest.raises(BadImage, match="over 100,000 blocks of data"):
+        decode(content)
+
+
+def segment(code: int, data: bytes) -> bytes:
+    return b"\xff" + bytes([code]) + struct.pack(">H", 2 + len(data)) + data
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK", "RGB as it is", "progressive"])
+def test_a_jpeg_is_decoded_without_its_notes_and_to_the_same_pixels(mode: str) -> None:
+    """What says how the colours are coded, Adobe's segment and JFIF's, is no note."""
+    options = {"RGB as it is": {"keep_rgb": True}, "progressive": {"progressive": True}}.get(mode, {})
+    plain = saved("JPEG", Image.fromarray(NOISE).convert("RGB" if options else mode), **options)
+    notes = [segment(0xE0 + i, b"note" * 1_000) for i in range(1, 16) if i != 14]
+    notes += [segment(0xFE, b"comment"), segment(0xE1, TURNED.tobytes()), segment(0xED, b"Photoshop 3.0\0")]
+    notes += [segment(0xE2, b"ICC_PROFILE\0\1\1profile")] * 100
+    start = plain.index(b"\xff\xdb")
+    content = plain[:start] + b"\xff\xff".join(notes) + plain[start:]
+    outline = containers.outline(content)
+    assert outline == containers.outline(plain)._replace(orientation=6)
+    assert outline.content.startswith(plain[:-2])
+    with Image.open(io.BytesIO(content)) as whole:
+        assert (decode(content) == np.asarray(whole.convert("RGB"))).all()
+    assert (decode(content, "turn") == np.rot90(decode(content), -1)).all()
+
+
+def test_tables_of_a_jpeg_are_limited() -> None:
+    jpeg = saved("JPEG")
+    start = jpeg.index(b"\xff\xdb")
+    tables = segment(0xDB, (b"\0" + bytes(range(1, 65))) * 1_000)
+    assert decode(jpeg[:start] + tables * 3 + jpeg[start:]).shape == NOISE.shape
+    with pytest.raises(BadImage, match="over 262,144 bytes before its pixels"):
+        decode(jpeg[:start] + tables * 5 + jpeg[start:])
+
+
+def test_a_jpeg_of_fill_bytes_takes_a_time_that_grows_with_their_number() -> None:
+    """Minutes would tell that it grows with their square: nothing can be counted there."""
+    jpeg = saved("JPEG")
+    scan = jpeg.rindex(b"\xff\0")
+    filled = jpeg[:scan] + b"\xff" * 250_000 + jpeg[scan:]
+    assert containers.outline(filled) == containers.outline(jpeg)
+    start = time.process_time()
+    assert (decode(jpeg[:-2] + b"\xff" * 250_000 + jpeg[-2:]) == decode(jpeg)).all()
+    decode(jpeg[:-2] + b"\xff" * 250_000 + b"\0" + jpeg[-2:])
+    assert time.process_time() - start < 30
+
+
+def runs(width: int, height: int, data: bytes) -> bytes:
+    """A BMP in run lengths."""
+    head = struct.pack("<2sIHHI", b"BM", 1078 + len(data), 0, 0, 1078)
+    return head + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(data), 0, 0, 256, 0) + bytes(1024) + data
+
+
+def test_run_lengths_of_a_bmp_are_limited() -> None:
+    assert decode(runs(4, 4, b"\4\1\0\0" * 4 + b"\0\1")).shape == (4, 4, 3)
+    for content in (runs(4, 4, b"\4\1" * 2**20), runs(4_000_000, 1, b"\1\1\0\0")):
+        with pytest.raises(BadImage, match="over 1,048,576 pixels or bytes in run lengths"):
+            decode(content)
+
+
+def riff(*chunks: tuple[bytes, bytes]) -> bytes:
+    body = b"".join(kind + struct.pack("<I", len(data)) + data + bytes(len(data) % 2) for kind, data in chunks)
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
+
+
+def test_parts_of_a_webp_are_limited_and_its_way_up_is_found_behind_others() -> None:
+    webp = saved("WEBP", lossless=True)
+    size = struct.pack("<HBHB", WIDTH - 1, 0, HEIGHT - 1, 0)
+    pixels = (b"VP8L", webp[20:])
+    content = riff((b"VP8X", b"\x08\0\0\0" + size), pixels, (b"odd?", b"123"), (b"EXIF", TURNED.tobytes()))
+    assert (decode(content) == NOISE).all() and (decode(content, "turn") == np.rot90(NOISE, -1)).all()
+    with pytest.raises(BadImage, match="over 5,000 parts"):
+        decode(riff((b"VP8X", b"\0\0\0\0" + size), pixels, *[(b"abcd", b"")] * 5_000))

@@ -1,7 +1,8 @@
 """What an image file says of its picture, held against what it holds, before a decoder believes it.
 
 A decoder makes up what is missing and drops what is too much: a file whose header lies would give a picture that
-nobody drew. It also reads whatever is wrapped around the pixels, however many pieces that has.
+nobody drew. It also reads whatever is wrapped around the pixels, profiles, texts and frames to come, which can cost
+thousands of times what the pixels do: so it is given a file of nothing but the picture.
 """
 
 from __future__ import annotations
@@ -9,15 +10,20 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from capbench.errors import BadImage
+from capbench.orientation import UPRIGHT, orientation
 
 MOST_PIXELS = 4_000_000
 MOST_FRAMES = 256
-MOST_PARTS = 5_000  # chunks, segments or blocks; Pillow takes a time that grows with the square of some
-MOST_FILL = 256  # bytes between two segments of a JPEG; Pillow reads them one by one
+MOST_PARTS = 5_000  # chunks, segments or extensions
+MOST_BLOCKS = 100_000  # of data in a GIF; those of the largest file are 41,000 where they are full
+MOST_FILL = 256  # bytes between two segments of a JPEG
+MOST_HEAD = 2**18  # bytes of a JPEG before its pixels, notes not counted; Pillow reads tables one by one
+MOST_RUNS = 2**20  # pixels of a BMP in run lengths, and bytes; Pillow takes both one by one
 MOST_SCANS = 64  # of a JPEG; each passes over the whole picture
 
 TOO_SHORT = "is truncated: its {} ends before the picture does"
@@ -31,7 +37,9 @@ class Outline(NamedTuple):
     width: int
     height: int
     content: bytes
-    """What to decode: fails where the file's pixels end too soon."""
+    """What to decode, without anything beside the picture: fails where the file's pixels end too soon."""
+    orientation: int = UPRIGHT
+    """The way up that the file's EXIF gives."""
     cut: bytes | None = None
     """The same without the last pixels. Where it can be decoded all the same, the file holds more than it says."""
 
@@ -65,43 +73,59 @@ def _frames(count: int) -> None:
         raise BadImage(f"has over {MOST_FRAMES} frames, the most that are taken")
 
 
+def _turns(most: int, what: str) -> Iterator[None]:
+    """As many turns as a file may have of something, and then BadImage."""
+    for _ in range(most):
+        yield
+    raise BadImage(f"has over {most:,} {what}, the most that are taken")
+
+
 def _parts() -> Iterator[None]:
-    """As many turns as a file may have parts."""
-    yield from [None] * MOST_PARTS
-    raise BadImage(f"has over {MOST_PARTS:,} parts, the most that are taken")
+    return _turns(MOST_PARTS, "parts")
+
+
+_PNG_ONCE = (b"IHDR", b"PLTE", b"tRNS")
 
 
 def _png(content: bytes) -> Outline:
-    chunks: dict[bytes, list[bytes]] = {}
+    chunks: dict[bytes, list[bytes]] = defaultdict(list)
     at = 8
     for _ in _parts():
         length, kind = struct.unpack_from(">I4s", content, at)
         end = at + 12 + length
         if end > len(content):
             raise BadImage(TOO_SHORT.format("file"))
-        chunks.setdefault(kind, []).append(content[at + 8 : end - 4])
+        chunks[kind].append(content[at:end])
         if kind == b"IEND":
             break
         at = end
-    _frames(len(chunks.get(b"fcTL", [])))
-    header = chunks.get(b"IHDR", [b""])[0]
-    width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", header)
+    _frames(len(chunks[b"fcTL"]))
+    for kind in _PNG_ONCE:
+        if len(chunks[kind]) > 1:
+            raise BadImage(f"is damaged: it has {len(chunks[kind]):,} chunks {kind.decode()}")
+    width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", _png_data(chunks[b"IHDR"][0]))
     check_size(width, height)
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour)
     if channels is None or depth not in (1, 2, 4, 8, 16):
         raise BadImage(f"is damaged: colours of type {colour} with {depth} bits")
-    if colour == 3 and b"PLTE" not in chunks:
+    if colour == 3 and not chunks[b"PLTE"]:
         raise BadImage("is damaged: its palette is missing")
     expected = _png_bytes(width, height, channels * depth, bool(interlaced))
     try:
-        found = len(zlib.decompressobj().decompress(b"".join(chunks.get(b"IDAT", [])), expected + 1))
+        found = len(zlib.decompressobj().decompress(b"".join(map(_png_data, chunks[b"IDAT"])), expected + 1))
     except zlib.error as error:
         raise BadImage(f"is damaged: its pixels cannot be inflated ({error})") from error
     if found < expected:
         raise BadImage(TOO_SHORT.format("data"))
     if found > expected:
         raise BadImage(TOO_LONG.format(width, height))
-    return Outline("PNG", width, height, content)
+    picture = [chunk for kind in (*_PNG_ONCE, b"IDAT", b"IEND") for chunk in chunks[kind]]
+    exif = _png_data(chunks[b"eXIf"][-1]) if chunks[b"eXIf"] else b""
+    return Outline("PNG", width, height, b"".join([content[:8], *picture]), orientation(exif))
+
+
+def _png_data(chunk: bytes) -> bytes:
+    return chunk[8:-4]
 
 
 def _png_bytes(width: int, height: int, bits: int, interlaced: bool) -> int:
@@ -114,65 +138,86 @@ def _png_bytes(width: int, height: int, bits: int, interlaced: bool) -> int:
     return total
 
 
-_MARKER = re.compile(rb"\xff+([^\x00\xff])")
-_AFTER_SCAN = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")  # stuffed bytes and restarts belong to the scan
+_MARKER = re.compile(rb"\xff([^\x00\xff])")
+_FILL = re.compile(rb"\xff{2,}")  # means no more than one of them; libjpeg reads all again and again
+_AFTER_SCAN = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")  # stuffed bytes and restarts belong to the scan
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_NOTES = frozenset([*range(0xE1, 0xEE), 0xEF, 0xFE])  # APP0 and APP14 tell how colours are coded: they are none
 _NO_CODE = b"\xff\x00" * 8  # ones alone are no Huffman code; eight bytes are read ahead
 
 
 def _jpeg(content: bytes) -> Outline:
     at, frame, width, height = 2, 0, 0, 0
+    kept, exif = [content[:at]], b""
     for _ in _parts():
         marker = _MARKER.search(content, at, at + MOST_FILL)
         if marker is None or marker[1] == b"\xd9":
             raise BadImage(f"is truncated or damaged: no segment of a JPEG file follows byte {at:,}")
         code, at = marker[1][0], marker.end()
         if code == 0x01 or 0xD0 <= code <= 0xD8:  # these stand alone
+            kept.append(content[at - 2 : at])
             continue
         if code in _START_OF_FRAME:
             frame = code
             height, width = struct.unpack_from(">HH", content, at + 3)
-        at += struct.unpack_from(">H", content, at)[0]
+        end = at + struct.unpack_from(">H", content, at)[0]
+        if code not in _NOTES:
+            kept.append(content[at - 2 : end])
+        elif code == 0xE1 and content.startswith(b"Exif\0\0", at + 2):
+            exif = exif or content[at + 2 : end]
+        at = end
         if code == 0xDA:
             break
     check_size(width, height)
-    if content.count(b"\xff\xda", at) >= MOST_SCANS:
+    head, turned = b"".join(kept), orientation(exif)
+    if len(head) > MOST_HEAD:
+        raise BadImage(f"has over {MOST_HEAD:,} bytes before its pixels, the most that are taken")
+    pixels = _FILL.sub(b"\xff", content[at:])
+    if pixels.count(b"\xff\xda") >= MOST_SCANS:
         raise BadImage(f"has over {MOST_SCANS} scans, the most that are taken")
-    end = _AFTER_SCAN.search(content, at)
-    if end is None:
+    after = _AFTER_SCAN.search(pixels)
+    if after is None:
         raise BadImage(TOO_SHORT.format("file"))
-    if end[1] != b"\xd9" or frame not in (0xC0, 0xC1):
-        return Outline("JPEG", width, height, content)  # several scans, or progressive: nothing more can be said
+    if after[1] != b"\xd9" or frame not in (0xC0, 0xC1):  # several scans, or progressive: nothing more can be said
+        return Outline("JPEG", width, height, head + pixels, turned)
     # libjpeg paints the rest grey when it meets the end mark too soon; without the mark it waits for more, in vain.
-    scan = content[: end.start()]
-    return Outline("JPEG", width, height, scan + _NO_CODE, scan[:-16] if len(scan) - at > 16 else None)
+    scan = pixels[: after.start()]
+    cut = head + scan[:-16] if len(scan) > 16 else None
+    return Outline("JPEG", width, height, head + scan + _NO_CODE, turned, cut)
 
 
 def _gif(content: bytes) -> Outline:
     width, height, flags = struct.unpack_from("<HHB", content, 6)
     check_size(width, height)
-    at, frames = 13 + _gif_colours(flags), 0
-    cut: bytes | None = None
+    at, frames, blocks = 13 + _gif_colours(flags), 0, _turns(MOST_BLOCKS, "blocks of data")
+    kept, first = [content[:at]], b""
     for _ in _parts():
-        mark = content[at]
+        mark, start = content[at], at
         if mark == 0x3B:
             break
         if mark == 0x21:
-            at = _gif_blocks(content, at + 2)
+            _, at = _gif_data(content, start + 2, blocks)
+            if content[start + 1] == 0xF9 and not frames:  # it may say which colour is transparent
+                kept.append(content[start:at])
         elif mark == 0x2C:
-            left, top, columns, rows, flags = struct.unpack_from("<HHHHB", content, at + 1)
+            left, top, columns, rows, flags = struct.unpack_from("<HHHHB", content, start + 1)
             if left + columns > width or top + rows > height:
                 raise BadImage(f"says {width}×{height} pixels and has a frame that reaches beyond")
-            start = at + 11 + _gif_colours(flags)
-            at = _gif_blocks(content, start)
+            head = start + 11 + _gif_colours(flags)
+            data, at = _gif_data(content, head, blocks)
+            if not frames:
+                kept.append(content[start:head])
+                first = data
             frames += 1
             _frames(frames)
-            cut = cut or content[:start] + _gif_without_end(content[start:at])
         else:
             at += 1  # some writers leave zeros between blocks
-    if cut is None:
+    if not frames:
         raise BadImage("has no frame")
-    return Outline("GIF", width, height, content, cut)
+    before = b"".join(kept)
+    # The end's code and a part of the last pixels' are the last four bytes.
+    cut = before + _gif_blocks(first[:-4])
+    return Outline("GIF", width, height, before + _gif_blocks(first) + b"\0;", cut=cut)
 
 
 def _gif_colours(flags: int) -> int:
@@ -180,21 +225,20 @@ def _gif_colours(flags: int) -> int:
     return 3 * (2 << (flags & 7)) if flags & 0x80 else 0
 
 
-def _gif_blocks(content: bytes, at: int) -> int:
-    """Where the blocks of data that begin at `at` end."""
+def _gif_data(content: bytes, at: int, turns: Iterator[None]) -> tuple[bytes, int]:
+    """What the blocks of data that begin at `at` hold, and where they end; each takes a turn."""
+    data = bytearray()
     while length := content[at]:
+        next(turns)
+        data += content[at + 1 : at + 1 + length]
         at += 1 + length
-    return at + 1
+    return bytes(data), at + 1
 
 
-def _gif_without_end(blocks: bytes) -> bytes:
-    """Blocks of data without their last four bytes: the end's code and a part of the last pixels'."""
-    data, at = bytearray(), 0
-    while length := blocks[at]:
-        data += blocks[at + 1 : at + 1 + length]
-        at += 1 + length
-    del data[-4:]
-    return b"".join(bytes([len(data[i : i + 255])]) + data[i : i + 255] for i in range(0, len(data), 255))
+def _gif_blocks(data: bytes) -> bytes:
+    """Data in blocks that are full."""
+    pieces = (data[i : i + 255] for i in range(0, len(data), 255))
+    return b"".join(bytes([len(piece)]) + piece for piece in pieces)
 
 
 def _bmp(content: bytes) -> Outline:
@@ -215,11 +259,14 @@ def _bmp(content: bytes) -> Outline:
             raise BadImage(TOO_SHORT.format("data"))
         if surplus >= row and header < 124:  # a longer header may put a colour profile there
             raise BadImage(TOO_LONG.format(width, height))
+    elif packing in (1, 2) and max(width * height, len(content) - offset) > MOST_RUNS:
+        raise BadImage(f"has over {MOST_RUNS:,} pixels or bytes in run lengths, the most that are taken")
     return Outline("BMP", width, height, content)
 
 
 def _webp(content: bytes) -> Outline:
-    if struct.unpack_from("<I", content, 4)[0] + 8 > len(content):
+    end = struct.unpack_from("<I", content, 4)[0] + 8
+    if end > len(content):
         raise BadImage(TOO_SHORT.format("file"))
     first = content[12:16]
     if first == b"VP8X":
@@ -231,8 +278,17 @@ def _webp(content: bytes) -> Outline:
     else:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", content, 26))
     check_size(width, height)
-    _frames(content.count(b"ANMF"))
-    return Outline("WEBP", width, height, content)
+    at, frames, exif = 12, 0, b""
+    for _ in _parts():
+        if at + 8 > end:
+            break
+        kind, length = struct.unpack_from("<4sI", content, at)
+        if kind == b"EXIF":
+            exif = exif or content[at + 8 : at + 8 + length]
+        frames += kind == b"ANMF"
+        at += 8 + length + length % 2
+    _frames(frames)
+    return Outline("WEBP", width, height, content[:end], orientation(exif))
 
 
 class _Kind(NamedTuple):

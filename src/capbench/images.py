@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
@@ -22,6 +22,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from capbench import containers
 from capbench.base64_text import image_within
 from capbench.errors import BadImage
+from capbench.orientation import TAG, UPRIGHT
 
 Exif = Literal["ignore", "turn"]
 Picture = str | PathLike[str] | bytes | bytearray | memoryview | np.ndarray | Image.Image
@@ -94,7 +95,8 @@ def _of_array(array: np.ndarray) -> np.ndarray:
 def _of_pillow(picture: Image.Image, exif: Exif) -> np.ndarray:
     containers.check_size(*picture.size)
     try:
-        return _pixels(picture, exif)
+        whole = _whole(picture)
+        return _turned(whole, picture.getexif().get(TAG, UPRIGHT) if exif == "turn" else UPRIGHT)
     except _DAMAGE as error:
         raise BadImage(f"cannot be taken from Pillow ({error})") from error
 
@@ -117,7 +119,7 @@ def decode(content: bytes, exif: Exif = "ignore") -> np.ndarray:
         with _DECODERS[outline.kind](io.BytesIO(outline.content)) as picture:
             if picture.size != (outline.width, outline.height):
                 raise BadImage("is damaged: it names two sizes")
-            return _pixels(picture, exif)
+            return _turned(_whole(picture), outline.orientation if exif == "turn" else UPRIGHT)
     except _DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BadImage(f"is truncated or damaged ({reason})") from error
@@ -132,16 +134,18 @@ def _readable(kind: str, content: bytes) -> bool:
     return True
 
 
-def _pixels(picture: Image.Image, exif: Exif) -> np.ndarray:
+def _turned(picture: Image.Image, orientation: int) -> np.ndarray:
+    turn = _TURNS.get(orientation)
+    return np.asarray(picture if turn is None else picture.transpose(turn))
+
+
+def _whole(picture: Image.Image) -> Image.Image:
+    """All pixels, as red, green, blue and, where there is one, alpha."""
     tile = getattr(picture, "tile", None)
     deep = ";16" in str(tile[0].args) if tile else False
     picture.load()
     whole = _eight_bits(picture, deep)
-    whole = whole.convert("RGBA" if "A" in whole.mode or "transparency" in whole.info else "RGB")
-    if exif == "turn":
-        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
-        whole = whole if turn is None else whole.transpose(turn)
-    return np.asarray(whole)
+    return whole.convert("RGBA" if "A" in whole.mode or "transparency" in whole.info else "RGB")
 
 
 def _eight_bits(picture: Image.Image, deep: bool) -> Image.Image:
