@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -15,11 +17,19 @@ from PIL import ExifTags, Image
 
 pytest.importorskip("prometheus_client", reason="needs the extra serve: make test installs it")
 pytest.importorskip("onnx", reason="needs the extra serve: make test installs it")
+pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs it")
 
+import requests
+import uvicorn
+
+from capbench import images
 from capbench.errors import BadImage
+from capbench.serving.application import Service
+from capbench.serving.bodies import Intake
 from capbench.serving.desk import Desk, Full, Outcome
 from capbench.serving.gauges import Gauges
 from capbench.serving.graph import Graph, Read
+from capbench.serving.server import Server, listening
 from tests.serving.service import graph, offline, picture
 
 
@@ -78,7 +88,7 @@ def test_too_many_are_refused_and_let_in_again(small: Path) -> None:
     async def more_than_wait() -> None:
         async with desk(held, batch=4, queue=3) as open_desk:
             asked = asyncio.create_task(open_desk.read([picture(1), b"bad"]))
-            await until(lambda: open_desk._waiting == 1)
+            await until(lambda: len(open_desk._waiting) == 1)
             with pytest.raises(Full):  # one waits, and the bad one has gone
                 await open_desk.read([picture(2)] * 3)
             held.let.set()
@@ -104,6 +114,65 @@ def test_what_nobody_waits_for_is_not_read(small: Path) -> None:
 
     asyncio.run(given_up())
     assert sum(held.batches) == 2
+
+
+@pytest.fixture
+def let_decode(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Two images are decoded at once, and none is done before this is set."""
+    let, decode = threading.Event(), images.decode
+
+    def waiting(content: bytes, exif: images.Exif) -> np.ndarray:
+        assert let.wait(30)
+        return decode(content, exif)
+
+    monkeypatch.setattr(images, "decode", waiting)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    return let
+
+
+def test_what_is_not_begun_is_turned_away_when_asked(small: Path, let_decode: threading.Event) -> None:
+    held = Held(Graph.open(small))
+    held.let.set()
+
+    async def turned_away() -> list[list[Outcome] | BaseException]:
+        async with desk(held, batch=4, queue=5) as open_desk:
+            asked = [asyncio.create_task(open_desk.read([picture(seed)])) for seed in range(5)]
+            await until(lambda: sum(decoding.running() for decoding in open_desk._waiting.values()) == 2)
+            open_desk.turn_away()
+            await until(lambda: len(open_desk._waiting) == 2)
+            let_decode.set()
+            late = await open_desk.read([picture(1)])
+            assert isinstance(late[0], list)  # what was on its way to here is still read
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+    outcomes = asyncio.run(turned_away())
+    assert [str(outcome) for outcome in outcomes if isinstance(outcome, Full)] == ["the server is stopping"] * 3
+    assert len(outcomes) == 5
+
+
+def test_a_server_that_stops_answers_at_once_what_waits(small: Path, let_decode: threading.Event) -> None:
+    """Only what is being decoded is waited for."""
+    gauges = Gauges()
+    shared = Desk({"small": Graph.open(small)}, 4, 5, gauges)
+    application = Service(shared, Intake(2**20, 5, 30), gauges, None).application()
+    config = uvicorn.Config(application, lifespan="on", log_config=None, timeout_graceful_shutdown=30)
+
+    async def stopped() -> list[int]:
+        with listening("127.0.0.1", 0) as door:
+            server = Server(shared, config)
+            serving = asyncio.create_task(server.serve([door]))
+            ask = partial(requests.post, f"http://127.0.0.1:{door.getsockname()[1]}/read", timeout=30)
+            ask = partial(ask, data=picture(1), headers={"Content-Type": "image/png", "Connection": "close"})
+            asked = [asyncio.create_task(asyncio.to_thread(ask)) for _ in range(5)]
+            await until(lambda: len(shared._waiting) == 5)
+            server.should_exit = True
+            await until(lambda: sum(task.done() for task in asked) == 3)
+            let_decode.set()
+            answers = await asyncio.gather(*asked)
+            await serving
+            return sorted(answer.status_code for answer in answers)
+
+    assert asyncio.run(stopped()) == [200, 200, 503, 503, 503]
 
 
 def test_a_graph_that_breaks_stops_nothing(small: Path) -> None:

@@ -66,8 +66,8 @@ class Service:
             try:
                 async with asyncio.timeout(self._intake.seconds):
                     outcomes = await self._desk.read([upload.content for upload in uploads])
-            except Full:
-                raise busy("too many images wait to be read; come again") from None
+            except Full as full:
+                raise busy(f"{full}; come again") from None
             except TimeoutError:
                 raise busy(f"not read within {self._intake.seconds:g} seconds; come again") from None
         images = [

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 from types import TracebackType
@@ -24,7 +25,7 @@ Outcome = list[Reading] | BadImage
 
 
 class Full(Exception):
-    """More images wait than may."""
+    """No more images are taken for now, and why."""
 
 
 @dataclass(eq=False)
@@ -46,8 +47,8 @@ class Desk:
         self._batch = batch
         self._queue = queue
         self._gauges = gauges
-        self._waiting = 0
-        gauges.queue.set_function(lambda: self._waiting)
+        self._waiting: dict[Job, Future[None]] = {}  # each with its decoding
+        gauges.queue.set_function(lambda: len(self._waiting))
         self._pile: SimpleQueue[Job | None] = SimpleQueue()
         self._decoders = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "decode")
         self._reader = Thread(target=self._work, name="read", daemon=True)
@@ -70,17 +71,22 @@ class Desk:
 
     async def read(self, contents: Sequence[bytes]) -> list[Outcome]:
         """One outcome for each image file; Full where they would be too many."""
-        if self._waiting + len(contents) > self._queue:
-            raise Full
-        self._waiting += len(contents)
+        if len(self._waiting) + len(contents) > self._queue:
+            raise Full("too many images wait to be read")
         jobs = [Job(content, self._loop.create_future()) for content in contents]
         for job in jobs:
-            job.outcome.add_done_callback(self._left)
-            self._decoders.submit(self._decode, job)
+            self._waiting[job] = self._decoders.submit(self._decode, job)
+            job.outcome.add_done_callback(partial(self._left, job))
         return await asyncio.gather(*(job.outcome for job in jobs))
 
-    def _left(self, _: asyncio.Future[Outcome]) -> None:
-        self._waiting -= 1
+    def _left(self, job: Job, _: asyncio.Future[Outcome]) -> None:
+        del self._waiting[job]
+
+    def turn_away(self) -> None:
+        """Give up what no thread has begun to decode: a server that is to stop would wait for all of it."""
+        for job, decoding in self._waiting.items():
+            if decoding.cancel() and not job.outcome.done():
+                job.outcome.set_exception(Full("the server is stopping"))
 
     def _decode(self, job: Job) -> None:
         if job.outcome.done():  # nobody waits any longer

@@ -1,4 +1,4 @@
-"""The verb serve: runs are opened, a port is listened to, and what has been taken in is finished before it stops."""
+"""The verb serve: runs are opened, a port is listened to, and what has been begun is finished before it stops."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def serve(settings: dict[str, Any]) -> None:
         host, port = door.getsockname()[:2]
         print(f"serving {', '.join(desk.graphs)} at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
         stop_quietly()
-        uvicorn.Server(
+        Server(
+            desk,
             uvicorn.Config(
                 service.application(),
                 http=Punctual,
@@ -78,9 +79,21 @@ def serve(settings: dict[str, Any]) -> None:
                 proxy_headers=False,
                 timeout_keep_alive=settings["seconds"],
                 timeout_graceful_shutdown=int(2 * settings["seconds"]) + 1,
-            )
+            ),
         ).run([door])
     print("stopped", flush=True)
+
+
+class Server(uvicorn.Server):
+    """Waits for what has been begun before it stops, and not for all that waits behind it."""
+
+    def __init__(self, desk: Desk, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._desk = desk
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._desk.turn_away()
+        await super().shutdown(sockets)
 
 
 @contextmanager
