@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import re
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,49 @@ def test_who_is_slow_is_not_waited_for(impatient: Served) -> None:
     # An image that was announced as too large is not asked for.
     head = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n"
     assert raw(impatient.port, head).startswith(b"HTTP/1.1 413 ")
+
+
+def ends(line: socket.socket) -> bool:
+    """Whether the server cuts a connection off on which nothing is read; waits for that."""
+    poll = select.poll()
+    poll.register(line, 0)
+    return bool(poll.poll(60_000))
+
+
+def test_requests_beyond_sixteen_that_wait_on_one_connection_end_it(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 8000)
+        assert ends(line)
+    assert requests.get(url(served, "/health"), timeout=30).status_code == 200
+
+
+def test_a_few_requests_at_once_are_answered_in_their_order(served: Served) -> None:
+    both = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\nGET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    answer = raw(served.port, both)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200", b"404"]
+
+
+def test_silent_connections_beyond_the_file_limit_leave_room_for_others(small: Path) -> None:
+    served = Served(small)
+    served._command = ["sh", "-c", 'ulimit -n 400 && exec "$@"', "sh", *served._command]
+    with served, ExitStack() as silent:
+        for _ in range(600):
+            silent.enter_context(socket.create_connection(("127.0.0.1", served.port), timeout=60))
+        assert requests.get(url(served, "/health"), timeout=60).status_code == 200
+        assert "Traceback" not in served.logged()
+
+
+def test_an_error_repeats_little_of_what_was_sent(served: Served) -> None:
+    key = "k" * 50_000
+    answer = requests.post(url(served), json={key: 1}, timeout=30)
+    assert answer.status_code == 422
+    assert len(answer.content) < 300
+    files = {"file": ("n" * 300 + ".png", picture(1))}
+    answer = requests.post(url(served), files=files, timeout=30)
+    assert (answer.status_code, answer.json()["error"]) == (
+        422,
+        "a file's name has over 255 characters, the most that are taken",
+    )
 
 
 def test_a_token_is_asked_for_and_two_runs_read(guarded: Served, small: Path) -> None:

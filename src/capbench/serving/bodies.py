@@ -25,6 +25,8 @@ JSON = "application/json"
 HELD = 8  # bodies of the largest size that are held at once, in memory
 LARGE = 2**17  # bytes
 MOST_TEXT_PARTS = 16  # of a form that have no business there
+MOST_NAME = 255  # characters of a file's name
+MOST_ECHO = 80  # characters of a request that an error repeats
 
 
 Base64 = Annotated[str, Field(description="An image file, bare or as a data URI", json_schema_extra={"format": "byte"})]
@@ -66,7 +68,9 @@ class Intake:
 
     def _check_head(self, request: Request, kind: str) -> None:
         if kind not in (*IMAGES, FORM, JSON):
-            raise Refused(415, f"content-type: {kind or 'is missing'}; send {FORM}, {JSON} or {', '.join(IMAGES)}")
+            raise Refused(
+                415, f"content-type: {kind[:MOST_ECHO] or 'is missing'}; send {FORM}, {JSON} or {', '.join(IMAGES)}"
+            )
         if request.headers.get("content-encoding", "identity") != "identity":
             raise Refused(415, "content-encoding: only bodies that are not encoded are taken")
         announced = request.headers.get("content-length", "")
@@ -108,7 +112,7 @@ class Intake:
             first = error.errors(include_url=False, include_input=False)[0]
             if first["type"] == "too_long":
                 raise self._too_many() from None
-            where = ".".join(map(str, first["loc"]))
+            where = ".".join(map(str, first["loc"]))[:MOST_ECHO]
             status = 400 if first["type"] == "json_invalid" else 422
             raise Refused(status, f"{where or 'the body'}: {first['msg'][:1].lower()}{first['msg'][1:]}") from None
         return [Upload(None, text.encode(errors="replace")) for text in given.images]
@@ -131,6 +135,8 @@ class Intake:
                 others.append((field or b"").decode(errors="replace"))
             elif len(uploads) == self.files:
                 raise self._too_many()
+            elif len(filename or b"") > MOST_NAME:
+                raise Refused(422, f"a file's name has over {MOST_NAME} characters, the most that are taken")
             else:
                 uploads.append(Upload(filename.decode(errors="replace") if filename else None, content))
             if len(others) > MOST_TEXT_PARTS:

@@ -22,7 +22,7 @@ from capbench.serving.desk import Desk
 from capbench.serving.gauges import Gauges
 from capbench.serving.graph import Graph
 from capbench.serving.opening import graphs_of
-from capbench.serving.punctual import Punctual
+from capbench.serving.punctual import Punctual, backlog, raise_file_limit
 from capbench.settings import check
 
 
@@ -54,6 +54,7 @@ def serve(settings: dict[str, Any]) -> None:
     if not runs:
         raise Mistake("run: names none; give a folder, or several: [A,B]")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was begun is cleared away
+    raise_file_limit()
     with listening(settings["host"], settings["port"]) as door, graphs_of(runs) as paths:
         threads = settings["threads"] or len(os.sched_getaffinity(0))
         graphs = [Graph.open(path, threads) for path in paths]
@@ -70,6 +71,7 @@ def serve(settings: dict[str, Any]) -> None:
             uvicorn.Config(
                 service.application(),
                 http=Punctual,
+                backlog=backlog(),
                 loop="asyncio",
                 ws="none",
                 lifespan="on",
@@ -108,7 +110,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             door.bind(address)
-            door.listen(2048)
+            door.listen(backlog())
         except OSError as error:
             raise Mistake(
                 f"port: {port} of {host} cannot be had ({error.strerror}); choose another, or port=0"

@@ -1,0 +1,88 @@
+"""The end of a server's patience, on a connection without a network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs it")
+
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from capbench.serving.punctual import Punctual
+
+
+class Transport:
+    """A connection whose client reads nothing: what is written stays, and `close` waits for it."""
+
+    def __init__(self) -> None:
+        self.calls = Mock()
+        self.ended = asyncio.Event()
+        self.closing = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.calls, name)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+    def abort(self) -> None:
+        self.closing = True
+        self.ended.set()
+
+
+async def answer(scope: Any, receive: Any, send: Any) -> None:
+    headers = [(b"content-length", b"0"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def pauses(protocol: Punctual) -> None:
+    protocol.pause_writing()
+
+
+def is_answered_and_closed(protocol: Punctual) -> None:
+    protocol.data_received(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+
+
+def is_refused(protocol: Punctual) -> None:
+    protocol.data_received(b"nonsense\r\n\r\n")
+
+
+@pytest.mark.parametrize("happens", [pauses, is_answered_and_closed, is_refused])
+def test_a_client_that_reads_no_answer_is_cut_off(happens: Callable[[Punctual], None]) -> None:
+    async def connect() -> None:
+        config = Config(answer, http=Punctual, timeout_keep_alive=1, log_config=None)
+        config.load()
+        protocol, transport = Punctual(config, ServerState(), {}), Transport()
+        protocol.connection_made(transport)  # type: ignore[arg-type]
+        protocol._head_is_here()  # a head is not what is waited for here
+        happens(protocol)
+        await asyncio.wait_for(transport.ended.wait(), 60)
+
+    asyncio.run(connect())
+
+
+def test_a_client_that_reads_on_is_waited_for() -> None:
+    async def connect() -> None:
+        config = Config(answer, http=Punctual, timeout_keep_alive=60, log_config=None)
+        config.load()
+        protocol = Punctual(config, ServerState(), {})
+        protocol.connection_made(Transport())  # type: ignore[arg-type]
+        protocol.pause_writing()
+        assert protocol._unread is not None
+        protocol.resume_writing()
+        assert protocol._unread is None
+
+    asyncio.run(connect())
