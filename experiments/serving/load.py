@@ -207,7 +207,7 @@ def mixture(files: list[bytes], reads: list[Read]) -> list[Asked]:
             Asked(post(JSON, b"[" * 100_000), 400),
             Asked(post("text/plain", files[n]), 415),
             Asked(post(f"{FORM}; boundary={BOUNDARY}", form(files[few])[300:]), 400),
-            Asked(b"GET /read HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+            Asked(b"GET /read HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
         ]
         asked += [bad[n // 4 % len(bad)], bad[(n // 4 + 5) % len(bad)]]
     return asked
@@ -268,7 +268,7 @@ def same(told: dict[str, Any], read: Read | None) -> bool:
 
 
 def post(kind: str, body: bytes) -> bytes:
-    head = f"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 

@@ -121,10 +121,10 @@ class Bodies:
             (b"/read", b"//read/../read"),
             (b"HTTP/1.1", b"HTTP/1.0"),
             (b"HTTP/1.1", b"HTTP/9.9"),
-            (b"Host: x", b"Host: x\r\nConnection: upgrade\r\nUpgrade: websocket"),
-            (b"Host: x", b"Host: x\r\nExpect: 100-continue"),
-            (b"Host: x", b"Host: x\r\nContent-Encoding: gzip"),
-            (b"Host: x", b"X: " + b"y" * 70_000),
+            (b"Host: localhost", b"Host: localhost\r\nConnection: upgrade\r\nUpgrade: websocket"),
+            (b"Host: localhost", b"Host: localhost\r\nExpect: 100-continue"),
+            (b"Host: localhost", b"Host: localhost\r\nContent-Encoding: gzip"),
+            (b"Host: localhost", b"X: " + b"y" * 70_000),
         ]
         return request.replace(*lies[random.integers(len(lies))], 1), False
 
@@ -135,7 +135,9 @@ class Bodies:
         content = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
         broken = random.random() < 0.5
         content = self.broken(content, random) if broken else content
-        head = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = (
+            b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
         return head + content, not broken
 
     def junk(self, number: int, random: np.random.Generator) -> tuple[bytes, bool]:
@@ -143,7 +145,7 @@ class Bodies:
 
 
 def post(kind: str, body: bytes) -> bytes:
-    head = f"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 

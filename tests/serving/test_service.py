@@ -143,8 +143,8 @@ def test_other_paths_and_methods(served: Served) -> None:
 
 
 def test_a_connection_outlives_a_body_that_nobody_wanted(served: Served) -> None:
-    head = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\n"
-    after = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\n"
+    after = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as line:
         line.sendall(head + bytes(100_000))  # more than is read at a time
         line.sendall(after)
@@ -156,14 +156,14 @@ def test_a_connection_outlives_a_body_that_nobody_wanted(served: Served) -> None
 
 def test_who_is_slow_is_not_waited_for(impatient: Served) -> None:
     assert raw(impatient.port, b"POST /read HTTP/1.1\r\nContent-").startswith(b"HTTP/1.1 408 ")
-    head = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 100\r\n\r\n"
+    head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 100\r\n\r\n"
     late = raw(impatient.port, head, bytes(50))
     assert late.startswith(b"HTTP/1.1 408 ") and b"did not arrive within 2 seconds" in late
     assert raw(impatient.port).startswith(b"HTTP/1.1 408 ")  # who says nothing at all
     assert raw(impatient.port, b"GET /health HTTP/1.1\r\nX: " + b"x" * 66_000).startswith(b"HTTP/1.1 431 ")
     assert raw(impatient.port, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
     # An image that was announced as too large is not asked for.
-    head = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n"
+    head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n"
     assert raw(impatient.port, head).startswith(b"HTTP/1.1 413 ")
 
 
@@ -195,6 +195,28 @@ def test_silent_connections_beyond_the_file_limit_leave_room_for_others(small: P
             silent.enter_context(socket.create_connection(("127.0.0.1", served.port), timeout=60))
         assert requests.get(url(served, "/health"), timeout=60).status_code == 200
         assert "Traceback" not in served.logged()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:80", "[::1]:8000", "LOCALHOST"])
+def test_this_machine_is_asked_by_its_own_names(served: Served, host: str) -> None:
+    answer = post(served, data=picture(1), headers={"Content-Type": "image/png", "Host": host})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example:8000"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Host": "localhost:80", "Origin": "http://localhost:8080"},
+    ],
+)
+def test_pages_of_other_sites_are_not_served(served: Served, headers: dict[str, str]) -> None:
+    answer = post(served, data=picture(1), headers={"Content-Type": "image/png", **headers})
+    assert answer.status_code == 403
+    assert answer.json()["error"].startswith(("host: ", "origin: "))
 
 
 def test_an_error_repeats_little_of_what_was_sent(served: Served) -> None:
@@ -292,7 +314,7 @@ def wait_until_nobody_is_let_in(server: Served) -> None:
 def test_what_was_begun_is_finished_before_it_stops(small: Path) -> None:
     content = picture(3)
     with Served(small) as server, socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
-        head = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nExpect: 100-continue\r\n"
+        head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nExpect: 100-continue\r\n"
         line.sendall(head + b"Content-Length: %d\r\n\r\n" % len(content))
         assert line.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         line.sendall(content[:50])

@@ -6,7 +6,9 @@ import asyncio
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 from starlette.applications import Starlette
@@ -17,7 +19,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from capbench.serving import answers, openapi
-from capbench.serving.bodies import Intake
+from capbench.serving.bodies import MOST_ECHO, Intake
 from capbench.serving.desk import Desk, Full
 from capbench.serving.front import Front
 from capbench.serving.gauges import Gauges
@@ -30,11 +32,13 @@ PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 class Service:
     """The endpoints, over one desk."""
 
-    def __init__(self, desk: Desk, intake: Intake, gauges: Gauges, token: str | None) -> None:
+    def __init__(self, desk: Desk, intake: Intake, gauges: Gauges, token: str | None, local: bool) -> None:
+        """`local`: other machines cannot reach the service."""
         self._desk = desk
         self._intake = intake
         self._gauges = gauges
         self._token = token
+        self._local = local
         self._page = page()
         self._document = openapi.document(intake, token is not None)
 
@@ -102,6 +106,12 @@ class Service:
         return HTMLResponse(self._page, headers={**PRIVATE, **HEADERS})
 
     def _admit(self, request: Request) -> None:
+        """Refuse what a page of another site asks through a user's browser, and who has not the token."""
+        host, origin = request.headers.get("host"), request.headers.get("origin")
+        if self._local and host is not None and not _is_local(host):
+            raise Refused(403, f"host: {host[:MOST_ECHO]} is no name of this machine; ask for 127.0.0.1 or localhost")
+        if origin is not None and urlsplit(origin).netloc != host:
+            raise Refused(403, f"origin: {origin[:MOST_ECHO]} is another site; its pages are not served")
         if self._token is None:
             return
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
@@ -111,6 +121,15 @@ class Service:
             raise Refused(
                 401, "the token is missing or wrong; send Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"}
             )
+
+
+def _is_local(host: str) -> bool:
+    """Whether a Host header names this machine; the name of another site may lead to its address, too."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    try:
+        return name.lower() == "localhost" or ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def data(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import Annotated, Any
 
 import uvicorn
@@ -61,9 +62,9 @@ def serve(settings: dict[str, Any]) -> None:
         gauges = Gauges()
         desk = Desk(distinct(graphs), settings["batch"], settings["queue"], gauges)
         intake = Intake(int(settings["body"] * 2**20), settings["files"], settings["seconds"])
-        service = Service(desk, intake, gauges, token)
-        log_to_stderr()
         host, port = door.getsockname()[:2]
+        service = Service(desk, intake, gauges, token, local=ip_address(host).is_loopback)
+        log_to_stderr()
         print(f"serving {', '.join(desk.graphs)} at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
         stop_quietly()
         Server(
