@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import wandb
 
+from capbench.loggers import Wandb
 from tests.conftest import capbench
 
 
@@ -153,3 +154,31 @@ def test_wandb_is_offline_unless_the_user_says_otherwise(
 def test_csv_logs_into_the_run_folder(train: Callable[..., Any]) -> None:
     folder = train("debug=fast", "logger=csv", "trainer.progress=false")
     assert "val/exact" in (folder.path / "csv" / "metrics.csv").read_text()
+
+
+FAKE = """
+import os
+mode_at_import = os.environ.get("WANDB_MODE")
+def init(**_):
+    raise InterruptedError
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "mode"),
+    [({}, "offline"), ({"WANDB_API_KEY": "k"}, "online"), ({"WANDB_API_KEY": "k", "WANDB_MODE": "offline"}, "offline")],
+)
+def test_wandb_knows_when_it_is_imported_whether_it_may_connect(
+    given: dict[str, str], mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "fake" / "wandb.py").write_text(FAKE)
+    monkeypatch.syspath_prepend(tmp_path / "fake")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "wandb"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setenv("WANDB_MODE", "")  # so that it is as it was after the test
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InterruptedError):
+        Wandb(project="p", gallery=0, weights=False).open(tmp_path / "run", {"name": "n", "group": None, "tags": []})
+    assert sys.modules["wandb"].mode_at_import == mode

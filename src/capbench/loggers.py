@@ -63,10 +63,11 @@ class Wandb(Destination):
     weights: bool
 
     def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]:
-        import wandb
-
         os.environ.setdefault("WANDB_SILENT", "true")
         mode: Any = os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
+        os.environ["WANDB_MODE"] = mode
+        import wandb  # not before: it looks for its server when it is imported, unless told to stay offline
+
         (folder / "wandb").mkdir(parents=True, exist_ok=True)
         run = wandb.init(
             dir=folder,

@@ -279,6 +279,32 @@ def test_a_cache_whose_digests_meant_something_else_is_not_believed(
     assert len(list(Path("kept").glob("*/digests.npy"))) == 2
 
 
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 255
+    path.write_bytes(content)
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize("damage", [_flip, _truncate, Path.unlink])
+@pytest.mark.parametrize("name", ["views.npy", store.SUMS])
+def test_a_damaged_cache_is_told_and_made_anew(
+    name: str, damage: Callable[[Path], None], small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = ("data=csv", f"data.root={small}", "cache=kept")
+    views = np.array(material(*settings).parts["train"].views)
+    (file,) = Path("kept").glob(f"*/{name}")
+    damage(file)
+    capsys.readouterr()
+    assert (np.array(material(*settings).parts["train"].views) == views).all()
+    assert capsys.readouterr().err == f"cache: {file.parent} is damaged; its images are prepared anew\n"
+    material(*settings)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_copy_in_another_part_is_told(small: Path) -> None:
     names = sorted(path.name for path in (small / "images").iterdir())
     (small / "images" / "copy.png").write_bytes((small / "images" / names[0]).read_bytes())

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -28,7 +30,8 @@ from capbench.errors import Mistake
 from capbench.images import BadImage
 
 CHUNK = 256
-EDITION = 2  # of what a prepared folder holds; folders of earlier ones are left alone
+SUMS = "sums.json"  # the checksum of each other file in a prepared folder
+EDITION = 3  # of what a prepared folder holds; folders of earlier ones are left alone
 WORTH_A_POOL = 8 * CHUNK  # below this, starting processes costs more than it saves
 
 
@@ -66,6 +69,9 @@ def prepare(source: Source, view: View, characters: int, cache: str | None) -> S
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / f"{key[:32]}.lock"):
+            if folder.is_dir() and not _is_whole(folder):
+                print(f"cache: {folder} is damaged; its images are prepared anew", file=sys.stderr, flush=True)
+                shutil.rmtree(folder)
             if not folder.is_dir():
                 with _replacing(folder) as unfinished:
                     _build(source, view, characters, unfinished)
@@ -85,13 +91,45 @@ def _checked(bad: list[str], source: Source) -> list[str]:
 
 @contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
-    """A folder to fill that becomes `folder` only when filled."""
+    """A folder to fill that becomes `folder` only when all that it holds is on the disk, with a checksum of each file."""
     unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
     try:
         yield unfinished
+        sums = {path.name: _checksum(path) for path in sorted(unfinished.iterdir())}
+        (unfinished / SUMS).write_text(json.dumps(sums))
+        for path in (*unfinished.iterdir(), unfinished):
+            _flush(path)
         unfinished.replace(folder)
+        _flush(folder.parent)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _checksum(path: Path) -> int:
+    """Return the CRC-32 of a file: it finds damage, and takes a second for a gigabyte."""
+    total = 0
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            total = zlib.crc32(piece, total)
+    return total
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a prepared folder holds what was written to it."""
+    try:
+        sums = json.loads((folder / SUMS).read_text())
+        return bool(sums) and all(_checksum(folder / name) == known for name, known in sums.items())
+    except (OSError, ValueError, AttributeError):  # a file is missing, or the list of sums itself is damaged
+        return False
 
 
 def _load(folder: Path) -> Store:
