@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -77,6 +78,30 @@ def test_a_terminal_without_some_letters_shows_their_numbers(tmp_path: Path) -> 
     done = capbench("--cfg", "job", "name='→'", env={**os.environ, "PYTHONIOENCODING": "latin-1"})
     assert done.returncode == 0, done.stderr
     assert "name: \\u2192" in done.stdout
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_ends_nothing(closed: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m capbench render count=2 out=out {closed}', sys.executable],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len((tmp_path / "out" / "labels.csv").read_text().splitlines()) == 3
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))
+
+    done = capbench(
+        "render", "count=20", "out=out", preexec_fn=limit, env={**os.environ, "NUMBA_CACHE_DIR": "/nowhere"}
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("capbench: ")
+    assert "no room on the disk" in done.stderr
 
 
 def test_another_pipe_that_breaks_is_an_error(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import hydra
@@ -18,7 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from capbench.errors import Mistake, nearest
+from capbench.errors import DISK_FULL, Mistake, nearest
 from capbench.overrides import for_shell
 from capbench.settings import conf_dir
 from capbench.sweeps import Failure, told
@@ -36,7 +37,8 @@ def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str
 
     def guarded(config: DictConfig) -> Any:
         try:
-            return task(config)
+            with _room_on_disk():
+                return task(config)
         except (Mistake, BrokenPipeError) as end:
             if sweeping():
                 failures.append(_failure(str(end)))
@@ -62,6 +64,18 @@ def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str
         raise told(failures, resumable=config_name == "train") from error
     if ends:
         raise ends[0]
+
+
+@contextmanager
+def _room_on_disk() -> Iterator[None]:
+    """Tell of a full disk in one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        raise Mistake(f"{where}no room on the disk ({error.strerror}); make room and start again") from error
 
 
 def _failure(reason: str) -> Failure:

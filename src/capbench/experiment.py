@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import shutil
@@ -26,7 +25,7 @@ from capbench.data.augment import Augment
 from capbench.data.module import Captchas, Material
 from capbench.data.sources import Folder, Source
 from capbench.data.views import View
-from capbench.errors import Mistake
+from capbench.errors import DISK_FULL, Mistake
 from capbench.loggers import Destination
 from capbench.models import Model, PerCharacter
 from capbench.models.committee import Committee
@@ -163,7 +162,7 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
         _say(f"\nstopped; what was learned up to the last whole epoch is kept: go on with resume={where}")
         sys.exit(130)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in DISK_FULL:
             raise
         raise Mistake(
             f"{folder.path}: no room on the disk ({error.strerror}); what was written before is intact: "
