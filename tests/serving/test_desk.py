@@ -154,7 +154,7 @@ def test_a_server_that_stops_answers_at_once_what_waits(small: Path, let_decode:
     """Only what is being decoded is waited for."""
     gauges = Gauges()
     shared = Desk({"small": Graph.open(small)}, 4, 5, gauges)
-    application = Service(shared, Intake(2**20, 5, 30), gauges, None).application()
+    application = Service(shared, Intake(2**20, 5, 30), gauges, None, local=True).application()
     config = uvicorn.Config(application, lifespan="on", log_config=None, timeout_graceful_shutdown=30)
 
     async def stopped() -> list[int]:
