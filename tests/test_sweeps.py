@@ -207,11 +207,11 @@ def test_a_learning_curve_ends_with_a_forecast(cli: Callable[..., Any], tmp_path
         "+experiment=learning_curve", "data.train_size=16,32,48", "seed=1", "debug=fast", "trainer.progress=false"
     )
     assert code == 0, err
-    assert re.search(r"^forecast: 0\.5 ", out, flags=re.MULTILINE)
+    assert re.search(r"^labelled images for 0\.5: ", out, flags=re.MULTILINE)
     (sweep,) = tmp_path.glob("runs/learning_curve/*")
     assert {path.name for path in sweep.iterdir()} == {"0", "1", "2", "multirun.yaml", "report"}
     assert {path.name for path in (sweep / "report").iterdir()} == {"index.html", "report.md", "runs.csv"}
-    assert "forecast: 0.5 " in (sweep / "report" / "report.md").read_text().replace("\\", "")
+    assert "labelled images for 0.5: " in (sweep / "report" / "report.md").read_text().replace("\\", "")
 
 
 @pytest.mark.parametrize(("option", "gpus"), [("processes", 0), ("gpus", 1)])
