@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import os
 import pickle
+import pkgutil
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-import capbench
+import capbench.data
+import capbench.models
+from capbench import reader
 from capbench.errors import Mistake
 
 OURS = "capbench.models."
@@ -64,6 +70,7 @@ MEMBER = {
     "dropout": 0.0,
 }
 TIMM = {"_target_": f"{OURS}resnet.Timm", "widths": None, "stem_stride": None, "pool": "attend", "dropout": 0.1}
+FILES = {"_target_": "capbench.data.sources.FileNames", "_partial_": False, "root": "/", "pattern": "(a*)*b"}
 COPY = "${oc.create:'{_target_: shutil.copyfile, src: stranger/config.yaml, dst: owned}'}"
 
 
@@ -80,6 +87,12 @@ COPY = "${oc.create:'{_target_: shutil.copyfile, src: stranger/config.yaml, dst:
         ("view|_target_", ["os.system"], "is nothing that CapBench builds"),
         ("view|_partial_", True, r"view\._partial_: True is not accepted"),
         ("view|clean", [{"_target_": "os.system"}], r"view\.clean: is no setting"),
+        ("view|_target_", "capbench.data.views.View", r"view\._target_: capbench\.data\.views\.View is abstract"),
+        ("view|channel", FILES, r"view\.channel\._target_: capbench\.data\.sources\.FileNames is not accepted"),
+        ("view|size", [FILES, 160], r"view\.size\.0\._target_: .*FileNames is not accepted"),
+        ("model|widths", [40, [{"a": FILES}]], r"model\.widths\.1\.0\.a\._target_: .*FileNames is not accepted"),
+        ("alphabet|symbols", FILES, r"alphabet\.symbols\._target_: .*FileNames is not accepted"),
+        ("data|exif", FILES, r"exif\._target_: .*FileNames is not accepted"),
         ("model|_args_", ["touch owned"], r"model\._args_: is no setting"),
         ("model", {"_target_": f"{OURS}ensemble.Ensemble", "member": {"_target_": "os.system", "_partial_": True}},
          r"model\.member\._target_: os\.system is nothing"),
@@ -203,3 +216,50 @@ def test_none_of_them_ran_anything(folder: Path) -> None:
     assert capbench.load(folder).read(torch.zeros(60, 160, dtype=torch.uint8).numpy()).text
     pickle.loads(pickle.dumps(Owner()))
     assert Path("owned").exists()
+
+
+def test_what_a_run_may_build_takes_no_file_no_font_and_no_pattern() -> None:
+    """The only settings of it that are free text, or anything but numbers and given words, are those named here."""
+    for room in (capbench.data, capbench.models):
+        for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
+            importlib.import_module(module.name)
+    free: set[tuple[str, str, Any]] = set()
+    known: set[Any] = set()
+    waiting: list[Any] = [reader._read_with]
+    while waiting:
+        built = waiting.pop()
+        known.add(built)
+        for name, kinds in settings_of(built):
+            ours = {kind for kind in kinds if kind.__module__.startswith("capbench.")}
+            free |= {(built.__name__, name, kind) for kind in kinds - ours - {int, float, bool, NoneType}}
+            waiting += {choice for kind in ours for choice in shipped(kind)} - known
+    assert free == {("Alphabet", "symbols", str), ("Timm", "backbone", str)}
+    assert {"Whole", "Characters", "Threshold", "Watershed", "Committee", "KNN"} <= {kind.__name__ for kind in known}
+
+
+def settings_of(built: Any) -> Iterator[tuple[str, set[Any]]]:
+    """The settings that something takes, and of what kinds each may be."""
+    hints = get_type_hints(built.__init__ if inspect.isclass(built) else built, include_extras=True)
+    for name, parameter in inspect.signature(built).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            yield name, set(leaves(hints[name]))
+
+
+def leaves(hint: Any) -> Iterator[Any]:
+    """The types that a hint is made of; words that it gives literally are none."""
+    if get_origin(hint) is Literal or hint is ...:
+        return
+    parts = get_args(hint)[:1] if get_origin(hint) is Annotated else get_args(hint)
+    if not parts:
+        yield hint
+    for part in parts:
+        yield from leaves(part)
+
+
+def shipped(kind: type) -> Iterator[type]:
+    """The class and all below it that CapBench ships."""
+    if kind.__module__.startswith("capbench."):
+        yield kind
+    below: list[type] = kind.__subclasses__()
+    for one in below:
+        yield from shipped(one)

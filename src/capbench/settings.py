@@ -2,6 +2,9 @@
 
 The keyword-only parameters of what a setting builds are its schema: their names are the keys, their types the
 accepted values. Positional parameters are what CapBench itself supplies.
+
+A value is data unless its type names a class of CapBench: only there may a stranger's settings build something, and
+only that class or a subclass of it.
 """
 
 from __future__ import annotations
@@ -10,10 +13,10 @@ import importlib
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
@@ -93,27 +96,44 @@ def target_class(settings: Mapping[str, Any], at: str = "") -> Any:
 
 def _check_value(value: Any, hint: Any, at: str) -> None:
     if _builds(value):
-        target = _ours(value[TARGET], at)
-        wanted = _class_of(hint)
-        if wanted is not None and not issubclass(target, wanted):
-            raise Mistake(f"{at}._target_: {value[TARGET]} is no {wanted.__name__}; choose an option of {at}=")
-        if bool(value.get(PARTIAL)) != _is_callable(hint):
-            raise Mistake(f"{at}._partial_: {value.get(PARTIAL)} is not accepted; an option of {at}= says what is")
-        check(value, target, at)
-    elif isinstance(value, list) and any(map(_builds, value)):
-        inner = (typing.get_args(hint) or (Any,))[0]
-        for number, item in enumerate(value):
-            _check_value(item, inner, f"{at}.{number}")
-    elif isinstance(value, Mapping) and any(map(_builds, value.values())):
-        inner = (typing.get_args(hint) or (Any,))[-1]
-        for name, item in value.items():
-            _check_value(item, inner, f"{at}.{name}")
+        _check_class(value, hint, at)
+    elif _builds_within(value):
+        for key, item in _items(value):
+            _check_value(item, _hint_within(hint, type(value)), _join(at, key))
     else:
         _check_plain(value, hint, at)
 
 
+def _check_class(value: Mapping[str, Any], hint: Any, at: str) -> None:
+    named = value[TARGET]
+    accepted = {partly: _classes(hint, partly=partly) for partly in (False, True)}
+    if not any(accepted.values()):
+        raise Mistake(f"{at}.{TARGET}: {named} is not accepted; {at} takes plain data and builds nothing")
+    wanted = accepted[bool(value.get(PARTIAL))]
+    if not wanted:
+        raise Mistake(f"{at}.{PARTIAL}: {value.get(PARTIAL)} is not accepted; an option of {at}= says what is")
+    target = _ours(named, at)
+    if not issubclass(target, wanted):
+        names = " or ".join(choice.__name__ for choice in wanted)
+        raise Mistake(f"{at}.{TARGET}: {named} is no {names}; choose an option of {at}=")
+    if inspect.isabstract(target):
+        raise Mistake(f"{at}.{TARGET}: {named} is abstract; choose an option of {at}=")
+    check(value, target, at)
+
+
 def _builds(value: Any) -> bool:
     return isinstance(value, Mapping) and TARGET in value
+
+
+def _builds_within(value: Any) -> bool:
+    """Whether `build` would find a class anywhere in this value."""
+    return any(_builds(item) or _builds_within(item) for _, item in _items(value))
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(value, Mapping):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
 
 
 def _check_plain(value: Any, hint: Any, at: str) -> None:
@@ -133,26 +153,34 @@ def _ours(path: Any, at: str) -> type:
         found = getattr(importlib.import_module(module), name)
         if not inspect.isclass(found) or found.__module__ != module:
             raise ImportError
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, RecursionError) as error:  # the last of a name of a million dots
         key = _join(at, TARGET)
         raise Mistake(f"{key}: {path} is nothing that CapBench builds; choose an option of {at or 'conf'}=") from error
     return found
 
 
-def _class_of(hint: Any) -> type | None:
-    """The class that a hint asks for, itself or made by a callable; None where it names none, or several."""
-    if _is_callable(hint):
-        return _class_of((typing.get_args(hint) or (Any,))[-1])
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        classes = [part for part in typing.get_args(hint) if inspect.isclass(part) and part is not type(None)]
-        return _class_of(classes[0]) if len(classes) == 1 else None
-    if hint is not Any and inspect.isclass(hint) and not getattr(hint, "_is_protocol", False):
-        return hint
-    return None
+def _options(hint: Any) -> list[Any]:
+    """What a hint accepts: the parts of a union, without annotations."""
+    if typing.get_origin(hint) is Annotated:
+        return _options(typing.get_args(hint)[0])
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return [option for part in typing.get_args(hint) for option in _options(part)]
+    return [hint]
 
 
-def _is_callable(hint: Any) -> bool:
-    return (typing.get_origin(hint) or hint) is Callable
+def _classes(hint: Any, *, partly: bool) -> tuple[type, ...]:
+    """The classes of CapBench that a hint accepts or, `partly`, that the callables make which it accepts."""
+    options = _options(hint)
+    if partly:
+        made = [typing.get_args(option)[-1] for option in options if typing.get_origin(option) is Callable]
+        options = [option for result in made for option in _options(result)]
+    return tuple(option for option in options if inspect.isclass(option) and option.__module__.startswith("capbench."))
+
+
+def _hint_within(hint: Any, kind: type) -> Any:
+    """The hint for each item of a list or a mapping; Any where the hint accepts no such container."""
+    inner = [typing.get_args(option)[-1] for option in _options(hint) if typing.get_origin(option) is kind]
+    return inner[0] if inner else Any
 
 
 def _join(at: str, key: Any) -> str:

@@ -273,8 +273,8 @@ def test_a_graph_that_was_changed_or_is_huge_is_refused(copied: Path) -> None:
     ("change", "message"),
     [
         ({"view": {"_target_": "os.system", "command": "true"}}, "os.system is nothing that CapBench builds"),
-        ({"view": {"_target_": "capbench.text.Alphabet", "symbols": "a", "fold": None}}, "view: .*Alphabet is no View"),
-        ({"view": {}}, "view: names no _target_"),
+        ({"view": {"_target_": "capbench.text.Alphabet", "symbols": "a", "fold": None}}, "view.*Alphabet is no View"),
+        ({"view": {}}, "view: {} is not accepted"),
         (
             {"view": {"_target_": "capbench.data.views.Whole", "channel": "grey", "size": None, "fit": "x"}},
             "view.fit: 'x' is not accepted",

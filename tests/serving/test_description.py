@@ -1,0 +1,38 @@
+"""A graph's JSON that somebody else wrote: its view is one of CapBench's own, or is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from capbench.data.views import Whole
+from capbench.errors import Mistake
+from capbench.serving.description import Description
+
+WHOLE = {"_target_": "capbench.data.views.Whole", "channel": "grey", "size": None, "fit": "pad"}
+FILES = {"_target_": "capbench.data.sources.FileNames", "root": "/"}
+
+
+def seen(view: dict[str, Any]) -> Any:
+    return Description.model_construct(view=view).seen()
+
+
+def test_a_view_is_built() -> None:
+    assert seen(WHOLE) == Whole(channel="grey", size=None, fit="pad")
+
+
+@pytest.mark.parametrize(
+    ("view", "match"),
+    [
+        ({}, r"^view: \{\} is not accepted"),
+        (FILES, r"^view\._target_: capbench\.data\.sources\.FileNames is no View"),
+        (WHOLE | {"channel": FILES}, r"^view\.channel\._target_: .*FileNames is not accepted"),
+        (WHOLE | {"_partial_": True}, r"^view\._partial_: True is not accepted"),
+        (WHOLE | {"_target_": "capbench.data.views.View"}, r"^view\._target_: .*View is abstract"),
+    ],
+    ids=range(5),
+)
+def test_anything_else_is_refused(view: dict[str, Any], match: str) -> None:
+    with pytest.raises(Mistake, match=match):
+        seen(view)
