@@ -13,6 +13,7 @@ from capbench.data.clean import Step
 from capbench.data.cut import Cutter
 from capbench.data.views import View
 from capbench.errors import Mistake
+from capbench.text import Alphabet
 
 THRESHOLD = {"_target_": "capbench.data.clean.Threshold", "at": 3}
 WHOLE = {"_target_": "capbench.data.views.Whole", "channel": "grey", "size": None, "fit": "pad"}
@@ -104,6 +105,10 @@ def test_a_class_is_accepted_where_the_hint_names_it(hint: Any, value: Any) -> N
         (Cutter | View, THRESHOLD, r"^it\._target_: capbench\.data\.clean\.Threshold is no Cutter or View"),
         (View, FILES, r"^it\._target_: capbench\.data\.sources\.FileNames is no View"),
         (View, {"_target_": "capbench.data.views.View"}, r"^it\._target_: capbench\.data\.views\.View is abstract"),
+        (Alphabet, None, r"^it: None is not accepted; input should be an instance of Alphabet"),
+        (Alphabet | None, "digits", r"^it: 'digits' is not accepted"),
+        (list[Alphabet], [{"symbols": "1"}], r"^it: \[\{'symbols': '1'\}\] is not accepted"),
+        (View, WHOLE["_target_"], r"^it: 'capbench\.data\.views\.Whole' is not accepted"),
         (View, [WHOLE], r"^it\.0\._target_: capbench\.data\.views\.Whole is not accepted"),
         (list[Step], THRESHOLD, r"^it\._target_: capbench\.data\.clean\.Threshold is not accepted"),
         (list[Step], {"a": THRESHOLD}, r"^it\.a\._target_: .* is not accepted"),
@@ -124,7 +129,7 @@ def test_a_class_is_accepted_where_the_hint_names_it(hint: Any, value: Any) -> N
         (View, {"_target_": None}, r"^it\._target_: None is nothing that CapBench builds"),
         (View, {"_target_": ["capbench.data.views.Whole"]}, r"^it\._target_: .* is nothing that CapBench builds"),
     ],
-    ids=range(23),
+    ids=range(27),
 )  # fmt: skip
 def test_any_other_class_is_refused(hint: Any, value: Any, match: str) -> None:
     refused(hint, value, match)

@@ -153,6 +153,7 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
     [
         ("config.yaml", b"!!python/object/apply:os.system [touch owned]", r"config\.yaml: is no YAML"),
         ("config.yaml", BOMB.encode(), "holds an alias, which CapBench never writes"),
+        ("config.yaml", b"a: !!set {b}", r"config\.yaml: is no YAML"),
         ("config.yaml", b"[" * 100_000, r"config\.yaml: is no YAML"),
         ("config.yaml", b"a: b\n" * 300_000, r"config\.yaml has over 1,048,576 bytes"),
         ("config.yaml", b"\xff", r"config\.yaml is no text in UTF-8"),
@@ -167,7 +168,7 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
          struct.pack("<Q", 71) + b'{"a":{"dtype":"F32","shape":[1000000,1000000],"data_offsets":[0,4]}}'.ljust(71) + b"1234",
          r"is no file of safetensors"),
     ],
-    ids=range(13),
+    ids=range(14),
 )  # fmt: skip
 def test_files(file: str, content: bytes, match: str, folder: Path) -> None:
     (folder / file).write_bytes(content)
@@ -185,6 +186,13 @@ def test_a_link_that_leads_out_of_the_folder(file: str, folder: Path) -> None:
     (folder / file).rename(folder.parent / "elsewhere")
     (folder / file).symlink_to("../elsewhere")
     refused(folder, rf"{file}: leads out of the run's folder")
+
+
+@pytest.mark.parametrize("file", ["config.yaml", "result.json", "model.safetensors"])
+def test_a_pipe_is_not_waited_for(file: str, folder: Path) -> None:
+    (folder / file).unlink()
+    os.mkfifo(folder / file)
+    refused(folder, rf"{file}")
 
 
 def test_weights_of_another_kind(folder: Path) -> None:

@@ -86,6 +86,11 @@ def test_auto_takes_the_symbols_of_the_texts_sorted() -> None:
     assert DIGITS.settled(["99"]) is DIGITS
 
 
+def test_a_huge_alphabet_is_checked_symbol_by_symbol() -> None:
+    every = "".join(map(chr, [*range(32, 0xD800), *range(0xE000, 0x110000)]))
+    assert len(alphabet(every, None).symbols) > 1_000_000
+
+
 @pytest.mark.parametrize(
     ("symbols", "fold", "message"),
     [("", None, "is empty"), ("abca", None, "'a' stands there twice"), ("Ab", "lower", "folded")],

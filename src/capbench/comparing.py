@@ -7,6 +7,7 @@ from typing import Any
 
 from capbench.report.compare import screen
 from capbench.report.compare.comparison import compare
+from capbench.report.compare.folders import Pictures
 from capbench.settings import check
 
 
@@ -17,6 +18,7 @@ def schema(
     by: str,
     group: str | list[str] | None,
     strength: bool,
+    pictures: Pictures,
     out: str | None,
 ) -> None:
     """The settings of the verb, by name and type; the check reads this signature."""
@@ -42,13 +44,13 @@ def show(settings: dict[str, Any]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     paper.write_csv(out / "runs.csv", comparison)
     paper.write_markdown(out / "report.md", comparison)
-    page.write(out / "index.html", comparison)
+    page.write(out / "index.html", comparison, settings["pictures"])
     if captchas:
         from capbench.report.compare import strength_page
 
         strength_tables.write_csv(out / "strength.csv", captchas)
         strength_tables.write_markdown(out / "strength.md", captchas)
-        strength_page.write(out / "strength.html", comparison.folder, captchas)
+        strength_page.write(out / "strength.html", comparison.folder, captchas, settings["pictures"])
         print(
             f"\npage: {out / 'strength.html'}; the runs: index.html beside it; for a paper: strength.md, strength.csv"
         )

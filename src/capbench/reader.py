@@ -33,13 +33,12 @@ from capbench.ranges import Pixels
 from capbench.runs import RunFolder, exif_of
 from capbench.settings import build, check, target_class
 from capbench.sight import Sight
-from capbench.text import Alphabet, Codec, Reading
+from capbench.text import MOST_CHARACTERS, Alphabet, Codec, Reading
 
 BATCH = 256  # images
 SPARE = 2  # times the parameters that are kept may be needed while a network is built
 FACTS = {"alphabet": "alphabet", "length": "length", "shape": "view/shape"}
 MOST_SYMBOLS = 100_000
-MOST_CHARACTERS = 256  # of one text
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import platform
 import shlex
+import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from capbench import bounded
 from capbench.errors import Mistake
 from capbench.files import UNFINISHED, replacing
 from capbench.locks import held
@@ -25,7 +28,7 @@ from capbench.locks import held
 if TYPE_CHECKING:
     import torch
 
-MOST_BYTES = 1 << 20  # of a config.yaml or a result.json
+MOST_BYTES_OF_TABLES = 1 << 27  # of a predictions.csv or a metrics.csv
 RECORDED = ("capbench", "torch", "pytorch-lightning", "timm", "captcha", "albumentations", "numpy", "pillow")
 
 
@@ -33,27 +36,6 @@ def exif_of(settings: Mapping[str, Any]) -> Any:
     """The setting `data.exif` of a run, unchecked: runs on rendered captchas have none."""
     data = settings.get("data")
     return data.get("exif", "ignore") if isinstance(data, dict) else "ignore"
-
-
-def bounded_text(path: Path) -> str:
-    """A text file that CapBench wrote, and may have been changed since."""
-    with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise Mistake(f"{path} has over {MOST_BYTES:,} bytes, more than any that CapBench writes")
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise Mistake(f"{path} is no text in UTF-8 ({error})") from error
-
-
-class _Plain(yaml.SafeLoader):
-    """No aliases: a few of them, each of the last, unfold to more than any memory holds."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it holds an alias, which CapBench never writes")
-        return super().compose_node(parent, index)
 
 
 class Prediction(NamedTuple):
@@ -122,10 +104,30 @@ class RunFolder:
     def pictures(self) -> Path:
         return self.path / "pictures"
 
-    def check_own(self, file: Path) -> None:
-        """Refuse a link that leads out of the folder, which a stranger may have made."""
-        if not file.resolve().is_relative_to(self.path.resolve()):
-            raise Mistake(f"{file}: leads out of the run's folder; copy the file there")
+    def check_own(self, file: Path, most: int | None = None) -> None:
+        """Refuse what a stranger may have put in a file's place: a link that leads out of the folder, a pipe, a device.
+
+        And where `most` is given, a file of more bytes. What is not there is for the reader of it to tell.
+        """
+        with suppress(FileNotFoundError):
+            found = os.lstat(file)
+            if not stat.S_ISREG(found.st_mode):
+                self.check_within(file)
+                found = file.stat()
+                if not stat.S_ISREG(found.st_mode):
+                    raise Mistake(f"{file}: is no regular file")
+            if most is not None and found.st_size > most:
+                raise Mistake(f"{file} has over {most:,} bytes, more than any that CapBench writes")
+
+    def check_within(self, path: Path) -> None:
+        """Refuse a link that leads out of the folder."""
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.path)):
+            raise Mistake(f"{path}: leads out of the run's folder; copy the file there")
+
+    def content(self, file: Path, most: int = bounded.MOST_BYTES) -> str:
+        """The text of one of the folder's own files, whoever wrote it."""
+        self.check_own(file)
+        return bounded.text(file, most)
 
     def begin(self, settings: Mapping[str, Any]) -> None:
         if self.config.exists():
@@ -162,9 +164,9 @@ class RunFolder:
         if not self.config.is_file():
             raise Mistake(f"resume: {self.path} is no run; it has no config.yaml")
         try:
-            settings = yaml.load(bounded_text(self.config), _Plain)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise Mistake(f"{self.config}: is no YAML ({' '.join(str(error).split())})") from error
+            settings = bounded.from_yaml(self.content(self.config))
+        except ValueError as error:
+            raise Mistake(f"{self.config}: is no YAML ({error})") from error
         if not isinstance(settings, dict):
             raise Mistake(f"{self.config}: holds no settings")
         return settings
@@ -180,8 +182,8 @@ class RunFolder:
 
     def read_result(self) -> dict[str, Any]:
         try:
-            result = json.loads(bounded_text(self.result))
-        except (ValueError, RecursionError) as error:
+            result = bounded.from_json(self.content(self.result))
+        except ValueError as error:
             raise Mistake(f"{self.result}: is no JSON ({error})") from error
         if not isinstance(result, dict):
             raise Mistake(f"{self.result}: holds no results")

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, InstanceOf, TypeAdapter, ValidationError
 
 from capbench.errors import Mistake, nearest
 
@@ -137,8 +137,10 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def _check_plain(value: Any, hint: Any, at: str) -> None:
+    # A class with a config of its own, such as a dataclass, takes no other.
+    adapter = TypeAdapter(InstanceOf[hint]) if _is_ours(hint) else TypeAdapter(hint, config=ANY_CLASS)
     try:
-        TypeAdapter(hint, config=ANY_CLASS).validate_python(value, strict=True)
+        adapter.validate_python(value, strict=True)
     except ValidationError as error:
         reasons = dict.fromkeys(problem["msg"][:1].lower() + problem["msg"][1:] for problem in error.errors())
         raise Mistake(f"{at}: {value!r} is not accepted; {' or '.join(reasons)}") from error
@@ -174,7 +176,11 @@ def _classes(hint: Any, *, partly: bool) -> tuple[type, ...]:
     if partly:
         made = [typing.get_args(option)[-1] for option in options if typing.get_origin(option) is Callable]
         options = [option for result in made for option in _options(result)]
-    return tuple(option for option in options if inspect.isclass(option) and option.__module__.startswith("capbench."))
+    return tuple(filter(_is_ours, options))
+
+
+def _is_ours(hint: Any) -> bool:
+    return inspect.isclass(hint) and hint.__module__.startswith("capbench.")
 
 
 def _hint_within(hint: Any, kind: type) -> Any:

@@ -112,5 +112,5 @@ class Report(Callback):
         from capbench import comparing  # not needed for the help
 
         folder = str(config.hydra.sweep.dir)
-        wanted = {"runs": folder, "where": None, "by": "test/exact", "group": None, "strength": self.strength}
-        comparing.show({**wanted, "out": f"{folder}/report"})
+        chosen = {"where": None, "by": "test/exact", "group": None, "strength": self.strength, "pictures": "rendered"}
+        comparing.show({"runs": folder, **chosen, "out": f"{folder}/report"})

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from annotated_types import Len
+from annotated_types import Ge, Le, Len
 
 from capbench.errors import Mistake
-from capbench.ranges import Count
 
 AUTO = "auto"
 UNKNOWN = -100  # the class number of a symbol outside the alphabet, which torch's cross-entropy passes over
 
 Over = Literal["positions", "time"]
 
-Length = Count | Annotated[list[Count], Len(2, 2)]
+MOST_CHARACTERS = 256  # of one text
+
+Characters = Annotated[int, Ge(1), Le(MOST_CHARACTERS)]
+Length = Characters | Annotated[list[Characters], Len(2, 2)]
 
 
 def bounds(length: int | list[int], key: str = "data.length") -> tuple[int, int]:
@@ -45,7 +48,7 @@ class Alphabet:
             return
         if not self.symbols:
             raise Mistake("alphabet.symbols: is empty; give the symbols a captcha may hold, or auto")
-        twice = sorted({s for s in self.symbols if self.symbols.count(s) > 1})
+        twice = sorted(symbol for symbol, count in Counter(self.symbols).items() if count > 1)
         if twice:
             raise Mistake(f"alphabet.symbols: {''.join(twice)!r} stands there twice; give each symbol once")
         if self.folded(self.symbols) != self.symbols:

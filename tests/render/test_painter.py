@@ -19,6 +19,7 @@ from tests.conftest import style
 
 DIGITS = "0123456789"
 STYLES = sorted(path.stem for path in (conf_dir() / "style").glob("*.yaml"))
+SPECKS = "{_target_:capbench.render.style.Specks,count:[1,1],size:[1,1],colour:null,behind:false}"
 BARE = ("style.noise=[]", "style.smooth=false")
 
 
@@ -278,6 +279,9 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["style.text.levels=[20,3]"], r"style.text.levels: \[20, 3\] is reversed"),
     (["style.background.hue=text"], r"style.background.hue: text needs a saturation"),
     (["style.text.hue=text", "style.text.saturation=[0,1]"], r"style.text.hue: text would be its own"),
+    (["style.font_sizes=[" + ",".join(["40"] * 3000) + "]"], r"style: .* make 3,000 faces together; give fewer"),
+    (["style.font_sizes=[" + ",".join(["200"] * 300) + "]"], r"style.font_sizes: 10 symbols in 300 faces .* take more than"),
+    (["style.noise=[" + ",".join([SPECKS] * 33) + "]"], r"style.noise: has 33 layers; give at most 32"),
     (["style.font_sizes=[]"], r"style.font_sizes: is empty"),
     (["style.widths=[]"], r"style.widths: is empty"),
     (["style.forms=['3']"], r"style.forms: \['3'\] is not accepted; string should have at least 2"),

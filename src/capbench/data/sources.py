@@ -189,9 +189,14 @@ class Synthetic(Source):
         digest.update(self._renderer.pictures(np.arange(WITNESSES)).tobytes())
         return digest.hexdigest()
 
-    def only(self, part: str) -> Synthetic:
-        """This source with next to nothing in its other parts, for who wants just one; of fresh images, the first."""
-        sizes = {name: getattr(self.split, name) if name == part else 1 for name in ("train", "val", "test")}
+    def only(self, part: str, most: int | None = None) -> Synthetic:
+        """This source with next to nothing in its other parts, for who wants just one; of fresh images, the first.
+
+        And with no more than the first `most` images of that part.
+        """
+        count = getattr(self.split, part)
+        count = count if most is None else min(count, most)
+        sizes = {name: count if name == part else 1 for name in ("train", "val", "test")}
         train_size = self.train_size if part == "train" else None
         return replace(self, fresh=False, split=Split(**sizes), train_size=train_size)
 

@@ -66,6 +66,7 @@ def forms_in(path: str, forms: Sequence[str]) -> dict[str, str]:
 
 def check_font(path: str, symbols: str, forms: Sequence[str] = ()) -> None:
     """Refuse what is no font, or lacks a glyph of the alphabet and each of its forms."""
-    lacking = "".join(symbol for symbol in symbols if symbol not in known(path) | forms_in(path, forms).keys())
+    drawn = known(path) | forms_in(path, forms).keys()
+    lacking = "".join(symbol for symbol in symbols if symbol not in drawn)
     if lacking:
         raise Mistake(f"style.fonts: {path} has no glyph for {lacking!r}; choose another font, or leave them out")

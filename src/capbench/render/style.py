@@ -14,6 +14,9 @@ from capbench.ranges import Byte, CountOrZero
 from capbench.render.faces import check_font, font_file, has_single_lines
 from capbench.render.single_line import line_font
 
+MOST_FACES = 1024
+MOST_LAYERS = 32  # of noise
+
 Side = Annotated[int, Ge(8), Le(1024)]
 FontSize = Annotated[int, Ge(5), Le(200)]
 Wide = Annotated[float, Ge(0.25), Le(4)]
@@ -190,6 +193,13 @@ class Style:
             raise Mistake("style.font_sizes: is empty; give one or more sizes in pixels, such as [42, 50, 56]")
         if not self.widths:
             raise Mistake("style.widths: is empty; give one or more factors, such as [1.0]")
+        if len(self.noise) > MOST_LAYERS:
+            raise Mistake(f"style.noise: has {len(self.noise):,} layers; give at most {MOST_LAYERS}")
+        if self.faces > MOST_FACES:
+            raise Mistake(
+                f"style: fonts, font_sizes, widths and pens make {self.faces:,} faces together; give fewer, for at most "
+                f"{MOST_FACES:,}"
+            )
         if self.fonts is not None and not self.fonts:
             raise Mistake(
                 "style.fonts: is empty; give paths of TrueType or single-line SVG fonts, or null for the captcha package's own"
@@ -219,6 +229,11 @@ class Style:
             raise Mistake(
                 f"style.fonts: {font} says of {thin!r} no stroke-width; give style.pens in pixels, such as [2.0]"
             )
+
+    @property
+    def faces(self) -> int:
+        """How many faces a character may be drawn in, of one form and one outline."""
+        return len(self.fonts or DEFAULT_FONTS) * len(self.font_sizes) * len(self.widths) * max(1, len(self.pens))
 
     @property
     def font_files(self) -> list[str]:

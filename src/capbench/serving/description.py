@@ -13,13 +13,12 @@ from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.images import Exif
 from capbench.settings import build, check
-from capbench.text import Alphabet, Codec
+from capbench.text import MOST_CHARACTERS, Alphabet, Codec
 
 BATCH = 64  # images that are read at once; more are no faster on a CPU, and take memory
 IMAGES, PROBABILITIES = "images", "probabilities"  # what the graph's one input and one output are called
 MOST_BYTES = 2**20
 MOST_SYMBOLS = 100_000
-MOST_CHARACTERS = 256  # of one text
 
 Size = Annotated[int, Ge(1), Le(4096)]
 Sha256 = Annotated[str, Len(64, 64)]

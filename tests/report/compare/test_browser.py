@@ -47,6 +47,7 @@ def written(root: Path) -> Path:
             "where": None,
             "by": "test/exact",
             "group": None,
+            "pictures": "rendered",
             "strength": False,
             "out": str(root / "report"),
         }
@@ -190,7 +191,7 @@ def test_nothing_from_the_data_runs_in_the_strength_page(browser: Any, tmp_path:
                 look["model"]["_target_"] = nasty
                 path = tmp_path / "runs" / f"{nasty}{style}" / f"{size}{without is None}"
                 fake(path, look, size / 2000, [nasty, *texts_of(20)])
-    show({"runs": str(tmp_path / "runs"), "where": None, "by": "test/exact", "group": None, "strength": True,
+    show({"runs": str(tmp_path / "runs"), "where": None, "by": "test/exact", "group": None, "strength": True, "pictures": "rendered",
           "out": str(tmp_path / "report")})  # fmt: skip
     visit = opened(browser, tmp_path / "report" / "strength.html", "made")
     assert {f"{nasty}default", f"{nasty}clean"} == set(visit.texts("main h2")[1:])

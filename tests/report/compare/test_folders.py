@@ -48,7 +48,9 @@ DAMAGES = {
         b"[]": "result.json holds no results",
         b"{}": "test/exact is None, which is no share",
         b'{"test/exact": NaN}': "test/exact is nan, which is no share",
-        b'{"test/exact": 1' + b"0" * 400 + b"}": "which is no share",
+        b'{"test/exact": 1' + b"0" * 40 + b"}": "which is no share",
+        b'{"test/exact": 1' + b"0" * 400 + b"}": "result.json is no JSON (a number of 401 signs)",
+        b'{"a": ' * 40 + b"1" + b"}" * 40: "result.json is no JSON (lists and mappings lie more than 32 deep",
         b'{"test/exact": 1, "test/images": "all"}': "test/images is 'all', which is no count",
         b"\xff": "result.json is no text in UTF-8",
         b" " * (1 << 20) + b"{}": "result.json has over 1,048,576 bytes",
@@ -58,7 +60,17 @@ DAMAGES = {
         b"- a\n": "config.yaml holds no settings",
         b"model: [": "config.yaml is no YAML",
         b"model: !!python/object/apply:os.system [exit]\n": "config.yaml is no YAML",
-        b"a: &a [1]\nb: [*a, *a]\n": "config.yaml holds an anchor",
+        b"a: &a [1]\nb: [*a, *a]\n": "config.yaml is no YAML (",
+        b"a: [&a [1], *a]\n": "config.yaml is no YAML (it holds an alias, which CapBench never writes)",
+        b"a: {b: &b [1], c: [*b, *b]}\n": "config.yaml is no YAML (it holds an alias",
+        b"a: " + b"[" * 100_000: "config.yaml is no YAML (lists and mappings lie more than 32 deep",
+        b"a: " + b"{a: " * 100_000: "config.yaml is no YAML (lists and mappings lie more than 32 deep",
+        b"a:\n  " + b"- " * 100_000: "config.yaml is no YAML (lists and mappings lie more than 32 deep",
+        b"a: !!set {b}\n": "config.yaml is no YAML (could not determine a constructor",
+        b"a: !!timestamp x\n": "config.yaml is no YAML (could not determine a constructor",
+        b"a: !!bool x\n": "config.yaml is no YAML (",
+        b"a: 1" + b":1" * 100_000: "config.yaml is no YAML (a number of 200,001 signs)",
+        b"a: 0x" + b"f" * 100_000: "config.yaml is no YAML (a number of 100,002 signs)",
         b"\xff": "config.yaml is no text in UTF-8",
     },
 }
@@ -72,6 +84,46 @@ DAMAGES = {
 def test_a_damaged_one_is_listed(file: str, content: bytes, reason: str, whole: Path) -> None:
     (whole / file).write_bytes(content)
     assert reason in reasons(whole.parent)["whole"]
+
+
+FILES = ["config.yaml", "result.json", "predictions.csv", "metrics.csv"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_one_that_holds_a_link_out_of_it_is_listed(file: str, whole: Path, tmp_path: Path) -> None:
+    (whole / file).rename(tmp_path / "elsewhere")
+    (whole / file).symlink_to("../../elsewhere")
+    assert f"{file}: leads out of the run's folder" in reasons(whole.parent)["whole"]
+    (whole / file).unlink()
+    (whole / file).symlink_to("/dev/zero")
+    assert f"{file}: leads out of the run's folder" in reasons(whole.parent)["whole"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_one_that_holds_a_pipe_or_a_folder_in_place_of_a_file_is_listed(file: str, whole: Path) -> None:
+    (whole / file).unlink()
+    os.mkfifo(whole / file)
+    assert f"{file}: is no regular file" in reasons(whole.parent)["whole"]
+    (whole / file).rename(whole / "pipe")
+    (whole / file).symlink_to("pipe")
+    assert f"{file}: is no regular file" in reasons(whole.parent)["whole"]
+    (whole / file).unlink()
+    (whole / file).mkdir()
+    assert f"{file}: is no regular file" in reasons(whole.parent)["whole"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_one_whose_file_is_huge_is_listed(file: str, whole: Path) -> None:
+    with (whole / file).open("ab") as content:
+        content.truncate(2**40)  # of which nothing lies on the disk
+    assert "bytes, more than any that CapBench writes" in reasons(whole.parent)["whole"]
+
+
+def test_links_within_it_are_followed(whole: Path) -> None:
+    for file in FILES:
+        (whole / file).rename(whole / f"kept_{file}")
+        (whole / file).symlink_to(f"kept_{file}")
+    assert [run.name for run in folders.read(whole.parent)[0]] == ["whole"]
 
 
 def test_an_unfinished_one_is_listed(whole: Path) -> None:

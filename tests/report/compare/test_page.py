@@ -7,15 +7,20 @@ import hashlib
 import html.parser
 import json
 import re
+import shutil
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from capbench.data import files
+from capbench.data.sources import Sample
+from capbench.render.faces import bundled_fonts
 from capbench.report.compare import page, paper
 from capbench.report.compare.comparison import compare
-from capbench.report.compare.folders import Run
+from capbench.report.compare.folders import Pictures, Run
 from capbench.settings import build
 from tests.conftest import composed
 from tests.report.compare.generated import fake, study, texts_of
@@ -102,18 +107,24 @@ def test_what_was_read_right_stands_in_the_bits() -> None:
         assert sum(count for count, _, _ in judged["calibration"]) == 37
 
 
+def good_and_bad(settings: dict[str, Any], samples: Sequence[Sample]) -> None:
+    """Two runs that read so many of these test images that each two of them dispute some."""
+    texts, names = [sample.text for sample in samples], [sample.name for sample in samples]
+    for model, skill in (("good", 0.95), ("bad", 0.5)):
+        changed = {**settings, "name": model, "optim": {**settings["optim"], "lr": skill}}
+        fake(Path("runs") / model, changed, skill, texts, names)
+
+
+def pictures(wanted: Pictures = "rendered") -> dict[str, Any]:
+    (exam,) = page.data(compare(Path("runs"), None, "test/exact", None), wanted)["exams"]
+    return dict(exam["pictures"])
+
+
 def test_disputed_captchas_are_drawn_again() -> None:
     settings = composed("data.split={train:8,val:8,test:60}")
     samples = build(settings["data"]).only("test").samples[-60:]
-    texts, names = [sample.text for sample in samples], [sample.name for sample in samples]
-    for model, skill in (("good", 0.95), ("bad", 0.5)):
-        fake(
-            Path("runs") / model,
-            {**settings, "name": model, "optim": {**settings["optim"], "lr": skill}},
-            skill,
-            texts,
-            names,
-        )
+    texts = [sample.text for sample in samples]
+    good_and_bad(settings, samples)
     _, data = written(Path("runs"))
     (exam,) = data["exams"]
     assert 8 <= len(exam["pictures"]) <= 16
@@ -121,6 +132,46 @@ def test_disputed_captchas_are_drawn_again() -> None:
         assert text == texts[int(place)]
         assert source.startswith("data:image/webp;base64,")
         assert any(place in judged["answers"] for judged in data["judged"])
+
+
+def test_images_of_the_folder_that_a_run_names_are_shown_on_demand_alone(labelled: Path) -> None:
+    settings = composed("data=csv", f"data.root={labelled}", "alphabet=digits")
+    good_and_bad(settings, build(settings["data"]).samples)
+    assert not pictures()
+    assert len(pictures("all")) >= 8
+
+
+def test_a_source_is_not_even_opened_unless_it_renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = composed("data=csv", "data.root=/", "alphabet=digits")
+    good_and_bad(settings, [Sample(f"{number}.png", text, "", None) for number, text in enumerate(texts_of(60))])
+
+    def opened(*_: Any) -> None:
+        raise AssertionError("a folder was opened")
+
+    monkeypatch.setattr(files.Files, "__init__", opened)
+    assert not pictures()
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(["style.fonts=[{font}]"], id="a font of the run's choosing"),
+        pytest.param(["style.font_sizes=[" + ",".join(["42"] * 3000) + "]"], id="thousands of sizes"),
+    ],
+)
+def test_a_style_that_takes_more_than_captchas_do_is_not_drawn(look: list[str], tmp_path: Path) -> None:
+    font = shutil.copy(bundled_fonts()["DejaVuSans.ttf"], tmp_path / "own.ttf")
+    settings = composed("data.split={train:8,val:8,test:60}")
+    samples = build(settings["data"]).only("test").samples[-60:]
+    good_and_bad(composed("data.split={train:8,val:8,test:60}", *(of.format(font=font) for of in look)), samples)
+    assert not pictures()
+
+
+def test_an_endless_stream_is_drawn_from_its_beginning() -> None:
+    settings = composed("data.split={train:8,val:8,test:60}")
+    samples = build(settings["data"]).only("test").samples[-60:]
+    good_and_bad(composed("data.split={train:8,val:8,test:1000000000000}"), samples)
+    assert 8 <= len(pictures()) <= 16
 
 
 def test_learning_curves_are_forecast() -> None:

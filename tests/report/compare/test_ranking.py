@@ -34,6 +34,12 @@ def test_only_what_differs_tells_rows_apart() -> None:
     assert ranking.keys(RUNS[:2], None) == []
 
 
+@pytest.mark.parametrize("damaged", [{"val/exact": -1.0}, {"val/exact": 2}, {"data/val": 0.0}, {"data/val": 1e-320}])
+def test_a_share_that_is_none_has_no_interval(damaged: dict[str, float]) -> None:
+    (row,) = ranking.rows([run("a", 0.8, CNN, **{"val/exact": 0.5, "data/val": 10, **damaged})], [], "val/exact")
+    assert row.interval is None
+
+
 def test_rows_are_ranked_and_seeds_gathered() -> None:
     rows = ranking.rows(RUNS, ["model", "model.dropout"], "test/exact")
     assert [row.values for row in rows] == [("KNN", "null"), ("CNN", "0.1"), ("CNN", "0.3")]

@@ -68,7 +68,15 @@ def found() -> list[Captcha]:
 
 
 def written(name: str = "report") -> Path:
-    wanted = {"runs": "runs", "where": None, "by": "test/exact", "group": None, "strength": True, "out": name}
+    wanted = {
+        "runs": "runs",
+        "where": None,
+        "by": "test/exact",
+        "group": None,
+        "strength": True,
+        "pictures": "rendered",
+        "out": name,
+    }
     show(wanted)
     return Path(name)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from capbench import metrics
 from capbench.report.compare import readings
-from capbench.report.compare.folders import Run
+from capbench.report.compare.folders import Pictures, Run
 from capbench.report.compare.ranking import Row
 from capbench.report.compare.readings import Readings
 
@@ -31,13 +31,13 @@ class Exam:
         self.pictures: dict[int, tuple[str, str]] = {}
         """text and picture, by place among the images"""
 
-    def draw(self) -> None:
+    def draw(self, wanted: Pictures) -> None:
         """Picture what its leaders dispute."""
         from capbench.report.compare import gallery  # cleaning and its compiler: not needed where nothing is pictured
 
         run, read = self.leaders[0]
         places = gallery.disputed([leader.right for _, leader in self.leaders])
-        drawn = gallery.draw(run, {read.names[place]: read.texts[place] for place in places})
+        drawn = gallery.draw(run, {read.names[place]: read.texts[place] for place in places}, wanted)
         self.pictures = {
             place: (read.texts[place], drawn[read.names[place]]) for place in places if read.names[place] in drawn
         }
@@ -46,7 +46,7 @@ class Exam:
         return {"images": self.images, "symbols": self.symbols, "pictures": self.pictures}
 
 
-def judge(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], list[dict[str, Any] | None]]:
+def judge(rows: Sequence[Row], wanted: Pictures) -> tuple[list[dict[str, Any]], list[dict[str, Any] | None]]:
     """The exams, and what each run by rank made of its own; None for a run without predictions."""
     exams: dict[bytes, Exam] = {}
     for row in rows[:LEADERS]:
@@ -55,7 +55,7 @@ def judge(rows: Sequence[Row]) -> tuple[list[dict[str, Any]], list[dict[str, Any
             _exam_of(exams, row.runs[0], read).leaders.append((row.runs[0], read))
     for exam in exams.values():
         if len(exam.leaders) > 1:
-            exam.draw()
+            exam.draw(wanted)
     made = []
     for run in (run for row in rows for run in row.runs):
         read = readings.of(run)

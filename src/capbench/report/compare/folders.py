@@ -9,20 +9,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, Literal, NamedTuple, TypeGuard
 
-import yaml
-
+from capbench import bounded
 from capbench.errors import Mistake
-from capbench.runs import RunFolder, bounded_text
+from capbench.runs import MOST_BYTES_OF_TABLES, RunFolder
 from capbench.settings import TARGET
 
 INSIDE = {"checkpoints", "pictures", "wandb", "csv", "folds", "labels", "evaluations"}  # of a run, and no runs
 SECTION = re.compile(r"^(?=[A-Za-z_])", re.MULTILINE)
-ALIAS = re.compile(r"^[\s-]*(?:[^\s'\"]+:\s+)?[&*]", re.MULTILINE)
 
+MOST = 1 << 63  # of a number; numpy takes no greater whole ones
 Settings = dict[str, Any]
-Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
+Pictures = Literal["rendered", "all"]
+"""Which captchas a page shows: a stranger's run may name any folder as its source, and pages are shared."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,14 @@ def _read_run(folder: RunFolder, name: str) -> Run:
     if not folder.config.exists():
         raise Mistake("has no config.yaml")
     try:
-        result = json.loads(bounded_text(folder.result))
-    except (ValueError, RecursionError) as error:
+        result = bounded.from_json(folder.content(folder.result))
+    except ValueError as error:
         raise Mistake(f"result.json is no JSON ({error})") from error
     if not isinstance(result, dict):
         raise Mistake("result.json holds no results")
-    settings = settings_of(bounded_text(folder.config))
+    settings = settings_of(folder.content(folder.config))
+    for table in (folder.predictions, folder.metrics):
+        folder.check_own(table, MOST_BYTES_OF_TABLES)
     if "run" in result and "model" not in settings:
         raise Mistake(f"is an evaluation of {result['run']}, no training")
     exact, images = result.get("test/exact"), result.get("test/images")
@@ -113,8 +115,6 @@ def settings_of(text: str) -> Settings:
 
     Runs of one study share most of their settings, so the text is parsed section by section, each of them once.
     """
-    if ALIAS.search(text):
-        raise Mistake("config.yaml holds an anchor or an alias, which CapBench never writes")
     sections = [section for section in SECTION.split(text) if section.strip()]
     settings = {key: value for section in sections for key, value in _section(section)}
     if not settings:
@@ -125,9 +125,9 @@ def settings_of(text: str) -> Settings:
 @cache
 def _section(text: str) -> tuple[tuple[str, Any], ...]:
     try:
-        parsed = yaml.load(text, Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Mistake(f"config.yaml is no YAML ({' '.join(str(error).split())})") from error
+        parsed = bounded.from_yaml(text)
+    except ValueError as error:
+        raise Mistake(f"config.yaml is no YAML ({error})") from error
     if parsed is None:
         return ()
     if not isinstance(parsed, dict):
@@ -169,4 +169,4 @@ def shown(value: Any) -> str:
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST

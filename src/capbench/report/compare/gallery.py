@@ -13,12 +13,14 @@ from capbench.data.sources import Source, Synthetic
 from capbench.data.views import pick
 from capbench.errors import Mistake
 from capbench.images import BadImage
-from capbench.report.compare.folders import Run
+from capbench.render.faces import bundled_fonts
+from capbench.report.compare.folders import Pictures, Run
 from capbench.report.embedded import data_uri
 from capbench.settings import build, check
 
 FOR_EACH_PAIR = 8
 MOST = 300
+MOST_SAMPLES = 200_000  # of a stream, among which pictures are looked for
 WIDEST = 320  # pixels
 
 
@@ -36,13 +38,13 @@ def disputed(rights: Sequence[np.ndarray]) -> list[int]:
     return list(wanted)[:MOST]
 
 
-def draw(run: Run, texts: Mapping[str, str]) -> dict[str, str]:
+def draw(run: Run, texts: Mapping[str, str], wanted: Pictures) -> dict[str, str]:
     """Pictures of the run's test images with these names, from its source: rendered ones are drawn again.
 
-    Those that are no longer there, or have another text by now, are left out.
+    Those that are no longer there, or have another text by now, are left out, and so is what is not `wanted`.
     """
     try:
-        source = _source(run)
+        source = _source(run, wanted)
         places = {sample.name: (number, sample.text) for number, sample in enumerate(source.samples)}
     except Mistake:
         return {}
@@ -58,15 +60,21 @@ def draw(run: Run, texts: Mapping[str, str]) -> dict[str, str]:
     return pictures
 
 
-def schema(*, data: Source) -> None:
+def any_source(*, data: Source) -> None:
     """What of a run's settings is built here; the check reads this signature."""
 
 
-def _source(run: Run) -> Source:
+def rendered_source(*, data: Synthetic) -> None:
+    """What of a stranger's: nothing that reads images."""
+
+
+def _source(run: Run, wanted: Pictures) -> Source:
     settings: dict[str, Any] = {"data": run.folder.settings().get("data")}
-    check(settings, schema)
+    check(settings, any_source if wanted == "all" else rendered_source)
+    if wanted == "rendered" and not set(settings["data"]["style"]["fonts"] or ()) <= bundled_fonts().keys():
+        raise Mistake("data.style.fonts: may be any files; only bundled fonts are drawn with")
     source: Source = build(settings["data"])
-    return source.only("test") if isinstance(source, Synthetic) else source
+    return source.only("test", MOST_SAMPLES) if isinstance(source, Synthetic) else source
 
 
 def _small(picture: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from capbench.errors import Mistake
 from capbench.report.compare import document, exams, learning, ranking
 from capbench.report.compare.comparison import Comparison
 from capbench.report.compare.document import short
-from capbench.report.compare.folders import Run, shown
+from capbench.report.compare.folders import Pictures, Run, shown
 from capbench.report.compare.ranking import Row
+from capbench.runs import MOST_BYTES_OF_TABLES
 
 SCRIPTS = ("elements.js", "runs.js", "charts.js", "tables.js", "pair.js", "page.js")
 MEASURES = (
@@ -26,14 +29,14 @@ STEPS = ("epoch", "images", "seconds")
 MOST_EPOCHS = 60  # of a run's curve; of longer ones, as many evenly spaced
 
 
-def write(path: Path, comparison: Comparison) -> None:
-    document.write(path, "page.html", SCRIPTS, data(comparison))
+def write(path: Path, comparison: Comparison, pictures: Pictures = "rendered") -> None:
+    document.write(path, "page.html", SCRIPTS, data(comparison, pictures))
 
 
-def data(comparison: Comparison) -> dict[str, Any]:
+def data(comparison: Comparison, pictures: Pictures = "rendered") -> dict[str, Any]:
     """Everything that the page shows; runs by rank, and columns of them as lists."""
     runs = comparison.runs
-    exam, judged = exams.judge(comparison.rows)
+    exam, judged = exams.judge(comparison.rows, pictures)
     place = {id(run): number for number, run in enumerate(runs)}
     facts = [key for key in _keys(run.result for run in runs) if key.startswith(("version/", "data/"))]
     return {
@@ -88,13 +91,13 @@ def _column(values: Iterable[Any]) -> dict[str, list[Any]]:
 def _curve(run: Run) -> dict[str, list[float | None]] | None:
     """Some columns of metrics.csv; None where it cannot be read."""
     try:
-        with run.folder.metrics.open(newline="", encoding="utf-8") as file:
-            heading, *rows = csv.reader(file)
+        content = run.folder.content(run.folder.metrics, MOST_BYTES_OF_TABLES)
+        heading, *rows = csv.reader(io.StringIO(content, newline=""))
         rows = [rows[place] for place in _evenly(len(rows))]
         columns = dict(zip(heading, zip(*rows, strict=True), strict=True))
         wanted = [key for key in (*STEPS, *CURVES) if key in columns]
         return {key: [short(float(cell)) if cell else None for cell in columns[key]] for key in wanted}
-    except (OSError, ValueError, csv.Error):
+    except (OSError, ValueError, csv.Error, Mistake):
         return None
 
 

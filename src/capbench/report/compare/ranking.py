@@ -170,8 +170,9 @@ def _row(values: tuple[str, ...], runs: list[Run], by: str, given_up: bool) -> R
     if not measured:
         return Row(values, runs, None, None, None, given_up)
     mean = fmean(measured)
-    images = [count for run in runs if (count := run.number(SHARES_OF.get(by, "")))]
-    interval = wilson(mean * min(images), min(images)) if images else None
+    counts = [count for run in runs if (count := run.number(SHARES_OF.get(by, ""))) is not None]
+    is_share = bool(counts) and min(counts) >= 1 and 0 <= mean <= 1
+    interval = wilson(mean * min(counts), min(counts)) if is_share else None
     return Row(values, runs, mean, spread(measured), interval, given_up)
 
 

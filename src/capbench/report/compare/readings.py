@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from capbench.errors import Mistake
 from capbench.report.compare.folders import Run
 from capbench.report.compare.statistics import Difference, Readers, difference, mcnemar
-from capbench.runs import Prediction
+from capbench.runs import MOST_BYTES_OF_TABLES, Prediction
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class Readings:
 def of(run: Run) -> Readings | None:
     """None where the run has none that can be read."""
     try:
-        names, texts, answers, confidences = _columns(run.folder.predictions.read_bytes().decode())
+        names, texts, answers, confidences = _columns(run.folder.content(run.folder.predictions, MOST_BYTES_OF_TABLES))
         right = np.fromiter(map(str.__eq__, texts, answers), dtype=bool, count=len(texts))
         sure = np.fromiter(map(float, confidences), dtype=float, count=len(confidences))
         return Readings(names, texts, answers, sure, right) if ((sure >= 0) & (sure <= 1)).all() else None
-    except (OSError, ValueError, csv.Error):
+    except (OSError, ValueError, csv.Error, Mistake):
         return None
 
 

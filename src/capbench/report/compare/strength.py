@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 from collections import Counter, defaultdict
@@ -20,6 +21,7 @@ from capbench.report.compare import ranking, readings
 from capbench.report.compare.folders import Run, shown
 from capbench.report.compare.learning import TARGETS, Learned, Reached, labelled, tests
 from capbench.report.compare.statistics import Factor, common_slope, factor, log_odds
+from capbench.runs import MOST_BYTES_OF_TABLES
 
 WITHOUT = "style.without"
 LOOK = ("data", "style", "alphabet")
@@ -74,11 +76,14 @@ def _training(run: Run) -> list[Epoch]:
     """None where nothing validated it, or where its metrics.csv cannot be read."""
     count = run.number("data/val")
     try:
-        with run.folder.metrics.open(newline="", encoding="utf-8") as file:
-            rows = [(float(row["cpu_seconds"]), float(row["val/exact"])) for row in csv.DictReader(file)]
-        return [Epoch(seconds, share, *wilson(share * count, count)) for seconds, share in rows] if count else []
-    except (OSError, KeyError, TypeError, ValueError, csv.Error):
+        content = run.folder.content(run.folder.metrics, MOST_BYTES_OF_TABLES)
+        table = csv.DictReader(io.StringIO(content, newline=""))
+        rows = [(float(row["cpu_seconds"]), float(row["val/exact"])) for row in table]
+    except (OSError, KeyError, TypeError, ValueError, csv.Error, Mistake):
         return []
+    if count is None or count < 1 or not all(0 <= share <= 1 for _, share in rows):
+        return []
+    return [Epoch(seconds, share, *wilson(share * count, count)) for seconds, share in rows]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from capbench.report.compare import document, gallery, readings, strength_tables
 from capbench.report.compare.document import short
+from capbench.report.compare.folders import Pictures
 from capbench.report.compare.strength import Captcha, Variant
 
 SCRIPTS = ("elements.js", "charts.js", "tables.js", "strength.js")
@@ -18,17 +19,21 @@ PICTURED = 3
 SMOOTH = 40  # points of a drawn line
 
 
-def write(path: Path, folder: str, captchas: Sequence[Captcha]) -> None:
-    told = {"folder": folder, "version": version("capbench"), "captchas": [_told(captcha) for captcha in captchas]}
+def write(path: Path, folder: str, captchas: Sequence[Captcha], pictures: Pictures = "rendered") -> None:
+    told = {
+        "folder": folder,
+        "version": version("capbench"),
+        "captchas": [_told(captcha, pictures) for captcha in captchas],
+    }
     document.write(path, "strength.html", SCRIPTS, told)
 
 
-def _told(captcha: Captcha) -> dict[str, Any]:
+def _told(captcha: Captcha, pictures: Pictures) -> dict[str, Any]:
     strongest = captcha.strongest
     return {
         "name": captcha.name,
         "verdict": captcha.verdict,
-        "pictures": _pictures(strongest.whole),
+        "pictures": _pictures(strongest.whole, pictures),
         "needs": strength_tables.needs(captcha),
         "curves": [{"name": one.name, **_curve(one.whole)} for one in captcha.recognisers],
         "ingredients": strength_tables.ingredients(captcha),
@@ -37,7 +42,8 @@ def _told(captcha: Captcha) -> dict[str, Any]:
                 "name": ingredient,
                 "points": _points(strongest.without[ingredient]) if ingredient in strongest.without else [],
                 "pictures": _pictures(
-                    next(one.without[ingredient] for one in captcha.recognisers if ingredient in one.without)
+                    next(one.without[ingredient] for one in captcha.recognisers if ingredient in one.without),
+                    pictures,
                 ),
             }
             for ingredient, _ in captcha.ingredients
@@ -69,11 +75,11 @@ def _curve(variant: Variant) -> dict[str, Any]:
     return {"points": _points(variant), "forecast": [[short(number) for number in point] for point in forecast]}
 
 
-def _pictures(variant: Variant) -> list[tuple[str, str]]:
+def _pictures(variant: Variant, wanted: Pictures) -> list[tuple[str, str]]:
     """Texts and pictures of its first test images: the same texts whatever was left out."""
     for run in variant.runs:
         read = readings.of(run)
         if read is not None:
             texts = dict(zip(read.names[:PICTURED], read.texts[:PICTURED], strict=True))
-            return [(texts[name], picture) for name, picture in gallery.draw(run, texts).items()]
+            return [(texts[name], picture) for name, picture in gallery.draw(run, texts, wanted).items()]
     return []

@@ -1,0 +1,63 @@
+"""Files of a stranger's: regular ones of bounded size are read, and what they hold is plain data."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from capbench import bounded
+from capbench.errors import Mistake
+from tests.conftest import composed
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        composed(),
+        {"a": [1, -2, 3.5, 1e-9, True, None, "", "é", "*", "&a", "1:30", "2024-01-01", "0x1f", "<<", "null"]},
+        {"2024-01-01": {"nested": [[{"x": []}], {}]}},
+        None,
+    ],
+    ids=range(4),
+)
+def test_what_was_written_is_read_back(data: Any) -> None:
+    assert bounded.from_yaml(yaml.safe_dump(data, sort_keys=False, allow_unicode=True)) == data
+    assert bounded.from_json(json.dumps(data)) == data
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? ", "- ? - "])
+def test_deep_yaml_is_refused(opening: str) -> None:
+    with pytest.raises(ValueError, match="more than 32 deep"):
+        bounded.from_yaml(opening * 100_000)
+
+
+@pytest.mark.parametrize("alias", ["[&a [], *a]", "{a: &a [], b: *a}", "a: &a {b: 1}\nc:\n  <<: *a", "- &1 x\n- *1"])
+def test_an_alias_is_refused(alias: str) -> None:
+    with pytest.raises(ValueError, match="holds an alias"):
+        bounded.from_yaml(alias)
+
+
+@pytest.mark.parametrize("content", ["[" * 40 + "]" * 40, "[" * 100_000, "1" * 65, "{"])
+def test_json_that_nobody_wrote_is_refused(content: str) -> None:
+    with pytest.raises(ValueError):
+        bounded.from_json(content)
+
+
+def test_only_a_regular_file_of_bounded_size_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("four")
+    assert bounded.text(path, most=4) == "four"
+    with pytest.raises(Mistake, match=r"file has over 3 bytes"):
+        bounded.text(path, most=3)
+    with pytest.raises(Mistake, match="zero is no regular file"):
+        bounded.text(Path("/dev/zero"))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(Mistake, match="pipe is no regular file"):
+        bounded.text(tmp_path / "pipe")
+    with pytest.raises(IsADirectoryError):
+        bounded.text(tmp_path)
