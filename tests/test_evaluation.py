@@ -67,6 +67,16 @@ def test_a_folder_and_the_other_renderer(labelled: Path, train: Callable[..., An
     assert json.loads(Path("captcha/result.json").read_text())["test/images"] == 20
 
 
+def test_a_folder_of_evaluations_that_leads_elsewhere_is_refused(cli: Callable[..., Any]) -> None:
+    Path("run").mkdir()
+    Path("elsewhere").mkdir()
+    Path("run/evaluations").symlink_to("../elsewhere")
+    code, _, err = cli("evaluate", "run=run")
+    assert code == 2
+    assert err.startswith("capbench: run/evaluations/") and "leads out of the run's folder" in err
+    assert not any(Path("elsewhere").iterdir())
+
+
 def test_what_it_cannot_know_is_said_and_counts_as_wrong(
     tmp_path: Path, train: Callable[..., Any], cli: Callable[..., Any]
 ) -> None:

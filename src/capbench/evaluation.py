@@ -47,6 +47,9 @@ def evaluate(settings: dict[str, Any], called: str = "") -> str:
     """
     check(settings, schema)
     trained = RunFolder(Path(settings["run"]))
+    out = RunFolder(Path(settings["out"]))
+    if out.path.absolute().is_relative_to(trained.path.absolute()):
+        trained.check_within(out.path)
     reader = Reader.of(trained)
     seen = Seen.read(trained)
     tested = material(settings, reader)
@@ -76,7 +79,6 @@ def evaluate(settings: dict[str, Any], called: str = "") -> str:
         "data/hash": tested.hash,
         **provenance(),
     }
-    out = RunFolder(Path(settings["out"]))
     out.begin(settings)
     out.write_predictions(predictions)
     out.write_result(result)
