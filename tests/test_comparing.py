@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from capbench.locks import alone
 from capbench.runs import Prediction, RunFolder
 from tests.conftest import composed
 from tests.report.compare.generated import fake, study, texts_of
@@ -37,6 +38,15 @@ def test_a_study_is_ranked_and_written_down(cli: Callable[..., Any]) -> None:
     assert report.startswith("|  | model | test/exact | 95 % interval |")
     assert "| 1 | CNN |" in report
     assert Path("report/index.html").stat().st_size < 1_000_000
+
+
+def test_a_second_one_into_a_folder_at_once_is_refused(cli: Callable[..., Any]) -> None:
+    study(Path("runs"), seeds=1)
+    Path("report").mkdir()
+    with alone(Path("report"), "compare"):
+        code, _, err = cli("compare")
+    assert (code, err) == (2, "capbench: report: another compare writes there; wait for its end\n")
+    assert not any(Path("report").iterdir())
 
 
 def test_where_by_group_and_no_page(cli: Callable[..., Any]) -> None:

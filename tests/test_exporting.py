@@ -17,9 +17,11 @@ import torch
 from capbench import exporting, tracing
 from capbench.data.views import Whole
 from capbench.errors import Mistake
+from capbench.locks import alone
 from capbench.models import Model
 from capbench.reader import Reader
 from capbench.runs import RunFolder
+from capbench.serving.description import Description
 from capbench.serving.graph import Graph
 from tests.conftest import FAST
 from tests.rounding import apart
@@ -195,3 +197,10 @@ def test_int8_of_what_reads_over_time(tmp_path: Path) -> None:
     exported = exporting.export(run, tmp_path / "model.onnx", int8=True, images=30)
     assert exported.described.int8
     assert len(Graph.open(tmp_path / "model.onnx").read(images_of(run, 5))) == 5
+
+
+def test_a_second_export_at_once_is_refused() -> None:
+    refused = pytest.raises(Mistake, match=r"^model\.onnx: another export writes there; wait for its end")
+    with alone(Path("model.onnx"), "export"), refused:
+        exporting._write(b"", Description.model_construct(), Path("model.onnx"))
+    assert not list(Path().iterdir())

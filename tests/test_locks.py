@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from capbench import locks
 from capbench.errors import Mistake
-from capbench.locks import held
+from capbench.locks import alone, held
 from capbench.runs import RunFolder
 
 HOLDS = """
@@ -38,6 +39,41 @@ def test_a_file_is_held_by_one_process_until_that_process_is_killed(tmp_path: Pa
         holder.kill()
     with held(file, "r+b", "is taken"):
         pass
+
+
+def test_a_file_that_was_removed_since_it_was_opened_is_held_by_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who removed it may be done; a third process would lock the next file of that name."""
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setattr(locks, "claim", lambda *_: file.unlink())
+    with pytest.raises(Mistake, match="is taken"), held(file, "r+b", "is taken"):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_one_process_writes_and_leaves_no_lock(kind: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    if kind == "folder":
+        out.mkdir()
+    refused = pytest.raises(Mistake, match="out: another render writes there; wait for its end")
+    with alone(out, "render"), refused, alone(out, "render"):
+        pass
+    with alone(out, "render"):
+        pass
+    assert not list(tmp_path.rglob("*.lock"))
+
+
+def test_a_run_is_begun_once(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    with alone(run.path, "run"), pytest.raises(Mistake, match="run: another run writes there; wait for its end"):
+        run.begin({"seed": 1})
+    run.begin({"seed": 1})
+    with pytest.raises(Mistake, match="holds a run already"):
+        run.begin({"seed": 2})
+    assert run.settings() == {"seed": 1}
 
 
 def test_a_run_that_another_process_trains_is_not_resumed(

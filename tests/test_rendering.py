@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from capbench.locks import alone
 from capbench.render.painter import Painter
 from tests.conftest import style
 from tests.killed import kill_at_call
@@ -107,6 +108,23 @@ def test_a_folder_of_other_settings_is_left_alone(cli: Callable[..., Any]) -> No
     Path("full/letter.txt").write_text("dear")
     code, _, err = cli("render", "out=full")
     assert (code, err) == (2, "capbench: out: full holds something else; give a new or an empty folder\n")
+
+
+@pytest.mark.parametrize(("kind", "out"), [("png", "made"), ("npy", "made"), ("zip", "made.zip")])
+def test_a_second_one_at_once_is_refused(kind: str, out: str, cli: Callable[..., Any]) -> None:
+    if kind != "zip":
+        Path(out).mkdir()
+    with alone(Path(out), "render"):
+        code, _, err = cli(*SMALL, f"format={kind}")
+    assert (code, err) == (2, f"capbench: {out}: another render writes there; wait for its end\n")
+    assert cli(*SMALL, f"format={kind}")[0] == 0
+    assert not list(Path().rglob("*.lock"))
+
+
+def test_a_file_in_place_of_the_folder_is_told(cli: Callable[..., Any]) -> None:
+    Path("made").touch()
+    code, _, err = cli(*SMALL)
+    assert (code, err) == (2, "capbench: out: made is a file; give a new or an empty folder\n")
 
 
 def test_more_can_be_added(cli: Callable[..., Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from capbench.locks import alone
 from capbench.report.compare import screen
 from capbench.report.compare.comparison import compare
 from capbench.report.compare.folders import Pictures
@@ -42,15 +43,17 @@ def show(settings: dict[str, Any]) -> None:
 
     out = Path(settings["out"])
     out.mkdir(parents=True, exist_ok=True)
-    paper.write_csv(out / "runs.csv", comparison)
-    paper.write_markdown(out / "report.md", comparison)
-    page.write(out / "index.html", comparison, settings["pictures"])
-    if captchas:
-        from capbench.report.compare import strength_page
+    with alone(out, "compare"):
+        paper.write_csv(out / "runs.csv", comparison)
+        paper.write_markdown(out / "report.md", comparison)
+        page.write(out / "index.html", comparison, settings["pictures"])
+        if captchas:
+            from capbench.report.compare import strength_page
 
-        strength_tables.write_csv(out / "strength.csv", captchas)
-        strength_tables.write_markdown(out / "strength.md", captchas)
-        strength_page.write(out / "strength.html", comparison.folder, captchas, settings["pictures"])
+            strength_tables.write_csv(out / "strength.csv", captchas)
+            strength_tables.write_markdown(out / "strength.md", captchas)
+            strength_page.write(out / "strength.html", comparison.folder, captchas, settings["pictures"])
+    if captchas:
         print(
             f"\npage: {out / 'strength.html'}; the runs: index.html beside it; for a paper: strength.md, strength.csv"
         )

@@ -17,6 +17,7 @@ from capbench.data.sources import Source, Synthetic
 from capbench.errors import Mistake
 from capbench.extras import needed
 from capbench.files import replacing
+from capbench.locks import alone
 from capbench.ranges import Count
 from capbench.reader import BATCH, Reader
 from capbench.runs import RunFolder, exif_of
@@ -154,10 +155,12 @@ def _described(run: RunFolder, reader: Reader, content: bytes, *, int8: bool = F
 
 
 def _write(content: bytes, described: Description, path: Path) -> None:
-    with replacing(path, "wb") as file:
-        file.write(content)
-    with replacing(beside(path)) as file:
-        file.write(described.model_dump_json(indent=1) + "\n")
+    """The graph and its JSON, which belong together."""
+    with alone(path, "export"):
+        with replacing(path, "wb") as file:
+            file.write(content)
+        with replacing(beside(path)) as file:
+            file.write(described.model_dump_json(indent=1) + "\n")
 
 
 def _opened(content: bytes, described: Description) -> Graph:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import IO
 from capbench.errors import Mistake
 
 NO_LOCKS_HERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # some network file systems have none
+LOCK = ".lock"  # in a folder that is written
 
 
 def claim(file: IO, refusal: str) -> None:
@@ -33,4 +35,20 @@ def held(path: Path, mode: str, refusal: str) -> Iterator[IO]:
     """
     with path.open(mode) as file:
         claim(file, refusal)
+        if not os.fstat(file.fileno()).st_nlink:  # it was removed since it was opened
+            raise Mistake(refusal)
         yield file
+
+
+@contextmanager
+def alone(out: Path, verb: str) -> Iterator[None]:
+    """Keep other processes from writing a file, or into a folder that exists, until the end of the block.
+
+    A file is locked by another one beside it, as it may be replaced by a new one.
+    """
+    lock = out / LOCK if out.is_dir() else out.with_name(f".{out.name}{LOCK}")
+    with held(lock, "wb", f"{out}: another {verb} writes there; wait for its end"):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)

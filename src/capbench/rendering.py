@@ -21,6 +21,7 @@ from capbench.data.splits import Split
 from capbench.data.views import Characters
 from capbench.errors import Mistake
 from capbench.files import replacing
+from capbench.locks import LOCK, alone
 from capbench.ranges import Count, Seed
 from capbench.render.painter import Painter
 from capbench.render.style import Style
@@ -107,6 +108,14 @@ def _rendered(settings: dict[str, Any]) -> Source:
 
 def write_folder(painter: Painter, count: int, folder: Path, drawn_with: dict[str, Any], as_array: bool) -> Path:
     """images/ or images.npy, and labels.csv last: its presence says that the folder is whole."""
+    if folder.exists() and not folder.is_dir():
+        raise Mistake(f"out: {folder} is a file; give a new or an empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder, "render"):
+        return _write_folder(painter, count, folder, drawn_with, as_array)
+
+
+def _write_folder(painter: Painter, count: int, folder: Path, drawn_with: dict[str, Any], as_array: bool) -> Path:
     _begin(folder, drawn_with)
     numbers = np.arange(count)
     texts = painter.texts(numbers)
@@ -126,12 +135,15 @@ def write_folder(painter: Painter, count: int, folder: Path, drawn_with: dict[st
 def write_zip(painter: Painter, count: int, path: Path, drawn_with: dict[str, Any]) -> Path:
     """A zip of the folder, which is drawn beside it first, so that this too can be gone on with."""
     unpacked = path.with_name(f".{path.name}.part")
-    write_folder(painter, count, unpacked, drawn_with, as_array=False)
-    with replacing(path, "wb") as file, zipfile.ZipFile(file, "w") as archive:  # PNG is compressed already
-        for member in tqdm(sorted(unpacked.rglob("*")), desc="packing", unit="file", leave=False, delay=1):
-            if member.is_file() and member.name != SETTINGS:
-                archive.write(member, member.relative_to(unpacked))
-    shutil.rmtree(unpacked)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with alone(path, "render"):
+        unpacked.mkdir(exist_ok=True)
+        _write_folder(painter, count, unpacked, drawn_with, as_array=False)
+        with replacing(path, "wb") as file, zipfile.ZipFile(file, "w") as archive:  # PNG is compressed already
+            for member in tqdm(sorted(unpacked.rglob("*")), desc="packing", unit="file", leave=False, delay=1):
+                if member.is_file() and member.name != SETTINGS:
+                    archive.write(member, member.relative_to(unpacked))
+        shutil.rmtree(unpacked)
     return path
 
 
@@ -142,9 +154,8 @@ def _begin(folder: Path, drawn_with: dict[str, Any]) -> None:
         if json.loads(known.read_text()) != drawn_with:
             raise Mistake(f"out: {folder} was drawn with other settings ({known}); give another folder")
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if any(entry.name != LOCK for entry in folder.iterdir()):
         raise Mistake(f"out: {folder} holds something else; give a new or an empty folder")
-    folder.mkdir(parents=True, exist_ok=True)
     with replacing(known) as file:
         json.dump(drawn_with, file, indent=1)
 

@@ -23,7 +23,7 @@ import yaml
 from capbench import bounded
 from capbench.errors import Mistake
 from capbench.files import UNFINISHED, replacing
-from capbench.locks import held
+from capbench.locks import alone, held
 
 if TYPE_CHECKING:
     import torch
@@ -130,12 +130,15 @@ class RunFolder:
         return bounded.text(file, most)
 
     def begin(self, settings: Mapping[str, Any]) -> None:
-        if self.config.exists():
-            raise Mistake(f"{self.path}: holds a run already; go on with resume={self.path}, or name another folder")
         self.path.mkdir(parents=True, exist_ok=True)
-        self.pictures.mkdir(exist_ok=True)
-        with replacing(self.config) as file:
-            yaml.safe_dump(dict(settings), file, sort_keys=False, allow_unicode=True)
+        with alone(self.path, "run"):
+            if self.config.exists():
+                raise Mistake(
+                    f"{self.path}: holds a run already; go on with resume={self.path}, or name another folder"
+                )
+            self.pictures.mkdir(exist_ok=True)
+            with replacing(self.config) as file:
+                yaml.safe_dump(dict(settings), file, sort_keys=False, allow_unicode=True)
 
     @contextmanager
     def held(self) -> Iterator[None]:
