@@ -133,3 +133,11 @@ def test_a_class_is_accepted_where_the_hint_names_it(hint: Any, value: Any) -> N
 )  # fmt: skip
 def test_any_other_class_is_refused(hint: Any, value: Any, match: str) -> None:
     refused(hint, value, match)
+
+
+@pytest.mark.parametrize("given", [5, None, ["a"], "text"])
+def test_what_is_no_mapping_is_refused_by_its_key(given: Any) -> None:
+    def schema(*, a: int) -> None: ...
+
+    with pytest.raises(Mistake, match=r"clean: .* is not accepted; keys and values are wanted"):
+        settings.check(given, schema, "clean")

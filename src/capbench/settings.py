@@ -50,6 +50,8 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "") -> None:
     """Hold `settings` against the keyword-only parameters of `target`; `at` is the key they stand under."""
+    if not isinstance(settings, Mapping):
+        raise Mistake(f"{at}: {settings!r} is not accepted; keys and values are wanted")
     accepted = {
         name: parameter
         for name, parameter in inspect.signature(target).parameters.items()

@@ -20,31 +20,23 @@ from capbench.ranges import Count
 from capbench.settings import check
 
 
-def schema(
-    *,
-    only: str | None,
-    rounds: Count,
-    images: Count,
-    out: str,
-    clean: dict[str, Any],
-    ensemble: dict[str, Any],
-    read: dict[str, Any],
-) -> None:
-    """The verb's own settings; the others are those of the training that is timed."""
+def schema(*, only: str | None, rounds: Count, images: Count, out: str) -> None:
+    """The verb's own settings; the others are those of the training that is timed, and of each kind of pair."""
 
 
 def measure(settings: dict[str, Any]) -> str:
     """Measure the wanted pairs, write them down, and tell them as a table."""
-    own = {key: settings.pop(key) for key in ("only", "rounds", "images", "out", "clean", "ensemble", "read")}
+    own = {key: settings.pop(key) for key in ("only", "rounds", "images", "out")}
+    of_pairs = {key: settings.pop(key) for key in ("clean", "ensemble", "read")}
     check(own, schema)
     with tempfile.TemporaryDirectory(prefix="capbench-") as folder, ExitStack() as running:
         pairs = [
             *render.pairs(settings, Path(folder)),
-            *clean.pairs(own["clean"]),
+            *clean.pairs(of_pairs["clean"]),
             *train.pairs(settings, Path(folder)),
-            *ensemble.pairs(settings, own["ensemble"], Path(folder)),
+            *ensemble.pairs(settings, of_pairs["ensemble"], Path(folder)),
             *evaluate.pairs(settings, Path(folder), own["images"]),
-            *read.pairs(settings, own["read"], Path(folder)),
+            *read.pairs(settings, of_pairs["read"], Path(folder)),
             *_served_pairs(settings, Path(folder), running),
             *compare.pairs(settings, Path(folder)),
             *_knn_pairs(),
