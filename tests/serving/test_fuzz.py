@@ -27,7 +27,7 @@ SLOW = 40  # senders of a byte now and then, all the while
 SECONDS = 3  # that the server waits for a body
 PATIENCE = 300  # seconds for an answer: some bombs take seconds of the processor, which is shared
 MEMORY = 900 * 2**20
-ANSWERS = {200, 400, 404, 405, 408, 413, 415, 422, 431, 503}
+ANSWERS = {200, 400, 403, 404, 405, 408, 413, 415, 422, 431, 503}  # 403: damage within the Host line
 TYPES = [
     *("image/png", "image/webp", "application/octet-stream", "application/json", "multipart/form-data; boundary=x"),
     *("multipart/form-data", "multipart/form-data; boundary=" + "x" * 300, "multipart/form-data; boundary=é", ""),

@@ -39,6 +39,7 @@ def test_it_describes_every_path_and_its_page_needs_no_other(server: Served) -> 
         "401",
         "408",
         "413",
+        "403",
         "415",
         "422",
         "503",

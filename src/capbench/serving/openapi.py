@@ -24,6 +24,7 @@ def document(intake: Intake, token: bool) -> dict[str, Any]:
     read = {
         200: answer("What was read; images that could not be are told of in their place", "Images"),
         400: error("The body is no JSON, or no form"),
+        403: error("A page of another web site asks"),
         408: error(f"The body did not arrive within {intake.seconds:g} seconds"),
         413: error(f"The body has over {intake.body:,} bytes, or over {intake.files} images"),
         415: error("The body is of a type that is not taken, or encoded"),
