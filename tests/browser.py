@@ -32,7 +32,21 @@ class Visit:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self._asked(request.url, home))
         self.page.goto(home)
-        self.page.wait_for_function(f"document.getElementById('{last}').childNodes.length > 0")
+        self.await_text(last)
+
+    def await_text(self, element: str, text: str = "") -> None:
+        """Wait until `element`, an id, shows `text`, or anything at all.
+
+        A locator waits in a world of its own. `wait_for_function` polls by eval, which a page's Content Security
+        Policy forbids from the second look on.
+        """
+        from playwright.sync_api import expect
+
+        shown = expect(self.page.locator(f"#{element}"))
+        if text:
+            shown.to_contain_text(text, timeout=30_000)
+        else:
+            shown.not_to_be_empty(timeout=30_000)
 
     def _asked(self, url: str, home: str) -> None:
         own = url.startswith(home) if home.startswith("http") else url == home

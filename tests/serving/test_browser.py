@@ -61,7 +61,7 @@ class Reading(Visit):
         self.page.evaluate(HAND_OVER, [kind, given])
 
     def status(self, text: str) -> None:
-        self.page.wait_for_function("text => document.getElementById('status').textContent.includes(text)", arg=text)
+        self.await_text("status", text)
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_a_token_is_asked_for_and_used(browser: Any, graphs: list[Path], monkeyp
         visit.page.get_by_role("button", name="Use it").click()
         visit.status("1 image read.")
         visit.page.reload()
-        visit.page.wait_for_function("document.getElementById('runs').textContent !== ''")
+        visit.await_text("runs")
         visit.hand_over("drop", ("two.png", picture(2)))
         visit.status("1 image read.")
         assert [text for text in visit.complaints if "401" not in text] == []
