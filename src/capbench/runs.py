@@ -136,7 +136,6 @@ class RunFolder:
                 raise Mistake(
                     f"{self.path}: holds a run already; go on with resume={self.path}, or name another folder"
                 )
-            self.pictures.mkdir(exist_ok=True)
             with replacing(self.config) as file:
                 yaml.safe_dump(dict(settings), file, sort_keys=False, allow_unicode=True)
 
@@ -146,6 +145,7 @@ class RunFolder:
         with held(self.config, "r+b", f"{self.path}: another process trains this run; wait for its end"):
             for unfinished in self.path.rglob(f".*{UNFINISHED}"):
                 unfinished.unlink(missing_ok=True)
+            self.pictures.mkdir(exist_ok=True)
             yield
 
     def check_data(self, data_hash: str, *, writes: bool) -> None:
