@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import time
@@ -365,3 +366,41 @@ def test_parts_of_a_webp_are_limited_and_its_way_up_is_found_behind_others() -> 
     assert (decode(content) == NOISE).all() and (decode(content, "turn") == np.rot90(NOISE, -1)).all()
     with pytest.raises(BadImage, match="over 5,000 parts"):
         decode(riff((b"VP8X", b"\0\0\0\0" + size), pixels, *[(b"abcd", b"")] * 5_000))
+
+
+@pytest.mark.parametrize("kind", containers.KINDS)
+def test_the_pixels_that_are_passed_over_may_be_bounded(kind: str) -> None:
+    pixels = 300 * 200
+    content = saved(kind, Image.new("1" if kind == "BMP" else "RGB", (300, 200)))
+    assert len(content) < pixels
+    assert decode(content, most=pixels).shape == (200, 300, 3)
+    with pytest.raises(containers.TooMuchWork, match="takes the work of 60,000 bytes or pixels; 59,999 are allowed"):
+        decode(content, most=pixels - 1)
+
+
+def test_each_scan_passes_over_all_pixels() -> None:
+    content = saved("JPEG", progressive=True)
+    scans = content.count(b"\xff\xda")
+    assert scans > 1 and len(content) < scans * WIDTH * HEIGHT
+    assert decode(content, most=scans * WIDTH * HEIGHT).shape == (HEIGHT, WIDTH, 3)
+    with pytest.raises(containers.TooMuchWork):
+        decode(content, most=scans * WIDTH * HEIGHT - 1)
+
+
+def test_the_bytes_that_are_passed_over_may_be_bounded() -> None:
+    """Before base64 is taken for what it holds, too."""
+    for content in (FILES["PNG"], base64.b64encode(FILES["PNG"])):
+        assert decode(content, most=len(content)).shape == (HEIGHT, WIDTH, 3)
+        with pytest.raises(containers.TooMuchWork):
+            decode(content, most=len(content) - 1)
+
+
+def test_what_python_takes_one_by_one_is_more_work() -> None:
+    lengths = runs(WIDTH, HEIGHT, bytes([WIDTH, 7, 0, 0]) * HEIGHT + b"\0\1")
+    gif = saved("GIF")
+    start = gif.index(b"\x2c\0\0\0\0")
+    blocks = gif[:start] + b"\x21\xfe" + b"\x01a" * 1000 + b"\0" + gif[start:]
+    for content, steps in ((lengths, WIDTH * HEIGHT), (blocks, 1000)):
+        assert decode(content, most=2 * containers.STEP * steps).shape == (HEIGHT, WIDTH, 3)
+        with pytest.raises(containers.TooMuchWork):
+            decode(content, most=containers.STEP * steps - 1)

@@ -25,6 +25,7 @@ MOST_FILL = 256  # bytes between two segments of a JPEG
 MOST_HEAD = 2**18  # bytes of a JPEG before its pixels, notes not counted; Pillow reads tables one by one
 MOST_RUNS = 2**20  # pixels of a BMP in run lengths, and bytes; Pillow takes both one by one
 MOST_SCANS = 64  # of a JPEG; each passes over the whole picture
+STEP = 16  # pixels that a decoder passes over while Python takes one step
 
 TOO_SHORT = "is truncated: its {} ends before the picture does"
 TOO_LONG = "says {}×{} pixels and holds more"
@@ -44,13 +45,20 @@ class Outline(NamedTuple):
     """The same without the last pixels. Where it can be decoded all the same, the file holds more than it says."""
 
 
-def outline(content: bytes) -> Outline:
-    """The outline of an image file, or BadImage. Decodes nothing."""
+class TooMuchWork(BadImage):
+    """More would have to be done for this image than was allowed."""
+
+
+def outline(content: bytes, most: int | None = None) -> Outline:
+    """The outline of an image file, or BadImage. Decodes nothing.
+
+    `most` bounds the pixels that a decoder may pass over: TooMuchWork where there are more.
+    """
     kind = kind_of(content)
     if kind is None:
         raise BadImage(f"is no image of a known format ({', '.join(KINDS)}), nor base64 text of one")
     try:
-        return KINDS[kind].outline(content)
+        return KINDS[kind].outline(content, most)
     except (struct.error, IndexError) as error:
         raise BadImage(f"is truncated within the header of a {kind} file") from error
 
@@ -60,11 +68,17 @@ def kind_of(content: bytes) -> str | None:
     return next((name for name, kind in KINDS.items() if kind.magic.match(content)), None)
 
 
-def check_size(width: int, height: int) -> tuple[int, int]:
+def check_work(amount: int, most: int | None) -> None:
+    if most is not None and amount > most:
+        raise TooMuchWork(f"takes the work of {amount:,} bytes or pixels; {most:,} are allowed")
+
+
+def check_size(width: int, height: int, most: int | None = None) -> tuple[int, int]:
     if width <= 0 or height <= 0:
         raise BadImage(f"has {width}×{height} pixels")
     if width * height > MOST_PIXELS:
         raise BadImage(f"has {width}×{height} pixels; at most {MOST_PIXELS:,} are taken")
+    check_work(width * height, most)
     return width, height
 
 
@@ -73,11 +87,12 @@ def _frames(count: int) -> None:
         raise BadImage(f"has over {MOST_FRAMES} frames, the most that are taken")
 
 
-def _turns(most: int, what: str) -> Iterator[None]:
-    """As many turns as a file may have of something, and then BadImage."""
-    for _ in range(most):
+def _turns(number: int, what: str, most: int | None = None) -> Iterator[None]:
+    """As many turns as a file may have of something, and then BadImage; each is a step of the work of `most`."""
+    for turn in range(number):
+        check_work(STEP * turn, most)
         yield
-    raise BadImage(f"has over {most:,} {what}, the most that are taken")
+    raise BadImage(f"has over {number:,} {what}, the most that are taken")
 
 
 def _parts() -> Iterator[None]:
@@ -87,7 +102,7 @@ def _parts() -> Iterator[None]:
 _PNG_ONCE = (b"IHDR", b"PLTE", b"tRNS")
 
 
-def _png(content: bytes) -> Outline:
+def _png(content: bytes, most: int | None) -> Outline:
     chunks: dict[bytes, list[bytes]] = defaultdict(list)
     at = 8
     for _ in _parts():
@@ -104,7 +119,7 @@ def _png(content: bytes) -> Outline:
         if len(chunks[kind]) > 1:
             raise BadImage(f"is damaged: it has {len(chunks[kind]):,} chunks {kind.decode()}")
     width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", _png_data(chunks[b"IHDR"][0]))
-    check_size(width, height)
+    check_size(width, height, most)
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour)
     if channels is None or depth not in (1, 2, 4, 8, 16):
         raise BadImage(f"is damaged: colours of type {colour} with {depth} bits")
@@ -146,7 +161,7 @@ _NOTES = frozenset([*range(0xE1, 0xEE), 0xEF, 0xFE])  # APP0 and APP14 tell how 
 _NO_CODE = b"\xff\x00" * 8  # ones alone are no Huffman code; eight bytes are read ahead
 
 
-def _jpeg(content: bytes) -> Outline:
+def _jpeg(content: bytes, most: int | None) -> Outline:
     at, frame, width, height = 2, 0, 0, 0
     kept, exif = [content[:at]], b""
     for _ in _parts():
@@ -168,13 +183,15 @@ def _jpeg(content: bytes) -> Outline:
         at = end
         if code == 0xDA:
             break
-    check_size(width, height)
+    check_size(width, height, most)
     head, turned = b"".join(kept), orientation(exif)
     if len(head) > MOST_HEAD:
         raise BadImage(f"has over {MOST_HEAD:,} bytes before its pixels, the most that are taken")
     pixels = _FILL.sub(b"\xff", content[at:])
-    if pixels.count(b"\xff\xda") >= MOST_SCANS:
+    scans = 1 + pixels.count(b"\xff\xda")
+    if scans > MOST_SCANS:
         raise BadImage(f"has over {MOST_SCANS} scans, the most that are taken")
+    check_work(scans * width * height, most)
     after = _AFTER_SCAN.search(pixels)
     if after is None:
         raise BadImage(TOO_SHORT.format("file"))
@@ -186,10 +203,10 @@ def _jpeg(content: bytes) -> Outline:
     return Outline("JPEG", width, height, head + scan + _NO_CODE, turned, cut)
 
 
-def _gif(content: bytes) -> Outline:
+def _gif(content: bytes, most: int | None) -> Outline:
     width, height, flags = struct.unpack_from("<HHB", content, 6)
-    check_size(width, height)
-    at, frames, blocks = 13 + _gif_colours(flags), 0, _turns(MOST_BLOCKS, "blocks of data")
+    check_size(width, height, most)
+    at, frames, blocks = 13 + _gif_colours(flags), 0, _turns(MOST_BLOCKS, "blocks of data", most)
     kept, first = [content[:at]], b""
     for _ in _parts():
         mark, start = content[at], at
@@ -241,7 +258,7 @@ def _gif_blocks(data: bytes) -> bytes:
     return b"".join(bytes([len(piece)]) + piece for piece in pieces)
 
 
-def _bmp(content: bytes) -> Outline:
+def _bmp(content: bytes, most: int | None) -> Outline:
     offset, header = struct.unpack_from("<II", content, 10)
     if header == 12:
         width, height, _, bits = struct.unpack_from("<HHHH", content, 18)
@@ -249,7 +266,7 @@ def _bmp(content: bytes) -> Outline:
     else:
         width, height, _, bits, packing = struct.unpack_from("<iiHHI", content, 18)
     height = abs(height)  # negative: from top to bottom
-    check_size(width, height)
+    check_size(width, height, most)
     if offset < 14 + header:
         raise BadImage(f"says that its pixels begin at byte {offset}, within its header")
     if packing in (0, 3):
@@ -259,12 +276,15 @@ def _bmp(content: bytes) -> Outline:
             raise BadImage(TOO_SHORT.format("data"))
         if surplus >= row and header < 124:  # a longer header may put a colour profile there
             raise BadImage(TOO_LONG.format(width, height))
-    elif packing in (1, 2) and max(width * height, len(content) - offset) > MOST_RUNS:
-        raise BadImage(f"has over {MOST_RUNS:,} pixels or bytes in run lengths, the most that are taken")
+    elif packing in (1, 2):
+        runs = max(width * height, len(content) - offset)
+        if runs > MOST_RUNS:
+            raise BadImage(f"has over {MOST_RUNS:,} pixels or bytes in run lengths, the most that are taken")
+        check_work(STEP * runs, most)
     return Outline("BMP", width, height, content)
 
 
-def _webp(content: bytes) -> Outline:
+def _webp(content: bytes, most: int | None) -> Outline:
     end = struct.unpack_from("<I", content, 4)[0] + 8
     if end > len(content):
         raise BadImage(TOO_SHORT.format("file"))
@@ -277,7 +297,7 @@ def _webp(content: bytes) -> Outline:
         width, height = 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)
     else:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", content, 26))
-    check_size(width, height)
+    check_size(width, height, most)
     at, frames, exif = 12, 0, b""
     for _ in _parts():
         if at + 8 > end:
@@ -293,7 +313,7 @@ def _webp(content: bytes) -> Outline:
 
 class _Kind(NamedTuple):
     magic: re.Pattern[bytes]
-    outline: Callable[[bytes], Outline]
+    outline: Callable[[bytes, int | None], Outline]
 
 
 KINDS = {

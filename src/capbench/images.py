@@ -101,18 +101,20 @@ def _of_pillow(picture: Image.Image, exif: Exif) -> np.ndarray:
         raise BadImage(f"cannot be taken from Pillow ({error})") from error
 
 
-def decode(content: bytes, exif: Exif = "ignore") -> np.ndarray:
+def decode(content: bytes, exif: Exif = "ignore", most: int | None = None) -> np.ndarray:
     """The first frame as uint8 [height, width, 3], or [height, width, 4] where it has an alpha channel.
 
     What a file is, its content says: its name may end as it likes, and any may hold base64 text instead.
+    `most` bounds the bytes and the pixels that are passed over: TooMuchWork where there are more, found out soon.
     """
     if not content:
         raise BadImage("is empty")
     if len(content) > MOST_BYTES:
         raise BadImage(f"has {len(content):,} bytes; at most {MOST_BYTES:,} are taken")
+    containers.check_work(len(content), most)
     if containers.kind_of(content) is None:
         content = image_within(content) or content
-    outline = containers.outline(content)
+    outline = containers.outline(content, most)
     if outline.cut is not None and _readable(outline.kind, outline.cut):
         raise BadImage(containers.TOO_LONG.format(outline.width, outline.height))
     try:
