@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -88,7 +88,7 @@ def test_too_many_are_refused_and_let_in_again(small: Path) -> None:
     async def more_than_wait() -> None:
         async with desk(held, batch=4, queue=3) as open_desk:
             asked = asyncio.create_task(open_desk.read([picture(1), b"bad"]))
-            await until(lambda: len(open_desk._waiting) == 1)
+            await until(lambda: open_desk.waiting == 1)
             with pytest.raises(Full):  # one waits, and the bad one has gone
                 await open_desk.read([picture(2)] * 3)
             held.let.set()
@@ -121,9 +121,9 @@ def let_decode(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Two images are decoded at once, and none is done before this is set."""
     let, decode = threading.Event(), images.decode
 
-    def waiting(content: bytes, exif: images.Exif) -> np.ndarray:
+    def waiting(*given: Any) -> np.ndarray:
         assert let.wait(30)
-        return decode(content, exif)
+        return decode(*given)
 
     monkeypatch.setattr(images, "decode", waiting)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
@@ -137,9 +137,9 @@ def test_what_is_not_begun_is_turned_away_when_asked(small: Path, let_decode: th
     async def turned_away() -> list[list[Outcome] | BaseException]:
         async with desk(held, batch=4, queue=5) as open_desk:
             asked = [asyncio.create_task(open_desk.read([picture(seed)])) for seed in range(5)]
-            await until(lambda: sum(decoding.running() for decoding in open_desk._waiting.values()) == 2)
+            await until(lambda: sum(decoding.running() for decoding in open_desk._modest._jobs.values()) == 2)
             open_desk.turn_away()
-            await until(lambda: len(open_desk._waiting) == 2)
+            await until(lambda: open_desk.waiting == 2)
             let_decode.set()
             late = await open_desk.read([picture(1)])
             assert isinstance(late[0], list)  # what was on its way to here is still read
@@ -164,7 +164,7 @@ def test_a_server_that_stops_answers_at_once_what_waits(small: Path, let_decode:
             ask = partial(requests.post, f"http://127.0.0.1:{door.getsockname()[1]}/read", timeout=30)
             ask = partial(ask, data=picture(1), headers={"Content-Type": "image/png", "Connection": "close"})
             asked = [asyncio.create_task(asyncio.to_thread(ask)) for _ in range(5)]
-            await until(lambda: len(shared._waiting) == 5)
+            await until(lambda: shared.waiting == 5)
             server.should_exit = True
             await until(lambda: sum(task.done() for task in asked) == 3)
             let_decode.set()
@@ -208,3 +208,77 @@ def test_each_run_sees_photographs_as_it_was_trained_to(tmp_path: Path) -> None:
     ((ignored, turned),) = cast(list[list[Read]], asyncio.run(both()))
     assert ignored.text == offline(paths["ignore"], out.getvalue())[0].text
     assert turned.text == offline(paths["turn"], out.getvalue())[0].text != ignored.text
+
+
+def large(seed: int = 1) -> bytes:
+    """An image of more pixels than a captcha has."""
+    return picture(seed, height=400, width=400)
+
+
+@pytest.fixture
+def let_large(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Two images are decoded at once, and no large one is done before this is set."""
+    let, decode = threading.Event(), images.decode
+
+    def waiting(*given: Any) -> np.ndarray:
+        pixels = decode(*given)
+        assert pixels.size < 10**5 or let.wait(30)
+        return pixels
+
+    monkeypatch.setattr(images, "decode", waiting)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    return let
+
+
+def test_large_images_keep_no_small_one_waiting(small: Path, let_large: threading.Event) -> None:
+    held = Held(Graph.open(small))
+    held.let.set()
+
+    async def beside_large_ones() -> list[Outcome]:
+        async with desk(held, batch=4, queue=10) as open_desk:
+            asked = asyncio.create_task(open_desk.read([large(seed) for seed in range(8)]))
+            await asyncio.sleep(0)
+            try:
+                return await asyncio.wait_for(open_desk.read([picture(1)]), 20)
+            finally:
+                let_large.set()
+                refused = cast(list[list[Read]], await asked)
+                assert [type(outcome[0]) for outcome in refused] == [BadImage] * 8  # of another size than is read
+
+    ((read,),) = cast(list[list[Read]], asyncio.run(beside_large_ones()))
+    assert read.text == offline(small, picture(1))[0].text
+
+
+def test_large_images_have_places_of_their_own(small: Path, let_large: threading.Event) -> None:
+    held = Held(Graph.open(small))
+    held.let.set()
+
+    async def when_all_are_taken() -> None:
+        async with desk(held, batch=4, queue=3) as open_desk:
+            asked = asyncio.create_task(open_desk.read([large(seed) for seed in range(3)]))
+            await until(lambda: len(open_desk._large) == 3)
+            with pytest.raises(Full):
+                await open_desk.read([large()])
+            assert len(await open_desk.read([picture(1)] * 3)) == 3
+            let_large.set()
+            assert len(await asked) == 3
+            assert open_desk.waiting == 0
+
+    asyncio.run(when_all_are_taken())
+
+
+def test_an_image_that_nobody_waits_for_is_not_held(small: Path, let_large: threading.Event) -> None:
+    held = Held(Graph.open(small))
+    held.let.set()
+
+    async def given_up() -> None:
+        async with desk(held, batch=4, queue=3) as open_desk:
+            asked = asyncio.create_task(open_desk.read([large(seed) for seed in range(3)]))
+            await until(lambda: len(open_desk._large) == 3)
+            jobs = list(open_desk._large._jobs)
+            asked.cancel()
+            await until(lambda: open_desk.waiting == 0)
+            assert [job.content for job in jobs] == [b""] * 3
+            let_large.set()
+
+    asyncio.run(given_up())
