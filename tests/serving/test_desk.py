@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from capbench.serving.desk import Desk, Full, Outcome
 from capbench.serving.gauges import Gauges
 from capbench.serving.graph import Graph, Read
 from capbench.serving.server import Server, listening
-from tests.serving.service import graph, offline, picture
+from tests.serving.service import HEIGHT, graph, offline, picture
 
 
 class Held:
@@ -282,3 +283,23 @@ def test_an_image_that_nobody_waits_for_is_not_held(small: Path, let_large: thre
             let_large.set()
 
     asyncio.run(given_up())
+
+
+def test_pixels_that_no_run_takes_are_not_held(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error holds what stands in the frames that it passed through; 64 large images in a request took a gigabyte."""
+    decode, pixels = images.decode, []
+
+    def remembered(*given: Any) -> np.ndarray:
+        decoded = decode(*given)
+        pixels.append(weakref.ref(decoded))
+        return decoded
+
+    monkeypatch.setattr(images, "decode", remembered)
+
+    async def read() -> list[Outcome]:
+        async with Desk({"small": Graph.open(small)}, 4, 4, Gauges()) as open_desk:
+            return await open_desk.read([picture(1, height=HEIGHT + 1), large()])
+
+    outcomes = asyncio.run(read())
+    assert [type(reading) for outcome in outcomes for reading in cast(list[Read], outcome)] == [BadImage] * 2
+    assert [it() is None for it in pixels] == [True] * 2

@@ -146,6 +146,8 @@ class Desk:
             job.prepared = [_prepared(graph, pictures[graph.exif]) for graph in self.graphs.values()]
         except TooMuchWork:
             self._loop.call_soon_threadsafe(self._pass_on, job)
+        except BadImage as bad:
+            self._tell([(job, _alone(bad))])
         except Exception as error:
             self._tell([(job, error)])
         else:
@@ -203,7 +205,12 @@ def _prepared(graph: Graph, picture: np.ndarray) -> np.ndarray | BadImage:
     try:
         return graph.prepare(picture)
     except BadImage as bad:
-        return bad
+        return _alone(bad)
+
+
+def _alone(bad: BadImage) -> BadImage:
+    """The same without the frames that it passed through, which hold the image's pixels until it is told."""
+    return BadImage(str(bad))
 
 
 def _settle(told: Sequence[tuple[Job, Outcome | Exception]]) -> None:
