@@ -14,6 +14,7 @@ pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from capbench.serving import punctual
 from capbench.serving.punctual import Punctual
 
 
@@ -84,5 +85,40 @@ def test_a_client_that_reads_on_is_waited_for() -> None:
         assert protocol._unread is not None
         protocol.resume_writing()
         assert protocol._unread is None
+
+    asyncio.run(connect())
+
+
+@pytest.mark.parametrize(
+    ("sent", "cut"),
+    [
+        ([b"abc", b"a", None], [1]),
+        ([b"a", b"abc", None], [0]),
+        ([b"abc", b"abc", None], [2]),
+        ([None, b"abc", None], [0]),
+    ],
+    ids=["slow body", "slow body first", "answers owed", "silent"],
+)
+def test_where_there_are_too_many_one_that_is_waited_for_for_longest_goes(
+    sent: list[bytes | None], cut: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None whose request is here whole; it is owed an answer."""
+    monkeypatch.setattr(punctual, "most_connections", lambda: 2)
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n"
+
+    async def never(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def connect() -> None:
+        config = Config(never, http=Punctual, timeout_keep_alive=60, log_config=None)
+        config.load()
+        state, transports = ServerState(), []
+        for body in sent:
+            protocol, transport = Punctual(config, state, {}), Transport()
+            transports.append(transport)
+            protocol.connection_made(transport)  # type: ignore[arg-type]
+            if body is not None:
+                protocol.data_received(head + body)
+        assert [number for number, one in enumerate(transports) if one.ended.is_set()] == cut
 
     asyncio.run(connect())
