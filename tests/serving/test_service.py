@@ -154,6 +154,26 @@ def test_a_connection_outlives_a_body_that_nobody_wanted(served: Served) -> None
     assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"415", b"200"]
 
 
+def test_large_bodies_that_do_not_end_keep_no_small_one_out(small: Path) -> None:
+    head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 260000\r\n\r\n"
+    with Served(small, "body=0.25", "seconds=60") as server, ExitStack() as held:
+
+        def hold(size: int) -> socket.socket:
+            line = held.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+            line.sendall(head + bytes(size))
+            return line
+
+        lines = {line.fileno(): line for line in (hold(250_000) for _ in range(20))}
+        poll = select.poll()
+        for line in lines.values():
+            poll.register(line, select.POLLIN)
+        refused, _ = poll.poll(60_000)[0]
+        assert lines[refused].recv(12) == b"HTTP/1.1 503"  # more than may be held
+        for _ in range(100):
+            hold(2_000)  # they fill what is left
+        assert post(server, data=picture(1), headers={"Content-Type": "image/png"}).status_code == 200
+
+
 def test_who_is_slow_is_not_waited_for(impatient: Served) -> None:
     assert raw(impatient.port, b"POST /read HTTP/1.1\r\nContent-").startswith(b"HTTP/1.1 408 ")
     head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 100\r\n\r\n"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
@@ -51,20 +52,48 @@ class Intake:
             "Request", __config__=ConfigDict(extra="forbid", strict=True), images=(several, ...)
         )
         self._held = 0
+        self._parser = ThreadPoolExecutor(1, "parse")  # Python's work, most of it: two would not be faster
 
     @asynccontextmanager
     async def uploads(self, request: Request) -> AsyncIterator[list[Upload]]:
         """The images that a request brings; Refused where there is something wrong with it."""
-        content = bytearray()
+        with self._account() as hold:
+            yield await self._taken_in(request, hold)
+
+    @contextmanager
+    def _account(self) -> Iterator[Callable[[int], None]]:
+        """A function that is told how long a body has become; Refused where all together hold too much."""
+        held = 0
+
+        def hold(size: int) -> None:
+            nonlocal held
+            beyond = max(0, size - LARGE)
+            self._held += beyond - held
+            held = beyond
+            if beyond and self._held > HELD * self.body:
+                raise busy("too much is being received; come again")
+
         try:
-            kind, parameters = parse_options_header(request.headers.get("content-type"))
-            self._check_head(request, kind.decode("latin-1"))
-            await self._receive(request, content)
-            parse = partial(self._parsed, bytes(content), kind.decode("latin-1"), parameters)
-            # A large body would keep all others waiting.
-            yield await asyncio.to_thread(parse) if len(content) > LARGE else parse()
+            yield hold
         finally:
-            self._held -= len(content)
+            self._held -= held
+
+    async def _taken_in(self, request: Request, hold: Callable[[int], None]) -> list[Upload]:
+        """Nothing of the body is kept but the images."""
+        kind, parameters = parse_options_header(request.headers.get("content-type"))
+        self._check_head(request, kind.decode("latin-1"))
+        pieces: list[bytes] = []
+        parse = partial(self._parsed, pieces, kind.decode("latin-1"), parameters)
+        try:
+            await self._receive(request, pieces, hold)
+            if sum(map(len, pieces)) <= LARGE:
+                return parse()
+            async with asyncio.timeout(self.seconds):  # it would keep all others waiting
+                return await asyncio.get_running_loop().run_in_executor(self._parser, parse)
+        except TimeoutError:
+            raise busy(f"not parsed within {self.seconds:g} seconds; come again") from None
+        finally:
+            pieces.clear()  # who waits for the parser in vain stays in its queue
 
     def _check_head(self, request: Request, kind: str) -> None:
         if kind not in (*IMAGES, FORM, JSON):
@@ -77,16 +106,16 @@ class Intake:
         if announced.isdigit() and int(announced) > self.body:
             raise self._too_large()
 
-    async def _receive(self, request: Request, content: bytearray) -> None:
+    async def _receive(self, request: Request, pieces: list[bytes], hold: Callable[[int], None]) -> None:
+        size = 0
         try:
             async with asyncio.timeout(self.seconds):
-                async for chunk in request.stream():
-                    content += chunk
-                    self._held += len(chunk)
-                    if len(content) > self.body:
+                async for piece in request.stream():
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size > self.body:
                         raise self._too_large()
-                    if self._held > HELD * self.body:
-                        raise busy("too much is being received; come again")
+                    hold(size)
         except TimeoutError:
             raise Refused(408, f"the body did not arrive within {self.seconds:g} seconds") from None
 
@@ -96,7 +125,9 @@ class Intake:
     def _too_many(self) -> Refused:
         return Refused(413, f"there are over {self.files} images, the most that are taken at once")
 
-    def _parsed(self, content: bytes, kind: str, parameters: dict[bytes, bytes]) -> list[Upload]:
+    def _parsed(self, pieces: list[bytes], kind: str, parameters: dict[bytes, bytes]) -> list[Upload]:
+        content = b"".join(pieces)
+        pieces.clear()
         if kind == JSON:
             return self._from_json(content)
         if kind == FORM:

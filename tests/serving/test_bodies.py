@@ -1,0 +1,65 @@
+"""Bodies on their way in, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+
+import pytest
+
+pytest.importorskip("starlette", reason="needs the extra serve: make test installs it")
+
+from starlette.requests import Request
+from starlette.types import Message
+
+from capbench.serving.bodies import LARGE, Intake
+from capbench.serving.refused import Refused
+
+
+def request(*pieces: bytes) -> Request:
+    messages: list[Message] = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    messages.append({"type": "http.request", "body": b"", "more_body": False})
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    scope = {"type": "http", "method": "POST", "path": "/read", "headers": [(b"content-type", b"image/png")]}
+    return Request(scope, receive)
+
+
+def test_a_body_that_waits_for_the_parser_in_vain_is_not_held() -> None:
+    intake, busy = Intake(2**20, 4, 0.2), threading.Event()
+    body = bytes(LARGE + 1)
+    unheld = sys.getrefcount(body)
+
+    async def in_vain() -> str:
+        other = asyncio.get_running_loop().run_in_executor(intake._parser, busy.wait, 30)
+        try:
+            async with intake.uploads(request(body)):
+                return "parsed"
+        except Refused as refused:
+            return str(refused)
+        finally:
+            assert sys.getrefcount(body) == unheld  # though its turn has not come
+            assert intake._held == 0
+            busy.set()
+            await other
+
+    assert asyncio.run(in_vain()) == "not parsed within 0.2 seconds; come again"
+
+
+def test_a_small_body_is_taken_whatever_others_hold() -> None:
+    intake = Intake(2 * LARGE, 4, 30)
+
+    async def taken() -> list[bytes]:
+        intake._held = 8 * intake.body
+        async with intake.uploads(request(b"a" * LARGE)) as uploads:
+            assert intake._held == 8 * intake.body
+        with pytest.raises(Refused, match="too much is being received"):
+            async with intake.uploads(request(b"a" * LARGE, b"b")):
+                pass
+        return [upload.content for upload in uploads]
+
+    assert asyncio.run(taken()) == [b"a" * LARGE]
+    assert intake._held == 8 * intake.body
