@@ -1,11 +1,18 @@
 """A server under more load than it can take, as a check: python experiments/serving/load.py RUN [--seconds N]
 
-RUN is a run's folder or an exported graph. First the same load is given to a server that reads one by one and to one
-that reads together what waits, in turn. Then, for the rest of the time, one server gets good and bad requests of every
-form on many connections, as fast as it answers. Ends with 1 and says why where an answer to a good image is another
-than without a server, a status is another than it should be (503 always may be), memory grows, or reading together is
-not twice as fast. Requests alike are compared; how much there is to gain, the network says: the article's large layer is
+RUN is a run's folder or an exported graph. Three parts (--only has one alone), each of so many seconds:
+
+together: the same load for a server that reads one by one and for one that reads together what waits, in turn, for a
+minute at most. Requests alike are compared; how much there is to gain, the network says: the article's large layer is
 read from memory once for a batch, a small network's work is the same for each image (--any-speed).
+mixed: one server gets good and bad requests of every form on many connections, as fast as it answers.
+attacked: honest clients ask now and then while others attack: without an attack, with each alone for a twentieth of the
+time, and with all at once (attacked.py, attacks.py).
+
+Ends with 1 and says why where an answer to a good image is another than without a server, a status is another than it
+should be (503 may be, where there is too much load), memory grows, reading together is not twice as fast; or where, while
+it is attacked, fewer than 95 % of the honest requests are answered within a second (--within), the server takes over
+1 GiB, or its log has a traceback.
 """
 
 from __future__ import annotations
@@ -17,29 +24,26 @@ import itertools
 import json
 import resource
 import statistics
-import struct
 import sys
 import time
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
-import hydra
 import numpy as np
+from attacked import attacked, record
+from bombs import HUGE
+from known import GOOD, known, same
+from wire import BOUNDARY, FORM, JSON, bare, form, get, post
 
-from capbench import images
-from capbench.render.painter import Painter
-from capbench.serving.bodies import FORM, JSON
 from capbench.serving.graph import Graph, Read
 from capbench.serving.opening import graphs_of
 from capbench.serving.process import Served
-from capbench.settings import build, conf_dir, plain
 
-GOOD = 240  # different images
+PARTS = ("together", "mixed", "attacked")
 SEVERAL = 16  # images of a large request
 CONNECTIONS = 64
 ROUNDS = 3  # in which each server has its turn
@@ -47,19 +51,7 @@ PATIENCE = 30  # seconds for an answer
 GROWTH = 1.1  # of memory, from the second quarter of the time to the last
 MARGIN = 16 * 2**20  # bytes that may come and go
 BATCHED = 2.0  # times the throughput of one by one
-BOUNDARY = "a-line-between-parts"
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-HUGE = (
-    b"\x89PNG\r\n\x1a\n"
-    + chunk(b"IHDR", struct.pack(">IIBBBBB", 2000, 2000, 8, 2, 0, 0, 0))
-    + chunk(b"IDAT", zlib.compress(bytes(2**24)))
-    + chunk(b"IEND", b"")
-)  # a bomb: it holds more than it says
+MOST_COMPARED = 60  # seconds
 
 
 class Asked(NamedTuple):
@@ -93,43 +85,43 @@ class Tally:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="folder of a finished run, or an exported graph")
-    parser.add_argument(
-        "--seconds", type=float, default=600, help="a third of them, at most 60, compare; the rest endure"
-    )
+    parser.add_argument("--seconds", type=float, default=600, help="that each part lasts, or some more")
+    parser.add_argument("--only", choices=PARTS, help="one part alone")
     parser.add_argument("--any-speed", action="store_true", help="do not ask that reading together is faster")
+    parser.add_argument("--within", type=float, default=1, help="seconds, for an honest request while others attack")
+    parser.add_argument("--strength", type=float, default=1, help="share of its connections that each attack has")
+    parser.add_argument("--record", action="store_true", help="write what the attacks came to into README.md")
     given = parser.parse_args()
+    parts = {
+        "together": compare,
+        "mixed": endure,
+        "attacked": partial(attacked, within=given.within, strength=given.strength),
+    }
+    wanted = [given.only] if given.only else PARTS
+    if given.record and "attacked" not in wanted:
+        parser.error("--record: only the attacks have a table")
+    figures: dict[str, Any] = {}
+    faults: list[str] = []
     with graphs_of([given.run]) as (path,):
         files, reads = known(Graph.open(path))
-        comparing = min(given.seconds / 3, 60)
-        compared, wrong = compare(path, files, reads, comparing)
-        endured, faults = endure(path, files, reads, given.seconds - comparing)
-    print(json.dumps({"together": compared, "mixed": endured}, indent=1))
-    best = max(of["ratio"] for of in compared.values())
-    if best < BATCHED and not given.any_speed:
-        faults.append(f"reading together is {best} times as fast as one by one; {BATCHED} times are wanted")
-    for fault in wrong + faults:
+        for name in wanted:
+            figures[name], found = parts[name](path, files, reads, given.seconds)
+            faults += found
+    if given.record:
+        record(figures["attacked"])
+    print(json.dumps(figures, indent=1))
+    if "together" in figures and not given.any_speed:
+        best = max(of["ratio"] for of in figures["together"].values())
+        if best < BATCHED:
+            faults.append(f"reading together is {best} times as fast as one by one; {BATCHED} times are wanted")
+    for fault in faults:
         print(f"load: {fault}", file=sys.stderr)
-    sys.exit(bool(wrong + faults))
-
-
-def known(graph: Graph) -> tuple[list[bytes], list[Read]]:
-    """Image files, and what the graph reads of them here."""
-    *_, height, width, _ = graph.described.input
-    painter = Painter(build(style()), graph.alphabet, 4, 4, seed=1)
-    files = []
-    for number, drawn in enumerate(painter.pictures(np.arange(GOOD))):
-        pixels = cv2.cvtColor(cv2.resize(drawn, (width, height)), cv2.COLOR_RGB2BGR)
-        files.append(cv2.imencode((".png", ".jpg", ".bmp")[number % 3], pixels)[1].tobytes())
-    return files, graph.read([images.decode(file, graph.exif) for file in files])
-
-
-def style() -> dict[str, Any]:
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return plain(hydra.compose("train"))["style"]
+    sys.exit(bool(faults))
 
 
 def compare(path: Path, files: list[bytes], reads: list[Read], seconds: float) -> tuple[dict[str, Any], list[str]]:
     """Images a second, of requests that bring one and that bring several, one by one and together."""
+    seconds = min(seconds, MOST_COMPARED)
     one = [Asked(bare(file), 200, [read]) for file, read in zip(files, reads, strict=True)]
     groups = [slice(start, start + SEVERAL) for start in range(0, GOOD - SEVERAL + 1, SEVERAL)]
     several = [Asked(form(files[group]), 200, reads[group]) for group in groups]
@@ -207,7 +199,7 @@ def mixture(files: list[bytes], reads: list[Read]) -> list[Asked]:
             Asked(post(JSON, b"[" * 100_000), 400),
             Asked(post("text/plain", files[n]), 415),
             Asked(post(f"{FORM}; boundary={BOUNDARY}", form(files[few])[300:]), 400),
-            Asked(b"GET /read HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
+            Asked(get("/read"), 405),
         ]
         asked += [bad[n // 4 % len(bad)], bad[(n // 4 + 5) % len(bad)]]
     return asked
@@ -255,31 +247,6 @@ async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, a
             tally.faults.append(f"another answer than without a server: {body[:500].decode(errors='replace')}")
         tally.images += sum(read is not None for read in asked.expected)
     return b"connection: close" not in head
-
-
-def same(told: dict[str, Any], read: Read | None) -> bool:
-    """Whether an image's answer is what was read of it here; in a batch, sums are rounded otherwise."""
-    if read is None:
-        return told["error"] is not None
-    (reading,) = told["readings"]
-    sure = [reading["confidence"], *(one["confidence"] for one in reading["characters"])]
-    expected = [read.confidence, *(one.confidence for one in read.characters)]
-    return reading["text"] == read.text and np.allclose(sure, expected, atol=1e-4)
-
-
-def post(kind: str, body: bytes) -> bytes:
-    head = f"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-def bare(file: bytes) -> bytes:
-    return post("application/octet-stream", file)
-
-
-def form(files: Sequence[bytes]) -> bytes:
-    part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'.encode()
-    body = b"".join(part + file + b"\r\n" for file in files) + f"--{BOUNDARY}--\r\n".encode()
-    return post(f"{FORM}; boundary={BOUNDARY}", body)
 
 
 def resident(process: int) -> int:
