@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,10 @@ from capbench.errors import BadImage, Mistake
 
 if TYPE_CHECKING:
     from capbench.reader import Reader
+
+os.environ.setdefault(
+    "ORT_DISABLE_TELEMETRY", "1"
+)  # onnxruntime reports to its maker unless this is set before it is loaded
 
 __all__ = ["BadImage", "Mistake", "load"]
 
