@@ -12,6 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from capbench.errors import lines, printable
 from capbench.files import replacing
 from capbench.report.table import met
 from capbench.runs import RunFolder
@@ -34,7 +35,7 @@ class Table(Callback):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
             writer.writerows(_row(run, source, result) for run in runs for source, result in results[run].items())
-        print("\n".join([*table(results), "", f"written to {folder / 'table.csv'}"]))
+        print(lines([*table(results), "", f"written to {folder / 'table.csv'}"]))
 
 
 def _runs(overrides: Sequence[str]) -> list[str]:
@@ -73,7 +74,7 @@ def table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
         marks = [notes.setdefault(note, NOTES[len(notes) % len(NOTES)]) for note in told]
         return f"{result['test/exact']:.4f}{''.join(marks)}"
 
-    cells = [[source, *(cell(results[run].get(source)) for run in results)] for source in sources]
+    cells = [[printable(source), *(cell(results[run].get(source)) for run in results)] for source in sources]
     widths = [max(map(len, column)) for column in zip(["exact", *names], *cells, strict=True)]
 
     def line(row: Sequence[str]) -> str:
@@ -82,8 +83,8 @@ def table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
         )
         return "  ".join([first, *others])
 
-    lines = ["", line(["exact", *names]), *map(line, cells)]
-    return [*lines, *(["", *(f"{mark} {misfit}" for misfit, mark in notes.items())] if notes else [])]
+    told = ["", line(["exact", *names]), *map(line, cells)]
+    return [*told, *(["", *(f"{mark} {misfit}" for misfit, mark in notes.items())] if notes else [])]
 
 
 def _short(paths: Sequence[str]) -> list[str]:

@@ -10,12 +10,42 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """The numbers of errors that a full disk, a quota or a limit on files gives."""
 
 
+MOST_SHOWN = 80  # characters of a value
+MOST_IN_LINE = 2_000
+
+
+def printable(value: object, most: int = MOST_SHOWN) -> str:
+    """A value that a stranger may have chosen as one short line: what a terminal obeys is spelt out, the middle cut."""
+    text = _cut(str(value), most)
+    if not text.isprintable():
+        text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    return _cut(text, most)
+
+
+def lines(told: Iterable[object]) -> str:
+    """Lines for a screen, of which each stays one, of bounded length, whatever stands in it."""
+    return "\n".join(printable(line, MOST_IN_LINE) for line in told)
+
+
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    end = most // 4  # of a path or a message it often says most
+    return f"{text[: most - end - 1]}…{text[-end:]}"
+
+
 class Mistake(Exception):
     """What is wrong, where, and what would be right, in one line."""
+
+    def __init__(self, line: object) -> None:
+        super().__init__(printable(line, MOST_IN_LINE))
 
 
 class BadImage(Exception):
     """Why these bytes are no image that CapBench takes: the end of a line that begins with the file's name."""
+
+    def __init__(self, line: object) -> None:
+        super().__init__(printable(line, MOST_IN_LINE))
 
 
 MOST_NAMED = 40

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from capbench import metrics
 from capbench.data import splits, store
 from capbench.data.sources import Source, Synthetic
-from capbench.errors import Mistake
+from capbench.errors import Mistake, lines
 from capbench.reader import Reader
 from capbench.render.style import Style
 from capbench.report import table
@@ -83,7 +83,7 @@ def evaluate(settings: dict[str, Any], called: str = "") -> str:
     out.write_predictions(predictions)
     out.write_result(result)
     left_out = [f"left out: {reason}" for reason in tested.kept.bad]
-    return "\n".join([table.pairing(result), *result["misfits"], *left_out, "", f"written to {out.path}"])
+    return "\n".join([table.pairing(result), lines([*result["misfits"], *left_out, "", f"written to {out.path}"])])
 
 
 def material(settings: dict[str, Any], reader: Reader) -> Tested:
@@ -114,15 +114,15 @@ def material(settings: dict[str, Any], reader: Reader) -> Tested:
 def _misfits(reader: Reader, predictions: Sequence[Prediction]) -> list[str]:
     """Why some texts cannot be read whatever the image: they count as mistakes."""
     codec = reader.codec
-    lines = []
+    told = []
     strange = [p.text for p in predictions if codec.outside(p.text)]
     if strange:
         symbols = "".join(sorted({symbol for text in strange for symbol in codec.outside(text)}))
-        lines.append(f"{len(strange):,} texts hold {symbols!r}, which the recogniser does not know")
+        told.append(f"{len(strange):,} texts hold {symbols!r}, which the recogniser does not know")
     other = [p.text for p in predictions if not codec.shortest <= len(p.text) <= codec.longest]
     if other:
-        lines.append(f"{len(other):,} texts have a length that it does not read ({codec.shortest} to {codec.longest})")
+        told.append(f"{len(other):,} texts have a length that it does not read ({codec.shortest} to {codec.longest})")
     readable = [p.text == p.answer for p in predictions if codec.fault(p.text) is None]
-    if lines and readable:
-        lines[-1] += f"; of the other {len(readable):,} it reads {sum(readable) / len(readable):.4f}"
-    return lines
+    if told and readable:
+        told[-1] += f"; of the other {len(readable):,} it reads {sum(readable) / len(readable):.4f}"
+    return told

@@ -25,7 +25,7 @@ from capbench.data.augment import Augment
 from capbench.data.module import Captchas, Material
 from capbench.data.sources import Folder, Source
 from capbench.data.views import View
-from capbench.errors import DISK_FULL, Mistake
+from capbench.errors import DISK_FULL, Mistake, lines
 from capbench.loggers import Destination
 from capbench.models import Model, PerCharacter
 from capbench.models.committee import Committee
@@ -145,7 +145,7 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
     """Train, test and record; returns exact accuracy on validation, or on test where folds leave no validation."""
     quieten()
     if resumed and folder.result.exists():
-        _say(f"{folder.path} is finished already\n" + table.results(folder.read_result()))
+        _say(f"{folder.path} is finished already", *table.results(folder.read_result()).split("\n"))
         return worth(folder.read_result())
     experiment = prepare(settings, sweeping=sweeping)
     if not resumed and _leads():
@@ -159,7 +159,7 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
         return exact
     except (KeyboardInterrupt, SystemExit):  # the latter is Lightning's answer to Ctrl-C
         where = os.path.relpath(folder.path)
-        _say(f"\nstopped; what was learned up to the last whole epoch is kept: go on with resume={where}")
+        _say("", f"stopped; what was learned up to the last whole epoch is kept: go on with resume={where}")
         sys.exit(130)
     except OSError as error:
         if error.errno not in DISK_FULL:
@@ -329,7 +329,8 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
     experiment.destination.tell(story)
     folder.write_result(story.result)  # last: its presence says that the folder is whole
     where = os.path.relpath(folder.path)
-    _say(table.results(story.result) + f"\n\nrun folder: {where}\npictures:   {where}/{folder.pictures.name}")
+    _say(*table.results(story.result).split("\n"))
+    _say("", f"run folder: {where}", f"pictures:   {where}/{folder.pictures.name}")
     return worth(story.result)
 
 
@@ -416,8 +417,8 @@ def _introduce(experiment: Experiment) -> None:
 
 
 @rank_zero_only
-def _say(text: str) -> None:
-    print(text, flush=True)
+def _say(*told: str) -> None:
+    print(lines(told), flush=True)
 
 
 def quieten() -> None:

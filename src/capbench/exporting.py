@@ -14,7 +14,7 @@ import torch
 from capbench import quantising
 from capbench.data import store
 from capbench.data.sources import Source, Synthetic
-from capbench.errors import Mistake
+from capbench.errors import Mistake, lines, printable
 from capbench.extras import needed
 from capbench.files import replacing
 from capbench.locks import alone
@@ -61,14 +61,14 @@ class Exported:
     def told(self) -> str:
         takes, gives = self.described.input, self.described.output
         what = "decoded images" if self.described.takes == "image" else "what the view makes of images"
-        lines = [
+        told = [
             f"{self.graph}: {self.graph.stat().st_size:,} bytes, described in {beside(self.graph).name}",
             f"takes {what}, uint8 [batch, {', '.join(map(str, takes))}]",
             f"gives probabilities, float32 [batch, {', '.join(map(str, gives))}]",
             f"beside the run: {self.same:,} of {self.images:,} texts the same on {self.compared}; "
             f"probabilities at most {self.apart:.1e} apart",
         ]
-        return "\n".join([*lines, *([self.int8.told()] if self.int8 else [])])
+        return lines([*told, *([self.int8.told()] if self.int8 else [])])
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _described(run: RunFolder, reader: Reader, content: bytes, *, int8: bool = F
     (output,) = onnx.load_model_from_string(content).graph.output
     return Description(
         capbench_graph=1,
-        name=run.read_result()["name"],
+        name=printable(run.read_result().get("name", run.path.name)),
         alphabet=codec.alphabet.symbols,
         fold=codec.alphabet.fold,
         length=[codec.shortest, codec.longest],

@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
 from pydantic import ConfigDict, InstanceOf, TypeAdapter, ValidationError
 
-from capbench.errors import Mistake, nearest
+from capbench.errors import Mistake, nearest, printable
 
 TARGET = "_target_"
 PARTIAL = "_partial_"
@@ -51,7 +51,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
 def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "") -> None:
     """Hold `settings` against the keyword-only parameters of `target`; `at` is the key they stand under."""
     if not isinstance(settings, Mapping):
-        raise Mistake(f"{at}: {settings!r} is not accepted; keys and values are wanted")
+        raise Mistake(f"{at}: {printable(repr(settings))} is not accepted; keys and values are wanted")
     accepted = {
         name: parameter
         for name, parameter in inspect.signature(target).parameters.items()
@@ -64,7 +64,7 @@ def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "")
             continue
         if key not in accepted:
             raise Mistake(
-                f"{_join(at, key)}: is no setting (value {value!r}); {nearest(_join(at, key), (_join(at, name) for name in accepted))}"
+                f"{_join(at, key)}: is no setting (value {printable(repr(value))}); {nearest(_join(at, key), (_join(at, name) for name in accepted))}"
             )
         _check_value(value, hints.get(key, Any), _join(at, key))
     for name, parameter in accepted.items():
@@ -107,14 +107,16 @@ def _check_value(value: Any, hint: Any, at: str) -> None:
 
 
 def _check_class(value: Mapping[str, Any], hint: Any, at: str) -> None:
-    named = value[TARGET]
+    named = printable(value[TARGET])
     accepted = {partly: _classes(hint, partly=partly) for partly in (False, True)}
     if not any(accepted.values()):
         raise Mistake(f"{at}.{TARGET}: {named} is not accepted; {at} takes plain data and builds nothing")
     wanted = accepted[bool(value.get(PARTIAL))]
     if not wanted:
-        raise Mistake(f"{at}.{PARTIAL}: {value.get(PARTIAL)} is not accepted; an option of {at}= says what is")
-    target = _ours(named, at)
+        raise Mistake(
+            f"{at}.{PARTIAL}: {printable(value.get(PARTIAL))} is not accepted; an option of {at}= says what is"
+        )
+    target = _ours(value[TARGET], at)
     if not issubclass(target, wanted):
         names = " or ".join(choice.__name__ for choice in wanted)
         raise Mistake(f"{at}.{TARGET}: {named} is no {names}; choose an option of {at}=")
@@ -145,7 +147,7 @@ def _check_plain(value: Any, hint: Any, at: str) -> None:
         adapter.validate_python(value, strict=True)
     except ValidationError as error:
         reasons = dict.fromkeys(problem["msg"][:1].lower() + problem["msg"][1:] for problem in error.errors())
-        raise Mistake(f"{at}: {value!r} is not accepted; {' or '.join(reasons)}") from error
+        raise Mistake(f"{at}: {printable(repr(value))} is not accepted; {' or '.join(reasons)}") from error
 
 
 def _ours(path: Any, at: str) -> type:
@@ -159,7 +161,9 @@ def _ours(path: Any, at: str) -> type:
             raise ImportError
     except (ImportError, AttributeError, RecursionError) as error:  # the last of a name of a million dots
         key = _join(at, TARGET)
-        raise Mistake(f"{key}: {path} is nothing that CapBench builds; choose an option of {at or 'conf'}=") from error
+        raise Mistake(
+            f"{key}: {printable(path)} is nothing that CapBench builds; choose an option of {at or 'conf'}="
+        ) from error
     return found
 
 
@@ -192,7 +196,7 @@ def _hint_within(hint: Any, kind: type) -> Any:
 
 
 def _join(at: str, key: Any) -> str:
-    return f"{at}.{key}" if at else str(key)
+    return f"{at}.{printable(key)}" if at else printable(key)
 
 
 def _first_line(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from capbench import overrides
-from capbench.errors import Mistake
+from capbench.errors import Mistake, lines
 from capbench.locks import held
 
 PLAN = "multirun.yaml"  # Hydra leaves it in a sweep's folder
@@ -36,18 +36,22 @@ class Failure(NamedTuple):
 class Failed(Mistake):
     """What failed in a sweep, a line each, and how to go on."""
 
-    def __init__(self, message: str, failures: Sequence[Failure]) -> None:
-        super().__init__(message)
+    def __init__(self, told: Sequence[str], failures: Sequence[Failure]) -> None:
+        super().__init__(told[0])
+        self.told = told
         self.failures = failures
+
+    def __str__(self) -> str:
+        return lines(self.told)
 
 
 def told(failures: Sequence[Failure], *, resumable: bool) -> Failed:
     """What failed in a sweep, and how to go on where that is possible."""
     folder = failures[0].sweep
     jobs = "1 job" if len(failures) == 1 else f"{len(failures)} jobs"
-    lines = [f"  {failure.number}: {failure.overrides}: {failure.reason}" for failure in failures]
+    reasons = [f"  {failure.number}: {failure.overrides}: {failure.reason}" for failure in failures]
     further = f"; go on with resume_sweep={shlex.quote(folder)}" if resumable else ""
-    return Failed("\n".join([f"{jobs} of {folder} failed{further}", *lines]), failures)
+    return Failed([f"{jobs} of {folder} failed{further}", *reasons], failures)
 
 
 def hold(folder: Path) -> None:

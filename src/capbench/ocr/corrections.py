@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from capbench.data import tables
 from capbench.data.files import Files
-from capbench.errors import BadImage, Mistake, nearest
+from capbench.errors import BadImage, Mistake, nearest, printable
 from capbench.ocr.journal import digest_of
 from capbench.text import Codec, Reading, with_zeros
 
@@ -81,7 +81,9 @@ class Corrections:
             told = ", ".join(f"{engine}: {reading.text or '∅'}" for engine, reading in readings.items())
             while True:
                 try:
-                    text = input(f"{path}  ({told})\ntext, Enter to pass, - to leave out, Ctrl-D to stop: ").strip()
+                    text = input(
+                        f"{printable(path)}  ({printable(told)})\ntext, Enter to pass, - to leave out, Ctrl-D to stop: "
+                    ).strip()
                 except EOFError:
                     return
                 fault = None if text in ("", "-") else self._codec.fault(text)

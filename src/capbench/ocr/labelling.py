@@ -14,7 +14,7 @@ from typing import Any
 
 from capbench import images, metrics
 from capbench.data.files import Files
-from capbench.errors import Mistake
+from capbench.errors import Mistake, lines
 from capbench.files import replacing
 from capbench.ocr.agreement import Decision
 from capbench.ocr.asking import Asked, Question, ask, tell
@@ -69,7 +69,7 @@ def label(settings: dict[str, Any], known: Mapping[str, Mapping[str, Reading]] |
         report = _labelled(settings, question, panel, codec, said, gold, known or {})
     except OSError as error:
         raise Mistake(f"out: {out} cannot be written ({error.strerror}); what was read is kept, start again") from error
-    return "\n".join([*_told(report), *said.told, "", f"labels in {out}; what led to them in {out.with_suffix('')}/"])
+    return lines([*_told(report), *said.told, "", f"labels in {out}; what led to them in {out.with_suffix('')}/"])
 
 
 def _labelled(
@@ -194,7 +194,7 @@ def _against(gold: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, flo
 
 
 def _told(report: Mapping[str, Any]) -> list[str]:
-    lines = [
+    told = [
         f"{report['accepted']:,} of {report['images']:,} images labelled ({report['coverage']:.3f}); "
         f"{report['unreadable']:,} are no images, {report['by_person']:,} labelled by a person",
     ]
@@ -202,20 +202,19 @@ def _told(report: Mapping[str, Any]) -> list[str]:
     head = f"{'':16}{'images/s':>10}" + (f"{'coverage':>10}{'precision':>11}{'of symbols':>12}" if gold else "")
     rows = list(report["engines"].items())
     if gold:
-        lines.append(
+        told.append(
             f"gold: {report['gold']['images']:,} of its {report['gold']['rows']:,} rows are of images read here"
         )
         rows.append(("agreement", report["gold"]))
         if report["by_person"]:
             rows.append(("with a person's", report["gold_with_person"]))
-    lines += ["", head]
+    told += ["", head]
     for name, row in rows:
         speed = f"{row['images_per_second']:.0f}" if "images_per_second" in row else ""
         cells = f"{row['coverage']:>10.3f}{row['precision']:>11.4f}{row['character_precision']:>12.4f}" if gold else ""
-        lines.append(f"{name:16}{speed:>10}{cells}")
+        told.append(f"{name:16}{speed:>10}{cells}")
     if report["agreement"]:
-        lines += ["", "same text: " + ", ".join(f"{pair} {share:.3f}" for pair, share in report["agreement"].items())]
+        told += ["", "same text: " + ", ".join(f"{pair} {share:.3f}" for pair, share in report["agreement"].items())]
     if report["disputed_symbols"]:
-        lines.append("most disputed: " + ", ".join(f"{a}/{b} ×{n}" for a, b, n in report["disputed_symbols"][:8]))
-    lines += [f"rejected, {reason}: {count:,}" for reason, count in report["rejected"].items()]
-    return lines
+        told.append("most disputed: " + ", ".join(f"{a}/{b} ×{n}" for a, b, n in report["disputed_symbols"][:8]))
+    return [*told, *(f"rejected, {reason}: {count:,}" for reason, count in report["rejected"].items())]

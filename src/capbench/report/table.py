@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from capbench.errors import lines
+
 SHOWN = ("exact", "exact_nocase", "char", "cer", "confidence", "ece", "loss")
 
 
 def results(result: Mapping[str, Any]) -> str:
     """Each part's metrics side by side, then what it cost."""
     parts = ("train", "val", "test")
-    lines = ["", f"{'':14}" + "".join(f"{part:>10}" for part in parts)]
+    told = ["", f"{'':14}" + "".join(f"{part:>10}" for part in parts)]
     for name in SHOWN:
         cells = [result.get(f"{part}/{name}") for part in parts]
-        lines.append(f"{name:14}" + "".join(f"{'' if cell is None else format(cell, '.4f'):>10}" for cell in cells))
+        told.append(f"{name:14}" + "".join(f"{'' if cell is None else format(cell, '.4f'):>10}" for cell in cells))
     folds = f", each by one of {result['data/folds']:,} recognisers" if "data/folds" in result else ""
-    lines += ["", f"test/exact is {_interval(result)}{folds}", *_truth(result), _cost(result)]
-    return "\n".join([*lines, *_confused(result)])
+    told += ["", f"test/exact is {_interval(result)}{folds}", *_truth(result), _cost(result)]
+    return lines([*told, *_confused(result)])
 
 
 def pairing(result: Mapping[str, Any]) -> str:
     """What a trained run read of another source."""
-    lines = [f"{name:14}{result[f'test/{name}']:>10.4f}" for name in SHOWN if f"test/{name}" in result]
-    return "\n".join([*lines, "", f"exact is {_interval(result)}", *_truth(result), *_confused(result)])
+    told = [f"{name:14}{result[f'test/{name}']:>10.4f}" for name in SHOWN if f"test/{name}" in result]
+    return lines([*told, "", f"exact is {_interval(result)}", *_truth(result), *_confused(result)])
 
 
 def _interval(result: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from capbench.data.views import View, Whole, pick
-from capbench.errors import BadImage, Mistake
+from capbench.errors import BadImage, Mistake, printable
 from capbench.extras import needed
 from capbench.serving.description import BATCH, IMAGES, PROBABILITIES, Description, beside
 from capbench.serving.inspection import inspected
@@ -36,7 +36,7 @@ class Graph:
     """One ONNX file with its JSON."""
 
     def __init__(self, session: Any, described: Description, codec: Codec, view: View) -> None:
-        self.name = described.name
+        self.name = printable(described.name)
         self.alphabet = described.alphabet
         self.exif = described.exif  # how images are to be decoded for it
         self.described = described

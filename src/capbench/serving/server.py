@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import uvicorn
 from annotated_types import Ge, Le
 
-from capbench.errors import Mistake
+from capbench.errors import Mistake, printable
 from capbench.ranges import Count, Positive
 from capbench.serving.application import Service
 from capbench.serving.bodies import Intake
@@ -65,7 +65,10 @@ def serve(settings: dict[str, Any]) -> None:
         host, port = door.getsockname()[:2]
         service = Service(desk, intake, gauges, token, local=ip_address(host).is_loopback)
         log_to_stderr()
-        print(f"serving {', '.join(desk.graphs)} at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+        print(
+            f"serving {printable(', '.join(desk.graphs))} at http://{f'[{host}]' if ':' in host else host}:{port}",
+            flush=True,
+        )
         stop_quietly()
         Server(
             desk,

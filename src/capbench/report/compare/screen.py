@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from capbench.errors import lines, printable
 from capbench.report.compare.comparison import Comparison
 from capbench.report.compare.ranking import SHARES_OF, Row
 
@@ -15,24 +16,25 @@ WIDEST = 28  # characters of a setting's value
 def table(comparison: Comparison) -> str:
     """Ranked rows, the verdict on the first two, and what was left out."""
     shown = comparison.rows[:MOST_ROWS]
-    heading = ["", *comparison.keys, comparison.by, "95 %", "runs", "parameters", "seconds"]
+    keys = [printable(key, WIDEST) for key in comparison.keys]
+    heading = ["", *keys, comparison.by, "95 %", "runs", "parameters", "seconds"]
     cells = [heading, *(_cells(number, row, comparison.by) for number, row in enumerate(shown, 1))]
-    lines = ["", *_aligned(cells)]
+    told = ["", *_aligned(cells)]
     hidden = len(comparison.rows) - len(shown)
-    lines += [f"… and {hidden:,} rows more"] if hidden else []
-    lines += ["", comparison.summary]
-    lines += [told for told in (comparison.verdict, comparison.warning) if told]
-    lines += comparison.forecasts(MOST_FORECASTS)
+    told += [f"… and {hidden:,} rows more"] if hidden else []
+    told += ["", comparison.summary]
+    told += [line for line in (comparison.verdict, comparison.warning) if line]
+    told += comparison.forecasts(MOST_FORECASTS)
     untold = len(comparison.learned) - MOST_FORECASTS
-    lines += [f"… and {untold:,} forecasts more"] if untold > 0 else []
+    told += [f"… and {untold:,} forecasts more"] if untold > 0 else []
     for name, reason in comparison.left_out[:5]:
-        lines.append(f"left out: {name} {reason}")
+        told.append(f"left out: {name} {reason}")
     more = len(comparison.left_out) - 5
-    return "\n".join([*lines, *([f"left out: {more:,} more"] if more > 0 else [])])
+    return lines([*told, *([f"left out: {more:,} more"] if more > 0 else [])])
 
 
 def _cells(rank: int, row: Row, by: str) -> list[str]:
-    values = [value if len(value) <= WIDEST else value[: WIDEST - 1] + "…" for value in row.values]
+    values = [printable(value, WIDEST) for value in row.values]
     interval = f"{row.interval[0]:.4f} to {row.interval[1]:.4f}" if row.interval else ""
     costs = [count(row.average("params")), count(row.average("train/seconds"))]
     return [str(rank), *values, measured(row, by), interval, runs(row), *costs]

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from capbench.errors import lines, printable
 from capbench.files import replacing
 from capbench.report.compare.learning import TARGETS
 from capbench.report.compare.paper import line, plain
@@ -57,16 +58,17 @@ def verdict(bought: Bought | None) -> str:
 
 
 def screen(captchas: Sequence[Captcha]) -> str:
-    lines: list[str] = []
+    told: list[str] = []
     for captcha in captchas:
-        lines += ["", captcha.name, "", *_aligned(needs(captcha))]
+        told += ["", captcha.name, "", *_aligned(needs(captcha))]
         made_of = [row[:-1] for row in ingredients(captcha)]
-        lines += ["", *_aligned(made_of)] if made_of else []
-        lines += ["", captcha.verdict]
-    return "\n".join(lines)
+        told += ["", *_aligned(made_of)] if made_of else []
+        told += ["", captcha.verdict]
+    return lines(told)
 
 
 def _aligned(table: Table) -> list[str]:
+    table = [list(map(printable, row)) for row in table]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
