@@ -54,10 +54,29 @@ def test_only_a_regular_file_of_bounded_size_is_read(tmp_path: Path) -> None:
     assert bounded.text(path, most=4) == "four"
     with pytest.raises(Mistake, match=r"file has over 3 bytes"):
         bounded.text(path, most=3)
-    with pytest.raises(Mistake, match="zero is no regular file"):
+    with pytest.raises(Mistake, match="zero: cannot be read .is no regular file"):
         bounded.text(Path("/dev/zero"))
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(Mistake, match="pipe is no regular file"):
+    with pytest.raises(Mistake, match="pipe: cannot be read .is no regular file"):
         bounded.text(tmp_path / "pipe")
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(Mistake, match="cannot be read .Is a directory"):
         bounded.text(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(Mistake, match="loop: cannot be read .Too many levels"):
+        bounded.text(tmp_path / "loop")
+    with pytest.raises(Mistake, match="cannot be read .File name too long"):
+        bounded.text(tmp_path / ("x" * 300))
+
+
+def test_only_as_many_values_as_settings_have_are_parsed() -> None:
+    most = bounded.MOST_VALUES
+    for separated in (
+        "a: [" + "1," * (most + 1) + "1]",
+        "\n".join(f"k{n}: 1" for n in range(most + 2)),
+        "- 1\n" * (most + 1),
+    ):
+        with pytest.raises(ValueError, match="over 5,000 values"):
+            bounded.from_yaml(separated)
+    for nested in ([1] * (most + 1), {"a": [[1] * 10] * 500}, {str(n): n for n in range(most + 1)}):
+        with pytest.raises(ValueError, match="over 5,000 values"):
+            bounded.from_json(json.dumps(nested))

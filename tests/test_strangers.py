@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import json
 import os
 import pickle
 import pkgutil
+import re
 import shutil
+import socket
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from unittest import mock
 
 import pytest
 import torch
@@ -22,8 +26,14 @@ from safetensors.torch import load_file, save_file
 
 import capbench.data
 import capbench.models
-from capbench import reader
-from capbench.errors import Mistake
+from capbench import bounded, reader
+from capbench.data.files import Files
+from capbench.errors import BadImage, Mistake
+from capbench.report.compare import folders
+from capbench.runs import RunFolder
+from capbench.serving.graph import Graph
+from capbench.serving.opening import graphs_of
+from tests.serving import service
 
 OURS = "capbench.models."
 CNN = f"{OURS}cnn.CNN"
@@ -188,11 +198,107 @@ def test_a_link_that_leads_out_of_the_folder(file: str, folder: Path) -> None:
     refused(folder, rf"{file}: leads out of the run's folder")
 
 
+def loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def sparse(path: Path) -> None:
+    """Eight terabytes, as their heading says, of which the disk holds a few bytes; less where a file may not be as large."""
+    for size in (8 << 40, 8 << 33):
+        heading = json.dumps({"a": {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}}).encode()
+        path.write_bytes(struct.pack("<Q", len(heading)) + heading)
+        try:
+            os.truncate(path, 8 + len(heading) + size)
+        except OSError:
+            continue
+        return
+
+
+def socket_at(path: Path) -> None:
+    with contextlib.chdir(path.parent), socket.socket(socket.AF_UNIX) as bound:  # such a name may have 107 bytes
+        bound.bind(path.name)
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+NO_FILES = (os.mkfifo, loop, Path.mkdir, sparse, socket_at, device)
+
+
+@pytest.mark.parametrize("put", NO_FILES, ids=lambda put: put.__name__)
 @pytest.mark.parametrize("file", ["config.yaml", "result.json", "model.safetensors"])
-def test_a_pipe_is_not_waited_for(file: str, folder: Path) -> None:
+def test_what_is_no_file_is_told_at_once(file: str, put: Callable[[Path], None], folder: Path) -> None:
     (folder / file).unlink()
-    os.mkfifo(folder / file)
-    refused(folder, rf"{file}")
+    put(folder / file)
+    refused(folder, rf"{re.escape(str(folder / file))}\W")
+    with pytest.raises(Mistake, match=re.escape(file)):  # `label` asks for it before anything is loaded
+        RunFolder(folder).fingerprint() if file != "result.json" else RunFolder(folder).read_result()
+    if file == "result.json":  # the others are read in another process
+        with pytest.raises(Mistake, match=re.escape(file)), graphs_of([str(folder)]):
+            pass
+
+
+@pytest.mark.parametrize("put", NO_FILES, ids=lambda put: put.__name__)
+@pytest.mark.parametrize("file", ["model.onnx", "model.json"])
+def test_a_graph_that_is_no_file_is_told_at_once(file: str, put: Callable[[Path], None], tmp_path: Path) -> None:
+    service.graph(tmp_path / "model.onnx")
+    (tmp_path / file).unlink()
+    put(tmp_path / file)
+    with pytest.raises(Mistake, match=rf"{re.escape(file)}.*; (give a graph that|a graph's JSON lies)"):
+        Graph.open(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "nul\0", "nothing"])
+def test_a_folder_that_cannot_be_is_no_run(name: str, tmp_path: Path) -> None:
+    with pytest.raises(Mistake) as told:
+        capbench.load(tmp_path / name)
+    assert "\0" not in str(told.value) and len(str(told.value)) <= 2_000
+    with pytest.raises(Mistake), graphs_of([str(tmp_path / name)]):
+        pass
+
+
+@pytest.mark.parametrize("put", [Path.touch, loop, os.mkfifo], ids=lambda put: put.__name__)
+def test_what_is_no_folder_holds_no_evaluations(
+    put: Callable[[Path], None], folder: Path, cli: Callable[..., Any]
+) -> None:
+    put(folder / "evaluations")
+    code, _, err = cli("evaluate", f"run={folder}", "data.split={train:1,val:1,test:4}")
+    assert code == 2 and len(err.splitlines()) == 1 and "no folder can be made there" in err
+
+
+@pytest.mark.parametrize("put", [loop, os.mkfifo, device], ids=lambda put: put.__name__)
+def test_an_image_that_is_no_file_is_told_at_once(put: Callable[[Path], None], tmp_path: Path) -> None:
+    put(tmp_path / "image.png")
+    with pytest.raises(BadImage, match="cannot be read"):
+        Files(str(tmp_path), "data.root").read("image.png")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("more", {f"k{n}": 1 for n in range(60_000)}),
+        ("view", [1] * 300_000),
+        ("view", {"_target_": "capbench.data.views.Characters", "clean": [{"_target_": "capbench.data.clean.Ink"}] * 20_000}),
+    ],
+    ids=["keys", "numbers", "steps"],
+)  # fmt: skip
+def test_settings_of_more_values_than_any_run_has(key: str, value: Any, folder: Path) -> None:
+    """They are refused before they are parsed, which would take seconds."""
+    config = folder / "config.yaml"
+    config.write_text(config.read_text() + json.dumps({key: value})[1:-1].replace('": ', '" : ') + "\n")
+    with mock.patch.object(bounded.yaml, "load", side_effect=AssertionError("is parsed")):
+        refused(folder, r"config\.yaml: is no YAML \(it holds over 5,000 values")
+    ((run, reason),) = folders.read(folder.parent)[1]
+    assert run == folder.name and "over 5,000 values" in reason
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("model|stem", [1] * 101), ("model|widths", [1] * 4000)], ids=["stem", "widths"]
+)
+def test_a_network_of_a_thousand_layers(key: str, value: Any, folder: Path) -> None:
+    set_in(folder / "config.yaml", key, value)
+    refused(folder, rf"{key.replace('|', '.')}: .* list should have at most 100 items")
 
 
 def test_weights_of_another_kind(folder: Path) -> None:

@@ -6,34 +6,53 @@ and JSON only what nests as settings do and unfolds to no more than its text.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
 from capbench.errors import Mistake
 
 MOST_BYTES = 1 << 20  # of a config.yaml or a result.json
+MOST_VALUES = 5_000  # in settings or results; ten times those of the largest run of CapBench's own
 MOST_SIGNS = 64  # of a number
 DEEPEST = 32  # lists and mappings within one another
 TOO_DEEP = f"lists and mappings lie more than {DEEPEST} deep within one another"
+TOO_MANY = f"it holds over {MOST_VALUES:,} values, more than any that CapBench writes"
+NOT_REGULAR = "is no regular file"
 KINDS = ("null", "bool", "int", "float", "str", "seq", "map", "merge")
+
+
+def opened(path: str | os.PathLike[str]) -> BinaryIO:
+    """A regular file to read, or OSError at once: nobody is waited for who may write into a pipe."""
+    file = open(path, "rb", opener=_at_once)  # noqa: SIM115 - whoever asked for it closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
+    return file
+
+
+def content(path: Path, most: int = MOST_BYTES) -> bytes:
+    """What a regular file of at most so many bytes holds."""
+    try:
+        with opened(path) as file:
+            found = file.read(most + 1)
+    except (OSError, ValueError) as error:  # the latter of a name that no file can have
+        raise Mistake(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from error
+    if len(found) > most:
+        raise Mistake(f"{path} has over {most:,} bytes, more than any that CapBench writes")
+    return found
 
 
 def text(path: Path, most: int = MOST_BYTES) -> str:
     """The text of a regular file of at most so many bytes."""
-    with open(path, "rb", opener=_at_once) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise Mistake(f"{path} is no regular file")
-        found = file.read(most + 1)
-    if len(found) > most:
-        raise Mistake(f"{path} has over {most:,} bytes, more than any that CapBench writes")
     try:
-        return found.decode()
+        return content(path, most).decode()
     except UnicodeDecodeError as error:
         raise Mistake(f"{path} is no text in UTF-8 ({error})") from error
 
@@ -45,11 +64,18 @@ def _at_once(path: str, flags: int) -> int:
 
 def from_yaml(text: str) -> Any:
     """The data in a text of YAML, or ValueError."""
+    check_values(text)
     try:
         _check_events(yaml.parse(text, _Loader))
         return yaml.load(text, _Loader)
     except (yaml.YAMLError, KeyError, RecursionError) as error:
         raise ValueError(" ".join(str(error).split())) from error
+
+
+def check_values(text: str) -> None:
+    """Refuse a text of YAML that separates more values than settings have, before it takes the time to parse it."""
+    if text.count("\n") + text.count(",") > MOST_VALUES:
+        raise ValueError(TOO_MANY)
 
 
 def _check_events(events: Iterable[Any]) -> None:
@@ -72,8 +98,8 @@ def from_json(text: str) -> Any:
         data = json.loads(text, parse_int=_whole)
     except RecursionError as error:
         raise ValueError(TOO_DEEP) from error
-    if isinstance(data, dict | list):
-        _check_depth(data)
+    if isinstance(data, dict | list) and _size(data) > MOST_VALUES:
+        raise ValueError(TOO_MANY)
     return data
 
 
@@ -100,9 +126,9 @@ _Loader.yaml_constructors = {
 }
 
 
-def _check_depth(data: Any, left: int = DEEPEST) -> None:
+def _size(data: Any, left: int = DEEPEST) -> int:
+    """How many values lie in lists and mappings within one another, not too deep."""
     if not left:
         raise ValueError(TOO_DEEP)
-    for item in data.values() if isinstance(data, dict) else data:
-        if isinstance(item, dict | list):
-            _check_depth(item, left - 1)
+    items = data.values() if isinstance(data, dict) else data
+    return len(data) + sum(_size(item, left - 1) for item in items if isinstance(item, dict | list))

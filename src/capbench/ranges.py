@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Len, Lt
 
 Count = Annotated[int, Ge(1)]
+Layers = Annotated[list[Count], Len(0, 100)]  # how wide each is
 CountOrZero = Annotated[int, Ge(0)]
 Pixels = Annotated[int, Ge(1), Le(4096)]
 Positive = Annotated[float, Gt(0)]

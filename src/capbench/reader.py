@@ -30,7 +30,7 @@ from capbench.errors import BadImage, Mistake
 from capbench.images import ONE, Picture
 from capbench.models import Model, PerCharacter, Shape
 from capbench.ranges import Pixels
-from capbench.runs import RunFolder, exif_of
+from capbench.runs import MOST_BYTES_OF_WEIGHTS, RunFolder, exif_of
 from capbench.settings import build, check, target_class
 from capbench.sight import Sight
 from capbench.text import MOST_CHARACTERS, Alphabet, Codec, Reading
@@ -58,10 +58,10 @@ class Reader:
     @classmethod
     def of(cls, folder: RunFolder) -> Reader:
         """Rebuild from `config.yaml`, `result.json` and the weights, each of them checked first."""
+        for file in (folder.config, folder.result, folder.weights):
+            folder.check_own(file, MOST_BYTES_OF_WEIGHTS)
         if not folder.result.is_file():
             raise Mistake(f"run: {folder.path} is no finished run; it has no result.json")
-        for file in (folder.config, folder.result, folder.weights):
-            folder.check_own(file)
         settings = _settings(folder)
         symbols, (shortest, longest), shape = _facts(folder)
         view: View = build(settings["view"])

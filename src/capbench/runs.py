@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from capbench import bounded
-from capbench.errors import Mistake
+from capbench.errors import DISK_FULL, Mistake
 from capbench.files import UNFINISHED, replacing
 from capbench.locks import alone, held
 
 if TYPE_CHECKING:
     import torch
 
+MOST_BYTES_OF_WEIGHTS = 1 << 32
 MOST_BYTES_OF_TABLES = 1 << 27  # of a predictions.csv or a metrics.csv
 RECORDED = ("capbench", "torch", "pytorch-lightning", "timm", "captcha", "albumentations", "numpy", "pillow")
 
@@ -109,15 +110,19 @@ class RunFolder:
 
         And where `most` is given, a file of more bytes. What is not there is for the reader of it to tell.
         """
-        with suppress(FileNotFoundError):
+        try:
             found = os.lstat(file)
             if not stat.S_ISREG(found.st_mode):
                 self.check_within(file)
                 found = file.stat()
-                if not stat.S_ISREG(found.st_mode):
-                    raise Mistake(f"{file}: is no regular file")
-            if most is not None and found.st_size > most:
-                raise Mistake(f"{file} has over {most:,} bytes, more than any that CapBench writes")
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:  # a loop of links, or a name that no file can have
+            raise Mistake(f"{file}: cannot be read ({getattr(error, 'strerror', error)})") from error
+        if not stat.S_ISREG(found.st_mode):
+            raise Mistake(f"{file}: {bounded.NOT_REGULAR}")
+        if most is not None and found.st_size > most:
+            raise Mistake(f"{file} has over {most:,} bytes, more than any that CapBench writes")
 
     def check_within(self, path: Path) -> None:
         """Refuse a link that leads out of the folder."""
@@ -130,7 +135,12 @@ class RunFolder:
         return bounded.text(file, most)
 
     def begin(self, settings: Mapping[str, Any]) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno in DISK_FULL:
+                raise
+            raise Mistake(f"{self.path}: no folder can be made there ({error.strerror}); name another") from error
         with alone(self.path, "run"):
             if self.config.exists():
                 raise Mistake(
@@ -176,6 +186,7 @@ class RunFolder:
 
     def fingerprint(self) -> str:
         """A hash of the settings and the weights, which decide what the run reads."""
+        self.check_own(self.weights, MOST_BYTES_OF_WEIGHTS)
         return hashlib.sha256(repr((self.settings(), self.weights.read_bytes())).encode()).hexdigest()
 
     def write_result(self, result: Mapping[str, Any]) -> None:

@@ -265,7 +265,7 @@ def test_a_graph_that_was_changed_or_is_huge_is_refused(copied: Path) -> None:
         Graph.open(copied)
     with copied.open("ab") as file:
         file.truncate(2**40)  # of which nothing lies on the disk
-    with pytest.raises(Mistake, match=r"model\.onnx: has over 1,073,741,824 bytes"):
+    with pytest.raises(Mistake, match=r"model\.onnx has over 1,073,741,824 bytes"):
         Graph.open(copied)
 
 
@@ -317,7 +317,7 @@ def test_a_strange_json_is_refused(change: dict[str, Any], message: str, copied:
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b" " * 2**21])
 def test_what_is_no_json_is_refused(content: bytes, copied: Path) -> None:
     copied.with_suffix(".json").write_bytes(content)
-    with pytest.raises(Mistake, match=r"model\.json: is ") as caught:
+    with pytest.raises(Mistake, match=r"model\.json(: is | has over )") as caught:
         Graph.open(copied)
     assert "\n" not in str(caught.value)
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from capbench.base64_text import image_within
+from capbench.bounded import opened
 from capbench.containers import kind_of
 from capbench.errors import Mistake
 from capbench.images import MOST_BYTES, SUFFIXES, BadImage
@@ -79,7 +80,7 @@ class Files:
                 raise BadImage(
                     "is packed in a way that is not taken; pack it with plain zip"
                 )  # others inflate unbounded
-            with self._zip.open(stored) if self.zipped else (self.root / stored).open("rb") as file:
+            with self._zip.open(stored) if self.zipped else opened(self.root / stored) as file:
                 content = file.read(MOST_BYTES + 1)
         # zipfile tells an unknown compression and a password with the last two.
         except (

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Len
 from torch import nn
 
 from capbench.errors import Mistake
 from capbench.models.base import Shape
 from capbench.models.blocks import Headed, Pool, Residual, conv_norm_relu, output_shape, position_head
-from capbench.ranges import Count, Share
+from capbench.ranges import Layers, Share
 
 
 class CNN(Headed):
@@ -22,9 +23,9 @@ class CNN(Headed):
         positions: int,
         classes: int,
         *,
-        stem: list[Count],
-        widths: list[Count],
-        strides: list[Literal[1, 2]],
+        stem: Layers,
+        widths: Layers,
+        strides: Annotated[list[Literal[1, 2]], Len(0, 100)],
         pool: Pool,
         dropout: Share,
     ) -> None:

@@ -10,14 +10,14 @@ from torch import nn
 
 from capbench.models.base import Model, Shape
 from capbench.models.blocks import Dropout
-from capbench.ranges import Count, Share
+from capbench.ranges import Layers, Share
 
 
 class MLP(Model):
     """Flattened views through hidden layers of ReLU; the article's is one layer of 100."""
 
     def __init__(
-        self, shape: Shape, positions: int, classes: int, *, hidden: list[Count], norm: bool, dropout: Share
+        self, shape: Shape, positions: int, classes: int, *, hidden: Layers, norm: bool, dropout: Share
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Flatten()]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le, Len
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from capbench import bounded
 from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.images import Exif
@@ -61,11 +62,9 @@ class Description(BaseModel):
         """The one that belongs to an ONNX file, checked; nothing in it can name what CapBench does not build."""
         path = beside(graph)
         try:
-            content = path.read_bytes() if path.stat().st_size <= MOST_BYTES else None
-        except OSError as error:
-            raise Mistake(f"{path}: cannot be read ({error.strerror}); a graph's JSON lies beside it") from error
-        if content is None:
-            raise Mistake(f"{path}: is larger than any graph's JSON; export the run again")
+            content = bounded.content(path, MOST_BYTES)
+        except Mistake as mistake:
+            raise Mistake(f"{mistake}; a graph's JSON lies beside it") from mistake
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:

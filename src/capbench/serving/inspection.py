@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from capbench import bounded
 from capbench.errors import Mistake
 from capbench.extras import needed
 from capbench.serving.description import BATCH, IMAGES, PROBABILITIES, Description, sha256
@@ -23,11 +24,9 @@ REARRANGING = {  # these give as many numbers as they take
 def inspected(path: Path, described: Description) -> bytes:
     """The file's content, if it is the one described and holds nothing but plain layers and weights."""
     try:
-        content = path.read_bytes() if path.stat().st_size <= MOST_BYTES else None
-    except OSError as error:
-        raise Mistake(f"{path}: cannot be read ({error.strerror}); give a graph that export wrote") from error
-    if content is None:
-        raise Mistake(f"{path}: has over {MOST_BYTES:,} bytes, the most that are taken")
+        content = bounded.content(path, MOST_BYTES)
+    except Mistake as mistake:
+        raise Mistake(f"{mistake}; give a graph that export wrote") from mistake
     if sha256(content) != described.graph:
         raise Mistake(f"{path}: is not the graph that its JSON describes; export the run again")
     fault = next(faults(content, described), None)

@@ -24,7 +24,9 @@ def graphs_of(runs: Sequence[str]) -> Iterator[list[Path]]:
             path: Path(scratch) / f"{number}.onnx" for number, path in enumerate(paths) if path.suffix != ".onnx"
         }
         for folder in exports:
-            if not RunFolder(folder).result.is_file():
+            run = RunFolder(folder)
+            run.check_own(run.result)
+            if not run.result.is_file():
                 raise Mistake(
                     f"run: {folder} is neither a finished run, with a result.json, nor an .onnx file of export"
                 )

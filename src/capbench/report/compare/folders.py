@@ -115,6 +115,10 @@ def settings_of(text: str) -> Settings:
 
     Runs of one study share most of their settings, so the text is parsed section by section, each of them once.
     """
+    try:
+        bounded.check_values(text)
+    except ValueError as error:
+        raise Mistake(f"config.yaml is no settings' ({error})") from error
     sections = [section for section in SECTION.split(text) if section.strip()]
     settings = {key: value for section in sections for key, value in _section(section)}
     if not settings:
