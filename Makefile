@@ -34,9 +34,12 @@ system:                        ## what needs a system package (Debian, as root):
 	command -v slurmctld || { apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends slurmctld slurmd slurm-client munge; }
 	command -v zsh || { apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends zsh; }
 
-constraints: .venv/.test       ## pin what is installed now
-	{ head -n 1 constraints.txt; $(BIN)/uv pip freeze --python $(BIN)/python --exclude-editable | grep -v -E '^(pip|setuptools)='; } > constraints.new
+constraints: .venv/.test       ## pin what is installed now and what builds it, with the hashes of every platform's files
+	{ $(BIN)/uv pip freeze --quiet --python $(BIN)/python --exclude-editable | grep -v '^pip='; printf 'editables\nsetuptools\n'; } > constraints.in
+	{ head -n 1 constraints.txt; $(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header --python $(BIN)/python constraints.in; } > constraints.new
 	mv constraints.new constraints.txt
+	rm constraints.in
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist
@@ -45,7 +48,8 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "CapBench needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) -V); set PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
+	sed -n '/^uv==/,/[^\]$$/p' constraints.txt > .venv/uv.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement .venv/uv.txt
 	@touch $@
 
 .venv/.run: .venv/bin/uv pyproject.toml
