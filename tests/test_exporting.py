@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 
 from capbench import exporting, tracing
+from capbench.data import files
 from capbench.data.views import Whole
 from capbench.errors import Mistake
 from capbench.locks import alone
@@ -55,7 +57,7 @@ SMALL = ("model=mlp", "model.hidden=[8]")  # of few layers, so quick to trace
 
 
 def images_of(run: RunFolder, count: int) -> list[np.ndarray]:
-    return exporting._images(run, Reader.of(run), "test", count, None)[0]
+    return exporting._images(run, Reader.of(run), "test", count, None, "all")[0]
 
 
 def assert_alike(graph: Graph, run: RunFolder, images: list[np.ndarray]) -> None:
@@ -128,15 +130,18 @@ def test_the_command_tells_what_the_json_says(tmp_path: Path, cli: Callable[...,
     assert str(exporting.__file__).encode() not in Path("to/model.onnx").read_bytes()
 
 
-def test_noise_stands_in_for_images_that_are_gone(tmp_path: Path, labelled: Path, cli: Callable[..., Any]) -> None:
+def test_noise_stands_in_for_images_of_files(tmp_path: Path, labelled: Path, cli: Callable[..., Any]) -> None:
     shutil.copytree(labelled, tmp_path / "there")
     sizes = "data.split={train:100,val:20,test:40}"
     untrained(tmp_path / "run", *SMALL, "data=csv", "data.root=there", sizes, "data.length=4")
-    (tmp_path / "there").rename(tmp_path / "gone")
-    code, out, err = cli("export", "run=run", "out=model.onnx", "images=30")
+    with mock.patch.object(
+        files.Files, "__init__", side_effect=AssertionError("a run names files, and they are opened")
+    ):
+        code, out, err = cli("export", "run=run", "out=model.onnx", "images=30")
     assert code == 0, err
     assert "30 of 30 texts the same on images of noise" in out
-    assert "data.root: there does not exist" in out
+    assert "data: may name any files, and only what CapBench renders is looked at here" in out
+    (tmp_path / "there").rename(tmp_path / "gone")
     code, out, err = cli("export", "run=run", "out=whole.onnx", "int8=true")
     assert (code, err.count("\n")) == (2, 1)
     assert "int8: what it costs is measured on the run's own images (data.root: there does not exist" in err
@@ -186,7 +191,7 @@ def test_int8_costs_at_most_half_a_point_on_four_digits(tmp_path: Path, train: C
     assert f"a loss of {100 * exported.int8.lost:.2f} points" in exported.told()
     assert (tmp_path / "model.onnx").stat().st_size < 0.4 * exported.int8.bytes_without
     graph, images = Graph.open(tmp_path / "model.onnx"), images_of(run, 2000)
-    texts = exporting._images(run, Reader.of(run), "test", 2000, None)[1]
+    texts = exporting._images(run, Reader.of(run), "test", 2000, None, "all")[1]
     read = sum(r.text == text for r, text in zip(graph.read(images), texts, strict=True))
     assert read / 2000 == exported.int8.exact_int8
 

@@ -13,7 +13,8 @@ import torch
 
 from capbench import quantising
 from capbench.data import store
-from capbench.data.sources import Source, Synthetic
+from capbench.data.again import Which, source_of
+from capbench.data.sources import Synthetic
 from capbench.errors import Mistake, lines, printable
 from capbench.extras import needed
 from capbench.files import replacing
@@ -23,7 +24,7 @@ from capbench.reader import BATCH, Reader
 from capbench.runs import RunFolder, exif_of
 from capbench.serving.description import Description, beside, sha256
 from capbench.serving.graph import Graph
-from capbench.settings import build, check
+from capbench.settings import check
 from capbench.tracing import kind, taken, takes_image, traced
 
 CLOSE = 1e-4  # how far apart probabilities may be
@@ -174,9 +175,9 @@ def _opened(content: bytes, described: Description) -> Graph:
 def _examples(
     run: RunFolder, reader: Reader, graph: Graph, count: int, cache: str | None, *, must_be_real: bool
 ) -> Examples:
-    """The run's test images where they can be made again, else noise."""
+    """The run's test images where they can be rendered again, else noise; for int8, which needs them, those of files too."""
     try:
-        images, texts = _images(run, reader, "test", count, cache)
+        images, texts = _images(run, reader, "test", count, cache, "all" if must_be_real else "rendered")
     except Mistake as mistake:
         if must_be_real:
             raise Mistake(f"int8: what it costs is measured on the run's own images ({mistake})") from mistake
@@ -192,12 +193,10 @@ def _noise(reader: Reader, graph: Graph, count: int, why: Mistake) -> Examples:
 
 
 def _images(
-    run: RunFolder, reader: Reader, part: str, count: int, cache: str | None
+    run: RunFolder, reader: Reader, part: str, count: int, cache: str | None, which: Which
 ) -> tuple[list[np.ndarray], list[str]]:
     """Decoded images of a part of the run's source, and their texts; of rendered ones as many as wanted."""
-    settings: dict[str, Any] = {"data": run.settings().get("data")}
-    check(settings, _measured_on)
-    source: Source = build(settings["data"])
+    source = source_of(run, which)
     if isinstance(source, Synthetic):
         source = replace(source, split=replace(source.split, **{part: count})).only(part)
     kept = store.prepare(source, reader.view, reader.codec.longest, cache)
@@ -206,10 +205,6 @@ def _images(
         raise Mistake(f"data: holds no image for {part}")
     texts = [reader.codec.alphabet.folded(source.samples[number].text) for number in numbers]
     return [source.image(number) for number in numbers], texts
-
-
-def _measured_on(*, data: Source) -> None:
-    """What of a run's settings is built here; the check reads this signature."""
 
 
 def _compare(graph: Graph, reader: Reader, examples: Examples) -> tuple[int, float]:
@@ -230,7 +225,7 @@ def _compare(graph: Graph, reader: Reader, examples: Examples) -> tuple[int, flo
 def _calibration(run: RunFolder, reader: Reader, graph: Graph, cache: str | None) -> list[np.ndarray]:
     """Images, as the graph takes them, from which to learn how large numbers become: none that it is measured on."""
     rendered = run.settings()["data"]["_target_"] == f"{Synthetic.__module__}.{Synthetic.__name__}"
-    images, _ = _images(run, reader, "val" if rendered else "train", CALIBRATION, cache)
+    images, _ = _images(run, reader, "val" if rendered else "train", CALIBRATION, cache, "all")
     return [graph.prepare(image) for image in images]
 
 

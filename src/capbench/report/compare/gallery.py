@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import permutations
-from typing import Any
 
 import cv2
 import numpy as np
 
+from capbench.data.again import source_of
 from capbench.data.sources import Source, Synthetic
 from capbench.data.views import pick
 from capbench.errors import Mistake
 from capbench.images import BadImage
-from capbench.render.faces import bundled_fonts
 from capbench.report.compare.folders import Pictures, Run
 from capbench.report.embedded import data_uri
-from capbench.settings import build, check
 
 FOR_EACH_PAIR = 8
 MOST = 300
@@ -60,20 +58,8 @@ def draw(run: Run, texts: Mapping[str, str], wanted: Pictures) -> dict[str, str]
     return pictures
 
 
-def any_source(*, data: Source) -> None:
-    """What of a run's settings is built here; the check reads this signature."""
-
-
-def rendered_source(*, data: Synthetic) -> None:
-    """What of a stranger's: nothing that reads images."""
-
-
 def _source(run: Run, wanted: Pictures) -> Source:
-    settings: dict[str, Any] = {"data": run.folder.settings().get("data")}
-    check(settings, any_source if wanted == "all" else rendered_source)
-    if wanted == "rendered" and not set(settings["data"]["style"]["fonts"] or ()) <= bundled_fonts().keys():
-        raise Mistake("data.style.fonts: may be any files; only bundled fonts are drawn with")
-    source: Source = build(settings["data"])
+    source = source_of(run.folder, wanted)
     return source.only("test", MOST_SAMPLES) if isinstance(source, Synthetic) else source
 
 

@@ -1,0 +1,30 @@
+"""The source of a finished run, built again from its settings. A stranger's run may name any file of the machine there."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from capbench.data.sources import Source, Synthetic
+from capbench.errors import Mistake
+from capbench.render.faces import bundled_fonts
+from capbench.runs import RunFolder
+from capbench.settings import TARGET, build, check
+
+Which = Literal["rendered", "all"]
+"""Which sources are built: those that CapBench renders by itself, or whatever reads images as well."""
+
+
+def source_of(run: RunFolder, which: Which) -> Source:
+    """The source that the run was trained on; Mistake where it cannot be had again, or opens files unasked."""
+    data: Any = run.settings().get("data")
+    check({"data": data}, _any)
+    if which == "rendered":
+        if data[TARGET] != f"{Synthetic.__module__}.{Synthetic.__name__}":
+            raise Mistake("data: may name any files, and only what CapBench renders is looked at here")
+        if not set(data["style"]["fonts"] or ()) <= bundled_fonts().keys():
+            raise Mistake("data.style.fonts: may be any files; only bundled fonts are drawn with")
+    return build(data)
+
+
+def _any(*, data: Source) -> None:
+    """What of a run's settings is built here; the check reads this signature."""
