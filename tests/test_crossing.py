@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import csv
+import json
+import os
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
 
 from capbench import crossing
 from tests.conftest import FAST, save_captchas
@@ -40,6 +45,47 @@ def test_runs_beside_their_sources(
     assert [(row["run"], row["images"]) for row in rows] == [
         ("one", "16"), ("one", "10"), ("two", "16"), ("two", "16"), ("two", "10"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("source", ["a"], "source: .* is not accepted"),
+        ("test/exact", "0.5", "exact: '0.5' is not accepted"),
+        ("test/exact", float("nan"), "exact: nan is not accepted"),
+        ("test/images", None, "images: None is not accepted"),
+        ("test/taught", 1.5, "taught: 1.5 is not accepted"),
+        ("misfits", [1], "misfits: .* is not accepted"),
+        (None, b"[", "is no JSON"),
+        (None, b"{}", "source: must be given"),
+        (None, None, "is no regular file"),
+    ],
+    ids=range(9),
+)  # fmt: skip
+def test_an_evaluation_that_nobody_made_is_told(
+    key: str | None, value: Any, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound = {
+        "source": "a", "part": "test", "misfits": [], "test/exact": 0.5, "test/exact_ci": [0.4, 0.6], "test/char": 0.75,
+        "test/images": 8, "test/taught": None, "test/validated": None,
+    }  # fmt: skip
+    for name in ("sound", "other"):
+        (tmp_path / "run/evaluations" / name).mkdir(parents=True)
+    results = [tmp_path / "run/evaluations" / name / "result.json" for name in ("sound", "other")]
+    results[0].write_text(json.dumps(sound))
+    if key is not None:
+        results[1].write_text(json.dumps(sound | {"source": "b", key: value}))
+    elif value is not None:
+        results[1].write_bytes(value)
+    else:
+        os.mkfifo(results[1])
+    config = OmegaConf.create(
+        {"hydra": {"sweep": {"dir": str(tmp_path)}, "overrides": {"task": [f"run={tmp_path}/run"]}}}
+    )
+    crossing.Table().on_multirun_end(config)
+    out = capsys.readouterr().out
+    assert re.search(r"^a +0\.5000", out, re.MULTILINE)
+    assert re.search(rf"^left out: .*other/result\.json: .*{told}", out, re.MULTILINE), out
 
 
 def test_a_mistake_in_a_sweep_is_told_with_its_pairing(cli: Callable[..., Any], trained: Path) -> None:

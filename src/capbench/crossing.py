@@ -6,18 +6,24 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge, Le, Len
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from capbench.errors import lines, printable
+from capbench.errors import Mistake, lines, printable
 from capbench.files import replacing
+from capbench.ranges import Count, CountOrZero
 from capbench.report.table import met
 from capbench.runs import RunFolder
+from capbench.settings import check
 
 NOTES = "¹²³⁴⁵⁶⁷⁸⁹"
+TAKEN = {key: key for key in ("source", "part", "misfits")}
+TAKEN |= {key: f"test/{key}" for key in ("exact", "exact_ci", "char", "images", "taught", "validated", "exact_unseen")}
+Portion = Annotated[float, Ge(0), Le(1)]
 COLUMNS = ("run", "source", "part", "exact", "low", "high", "char", "images", "taught", "validated", "misfits")
 
 
@@ -30,12 +36,13 @@ class Table(Callback):
             with suppress(OSError):
                 job.rmdir()
         runs = _runs(config.hydra.overrides.task)
-        results = {run: dict(_evaluations(RunFolder(Path(run)))) for run in runs}
+        faults: list[str] = []
+        results = {run: dict(_evaluations(RunFolder(Path(run)), faults)) for run in runs}
         with replacing(folder / "table.csv") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
             writer.writerows(_row(run, source, result) for run in runs for source, result in results[run].items())
-        print(lines([*table(results), "", f"written to {folder / 'table.csv'}"]))
+        print(lines([*table(results), *faults, "", f"written to {folder / 'table.csv'}"]))
 
 
 def _runs(overrides: Sequence[str]) -> list[str]:
@@ -47,11 +54,33 @@ def _runs(overrides: Sequence[str]) -> list[str]:
     return []
 
 
-def _evaluations(run: RunFolder) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The results by source, of each the latest last."""
+def _evaluations(run: RunFolder, faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The results by source, of each the latest last; a stranger's may be anything, and is told among the faults."""
     for path in sorted(run.evaluations.glob("*/result.json")):
-        result = RunFolder(path.parent).read_result()
-        yield result["source"], result
+        try:
+            run.check_within(path)
+            result = RunFolder(path.parent).read_result()
+            check({key: result[name] for key, name in TAKEN.items() if name in result}, _evaluation)
+        except (Mistake, OSError) as fault:
+            faults.append(f"left out: {path}: {fault}")
+        else:
+            yield result["source"], result
+
+
+def _evaluation(
+    *,
+    source: str,
+    part: str,
+    exact: Portion,
+    exact_ci: Annotated[list[Portion], Len(2, 2)],
+    char: Portion,
+    images: Count,
+    taught: CountOrZero | None = None,
+    validated: CountOrZero | None = None,
+    exact_unseen: Portion | None = None,
+    misfits: list[str],
+) -> None:
+    """What the table takes of a result; the check reads this signature."""
 
 
 def _row(run: str, source: str, result: Mapping[str, Any]) -> list[Any]:
