@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from capbench import images
 from capbench.errors import Mistake
 from capbench.ocr import asking, labelling
+from capbench.ocr.journal import Journal
 from capbench.ocr.panel import Panel
 from capbench.settings import build, check, conf_dir
 from capbench.text import Reading
@@ -169,6 +171,14 @@ def test_a_persons_word_is_merged_and_kept(raw: Path, done: Path, tmp_path: Path
         assert labels(kept) == {one: "1111", two: "3333", three: ""}
         assert {row["engines"] for row in rows(out) if row["filename"] in (one, two)} == {"person"}
         assert cli(*arguments)[0] == 0  # without the file: it is remembered
+
+
+def test_corrections_are_not_merged_while_another_labels(raw: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+    (tmp_path / "said.csv").write_text("filename,label\n" + f"{next(iter(labels(raw / 'labels.csv')))},1234\n")
+    with closing(Journal(tmp_path / "labels" / "readings.jsonl")):
+        code, _, err = cli("label", f"images={raw}", "out=labels.csv", "corrections=said.csv", *FOUR)
+    assert code == 2 and "another label is at work" in err
+    assert [path.name for path in (tmp_path / "labels").iterdir()] == ["readings.jsonl"]
 
 
 def test_what_the_engines_reach_is_told_apart_from_a_persons(

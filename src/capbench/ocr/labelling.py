@@ -62,11 +62,14 @@ def label(settings: dict[str, Any], known: Mapping[str, Mapping[str, Reading]] |
     codec = Codec(alphabet, shortest, longest, "positions")
     gold = read_gold(Path(settings["gold"]), codec, names) if settings["gold"] else {}
     try:
-        said = Corrections(out.with_suffix("") / "corrections.csv", codec, files)
-        if settings["corrections"]:
-            said.merge(Path(settings["corrections"]))
-        question = Question(files, names, panel.engines, alphabet)
-        report = _labelled(settings, question, panel, codec, said, gold, known or {})
+        with closing(
+            Journal(out.with_suffix("") / "readings.jsonl")
+        ) as journal:  # first: no other label writes there now
+            said = Corrections(out.with_suffix("") / "corrections.csv", codec, files)
+            if settings["corrections"]:
+                said.merge(Path(settings["corrections"]))
+            question = Question(files, names, panel.engines, alphabet)
+            report = _labelled(settings, question, panel, codec, said, gold, known or {}, journal)
     except OSError as error:
         raise Mistake(f"out: {out} cannot be written ({error.strerror}); what was read is kept, start again") from error
     return lines([*_told(report), *said.told, "", f"labels in {out}; what led to them in {out.with_suffix('')}/"])
@@ -80,6 +83,7 @@ def _labelled(
     said: Corrections,
     gold: Mapping[str, str],
     known: Mapping[str, Mapping[str, Reading]],
+    journal: Journal,
 ) -> dict[str, Any]:
     """Ask, decide, and write down what came of it; the report."""
     out, folder = Path(settings["out"]), Path(settings["out"]).with_suffix("")
@@ -87,23 +91,22 @@ def _labelled(
     def decide(readings: Mapping[str, Reading]) -> Decision:
         return panel.agree.decide(readings, codec.shortest, codec.longest)
 
-    with closing(Journal(folder / "readings.jsonl")) as journal:
-        tell(question, journal, known)
-        asked = ask(question, journal, lambda readings: bool(decide(readings).label))
-        agreed = {name: decide(readings) for name, readings in asked.readings.items()}
-        if settings["prompt"]:
-            disputed = [name for name, decision in agreed.items() if not decision.label]
-            said.prompt_for((question.files.root / name, name, asked.readings[name]) for name in disputed)
-        decisions = agreed | {
-            name: Decision(text, 1.0, (PERSON,), "" if text else "a person left it out")
-            for name, text in said.texts.items()
-            if name in asked.readings
-        }
-        _write(out, folder, decisions, asked, panel)
-        disputes.page(folder / "disputed.html", question.files, decisions, asked.readings)
-        report = _report(agreed, decisions, asked, panel, gold)
-        with replacing(folder / "report.json") as file:
-            json.dump({"settings": settings, **report, **provenance()}, file, indent=1, ensure_ascii=False)
+    tell(question, journal, known)
+    asked = ask(question, journal, lambda readings: bool(decide(readings).label))
+    agreed = {name: decide(readings) for name, readings in asked.readings.items()}
+    if settings["prompt"]:
+        disputed = [name for name, decision in agreed.items() if not decision.label]
+        said.prompt_for((question.files.root / name, name, asked.readings[name]) for name in disputed)
+    decisions = agreed | {
+        name: Decision(text, 1.0, (PERSON,), "" if text else "a person left it out")
+        for name, text in said.texts.items()
+        if name in asked.readings
+    }
+    _write(out, folder, decisions, asked, panel)
+    disputes.page(folder / "disputed.html", question.files, decisions, asked.readings)
+    report = _report(agreed, decisions, asked, panel, gold)
+    with replacing(folder / "report.json") as file:
+        json.dump({"settings": settings, **report, **provenance()}, file, indent=1, ensure_ascii=False)
     return report
 
 
