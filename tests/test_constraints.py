@@ -1,0 +1,23 @@
+"""What is installed is what was tested: every version is pinned, and every file known by its hash."""
+
+from __future__ import annotations
+
+import re
+
+from tests.conftest import ROOT
+
+
+def test_every_pin_has_the_hashes_of_its_files() -> None:
+    content = (ROOT / "constraints.txt").read_text()
+    assert "://" not in content
+    pins = re.split(r"\n(?=\S)", content.partition("\n")[2].strip())
+    hashed = [re.fullmatch(r"([\w.-]+)==\S+((?: \\\n    --hash=sha256:[0-9a-f]{64})+)", pin) for pin in pins]
+    assert all(hashed), [pin.partition("\n")[0] for pin, match in zip(pins, hashed, strict=True) if not match]
+    names = {match[1] for match in hashed if match}
+    assert {
+        "uv",
+        "hatchling",
+        "editables",
+        "setuptools",
+        "antlr4-python3-runtime",
+    } <= names  # which build, or are built
