@@ -254,6 +254,18 @@ def test_a_list_that_nobody_wrote_is_refused(change: dict[str, Any], tmp_path: P
     assert "\n" not in str(told.value)
 
 
+def test_a_list_of_numbers_that_numpy_has_not_is_refused(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    Seen(Images(np.array([1, 2], dtype=np.uint64))).write(folder)
+    content = folder.seen.read_bytes()
+    folder.seen.write_bytes(content.replace(b'"U64","shape":[2]', b'"BF16","shape":[8]'))
+    length = int.from_bytes(content[:8], "little") + 1
+    folder.seen.write_bytes(length.to_bytes(8, "little") + folder.seen.read_bytes()[8:])
+    with pytest.raises(Mistake, match=r"seen\.safetensors: is no list of images that CapBench wrote") as told:
+        Seen.read(folder)
+    assert "\n" not in str(told.value)
+
+
 def test_a_strangers_list_is_not_looked_for_elsewhere_nor_read_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,7 +144,12 @@ class Seen:
                 return cls(
                     *(_images(file.get_tensor(f.name), file.get_tensor(f"{f.name}_streams")) for f in fields(cls))
                 )
-        except (OSError, SafetensorError, ValueError) as error:
+        except (
+            OSError,
+            SafetensorError,
+            ValueError,
+            TypeError,
+        ) as error:  # the last of numbers that NumPy has no type for
             raise Mistake(f"{folder.seen}: is no list of images that CapBench wrote ({error})") from error
 
 
