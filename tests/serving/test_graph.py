@@ -25,6 +25,8 @@ from tests.serving.runs import untrained
 onnx = pytest.importorskip("onnx", reason="needs the extra export: make test installs it")
 from onnx import TensorProto, helper  # noqa: E402
 
+from tests.serving.service import graph  # noqa: E402
+
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -247,6 +249,18 @@ def test_a_strange_graph_is_refused(change: Callable[[Any], None], message: str,
     with pytest.raises(Mistake, match=message) as caught:
         Graph.open(copied)
     assert str(caught.value).startswith(f"{copied}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_graph_that_does_not_run_is_refused(tmp_path: Path) -> None:
+    """Its layers fit together for one size of a batch alone."""
+    path = graph(tmp_path / "model.onnx")
+    model = onnx.load(path)
+    (shape,) = (weight for weight in model.graph.initializer if weight.name == "shape")
+    shape.CopyFrom(onnx.numpy_helper.from_array(np.array([11, 4, 10]), "shape"))
+    signed(path, model.SerializeToString())
+    with pytest.raises(Mistake, match=r"model\.onnx: cannot be read by small: onnxruntime does not run it") as caught:
+        Graph.open(path)
     assert "\n" not in str(caught.value)
 
 

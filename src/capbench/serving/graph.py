@@ -15,6 +15,8 @@ from capbench.serving.description import BATCH, IMAGES, PROBABILITIES, Descripti
 from capbench.serving.inspection import inspected
 from capbench.text import Codec
 
+MOST_REASON = 300  # characters of what onnxruntime says
+
 
 class Character(NamedTuple):
     symbol: str
@@ -53,7 +55,20 @@ class Graph:
             codec, view = described.codec(), described.seen()
         except Mistake as mistake:
             raise Mistake(f"{beside(path)}: {mistake}") from mistake
-        return cls(_session(path, content, threads), described, codec, view)
+        opened = cls(_session(path, content, threads), described, codec, view)
+        opened._try(path)
+        return opened
+
+    def _try(self, path: Path) -> None:
+        """Refuse a graph that loads and does not run."""
+        try:
+            shape = self.probabilities([np.zeros(self.described.input, np.uint8)]).shape
+        except BadImage as bad:
+            raise Mistake(f"{path}: {bad}") from bad
+        if list(shape) != [1, *self.described.output]:
+            raise Mistake(
+                f"{path}: gives {'×'.join(map(str, shape))} numbers for an image, which its JSON says otherwise"
+            )
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """What the graph takes of a decoded image, uint8 [height, width, channel], or BadImage."""
@@ -91,8 +106,12 @@ class Graph:
         ]
 
     def probabilities(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
-        """float32 [image, position or time, class]."""
-        return self._session.run([PROBABILITIES], {IMAGES: np.stack(prepared)})[0]
+        """float32 [image, position or time, class], or BadImage where the graph does not run on these images."""
+        try:
+            return self._session.run([PROBABILITIES], {IMAGES: np.stack(prepared)})[0]
+        except Exception as error:  # onnxruntime has no one class for what may go wrong
+            reason = " ".join(str(error).split())[:MOST_REASON]
+            raise BadImage(f"cannot be read by {self.name}: onnxruntime does not run it ({reason})") from error
 
     def _batch(self, prepared: Sequence[np.ndarray]) -> Iterator[Read]:
         probabilities = self.probabilities(prepared)
