@@ -1,39 +1,25 @@
-"""Files to try the door with: valid ones, damaged ones, bombs. The same number gives the same file.
-
-As a program, `python -m tests.fuzz FOLDER COUNT`, it sends COUNT of them through the door under a limit of memory and time,
-and some through a folder and a zip file. It prints a line of JSON; what breaks a limit or escapes ends it otherwise.
-"""
+"""Image files: valid ones, damaged ones, bombs. The same number gives the same file."""
 
 from __future__ import annotations
 
 import base64
 import io
-import json
-import re
-import resource
-import signal
+import os
 import struct
-import sys
-import time
-import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image
 
-from tests import surgery
+from capbench import images
+from capbench.containers import MOST_PIXELS
+from tests.fuzz import surgery
+from tests.fuzz.mutations import flipped, overwritten, rearranged, truncated
 
 SEED = 20240
-MEMORY = 256 * 2**20  # bytes above what the imports take: a file, and some copies of its four million pixels
-SECONDS = 5  # of the processor for one file; the slowest, four million pixels of 64 bits, takes a quarter of one
-LISTED = 1_000  # files that also go through a folder and a zip file
-ZIPS = 500  # zip files of images that are damaged themselves
-SUFFIXES = [".png", ".jpg", ".gif", ".bmp", ".webp", ".txt", ".b64"]
 
 
 def saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
@@ -177,65 +163,34 @@ def bombs() -> list[Callable[[], bytes]]:
 class Fuzz:
     """File number n, for every n."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = SEED) -> None:
+        self.seed = seed
         self.valid = valid()
         self.bombs = bombs()
         self.ways: list[Callable[[bytes, np.random.Generator], bytes]] = [
-            self.truncated,
-            self.flipped,
-            self.overwritten,
+            truncated,
+            flipped,
+            overwritten,
             self.spliced,
-            self.rearranged,
+            rearranged,
             self.resealed,
             surgery.operated,
             self.noisy_text,
-            lambda content, random: self.noisy_text(self.flipped(content, random), random),
-            lambda content, random: self.flipped(self.overwritten(content, random), random),
+            lambda content, random: self.noisy_text(flipped(content, random), random),
+            lambda content, random: flipped(overwritten(content, random), random),
         ]
 
     def __getitem__(self, number: int) -> bytes:
         if number < len(self.bombs):
             return self.bombs[number]()
-        random = np.random.default_rng([SEED, number])
+        random = np.random.default_rng([self.seed, number])
         content = self.valid[random.integers(len(self.valid))]
         return self.ways[random.integers(len(self.ways))](content, random)
-
-    @staticmethod
-    def truncated(content: bytes, random: np.random.Generator) -> bytes:
-        return content[: random.integers(len(content))]
-
-    @staticmethod
-    def flipped(content: bytes, random: np.random.Generator) -> bytes:
-        bits = bytearray(content)
-        most = len(bits) if random.random() < 0.5 else min(len(bits), 64)
-        for place in random.integers(most, size=random.integers(1, 12)) if most else ():
-            bits[place] ^= 1 << random.integers(8)
-        return bytes(bits)
-
-    @staticmethod
-    def overwritten(content: bytes, random: np.random.Generator) -> bytes:
-        """A number of the header, or anywhere, becomes an extreme one."""
-        extreme = [0, 1, 2**7, 2**8 - 1, 2**15, 2**16 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1]
-        size, order = int(random.choice([1, 2, 4])), "<" if random.random() < 0.5 else ">"
-        value = extreme[random.integers(len(extreme))] % 256**size
-        place = int(random.integers(max(1, min(len(content), 80 if random.random() < 0.7 else len(content)))))
-        return content[:place] + struct.pack(order + {1: "B", 2: "H", 4: "I"}[size], value) + content[place + size :]
 
     def spliced(self, content: bytes, random: np.random.Generator) -> bytes:
         """One file's head on another's tail."""
         other = self.valid[random.integers(len(self.valid))]
         return content[: random.integers(1, 100)] + other[random.integers(1, 100) :]
-
-    @staticmethod
-    def rearranged(content: bytes, random: np.random.Generator) -> bytes:
-        """A piece is left out, doubled many times, or moved."""
-        a, b, c = sorted(random.integers(len(content), size=3).tolist())
-        pieces = [
-            content[:a] + content[b:],
-            content[:a] + content[a:b] * int(random.integers(2, 50)) + content[b:],
-            content[:a] + content[b:c] + content[a:b] + content[c:],
-        ]
-        return pieces[random.integers(len(pieces))]
 
     def resealed(self, content: bytes, random: np.random.Generator) -> bytes:
         """A PNG whose chunks are damaged, dropped, doubled and shuffled, with checksums that are right again."""
@@ -249,7 +204,7 @@ class Fuzz:
             place = random.integers(len(chunks))
             kind, data = chunks[place]
             if random.random() < 0.6 and data:
-                chunks[place] = (kind, (self.flipped, self.overwritten)[random.integers(2)](data, random))
+                chunks[place] = (kind, (flipped, overwritten)[random.integers(2)](data, random))
             else:
                 chunks.insert(
                     random.integers(len(chunks)), chunks.pop(place) if random.random() < 0.5 else (kind, data)
@@ -275,93 +230,20 @@ class Fuzz:
         changed = [bytes(text), bytes(text).replace(b"+", b"-").replace(b"/", b"_"), bytes(text).replace(b"+", b" ")]
         return heads[random.integers(len(heads))] + changed[random.integers(len(changed))]
 
-    def damaged_zip(self, number: int) -> bytes:
-        random = np.random.default_rng([SEED, number, 1])
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w", (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)[number % 2]) as archive:
-            for i in range(3):
-                archive.writestr(f"{i}.png", self.valid[random.integers(len(self.valid))])
-        head, directory = out.getvalue()[:-180], out.getvalue()[-180:]
-        if number % 3:
-            return head + self.flipped(self.overwritten(directory, random), random)
-        return (self.flipped, self.truncated, self.rearranged)[random.integers(3)](head + directory, random)
 
+class door:
+    """Decodes, turned upright or not."""
 
-def main(folder: Path, count: int) -> None:
-    from capbench import images
-    from capbench.containers import MOST_PIXELS
-    from capbench.data import store
-    from capbench.data.files import Files
-    from capbench.data.sources import FileNames
-    from capbench.data.splits import Split
-    from capbench.data.views import Whole
-    from capbench.errors import Mistake
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.pid = os.getpid()
+        self._files = Fuzz(seed)
+        self.sound = self._files.valid
+        self.made = self._files.__getitem__
 
-    fuzz = Fuzz()
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY,) * 2)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    reasons: Counter[str] = Counter()
-    slowest = (0.0, -1)
-    for number in range(count):
-        content = fuzz[number]
-        print(number, file=sys.stderr, flush=True)  # the last one is the culprit, should this end here
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)  # nobody handles its signal: it ends the process
-        start = time.process_time()
-        try:
-            image = images.decode(content, "turn" if number % 2 else "ignore")
-        except images.BadImage as error:
-            reason = str(error)
-            assert reason.isprintable() and 5 < len(reason) < 300, f"file {number}: reason {reason!r}"
-            assert not isinstance(error.__cause__, MemoryError), f"file {number}: was refused only by the limit"
-            reasons[" ".join(re.sub(r"[\d×,-]+", "#", reason).split()[:4])] += 1
-        else:
-            assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] in (3, 4), (
-                f"file {number}: {image.shape}"
-            )
-            assert 0 < image.shape[0] * image.shape[1] <= MOST_PIXELS, f"file {number}: {image.shape}"
-            reasons["read"] += 1
-        slowest = max(slowest, (time.process_time() - start, number))
-        signal.setitimer(signal.ITIMER_PROF, 0)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    def open(self, content: bytes) -> None:
+        picture = images.decode(content, "turn" if len(content) % 2 else "ignore")
+        assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] in (3, 4), picture.shape
+        assert 0 < picture.shape[0] * picture.shape[1] <= MOST_PIXELS, picture.shape
 
-    names = [f"{number}_{number}{SUFFIXES[number % len(SUFFIXES)]}" for number in range(LISTED)]
-    with zipfile.ZipFile(folder / "all.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        (folder / "all").mkdir()
-        for number, name in enumerate(names):
-            content = fuzz[number]
-            (folder / "all" / name).write_bytes(content)
-            archive.writestr(name, content)
-    for root in (folder / "all", folder / "all.zip"):
-        source = FileNames(
-            root=str(root),
-            split=Split(train=None, val=0.1, test=0.1),
-            length=None,
-            train_size=None,
-            exif="ignore",
-            on_bad="skip",
-            pattern=r"\d+_(?P<label>\d+)\.\w+",
-        )
-        signal.setitimer(signal.ITIMER_PROF, 10 * SECONDS)
-        kept = store.prepare(source, Whole(channel="grey", size=[8, 8], fit="stretch"), 4, None)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        read = {source.samples[place].name for place in kept.numbers}
-        refused = {line.split(": ")[1].split()[0]: line for line in kept.bad}
-        assert read.isdisjoint(refused) and read | set(refused) == set(names), "a file was neither read nor named"
-    for number in range(ZIPS):
-        (folder / "damaged.zip").write_bytes(fuzz.damaged_zip(number))
-        try:
-            files = Files(str(folder / "damaged.zip"), "images")
-            names = files.images
-        except Mistake as mistake:
-            assert str(mistake).startswith(f"images: {folder}"), mistake
-            continue
-        for name in names:
-            with suppress(images.BadImage):
-                images.decode(files.read(name))
-    figures = {"files": count, "outcomes": dict(reasons.most_common()), "memory": peak - before, "slowest": slowest}
-    print(json.dumps(figures | {"listed_read": len(read), "listed_refused": len(refused)}))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    def close(self) -> None:
+        pass
