@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 from captcha.image import DEFAULT_FONTS
-from fontTools.ttLib import TTFont, TTLibError
 from PIL import ImageFont
 
 from capbench.errors import Mistake, nearest
+from capbench.render.coverage import Coverage
 from capbench.render.single_line import SUFFIX, LineFace, line_font
 
+FARTHEST = 8  # times the size of a font that a glyph of it may reach
 Face = ImageFont.FreeTypeFont | LineFace
 
 
@@ -43,18 +45,47 @@ def has_single_lines(path: str) -> bool:
 
 
 def face(path: str, size: float) -> Face:
-    return LineFace(path, size) if has_single_lines(path) else ImageFont.truetype(path, size)
+    if has_single_lines(path):
+        return LineFace(path, size)
+    with drawing(path):
+        outlines = ImageFont.truetype(path, size)
+        _check_reach(path, size, "its lines", *outlines.getmetrics())
+        return outlines
+
+
+@contextmanager
+def drawing(path: str) -> Iterator[None]:
+    """Tell whatever FreeType finds wrong with a font meanwhile as a mistake that names it."""
+    try:
+        yield
+    except (OSError, ValueError, MemoryError) as error:  # all that Pillow makes of FreeType's errors
+        raise Mistake(f"style.fonts: {path} cannot be drawn ({error or type(error).__name__})") from error
+
+
+def check_glyph(of: ImageFont.FreeTypeFont, symbol: str) -> None:
+    """Refuse a glyph that is absurdly large before anything of it is drawn."""
+    path = str(of.path)
+    with drawing(path):
+        _check_reach(path, of.size, f"its glyph {symbol!r}", *of.getbbox(symbol), of.getlength(symbol))
+
+
+def _check_reach(path: str, size: float, what: str, *ends: float) -> None:
+    farthest = max(map(abs, ends))
+    if not farthest <= FARTHEST * size:
+        raise Mistake(
+            f"style.fonts: {path} cannot be drawn ({what} would reach {farthest:,.0f} pixels at a size of {size:g}; "
+            f"at most {FARTHEST} times the size is taken)"
+        )
 
 
 @lru_cache(maxsize=64)
-def known(path: str) -> frozenset[str]:
+def known(path: str) -> Container[str]:
     """The characters that a font has glyphs of."""
     if has_single_lines(path):
-        return frozenset(line_font(path).advance)
+        return line_font(path).advance
     try:
-        with TTFont(path, fontNumber=0, lazy=True) as font:
-            return frozenset(map(chr, font.getBestCmap() or {}))
-    except (TTLibError, OSError, AssertionError, KeyError, ValueError) as error:
+        return Coverage(path)
+    except (OSError, ValueError) as error:
         raise Mistake(f"style.fonts: {path} cannot be read as a font ({error})") from error
 
 
@@ -66,7 +97,7 @@ def forms_in(path: str, forms: Sequence[str]) -> dict[str, str]:
 
 def check_font(path: str, symbols: str, forms: Sequence[str] = ()) -> None:
     """Refuse what is no font, or lacks a glyph of the alphabet and each of its forms."""
-    drawn = known(path) | forms_in(path, forms).keys()
-    lacking = "".join(symbol for symbol in symbols if symbol not in drawn)
+    there, formed = known(path), forms_in(path, forms)
+    lacking = "".join(symbol for symbol in symbols if symbol not in there and symbol not in formed)
     if lacking:
         raise Mistake(f"style.fonts: {path} has no glyph for {lacking!r}; choose another font, or leave them out")

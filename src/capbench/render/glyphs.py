@@ -13,11 +13,14 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from capbench.render.faces import Face, face, forms_in, has_single_lines
+from capbench.errors import Mistake
+from capbench.render.faces import Face, check_glyph, drawing, face, forms_in, has_single_lines
 from capbench.render.single_line import LineFace
 
 ENLARGED = 3  # texels to a pixel
 BORDER = 2  # empty texels around each glyph, so that a rounded address still hits
+MOST_TEXELS = 1 << 30  # of all enlarged glyphs
+MOST_WORK = 1 << 39  # points that pens touch, again and again, until all glyphs are drawn: seconds
 
 # Columns of Atlas.sizes: the ink's width and height, the tile's, how far the ink's centre lies below the line's.
 INK_W, INK_H, TILE_W, TILE_H, DROP = range(5)
@@ -61,15 +64,20 @@ def rasterise(
              for pen in (pens if has_single_lines(font) and pens else [None]) for kind in kinds]  # fmt: skip
     glyphs: list[np.ndarray] = []
     measures: list[tuple[float, float, float, float, float]] = []
+    texels = work = 0
     for of, wide, pen, form, outline in faces:
         for character in [form.get(symbol, symbol) for symbol in (*symbols, " ")]:
             ink, drop = _ink(of, character, outline)
             tile_w, tile_h = _tile(of, character) if stretch else _set_width(of, character, ink)
             if isinstance(of, LineFace):
+                work += of.work(character, wide, pen)
+                _check(work, MOST_WORK, "with pens and glyphs as large as these takes too long")
                 ink = of.penned(character, wide, pen)
             elif wide != 1:
                 ink = cv2.resize(ink, (max(1, round(ink.shape[1] * wide)), len(ink)), interpolation=cv2.INTER_LINEAR)
             glyphs.append(_enlarged_to_the_edge(ink) if fade else _enlarged(ink))
+            texels += glyphs[-1].size
+            _check(texels, MOST_TEXELS, f"takes more than {MOST_TEXELS:,} bytes")
             measures.append((ink.shape[1], ink.shape[0], tile_w * wide, tile_h, drop))
     shape = np.array([glyph.shape for glyph in glyphs], dtype=np.int64).reshape(len(faces), -1, 2)
     ends = np.cumsum([glyph.size for glyph in glyphs])
@@ -81,6 +89,13 @@ def rasterise(
     )
 
 
+def _check(taken: int, most: int, fault: str) -> None:
+    if taken > most:
+        raise Mistake(
+            f"style.font_sizes: to draw all glyphs {fault}; give fewer or smaller sizes, or other style.fonts"
+        )
+
+
 def _forms(font: str, forms: tuple[str, ...], kind: int) -> dict[str, str]:
     """By symbol, the form of that kind among those that the font has."""
     return {symbol: there[kind % len(there)] for symbol, there in forms_in(font, forms).items()}
@@ -90,6 +105,12 @@ def _ink(of: Face, symbol: str, outline: bool) -> tuple[np.ndarray, float]:
     """Coverage of the glyph, uint8 [height, width], cut to its ink, and how far its centre lies below the line's."""
     if isinstance(of, LineFace):
         return of.lines(symbol)
+    check_glyph(of, symbol)
+    with drawing(str(of.path)):
+        return _outlined_ink(of, symbol, outline)
+
+
+def _outlined_ink(of: ImageFont.FreeTypeFont, symbol: str, outline: bool) -> tuple[np.ndarray, float]:
     room = 2 * int(of.size) + 8
     canvas = Image.new("L", (room + 2 * int(of.size) * len(symbol), 2 * room))
     pen = ImageDraw.Draw(canvas)
@@ -110,6 +131,8 @@ def _tile(of: Face, symbol: str) -> tuple[float, float]:
     """Width and height of the box into which the captcha package stretches the ink."""
     assert isinstance(of, ImageFont.FreeTypeFont)  # a style stretches no other
     _, _, right, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((1, 1), symbol, font=of)
+    if not (int(right) > 0 and int(bottom) > 0):
+        raise Mistake(f"style.fonts: {of.path} cannot be drawn (it gives {symbol!r} no room on the line)")
     return float(int(right)), float(int(bottom))
 
 

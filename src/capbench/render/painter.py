@@ -24,7 +24,6 @@ SHARE = 32  # samples that are worth handing to a thread
 SHARES = 8  # for each thread, so that one on a slower core is not waited for
 TIGHTEST = 0.35  # a longer text may be squeezed to this share of its width
 USUAL = 1024  # samples that tell how large, turned and bent characters usually are
-MOST_TEXELS = 1 << 30  # of all enlarged glyphs
 TALLEST = 1.35  # a character may reach this many times the picture's height
 
 
@@ -47,10 +46,10 @@ class Painter:
         for font in self.style.font_files:
             check_font(font, self.symbols, self.style.forms)
         texels = (glyphs.ENLARGED * max(self.style.font_sizes)) ** 2
-        if self.style.faces * len(self.symbols) * texels > MOST_TEXELS:
+        if self.style.faces * len(self.symbols) * texels > glyphs.MOST_TEXELS:
             raise Mistake(
                 f"style.font_sizes: {len(self.symbols):,} symbols in {self.style.faces:,} faces of up to "
-                f"{max(self.style.font_sizes)} pixels take more than {MOST_TEXELS:,} bytes; give fewer or smaller sizes"
+                f"{max(self.style.font_sizes)} pixels take more than {glyphs.MOST_TEXELS:,} bytes; give fewer or smaller sizes"
             )
         sizes = self._atlas.sizes[:, :-1]
         widest, tallest = float(sizes[..., glyphs.TILE_W].max()), float(sizes[..., glyphs.TILE_H].max())

@@ -12,8 +12,10 @@ from typing import Any, Protocol, TypeVar
 import captcha.image
 import numpy as np
 from captcha.image import ImageCaptcha
+from PIL.ImageFont import FreeTypeFont
 
 from capbench.errors import Mistake
+from capbench.render.faces import check_glyph, drawing, face
 from capbench.render.style import Style
 
 T = TypeVar("T")
@@ -83,6 +85,10 @@ class CaptchaPackage:
             raise Mistake(
                 "data.renderer: captcha draws only as that package does; choose style=default, or data.renderer=capbench"
             )
+        for of in (face(font, size) for font in style.font_files for size in style.font_sizes):
+            assert isinstance(of, FreeTypeFont)  # a style stretches no other
+            for symbol in (*symbols, " "):
+                check_glyph(of, symbol)
         self.style = style
         self.symbols = symbols
         self.shortest = shortest
@@ -106,6 +112,6 @@ class CaptchaPackage:
         text = sample_text(self.symbols, self.shortest, self.longest, rng)
         style = self.style
         painter = _image_captcha(style.width, style.height, tuple(style.font_files), tuple(style.font_sizes))
-        with _draws.drawing_from(rng):
+        with _draws.drawing_from(rng), drawing(", ".join(style.font_files)):
             picture = painter.generate_image(text)
         return np.asarray(picture.convert("RGB")), text

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.parsers.expat import ExpatError, ParserCreate
 
 import cv2
 import numpy as np
@@ -19,6 +19,19 @@ from capbench.errors import Mistake
 SUFFIX = ".svg"
 PIECES = 16  # straight ones that a curve is drawn in
 FINE = 8  # points to a pixel where a pen draws
+
+# What a font may cost, whoever made it.
+MOST_BYTES = 2**20  # of its file
+MOST_PATH = 2**14  # characters of a glyph's path
+MOST_POINTS = 2**19  # of all glyphs together
+MOST_CANVAS = 2**26  # points of the canvas of one glyph, FINE to a pixel
+FARTHEST = 8  # times units-per-em that anything of it may reach
+THICKEST = 0.25  # of units-per-em
+SMALLEST_EM, LARGEST_EM = 1e-3, 1e6
+
+WAY = np.linspace(0, 1, PIECES + 1)[1:, None]
+SHARES = np.hstack([(1 - WAY) ** 3, 3 * WAY * (1 - WAY) ** 2, 3 * WAY**2 * (1 - WAY), WAY**3])
+"""How much of each of its four corners is in each of a curve's points, float64 [point, corner]"""
 
 
 @dataclass(frozen=True)
@@ -45,63 +58,125 @@ class LineFont:
 def line_font(path: str) -> LineFont:
     """The first font of an SVG file."""
     try:
-        font = ElementTree.parse(path).find(".//{*}font")
-        if font is None:
+        return _Found(path).font()
+    except (ExpatError, OSError, ValueError, LookupError) as error:  # the last of an encoding that nobody knows
+        raise Mistake(f"style.fonts: {path} cannot be read as an SVG font ({' '.join(str(error).split())})") from error
+
+
+class _Found:
+    """The first <font> of an SVG file: its attributes, and those of its face and its glyphs, told element by element."""
+
+    def __init__(self, path: str) -> None:
+        self._usual: dict[str, str] | None = None
+        self._measures: dict[str, str] = {}
+        self._glyphs: dict[str, dict[str, str]] = {}
+        self._depth = 0
+        self._font_at: float = math.inf
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"it has over {MOST_BYTES:,} bytes, the most that are taken")
+        parser = ParserCreate(namespace_separator=" ")
+        parser.StartElementHandler = self._begin
+        parser.EndElementHandler = self._end
+        parser.EntityDeclHandler = self._refuse_entity
+        parser.Parse(content, True)
+
+    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+        kind = name.rpartition(" ")[2]
+        self._depth += 1
+        if self._usual is None and kind == "font":
+            self._usual, self._font_at = attributes, self._depth
+        elif self._depth == self._font_at + 1 and kind == "font-face":
+            self._measures = self._measures or attributes
+        elif self._depth == self._font_at + 1 and kind == "glyph" and len(attributes.get("unicode", "")) == 1:
+            self._glyphs[attributes["unicode"]] = attributes
+
+    def _end(self, _: str) -> None:
+        if self._depth == self._font_at:
+            self._font_at = math.inf
+        self._depth -= 1
+
+    def _refuse_entity(self, *_: object) -> None:
+        raise ValueError("it declares entities, and they may unfold without end")
+
+    def font(self) -> LineFont:
+        if self._usual is None:
             raise ValueError("it has no <font>")
-        face = font.find("{*}font-face")
-        measures = face.attrib if face is not None else {}
-        em = float(measures.get("units-per-em", 1000))
-        ascent, descent = float(measures.get("ascent", 0.8 * em)), float(measures.get("descent", -0.2 * em))
-        glyphs = {glyph.get("unicode", ""): glyph for glyph in font.iterfind("{*}glyph")}
-        glyphs = {symbol: glyph for symbol, glyph in glyphs.items() if len(symbol) == 1}
-        usual = {"horiz-adv-x": str(em), **font.attrib}
-        thick = _numbers(glyphs, usual, "stroke-width")
-        if not all(0 < width <= em for width in thick.values()):
-            raise ValueError("a stroke-width is not above 0 and up to units-per-em")
+        em = float(self._measures.get("units-per-em", 1000))
+        if not SMALLEST_EM <= em <= LARGEST_EM:
+            raise ValueError(f"units-per-em is {em:g}; {SMALLEST_EM:g} to {LARGEST_EM:g} are taken")
+        ascent, descent = (
+            _within(float(self._measures.get(name, usual)), em)
+            for name, usual in (("ascent", 0.8 * em), ("descent", -0.2 * em))
+        )
+        thick = self._numbers("stroke-width", em)
+        if not all(0 < width <= em * THICKEST for width in thick.values()):
+            raise ValueError(f"a stroke-width is not above 0 and up to {THICKEST:g} of units-per-em")
+        pen = _Pieces(em)
         return LineFont(
             em=em,
             middle=(ascent + descent) / 2,
-            advance=_numbers(glyphs, usual, "horiz-adv-x"),
-            strokes={symbol: list(_strokes(glyph.get("d", ""))) for symbol, glyph in glyphs.items()},
+            advance=self._numbers("horiz-adv-x", em, em),
+            strokes={symbol: pen.strokes_of(glyph.get("d", "")) for symbol, glyph in self._glyphs.items()},
             thick=thick,
         )
-    except (ElementTree.ParseError, OSError, ValueError, TypeError, IndexError, AssertionError) as error:
-        raise Mistake(f"style.fonts: {path} cannot be read as an SVG font ({error})") from error
+
+    def _numbers(self, name: str, em: float, usual: float | None = None) -> dict[str, float]:
+        """By character, what its glyph gives, or else the font, or else is usual."""
+        assert self._usual is not None
+        common = self._usual.get(name, usual)
+        given = {symbol: glyph.get(name, common) for symbol, glyph in self._glyphs.items()}
+        return {symbol: _within(float(number), em) for symbol, number in given.items() if number is not None}
 
 
-def _numbers(glyphs: dict[str, ElementTree.Element], usual: dict[str, str], name: str) -> dict[str, float]:
-    """By character, what its glyph gives, or else is usual."""
-    given = {symbol: glyph.get(name, usual.get(name)) for symbol, glyph in glyphs.items()}
-    return {symbol: float(number) for symbol, number in given.items() if number is not None}
-
-
-def _strokes(path: str) -> Iterator[np.ndarray]:
-    pen = _Pieces()
-    parse_path(path, pen)
-    return (np.array(stroke, dtype=np.float64) for stroke in pen.strokes)
+def _within(length: float, em: float) -> float:
+    if not abs(length) <= FARTHEST * em:
+        raise ValueError(f"a length of {length:g} is over {FARTHEST} times units-per-em, the most that is taken")
+    return length
 
 
 class _Pieces(BasePen):
-    """Keeps what it is told to draw as points with straight pieces between them."""
+    """Keeps what it is told to draw as points with straight pieces between them: of all glyphs no more than so many."""
 
-    def __init__(self) -> None:
+    def __init__(self, em: float) -> None:
         super().__init__()
-        self.strokes: list[list[Any]] = []
+        self._em = em
+        self._left = MOST_POINTS
+        self._strokes: list[list[np.ndarray]] = []
+
+    def strokes_of(self, path: str) -> list[np.ndarray]:
+        if len(path) > MOST_PATH:
+            raise ValueError(f"a path has over {MOST_PATH:,} characters, the most that are taken")
+        self._strokes = []
+        try:
+            parse_path(path, self)
+        except (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError) as error:
+            raise ValueError(f"a path is damaged ({error or type(error).__name__})") from error
+        strokes = [np.concatenate(stroke) for stroke in self._strokes]
+        for stroke in strokes:
+            _within(float(np.abs(stroke).max()), self._em)
+        return strokes
+
+    def _add(self, points: Any) -> None:
+        self._left -= len(points)
+        if self._left < 0:
+            raise ValueError(f"its paths have over {MOST_POINTS:,} points, the most that are taken")
+        self._strokes[-1].append(np.array(points, dtype=np.float64))
 
     def _moveTo(self, point: Any) -> None:
-        self.strokes.append([point])
+        self._strokes.append([])
+        self._add([point])
 
     def _lineTo(self, point: Any) -> None:
-        self.strokes[-1].append(point)
+        self._add([point])
 
     def _curveToOne(self, leaves: Any, arrives: Any, end: Any) -> None:
-        way = np.linspace(0, 1, PIECES + 1)[1:, None]
-        corners = np.array([self.strokes[-1][-1], leaves, arrives, end], dtype=np.float64)
-        shares = np.hstack([(1 - way) ** 3, 3 * way * (1 - way) ** 2, 3 * way**2 * (1 - way), way**3])
-        self.strokes[-1].extend(shares @ corners)
+        corners = np.array([self._strokes[-1][-1][-1], leaves, arrives, end], dtype=np.float64)
+        self._add(SHARES @ corners)
 
     def _closePath(self) -> None:
-        self.strokes[-1].append(self.strokes[-1][0])
+        self._add(self._strokes[-1][0][:1])
 
 
 @dataclass(frozen=True)
@@ -120,26 +195,57 @@ class LineFace:
 
     def lines(self, symbol: str, wide: float = 1.0) -> tuple[np.ndarray, float]:
         """uint8 [height, width], 255 where its lines are, one point thin, cut to them; how far their middle lies below the line's."""
-        font = line_font(self.path)
-        strokes = font.strokes.get(symbol)
-        if not strokes:
-            return np.zeros((1, 1), dtype=np.uint8), 0.0
-        points = [stroke * [wide * self._scale, -self._scale] for stroke in strokes]
-        first, last = np.min([p.min(0) for p in points], 0), np.max([p.max(0) for p in points], 0)
-        width, height = (math.ceil(side) + 1 for side in last - first)
-        canvas = np.zeros((height, width), dtype=np.uint8)
+        points, first, last = self._placed(symbol, wide)
+        canvas = np.zeros(self._sides(symbol, first, last), dtype=np.uint8)
+        if not points:
+            return canvas, 0.0
         for stroke in points:
             cv2.polylines(canvas, [np.round(stroke - first).astype(np.int32)], isClosed=False, color=255)
-        return canvas, float((first[1] + last[1]) / 2 + font.middle * self._scale)
+        return canvas, float((first[1] + last[1]) / 2 + line_font(self.path).middle * self._scale)
+
+    def _placed(self, symbol: str, wide: float) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+        """The strokes in pixels, to the right and downwards, and the ends of the box around them."""
+        points = [
+            stroke * [wide * self._scale, -self._scale] for stroke in line_font(self.path).strokes.get(symbol, [])
+        ]
+        if not points:
+            return [], np.zeros(2), np.zeros(2)
+        return points, np.min([p.min(0) for p in points], 0), np.max([p.max(0) for p in points], 0)
+
+    def _sides(self, symbol: str, first: np.ndarray, last: np.ndarray) -> tuple[int, int]:
+        """Rows and columns of the box."""
+        width, height = (math.ceil(side) + 1 for side in last - first)
+        if width * height > MOST_CANVAS:
+            raise Mistake(
+                f"style.fonts: {self.path} cannot be drawn (its glyph {symbol!r} takes {width / FINE:,.0f}×{height / FINE:,.0f} "
+                f"pixels; at most {MOST_CANVAS // FINE**2:,} are taken)"
+            )
+        return height, width
+
+    def work(self, symbol: str, wide: float, pen: float | None) -> int:
+        """How many points the pen's tip touches, again and again, while it draws the glyph."""
+        fine = LineFace(self.path, FINE * self.size)
+        points, first, last = fine._placed(symbol, wide)
+        if not points:
+            return 0
+        room = 2 * FINE * math.ceil(self._pen(symbol, pen))
+        rows, columns = fine._sides(symbol, first, last)
+        return (rows + room) * (columns + room) * self._tip(symbol, pen) ** 2
+
+    def _pen(self, symbol: str, pen: float | None) -> float:
+        return line_font(self.path).thick[symbol] * self._scale if pen is None else pen
+
+    def _tip(self, symbol: str, pen: float | None) -> int:
+        """How many points the pen's tip is across."""
+        return max(1, round(FINE * self._pen(symbol, pen)))
 
     def penned(self, symbol: str, wide: float, pen: float | None) -> np.ndarray:
         """Coverage, uint8 [height, width], of the glyph, `wide` times as wide, by a pen of so many pixels, or the font's own."""
         lines, _ = LineFace(self.path, FINE * self.size).lines(symbol, wide)
         if not lines.any():
             return lines
-        pen = line_font(self.path).thick[symbol] * self._scale if pen is None else pen
-        tip = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(1, round(FINE * pen)),) * 2)
-        room = FINE * math.ceil(pen)
+        tip = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (self._tip(symbol, pen),) * 2)
+        room = FINE * math.ceil(self._pen(symbol, pen))
         rows, columns = (-(-(side + 2 * room) // FINE) for side in lines.shape)
         canvas = np.zeros((rows * FINE, columns * FINE), dtype=np.uint8)
         canvas[room : room + lines.shape[0], room : room + lines.shape[1]] = lines

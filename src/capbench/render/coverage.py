@@ -1,0 +1,122 @@
+"""The characters that a TrueType or OpenType font has glyphs of, looked up one at a time.
+
+A font of a few bytes may say that it has millions of characters, many times over: nothing of that is unfolded.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Container
+from pathlib import Path
+
+import numpy as np
+
+MOST_BYTES = 64 * 2**20  # of a font; collections of all Chinese characters have some 20 MiB
+OUTLINES = (b"\0\1\0\0", b"OTTO", b"true")
+COLLECTION = b"ttcf"
+UNICODE = [(3, 10), (0, 6), (0, 4), (3, 1), (0, 3), (0, 2), (0, 1), (0, 0)]  # platform and encoding, the best first
+
+
+class Coverage(Container[str]):
+    """The characters of a font, or of the first one of a collection; ValueError where the file is none."""
+
+    def __init__(self, path: str) -> None:
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"it has over {MOST_BYTES:,} bytes, the most that are taken")
+        try:
+            self._map = _best(_characters(content))
+            (kind,) = struct.unpack_from(">H", self._map)
+            self._glyph = FORMATS[kind]
+        except (struct.error, LookupError) as error:
+            raise ValueError("it has no table of Unicode characters that can be read") from error
+
+    def __contains__(self, character: object) -> bool:
+        try:
+            return isinstance(character, str) and self._glyph(self._map, ord(character)) > 0
+        except (struct.error, ValueError):  # beyond the table's end
+            return False
+
+
+def _characters(content: bytes) -> bytes:
+    """The table `cmap`."""
+    start = struct.unpack_from(">I", content, 12)[0] if content.startswith(COLLECTION) else 0
+    if not content.startswith(OUTLINES, start):
+        raise ValueError("it is no TrueType or OpenType font")
+    (count,) = struct.unpack_from(">H", content, start + 4)
+    for number in range(count):
+        name, _, at, length = struct.unpack_from(">4sIII", content, start + 12 + 16 * number)
+        if name == b"cmap":
+            return content[at : at + length]
+    raise LookupError
+
+
+def _preference(one: tuple[tuple[int, int], int]) -> int:
+    return UNICODE.index(one[0])
+
+
+def _best(characters: bytes) -> bytes:
+    """The map of the most Unicode characters, and whatever follows it."""
+    _, count = struct.unpack_from(">HH", characters)
+    maps: dict[tuple[int, int], int] = {}
+    for number in range(count):
+        platform, encoding, at = struct.unpack_from(">HHI", characters, 4 + 8 * number)
+        if (platform, encoding) in UNICODE:
+            maps.setdefault((platform, encoding), at)
+    if not maps:
+        raise LookupError
+    return characters[min(maps.items(), key=_preference)[1] :]
+
+
+def _of_byte(table: bytes, code: int) -> int:
+    return table[6 + code] if code < 256 and 6 + code < len(table) else 0
+
+
+def _of_segment(table: bytes, code: int) -> int:
+    if code > 0xFFFF:
+        return 0
+    count = struct.unpack_from(">H", table, 6)[0] // 2
+    ends = np.frombuffer(table, ">u2", count, 14)
+    first, delta, step = (np.frombuffer(table, ">u2", count, 16 + 2 * count * column) for column in (1, 2, 3))
+    place = int(np.argmax(ends >= code))
+    if not first[place] <= code <= ends[place]:
+        return 0
+    glyph = code
+    if step[place]:
+        at = 16 + 6 * count + 2 * place + int(step[place]) + 2 * (code - int(first[place]))
+        (glyph,) = struct.unpack_from(">H", table, at)
+    return (glyph + int(delta[place])) % 2**16 if glyph else 0
+
+
+def _of_row(form: str) -> Callable[[bytes, int], int]:
+    def glyph(table: bytes, code: int) -> int:
+        first, count = struct.unpack_from(form, table)
+        if not first <= code < first + count:
+            return 0
+        return struct.unpack_from(">H", table, struct.calcsize(form) + 2 * (code - first))[0]
+
+    return glyph
+
+
+def _of_group(each: int) -> Callable[[bytes, int], int]:
+    """Of a map whose glyphs follow one another within a group, or are `each` the same."""
+
+    def glyph(table: bytes, code: int) -> int:
+        (count,) = struct.unpack_from(">I", table, 12)
+        first, last, begin = np.frombuffer(table, ">u4", 3 * count, 16).reshape(-1, 3).T
+        within = np.flatnonzero((first <= code) & (code <= last))
+        return int(begin[within[0]]) + each * (code - int(first[within[0]])) if len(within) else 0
+
+    return glyph
+
+
+FORMATS: dict[int, Callable[[bytes, int], int]] = {
+    0: _of_byte,
+    4: _of_segment,
+    6: _of_row(">6xHH"),
+    10: _of_row(">12xII"),
+    12: _of_group(1),
+    13: _of_group(0),
+}
+"""By the format of a map, the glyph of a character's code; 0 where there is none"""
