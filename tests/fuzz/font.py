@@ -8,6 +8,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fontTools.fontBuilder import FontBuilder
@@ -55,7 +56,7 @@ class Drawn:
 
     @staticmethod
     def _looks(small: Style, large: Style) -> list[Style]:
-        pens = {"pens": [2.0], "fonts": [str(bundled_fonts()["angular.svg"])]}
+        pens: dict[str, Any] = {"pens": [2.0], "fonts": [str(bundled_fonts()["angular.svg"])]}
         return [replace(small, **pens), replace(small, **pens, widths=[4.0]), replace(large, **pens)]
 
     def open(self, content: bytes) -> None:
@@ -216,10 +217,10 @@ def bomb_of_glyphs(tables: dict[bytes, bytes], random: np.random.Generator) -> N
         parts[-1] = struct.pack(">HHbb", 0x02, number - 1, 1, 1)
         made.append(box + b"".join(parts))
     made = [one + bytes(-len(one) % 4) for one in made]
-    places = np.cumsum([0, *map(len, made)])
+    starts = np.cumsum([0, *map(len, made)])
     head = bytearray(tables[b"head"])
     struct.pack_into(">h", head, 50, 1)
-    tables[b"head"], tables[b"loca"], tables[b"glyf"] = bytes(head), places.astype(">u4").tobytes(), b"".join(made)
+    tables[b"head"], tables[b"loca"], tables[b"glyf"] = bytes(head), starts.astype(">u4").tobytes(), b"".join(made)
     if random.random() < 0.8:
         maxp = bytearray(tables[b"maxp"].ljust(32, b"\0"))
         maxp[6:32] = b"\xff" * 26

@@ -132,7 +132,7 @@ def _tile(of: Face, symbol: str) -> tuple[float, float]:
     assert isinstance(of, ImageFont.FreeTypeFont)  # a style stretches no other
     _, _, right, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((1, 1), symbol, font=of)
     if not (int(right) > 0 and int(bottom) > 0):
-        raise Mistake(f"style.fonts: {of.path} cannot be drawn (it gives {symbol!r} no room on the line)")
+        raise Mistake(f"style.fonts: {of.path!r} cannot be drawn (it gives {symbol!r} no room on the line)")
     return float(int(right)), float(int(bottom))
 
 
