@@ -75,3 +75,14 @@ def test_its_samples_are_saved_and_loaded() -> None:
     other.load_state_dict(model.state_dict())
     assert (other.samples == model.samples).all()
     assert (other.labels == model.labels).all()
+
+
+def test_neighbours_that_are_equally_near_count_alike_where_the_steps_were_recorded() -> None:
+    """What is recorded with a blank image, which has one nearest neighbour, holds for others, too."""
+    view = torch.rand(1, 1, 2, 4)
+    model = KNN((1, 2, 4), 1, 300, k=1).eval()
+    model.learn(view.expand(300, -1, -1, -1), torch.arange(300).flip(0)[:, None])
+    model.learn(torch.zeros(1, 1, 2, 4), torch.tensor([[5]]))
+    with torch.inference_mode():
+        recorded = torch.jit.trace(model, torch.zeros(1, 1, 2, 4), check_trace=False)
+        assert recorded(view).argmax(-1).item() == model(view).argmax(-1).item() == 299

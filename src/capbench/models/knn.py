@@ -44,10 +44,11 @@ class KNN(Model):
         if not len(self.samples):  # not shown anything yet
             return torch.zeros(len(views), self.positions, self.classes, device=views.device)
         exact = torch.float32 if self.samples.shape[1] <= EXACT_FLOAT32 else torch.float64
-        samples = self.samples.to(exact) - CENTRE
-        squares = samples.double().square().sum(1)
+        samples = self.samples.to(exact).sub_(CENTRE)
+        squares = samples.square().sum(1)
         rows = _pixels(views).to(exact) - CENTRE
-        if torch.compiler.is_exporting():  # into a graph, which takes any number at once and cannot look again
+        # Recorded or sized, nobody can look whether distances are equal; exported, it takes any number at once.
+        if torch.jit.is_tracing() or views.is_meta or torch.compiler.is_exporting():
             return self._votes(_ranked(rows, samples, squares, self.k))
         return torch.cat([self._votes(_nearest(some, samples, squares, self.k)) for some in rows.split(ROWS_AT_ONCE)])
 
@@ -66,7 +67,7 @@ class KNN(Model):
         samples, labels = (state.get(prefix + name) for name in ("samples", "labels"))
         if samples is not None and labels is not None:
             fit = samples.dtype == torch.uint8 and labels.dtype == torch.int64 and len(samples) == len(labels)
-            if not fit or bool(((labels < 0) | (labels >= self.classes)).any()):
+            if not fit or (not labels.is_meta and bool(((labels < 0) | (labels >= self.classes)).any())):
                 rest[-1].append("samples and labels are not what nearest neighbours keep")  # of the messages
                 return
             self.samples = self.samples.new_empty(len(samples), self.samples.shape[1])
@@ -82,7 +83,7 @@ def _nearest(rows: torch.Tensor, samples: torch.Tensor, squares: torch.Tensor, k
     again, in whole numbers.
     """
     k = min(k, len(squares))
-    closeness = (rows @ samples.T).sub_((squares / 2).to(rows.dtype))
+    closeness = (rows @ samples.T).sub_(squares / 2)
     found = closeness.topk(min(k + 1, len(squares)), dim=1)
     nearest = found.indices[:, :k]
     equal = (found.values[:, 1:] == found.values[:, :-1]).any(1)
