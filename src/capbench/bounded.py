@@ -20,6 +20,7 @@ from capbench.errors import Mistake
 
 MOST_BYTES = 1 << 20  # of a config.yaml or a result.json
 MOST_VALUES = 5_000  # in settings or results; ten times those of the largest run of CapBench's own
+MOST_HEADING = 4 << 20  # of what a file of safetensors says of its tensors; of our largest recogniser it is 22 KB
 MOST_SIGNS = 64  # of a number
 DEEPEST = 32  # lists and mappings within one another
 TOO_DEEP = f"lists and mappings lie more than {DEEPEST} deep within one another"
@@ -55,6 +56,17 @@ def text(path: Path, most: int = MOST_BYTES) -> str:
         return content(path, most).decode()
     except UnicodeDecodeError as error:
         raise Mistake(f"{path} is no text in UTF-8 ({error})") from error
+
+
+def check_heading(path: Path) -> None:
+    """Refuse a file of safetensors that tells of more tensors than any that CapBench writes: each takes memory."""
+    with open(path, "rb", opener=_at_once) as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MOST_HEADING:
+        raise Mistake(
+            f"{path}: is no file of safetensors that CapBench writes: its heading has {length:,} bytes, "
+            f"at most {MOST_HEADING:,} are taken"
+        )
 
 
 def _at_once(path: str, flags: int) -> int:

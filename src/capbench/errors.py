@@ -51,6 +51,11 @@ class BadImage(Exception):
 MOST_NAMED = 40
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, or its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def nearest(wrong: str, right: Iterable[str]) -> str:
     """A hint that names the likeliest right ones, or all of a few: ends a Mistake's line."""
     options = sorted(set(right))

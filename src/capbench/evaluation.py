@@ -92,7 +92,7 @@ def material(settings: dict[str, Any], reader: Reader) -> Tested:
     part = settings["part"]
     if isinstance(source, Synthetic):
         source = replace(source, fresh=False) if part == "all" else source.only(part)
-    kept = store.prepare(source, reader.view, reader.codec.longest, settings["cache"])
+    kept = store.prepare(source, reader.view, reader.codec.longest, settings["cache"], reader.batch)
     height, width, channels = kept.views.shape[-3:]
     if (channels, height, width) != reader.shape:
         wanted = "×".join(map(str, reader.shape))

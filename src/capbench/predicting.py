@@ -124,7 +124,8 @@ def _answers(
 
     Helpers decode the next images while the network reads.
     """
-    chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
+    size = min(CHUNK, reader.batch)  # large views take memory before the network does
+    chunks = [names[start : start + size] for start in range(0, len(names), size)]
     if len(names) < WORTH_A_POOL:
         looked: Iterable[Seen] = map(Eyes(files, reader.sight, known).look, chunks)
     else:

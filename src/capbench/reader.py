@@ -5,10 +5,8 @@ A run's folder may come from a stranger: nothing in it runs code, leads out of i
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -19,24 +17,23 @@ from unicodedata import category
 import numpy as np
 import torch
 from annotated_types import Ge, Le, Len
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from capbench import images
 from capbench.containers import MOST_PIXELS
 from capbench.data.views import View
-from capbench.errors import BadImage, Mistake
+from capbench.errors import BadImage, Mistake, first_line
 from capbench.images import ONE, Picture
 from capbench.models import Model, PerCharacter, Shape
 from capbench.ranges import Pixels
 from capbench.runs import MOST_BYTES_OF_WEIGHTS, RunFolder, exif_of
 from capbench.settings import build, check, target_class
 from capbench.sight import Sight
+from capbench.sizing import sized
 from capbench.text import MOST_CHARACTERS, Alphabet, Codec, Reading
 
-BATCH = 256  # images
-SPARE = 2  # times the parameters that are kept may be needed while a network is built
+BATCH = 256  # images, unless they take too much memory
 FACTS = {"alphabet": "alphabet", "length": "length", "shape": "view/shape"}
 MOST_SYMBOLS = 100_000
 
@@ -54,6 +51,8 @@ class Reader:
     """Channels, height and width of one view, as in training."""
     exif: images.Exif
     """Whether photographs are turned upright, as in training."""
+    batch: int
+    """How many images are read at once"""
 
     @classmethod
     def of(cls, folder: RunFolder) -> Reader:
@@ -67,15 +66,24 @@ class Reader:
         view: View = build(settings["view"])
         alphabet = Alphabet(symbols=symbols, fold=settings["alphabet"]["fold"])
         codec = Codec(alphabet, shortest, longest, target_class(settings["model"]).over)
-        with _no_more_than(SPARE * _numbers(folder), folder):
+        if view.size not in (None, [*shape[1:]]):
+            raise Mistake(
+                f"{folder.config}: view.size: {view.size} is not what {folder.result.name} tells of: {shape[1:]}"
+            )
+
+        def make() -> Model:
             model: Model = build(settings["model"], shape, 1 if view.cuts else codec.longest, codec.classes)
-        model = PerCharacter(model) if view.cuts else model
-        reader = cls(view, model.eval(), codec, shape, settings["exif"])
+            return PerCharacter(model) if view.cuts else model
+
+        channels, height, width = shape
+        seen = (*((codec.longest,) if view.cuts else ()), height, width, channels)
+        model, batch = sized(folder, make, _believed, seen, BATCH)
+        reader = cls(view, model, codec, shape, settings["exif"], batch)
         try:
-            model.load_state_dict(load_file(folder.weights))
+            model.load_state_dict(_finite(load_file(folder.weights), folder))
             _best(model, reader._blank)
         except (OSError, SafetensorError, RuntimeError, IndexError) as error:
-            raise Mistake(f"{folder.weights}: does not fit the run ({_first_line(error)})") from error
+            raise Mistake(f"{folder.weights}: does not fit the run ({first_line(error)})") from error
         return reader
 
     @overload
@@ -91,12 +99,12 @@ class Reader:
         if isinstance(images, ONE) and not (isinstance(images, np.ndarray) and images.ndim == 4):
             return self.codec.read(*_best(self._alone, self._seen(images, "image")[None]))[0]
         views = (self._seen(image, f"image {number}") for number, image in enumerate(images))
-        return [reading for batch in _batches(views) for reading in self.read_views(batch)]
+        return [reading for batch in _batches(views, self.batch) for reading in self.read_views(batch)]
 
     def read_views(self, views: np.ndarray) -> Iterator[Reading]:
         """What stands in views, uint8 [image, ...view] as `sight` makes them."""
-        for start in range(0, len(views), BATCH):
-            yield from self.codec.read(*_best(self.model, views[start : start + BATCH]))
+        for start in range(0, len(views), self.batch):
+            yield from self.codec.read(*_best(self.model, views[start : start + self.batch]))
 
     @cached_property
     def sight(self) -> Sight:
@@ -127,8 +135,14 @@ class Reader:
 def _best(network: Network, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The best classes and their probabilities, each [image, position or time], in views, uint8 [image, ...view]."""
     with torch.inference_mode():
-        probability, best = network(_floats(views)).softmax(-1).max(-1)
+        probability, best = _believed(network, torch.from_numpy(np.array(views)))
     return best.numpy(), probability.numpy()
+
+
+def _believed(network: Network, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The highest probabilities, and of which classes, each [image, position or time]."""
+    probability, best = network(_floats(views)).softmax(-1).max(-1)
+    return probability, best
 
 
 def _recorded(model: Model, view: np.ndarray) -> Network:
@@ -142,7 +156,7 @@ def _recorded(model: Model, view: np.ndarray) -> Network:
         before = torch.jit.onednn_fusion_enabled()
         torch.jit.enable_onednn_fusion(True)
         try:
-            played = torch.jit.freeze(torch.jit.trace(model, _floats(view), check_trace=False))
+            played = torch.jit.freeze(torch.jit.trace(model, _floats(torch.from_numpy(view)), check_trace=False))
             for _ in range(3):  # it looks at what comes by before it settles
                 _best(played, view)
         finally:
@@ -150,14 +164,22 @@ def _recorded(model: Model, view: np.ndarray) -> Network:
     return played
 
 
-def _floats(views: np.ndarray) -> torch.Tensor:
+def _floats(views: torch.Tensor) -> torch.Tensor:
     """As recognisers want them, channels before height and width; these still lie last in memory, which is faster."""
-    return torch.from_numpy(np.array(views)).movedim(-1, -3).float() / 255
+    return views.movedim(-1, -3).float() / 255
 
 
-def _batches(views: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def _finite(weights: dict[str, torch.Tensor], folder: RunFolder) -> dict[str, torch.Tensor]:
+    """The same weights, each of them a number that can be reckoned with."""
+    for name, numbers in weights.items():
+        if numbers.is_floating_point() and not numbers.isfinite().all():
+            raise Mistake(f"{folder.weights}: {name} holds what is infinite or no number; train the run anew")
+    return weights
+
+
+def _batches(views: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
     views = iter(views)
-    while batch := list(islice(views, BATCH)):
+    while batch := list(islice(views, size)):
         yield np.stack(batch)
 
 
@@ -204,36 +226,3 @@ def _found(
     shape: Annotated[list[Pixels], Len(3, 3)],
 ) -> None:
     """What of a run's result decides how it reads."""
-
-
-def _numbers(folder: RunFolder) -> int:
-    """How many numbers the weights hold, by the file's heading: nothing of it is loaded yet."""
-    try:
-        with safe_open(folder.weights, "pt") as file:
-            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise Mistake(f"{folder.weights}: is no file of safetensors ({_first_line(error)})") from error
-
-
-@contextmanager
-def _no_more_than(numbers: int, folder: RunFolder) -> Iterator[None]:
-    """A network that is built meanwhile may take up that many parameters; whatever else is wrong with it is told."""
-    left = numbers
-
-    def count(_: torch.nn.Module, __: str, parameter: torch.Tensor) -> None:
-        nonlocal left
-        left -= parameter.numel()
-        if left < 0:
-            raise Mistake("is larger than the weights beside it")
-
-    hook = register_module_parameter_registration_hook(count)
-    try:
-        yield
-    except Exception as error:
-        raise Mistake(f"{folder.config}: model cannot be built: {_first_line(error)}") from error
-    finally:
-        hook.remove()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from capbench import bounded
 from capbench.data.module import Material
 from capbench.data.sources import Sample, Source
 from capbench.data.store import Store, digest_of
@@ -140,6 +141,7 @@ class Seen:
         if folder.seen.stat().st_size > MOST_BYTES:
             raise Mistake(f"{folder.seen} has over {MOST_BYTES:,} bytes, more than any that CapBench writes")
         try:
+            bounded.check_heading(folder.seen)
             with safe_open(folder.seen, "np") as file:
                 return cls(
                     *(_images(file.get_tensor(f.name), file.get_tensor(f"{f.name}_streams")) for f in fields(cls))

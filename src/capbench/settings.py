@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, OmegaConfBaseException
 from pydantic import ConfigDict, InstanceOf, TypeAdapter, ValidationError
 
-from capbench.errors import Mistake, nearest, printable
+from capbench.errors import Mistake, first_line, nearest, printable
 
 TARGET = "_target_"
 PARTIAL = "_partial_"
@@ -42,9 +42,9 @@ def plain(config: DictConfig) -> dict[str, Any]:
     except MissingMandatoryValue as error:
         raise Mistake(f"{error.full_key}: must be given; add {error.full_key}=… to the command") from error
     except InterpolationKeyError as error:
-        raise Mistake(f"{error.full_key}: {_first_line(error)}") from error
+        raise Mistake(f"{error.full_key}: {first_line(error)}") from error
     except OmegaConfBaseException as error:
-        raise Mistake(_first_line(error)) from error
+        raise Mistake(first_line(error)) from error
     return settings
 
 
@@ -197,7 +197,3 @@ def _hint_within(hint: Any, kind: type) -> Any:
 
 def _join(at: str, key: Any) -> str:
     return f"{at}.{printable(key)}" if at else printable(key)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0]

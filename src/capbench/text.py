@@ -158,10 +158,14 @@ class Codec:
     def read(self, best: np.ndarray, probability: np.ndarray) -> list[Reading]:
         """Readings from the best class and its probability, each [image, position or time].
 
+        What is no probability, such as a network gives whose numbers overflow, counts for the nearest one, and NaN for
+        none.
+
         The confidence of the whole is the product over all entries, also the blanks that no character of the
         reading stands for; over time, over the runs of equal classes, blanks among them, each with its highest
         probability. So it is at most the product of the characters' confidences, and less where blanks are unsure.
         """
+        probability = probabilities(probability)
         counted = np.ones_like(best, dtype=bool)
         if self.over == "time":
             counted[:, 1:] = best[:, 1:] != best[:, :-1]
@@ -171,6 +175,11 @@ class Codec:
             Reading(text, float(confidence), tuple(row[keep].tolist()))
             for text, confidence, row, keep in zip(self.texts(best), whole, probability, self.kept(best), strict=True)
         ]
+
+
+def probabilities(numbers: np.ndarray) -> np.ndarray:
+    """The same numbers where they lie from 0 to 1, else the nearest; 0 for what is no number."""
+    return np.nan_to_num(numbers, nan=0.0).clip(0, 1)
 
 
 def _highest_of_run(best: np.ndarray, probability: np.ndarray) -> np.ndarray:

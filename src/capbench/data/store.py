@@ -55,11 +55,14 @@ class _Chunk(NamedTuple):
     bad: list[tuple[int, str]]
 
 
-def prepare(source: Source, view: View, characters: int, cache: str | None) -> Store:
-    """All of `source` as `view` shows it, from `cache` (a folder) if it was made before."""
+def prepare(source: Source, view: View, characters: int, cache: str | None, at_once: int = CHUNK) -> Store:
+    """All of `source` as `view` shows it, from `cache` (a folder) if it was made before.
+
+    Each process makes so many views `at_once` before they are written.
+    """
     if cache is None:
         with tempfile.TemporaryDirectory(prefix="capbench-") as temporary:
-            store = _load(_build(source, view, characters, Path(temporary)))
+            store = _load(_build(source, view, characters, Path(temporary), at_once))
             return Store(np.array(store.views), store.digests, store.numbers, _checked(store.bad, source))
     key = hashlib.sha256(
         repr((EDITION, source.key, view, characters, version("opencv-python-headless"))).encode()
@@ -74,7 +77,7 @@ def prepare(source: Source, view: View, characters: int, cache: str | None) -> S
                 shutil.rmtree(folder)
             if not folder.is_dir():
                 with _replacing(folder) as unfinished:
-                    _build(source, view, characters, unfinished)
+                    _build(source, view, characters, unfinished, at_once)
     except OSError as error:
         raise Mistake(f"cache: {cache} cannot be written ({error}); give another folder or cache=null") from error
     store = _load(folder)
@@ -142,7 +145,7 @@ def _load(folder: Path) -> Store:
     )
 
 
-def _build(source: Source, view: View, characters: int, folder: Path) -> Path:
+def _build(source: Source, view: View, characters: int, folder: Path, at_once: int) -> Path:
     """Fill `folder` with the arrays; views go straight to the file, never all of them into memory."""
     samples = source.samples
     digests: list[int] = []
@@ -150,7 +153,7 @@ def _build(source: Source, view: View, characters: int, folder: Path) -> Path:
     bad: list[str] = []
     shape: tuple[int, ...] | None = None
     with (folder / "views.raw").open("wb") as raw:
-        for chunk in tqdm_chunks(source, view, characters, len(samples)):
+        for chunk in tqdm_chunks(source, view, characters, len(samples), at_once):
             for picture, number in zip(chunk.views, chunk.numbers, strict=True):
                 shape = shape or picture.shape
                 if picture.shape != shape:
@@ -179,24 +182,24 @@ def _with_header(raw: Path, target: Path, shape: tuple[int, ...]) -> None:
     raw.unlink()
 
 
-def tqdm_chunks(source: Source, view: View, characters: int, count: int) -> Iterator[_Chunk]:
+def tqdm_chunks(source: Source, view: View, characters: int, count: int, at_once: int) -> Iterator[_Chunk]:
     with tqdm(total=count, desc="preparing images", unit="img", leave=False, disable=count < WORTH_A_POOL) as bar:
-        for chunk in _chunks(source, view, characters, count):
+        for chunk in _chunks(source, view, characters, count, at_once):
             bar.update(len(chunk.numbers) + len(chunk.bad))
             yield chunk
 
 
-def _chunks(source: Source, view: View, characters: int, count: int) -> Iterable[_Chunk]:
-    starts = range(0, count, CHUNK)
+def _chunks(source: Source, view: View, characters: int, count: int, at_once: int) -> Iterable[_Chunk]:
+    starts = range(0, count, at_once)
     workers = len(os.sched_getaffinity(0))
     if count < WORTH_A_POOL or workers == 1:
         for start in starts:
-            yield _views(source, view, characters, range(start, min(start + CHUNK, count)))
+            yield _views(source, view, characters, range(start, min(start + at_once, count)))
         return
     # Spawned, not forked: torch's threads may be running in this process by now.
     try:
         with ProcessPoolExecutor(workers, get_context("spawn"), _keep, (source, view, characters)) as pool:
-            yield from pool.map(_views_of_kept, [range(start, min(start + CHUNK, count)) for start in starts])
+            yield from pool.map(_views_of_kept, [range(start, min(start + at_once, count)) for start in starts])
     except BrokenProcessPool as error:
         raise Mistake("a helper process came to a sudden end while images were prepared; start again") from error
 

@@ -27,6 +27,8 @@ class View(ABC):
 
     cuts: bool
     """Whether it gives one picture for each character."""
+    size: Size | None
+    """Height and width of the pictures that it gives; None: those of the image."""
 
     @abstractmethod
     def __call__(self, image: np.ndarray, characters: int) -> np.ndarray:
