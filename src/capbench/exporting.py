@@ -199,7 +199,7 @@ def _images(
     source = source_of(run, which)
     if isinstance(source, Synthetic):
         source = replace(source, split=replace(source.split, **{part: count})).only(part)
-    kept = store.prepare(source, reader.view, reader.codec.longest, cache)
+    kept = store.prepare(source, reader.view, reader.codec.longest, cache, reader.batch)
     numbers = kept.numbers[source.parts(kept.numbers, kept.digests) == part][:count]
     if not len(numbers):
         raise Mistake(f"data: holds no image for {part}")
@@ -210,12 +210,13 @@ def _images(
 def _compare(graph: Graph, reader: Reader, examples: Examples) -> tuple[int, float]:
     """How many texts are the same, and how far apart probabilities are at most."""
     same, apart = 0, 0.0
-    for start in range(0, len(examples.views), BATCH):
-        views = np.stack(examples.views[start : start + BATCH])
+    batch = min(reader.batch, graph.batch)
+    for start in range(0, len(examples.views), batch):
+        views = np.stack(examples.views[start : start + batch])
         with torch.inference_mode():
             scores = reader.model(torch.from_numpy(np.moveaxis(views, -1, -3).copy()).float() / 255)
         wanted = scores.softmax(-1).numpy()
-        found = graph.probabilities(examples.taken[start : start + BATCH])
+        found = graph.probabilities(examples.taken[start : start + batch])
         texts = zip(reader.codec.texts(wanted.argmax(-1)), reader.codec.texts(found.argmax(-1)), strict=True)
         same += sum(one == other for one, other in texts)
         apart = max(apart, float(np.abs(found - wanted).max()))

@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from capbench import exporting
+from capbench import budget, exporting
 from capbench.errors import BadImage, Mistake
-from capbench.serving.description import Description
+from capbench.serving.description import BATCH, Description
 from capbench.serving.graph import Graph
 from capbench.text import Alphabet, Codec
+from tests.memory import grown
 from tests.rounding import apart
 from tests.serving.runs import untrained
 
 onnx = pytest.importorskip("onnx", reason="needs the extra export: make test installs it")
-from onnx import TensorProto, helper  # noqa: E402
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from tests.serving.service import graph  # noqa: E402
 
@@ -219,6 +220,16 @@ def wider_input(model: Any) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 4000
 
 
+def endless_weight(model: Any) -> None:
+    weight = next(weight for weight in model.graph.initializer if weight.data_type == TensorProto.FLOAT and weight.dims)
+    weight.CopyFrom(numpy_helper.from_array(np.full(list(weight.dims), np.inf, np.float32), weight.name))
+
+
+def weight_of_no_numbers(model: Any) -> None:
+    weight = next(weight for weight in model.graph.initializer if weight.data_type == TensorProto.FLOAT and weight.dims)
+    weight.CopyFrom(numpy_helper.from_array(np.full(list(weight.dims), np.nan, np.float32), weight.name))
+
+
 def fixed_batch(model: Any) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
 
@@ -237,6 +248,8 @@ def fixed_batch(model: Any) -> None:
         (lying_weight, "weight '.*' has the size 1048576×1048576"),
         (empty_weight, "refused by onnxruntime"),
         (unlike_layers, "its layers do not fit together"),
+        (endless_weight, "weight '.*' holds what is infinite or no number"),
+        (weight_of_no_numbers, "weight '.*' holds what is infinite or no number"),
         (second_output, r"it should have probabilities \[batch, 4, 10\] alone"),
         (wider_input, r"it should have images \[batch, 60, 160, 3\] alone"),
         (fixed_batch, r"it should have images \[batch, 60, 160, 3\] alone"),
@@ -262,6 +275,57 @@ def test_a_graph_that_does_not_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Mistake, match=r"model\.onnx: cannot be read by small: onnxruntime does not run it") as caught:
         Graph.open(path)
     assert "\n" not in str(caught.value)
+
+
+def of_tiles(path: Path, times: int, tiles: int) -> Path:
+    """A small graph in the place of another: the image so many times, in so many copies that are there at once."""
+    made = [f"tile{number}" for number in range(tiles)]
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        *(helper.make_node("Tile", ["floats", "times"], [name]) for name in made),
+        *(helper.make_node("Add", [one, "floats1"], [f"{one}+"]) for one in made),
+        helper.make_node("Max", [f"{one}+" for one in made], ["most"]),
+        helper.make_node("ReduceMax", ["most", "within"], ["one"], keepdims=0),
+        helper.make_node("Reshape", ["one", "alone"], ["each"]),
+        helper.make_node("Expand", ["each", "all"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["probabilities"]),
+    ]
+    whole = {"times": [1, 1, times, 1], "within": [1, 2, 3], "alone": [-1, 1, 1], "all": [1, 4, 10]}
+    numbers = [numpy_helper.from_array(np.array(some, np.int64), name) for name, some in whole.items()]
+    numbers.append(numpy_helper.from_array(np.ones(1, np.float32), "floats1"))
+    ends = [
+        helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", 60, 160, 3]),
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 4, 10]),
+    ]
+    body = helper.make_graph(nodes, "tiles", ends[:1], ends[1:], numbers)
+    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    signed(path, model.SerializeToString())
+    return path
+
+
+def test_a_graph_of_many_large_tensors_is_refused(copied: Path) -> None:
+    """Each of them takes 230 MB for one image."""
+    of_tiles(copied, 2_000, 6)
+    assert copied.stat().st_size < 2_000
+    with pytest.raises(Mistake, match=r"takes [\d,]+ bytes to read one image; at most 536,\d+,\d+ are given$"):
+        Graph.open(copied)
+    work = "try:\n    Graph.open(Path(sys.argv[1]))\nexcept Mistake:\n    pass"
+    assert grown(IMPORTS, work, str(copied)) < 100 * 2**20
+
+
+def test_a_graph_of_large_tensors_reads_a_few_images_at_once(copied: Path) -> None:
+    opened = Graph.open(of_tiles(copied, 100, 6))  # 23 MB for each copy and image
+    assert 1 < opened.batch < BATCH
+    work = "Graph.open(Path(sys.argv[1])).read([numpy.zeros((60, 160, 3), numpy.uint8)] * 64)"
+    assert grown(IMPORTS, work, str(copied)) < 2 * budget.MOST_BYTES
+
+
+IMPORTS = """
+import numpy, onnx, onnxruntime
+from pathlib import Path
+from capbench.errors import Mistake
+from capbench.serving.graph import Graph
+"""
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04\x95cposix\nsystem\n", b"PK\x03\x04", bytes(1000)])

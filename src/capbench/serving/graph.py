@@ -13,7 +13,7 @@ from capbench.errors import BadImage, Mistake, printable
 from capbench.extras import needed
 from capbench.serving.description import BATCH, IMAGES, PROBABILITIES, Description, beside
 from capbench.serving.inspection import inspected
-from capbench.text import Codec
+from capbench.text import Codec, probabilities
 
 MOST_REASON = 300  # characters of what onnxruntime says
 
@@ -37,11 +37,12 @@ class Read(NamedTuple):
 class Graph:
     """One ONNX file with its JSON."""
 
-    def __init__(self, session: Any, described: Description, codec: Codec, view: View) -> None:
+    def __init__(self, session: Any, described: Description, codec: Codec, view: View, batch: int = BATCH) -> None:
         self.name = printable(described.name)
         self.alphabet = described.alphabet
         self.exif = described.exif  # how images are to be decoded for it
         self.described = described
+        self.batch = batch  # how many images are read at once
         self._session = session
         self._codec = codec
         self._view = view
@@ -50,12 +51,12 @@ class Graph:
     def open(cls, path: Path, threads: int = 1) -> Graph:
         """Check both files and load them; nothing in them can run code or reach another file."""
         path = Path(path)
-        content = inspected(path, described := Description.of(path))
+        content, batch = inspected(path, described := Description.of(path))
         try:
             codec, view = described.codec(), described.seen()
         except Mistake as mistake:
             raise Mistake(f"{beside(path)}: {mistake}") from mistake
-        opened = cls(_session(path, content, threads), described, codec, view)
+        opened = cls(_session(path, content, threads), described, codec, view, batch)
         opened._try(path)
         return opened
 
@@ -101,9 +102,8 @@ class Graph:
 
     def answer(self, prepared: Sequence[np.ndarray]) -> list[Read]:
         """What stands in images that `prepare` prepared."""
-        return [
-            read for start in range(0, len(prepared), BATCH) for read in self._batch(prepared[start : start + BATCH])
-        ]
+        size = self.batch
+        return [read for start in range(0, len(prepared), size) for read in self._batch(prepared[start : start + size])]
 
     def probabilities(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """float32 [image, position or time, class], or BadImage where the graph does not run on these images."""
@@ -114,10 +114,10 @@ class Graph:
             raise BadImage(f"cannot be read by {self.name}: onnxruntime does not run it ({reason})") from error
 
     def _batch(self, prepared: Sequence[np.ndarray]) -> Iterator[Read]:
-        probabilities = self.probabilities(prepared)
-        best = probabilities.argmax(-1)
-        readings = self._codec.read(best, probabilities.max(-1))
-        for reading, row, classes in zip(readings, probabilities, best, strict=True):
+        believed = probabilities(self.probabilities(prepared))
+        best = believed.argmax(-1)
+        readings = self._codec.read(best, believed.max(-1))
+        for reading, row, classes in zip(readings, believed, best, strict=True):
             yield Read(reading.text, reading.confidence, list(self._characters(row, classes)))
 
     def _characters(self, probabilities: np.ndarray, best: np.ndarray) -> Iterator[Character]:
@@ -142,6 +142,7 @@ def _session(path: Path, content: bytes, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED  # the file's, by which memory was counted
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # who waits leaves the core to others
     options.log_severity_level = 3  # errors come as exceptions
     try:
