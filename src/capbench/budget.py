@@ -8,7 +8,7 @@ from capbench.errors import Mistake
 
 MOST_BYTES = 2**29  # alive at once beside the weights; the largest of conf/ takes a fiftieth of it for one image
 SPARE = (
-    2  # times the weights' numbers, of eight bytes each, that come on top: a network may be built of them, or keep them
+    2  # numbers of eight bytes for each of the weights' that come on top: a network may be built of them, or keep them
 )
 
 

@@ -179,7 +179,7 @@ class Codec:
 
 def probabilities(numbers: np.ndarray) -> np.ndarray:
     """The same numbers where they lie from 0 to 1, else the nearest; 0 for what is no number."""
-    return np.nan_to_num(numbers, nan=0.0).clip(0, 1)
+    return np.fmin(np.fmax(numbers, 0), 1)  # both pass over NaN
 
 
 def _highest_of_run(best: np.ndarray, probability: np.ndarray) -> np.ndarray:
