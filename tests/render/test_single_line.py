@@ -80,7 +80,7 @@ def test_curves_are_round(font: str) -> None:
     ("<svg><font", "own.svg cannot be read as an SVG font (unclosed token"),
     ("<svg/>", "own.svg cannot be read as an SVG font (it has no <font>)"),
     (FONT.replace("250 0 L", "x y L"), "own.svg cannot be read as an SVG font"),
-    (FONT.replace("<font ", '<font stroke-width="-1" '), "a stroke-width is not above 0 and up to units-per-em"),
+    (FONT.replace("<font ", '<font stroke-width="-1" '), "a stroke-width is not above 0 and up to 0.25 of units-per-em"),
     (FONT.replace('"300"', '"wide"'), "own.svg cannot be read as an SVG font (could not convert string to float: 'wide')"),
 ])  # fmt: skip
 def test_what_is_no_font_is_refused_in_one_line(tmp_path: Path, file: str, message: str) -> None:
