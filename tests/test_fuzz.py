@@ -49,7 +49,7 @@ def test_the_harness_sees_every_fault_and_goes_on_behind_it() -> None:
     assert [what.split(": ")[0] for what, _, _ in told] == [f"input {number}" for number in (2, 3, 4, 5, 6, 7, 9)]
     for (what, _, again), match in zip(
         told,
-        ["KeyError", "other than a line", "MiB", "limit on memory", "with 3", "SIGABRT", "SIGPROF"],
+        ["KeyError", "without a line", "MiB", "limit on memory", "with 3", "SIGABRT", "SIGPROF"],
         strict=True,
     ):
         assert match in what

@@ -33,7 +33,7 @@ MEBIBYTES = 256  # above what the process held before, for one input …
 OF_NETWORKS = 1024  # … and for a recogniser that is run, or a font that is drawn in the largest of sizes
 LARGE = ("settings", "safetensors", "onnx", "svg", "font")
 HANGING = 600  # seconds of the clock: the child may wait for a processor, and the server for a client
-MOST_WORDS = 4_000  # characters of a refusal
+FEWEST = 6  # characters of a refusal
 MOST_FAULTS = 20
 TOLD = 12  # reasons of refusals, in the figures
 
@@ -186,8 +186,8 @@ def _refused(refusal: Exception) -> tuple[str, str]:
     causes = list(_causes(refusal))
     if any(isinstance(cause, MemoryError) or "allocate memory" in str(cause) for cause in causes):
         return "fault", f"was refused by the limit on memory alone: {reason[:300]}"
-    if "\n" in reason or not 5 < len(reason) < MOST_WORDS:
-        return "fault", f"is refused in other than a line of up to {MOST_WORDS:,} characters: {reason[:300]!r}"
+    if not reason.isprintable() or len(reason) < FEWEST:
+        return "fault", f"is refused without a line that says why: {reason[:300]!r}"
     plain = re.sub(r"/\S*/|'[^']*'|\"[^\"]*\"", "…", reason)
     return "refused", " ".join(re.sub(r"[\d×.,-]+", "#", plain).split()[:9])[:120]
 
