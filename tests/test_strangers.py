@@ -41,7 +41,8 @@ CNN = f"{OURS}cnn.CNN"
 
 @pytest.fixture
 def folder(trained: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(trained, tmp_path / "stranger"))
+    unevaluated = shutil.ignore_patterns("evaluations")  # other tests may have evaluated it
+    return Path(shutil.copytree(trained, tmp_path / "stranger", ignore=unevaluated))
 
 
 def refused(folder: Path, match: str) -> None:
