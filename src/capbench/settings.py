@@ -14,6 +14,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,8 +58,7 @@ def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "")
         for name, parameter in inspect.signature(target).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    body = target.__init__ if inspect.isclass(target) else target
-    hints = typing.get_type_hints(body, include_extras=True)
+    hints = _hints(target)
     for key, value in settings.items():
         if key in (TARGET, PARTIAL):
             continue
@@ -70,6 +70,13 @@ def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "")
     for name, parameter in accepted.items():
         if name not in settings and parameter.default is parameter.empty:
             raise Mistake(f"{_join(at, name)}: must be given; {getattr(target, '__name__', target)} needs it")
+
+
+def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+    """The types of what `target` takes, by name. A dataclass takes its bases' fields too, whose types their modules know."""
+    if inspect.isclass(target) and not is_dataclass(target):
+        return typing.get_type_hints(target.__init__, include_extras=True)
+    return typing.get_type_hints(target, include_extras=True)
 
 
 def build(settings: Mapping[str, Any], *supplied: Any) -> Any:
