@@ -24,7 +24,7 @@ from capbench.reader import BATCH, Reader
 from capbench.runs import RunFolder, exif_of
 from capbench.serving.description import Description, beside, sha256
 from capbench.serving.graph import Graph
-from capbench.settings import check
+from capbench.settings import check, target_class
 from capbench.tracing import kind, taken, takes_image, traced
 
 CLOSE = 1e-4  # how far apart probabilities may be
@@ -225,7 +225,7 @@ def _compare(graph: Graph, reader: Reader, examples: Examples) -> tuple[int, flo
 
 def _calibration(run: RunFolder, reader: Reader, graph: Graph, cache: str | None) -> list[np.ndarray]:
     """Images, as the graph takes them, from which to learn how large numbers become: none that it is measured on."""
-    rendered = run.settings()["data"]["_target_"] == f"{Synthetic.__module__}.{Synthetic.__name__}"
+    rendered = target_class(run.settings()["data"]) is Synthetic
     images, _ = _images(run, reader, "val" if rendered else "train", CALIBRATION, cache, "all")
     return [graph.prepare(image) for image in images]
 

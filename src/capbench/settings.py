@@ -24,6 +24,7 @@ from omegaconf.errors import InterpolationKeyError, MissingMandatoryValue, Omega
 from pydantic import ConfigDict, InstanceOf, TypeAdapter, ValidationError
 
 from capbench.errors import Mistake, first_line, nearest, printable
+from capbench.moved import MOVED
 
 TARGET = "_target_"
 PARTIAL = "_partial_"
@@ -159,7 +160,7 @@ def _check_plain(value: Any, hint: Any, at: str) -> None:
 
 def _ours(path: Any, at: str) -> type:
     """The class that `_target_` names, if it is one that CapBench itself defines."""
-    module, _, name = str(path).rpartition(".")
+    module, _, name = MOVED.get(str(path), str(path)).rpartition(".")
     try:
         if not module.startswith("capbench."):
             raise ImportError

@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from capbench import overrides
 from capbench.errors import Mistake, lines
 from capbench.locks import held
+from capbench.moved import renamed
 
 PLAN = "multirun.yaml"  # Hydra leaves it in a sweep's folder
 OWN = ("hydra.sweep.dir=", "hydra.mode=")
@@ -87,7 +88,7 @@ def begun(folder: Path, settings: Mapping[str, Any]) -> bool:
     config = folder / "config.yaml"
     if not config.exists():
         return False
-    if yaml.safe_load(config.read_text(encoding="utf-8")) != settings:
+    if renamed(yaml.safe_load(config.read_text(encoding="utf-8"))) != settings:
         raise Mistake(f"{folder}: holds a run of other settings; choose another hydra.sweep.dir")
     return True
 

@@ -8,7 +8,7 @@ from capbench.data.sources import Source, Synthetic
 from capbench.errors import Mistake
 from capbench.render.faces import bundled_fonts
 from capbench.runs import RunFolder
-from capbench.settings import TARGET, build, check
+from capbench.settings import build, check, target_class
 
 Which = Literal["rendered", "all"]
 """Which sources are built: those that CapBench renders by itself, or whatever reads images as well."""
@@ -19,7 +19,7 @@ def source_of(run: RunFolder, which: Which) -> Source:
     data: Any = run.settings().get("data")
     check({"data": data}, _any)
     if which == "rendered":
-        if data[TARGET] != f"{Synthetic.__module__}.{Synthetic.__name__}":
+        if target_class(data) is not Synthetic:
             raise Mistake("data: may name any files, and only what CapBench renders is looked at here")
         if not set(data["style"]["fonts"] or ()) <= bundled_fonts().keys():
             raise Mistake("data.style.fonts: may be any files; only bundled fonts are drawn with")

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 
 from capbench import bounded
 from capbench.errors import Mistake
+from capbench.moved import MOVED
 from capbench.runs import MOST_BYTES_OF_TABLES, RunFolder
 from capbench.settings import TARGET
 
@@ -153,7 +154,8 @@ def _flat(node: Any, at: str) -> Iterator[tuple[str, Any]]:
     """Dotted keys and plain values, as overrides name them; what is built stands under its own key by its class."""
     if isinstance(node, dict):
         if TARGET in node:
-            yield at, str(node[TARGET]).rpartition(".")[2]
+            name = str(node[TARGET])
+            yield at, MOVED.get(name, name).rpartition(".")[2]
         for key, value in node.items():
             if key != TARGET:
                 yield from _flat(value, f"{at}.{key}" if at else str(key))

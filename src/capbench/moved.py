@@ -1,0 +1,22 @@
+"""Classes by the names that settings of earlier versions know them by.
+
+A run's settings name the class of each part. Whoever moves or renames such a class adds a line here, so that runs stay
+readable; tests/system/old_runs holds runs that were made before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+MOVED: dict[str, str] = {}
+"""The name that a class has now, by the one that it had."""
+
+
+def renamed(settings: Any) -> Any:
+    """Return settings, a tree of plain data, with each class by the name that it has now."""
+    if isinstance(settings, dict):
+        return {
+            key: MOVED.get(value, value) if key == "_target_" and isinstance(value, str) else renamed(value)
+            for key, value in settings.items()
+        }
+    return [renamed(item) for item in settings] if isinstance(settings, list) else settings
