@@ -1,6 +1,6 @@
 """The command line, killed at a moment that a test chooses, so that it is at work then on any machine.
 
-`python -m tests.killed 3 capbench.files:replacing ARGUMENTS` ends by SIGKILL where that function is called a third time.
+`python -m tests.killed 3 capbench.utils.atomic:replacing ARGUMENTS` ends by SIGKILL where that function is called a third time.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from capbench import bounded
 from capbench.errors import Mistake
+from capbench.utils import bounded
 from tests.conftest import composed
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import capbench
-from capbench import bounded, budget, sizing, tally
+from capbench import budget, sizing, tally
 from capbench.errors import Mistake
 from capbench.models import Model, PerCharacter, knn
 from capbench.models.blocks import _evenly_spaced
@@ -28,6 +28,7 @@ from capbench.runs import RunFolder
 from capbench.seen import Seen
 from capbench.settings import build
 from capbench.text import Alphabet, Codec
+from capbench.utils import bounded
 from tests.conftest import composed
 from tests.memory import grown
 

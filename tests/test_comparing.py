@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from capbench.locks import alone
 from capbench.runs import Prediction, RunFolder
+from capbench.utils.locks import alone
 from tests.conftest import composed
 from tests.report.compare.generated import fake, study, texts_of
 

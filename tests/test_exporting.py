@@ -19,12 +19,12 @@ from capbench import exporting, tracing
 from capbench.data import files
 from capbench.data.views import Whole
 from capbench.errors import Mistake
-from capbench.locks import alone
 from capbench.models import Model
 from capbench.reader import Reader
 from capbench.runs import RunFolder
 from capbench.serving.description import Description
 from capbench.serving.graph import Graph
+from capbench.utils.locks import alone
 from tests.conftest import FAST
 from tests.rounding import apart
 from tests.serving.runs import untrained

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from capbench.files import UNFINISHED, share
+from capbench.utils.atomic import UNFINISHED, share
 
 
 @pytest.fixture(params=[True, False], ids=["with hard links", "without"])

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from capbench import locks
 from capbench.errors import Mistake
-from capbench.locks import alone, held
 from capbench.runs import RunFolder
+from capbench.utils import locks
+from capbench.utils.locks import alone, held
 
 HOLDS = """
 import sys
 from pathlib import Path
-from capbench.locks import held
+from capbench.utils.locks import held
 with held(Path("file"), "r+b", "is taken"):
     print("held", flush=True)
     sys.stdin.read()

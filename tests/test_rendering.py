@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from capbench.locks import alone
 from capbench.render.painter import Painter
+from capbench.utils.locks import alone
 from tests.conftest import style
 from tests.killed import kill_at_call
 

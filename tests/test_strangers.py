@@ -26,13 +26,14 @@ from safetensors.torch import load_file, save_file
 
 import capbench.data
 import capbench.models
-from capbench import bounded, reader
+from capbench import reader
 from capbench.data.files import Files
 from capbench.errors import BadImage, Mistake
 from capbench.report.compare import folders
 from capbench.runs import RunFolder
 from capbench.serving.graph import Graph
 from capbench.serving.opening import graphs_of
+from capbench.utils import bounded
 from tests.serving import service
 
 OURS = "capbench.models."

@@ -21,8 +21,8 @@ from hydra.experimental.callback import Callback
 from capbench import sweeps
 from capbench.attempts import Attempt
 from capbench.jobs import Job
-from capbench.locks import held
-from capbench.overrides import for_shell, quoted
+from capbench.utils.locks import held
+from capbench.utils.overrides import for_shell, quoted
 from hydra_plugins import capbench_slurm
 from hydra_plugins.capbench_processes import Processes
 from tests.conftest import RUN_FOLDER, assert_goes_on, capbench, finished

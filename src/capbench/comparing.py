@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from capbench.locks import alone
 from capbench.report.compare import screen
 from capbench.report.compare.comparison import compare
 from capbench.report.compare.folders import Pictures
 from capbench.settings import check
+from capbench.utils.locks import alone
 
 
 def schema(

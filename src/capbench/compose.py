@@ -20,9 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from capbench.errors import DISK_FULL, Mistake, nearest
-from capbench.overrides import for_shell
 from capbench.settings import conf_dir
 from capbench.sweeps import Failure, told
+from capbench.utils.overrides import for_shell
 
 PRESETS = ("recognizer", "experiment", "debug")
 

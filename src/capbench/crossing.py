@@ -14,11 +14,11 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from capbench.errors import Mistake, lines, printable
-from capbench.files import replacing
-from capbench.ranges import Count, CountOrZero
 from capbench.report.table import met
 from capbench.runs import RunFolder
 from capbench.settings import check
+from capbench.types import Count, CountOrZero
+from capbench.utils.atomic import replacing
 
 NOTES = "¹²³⁴⁵⁶⁷⁸⁹"
 TAKEN = {key: key for key in ("source", "part", "misfits")}

@@ -31,7 +31,6 @@ from capbench.models import Model, PerCharacter
 from capbench.models.committee import Committee
 from capbench.ocr.panel import SelfTraining
 from capbench.optim import Optim
-from capbench.ranges import CountOrZero, Seed
 from capbench.reader import Reader
 from capbench.recognizer import Recognizer
 from capbench.render.style import Style
@@ -43,6 +42,7 @@ from capbench.settings import build, check, target_class
 from capbench.sweeps import worth
 from capbench.text import Alphabet, Codec
 from capbench.training import Checkpoints, Curves, Hardware, Pruning, bar, callback
+from capbench.types import CountOrZero, Seed
 
 EXAMPLES = 3  # labels that a run shows before it begins
 

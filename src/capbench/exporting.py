@@ -16,16 +16,16 @@ from capbench.data import store
 from capbench.data.again import Which, source_of
 from capbench.data.sources import Synthetic
 from capbench.errors import Mistake, lines, printable
-from capbench.extras import needed
-from capbench.files import replacing
-from capbench.locks import alone
-from capbench.ranges import Count
 from capbench.reader import BATCH, Reader
 from capbench.runs import RunFolder, exif_of
 from capbench.serving.description import Description, beside, sha256
 from capbench.serving.graph import Graph
 from capbench.settings import check, target_class
 from capbench.tracing import kind, taken, takes_image, traced
+from capbench.types import Count
+from capbench.utils.atomic import replacing
+from capbench.utils.extras import needed
+from capbench.utils.locks import alone
 
 CLOSE = 1e-4  # how far apart probabilities may be
 CALIBRATION = 256  # images from which int8 learns how large numbers become

@@ -14,8 +14,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from capbench import sweeps
-from capbench.overrides import quoted
 from capbench.settings import plain
+from capbench.utils.overrides import quoted
 
 
 class Job(NamedTuple):

@@ -13,8 +13,8 @@ from typing import Any
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
 from capbench import metrics
-from capbench.ranges import CountOrZero
 from capbench.runs import Prediction, RunFolder
+from capbench.types import CountOrZero
 
 
 @dataclass(frozen=True)

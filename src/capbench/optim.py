@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from capbench.errors import Mistake
 from capbench.muon import Muon
-from capbench.ranges import Count, CountOrZero, NotNegative, Positive, Share
+from capbench.types import Count, CountOrZero, NotNegative, Positive, Share
 
 KINDS: dict[str, Any] = {
     "adamw": torch.optim.AdamW,

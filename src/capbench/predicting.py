@@ -17,17 +17,18 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from capbench import processes, sight
+from capbench import sight
 from capbench.data.files import Files, image_names
 from capbench.data.store import CHUNK, WORTH_A_POOL
 from capbench.errors import Mistake
-from capbench.files import replacing
-from capbench.locks import claim
 from capbench.reader import Reader
 from capbench.runs import RunFolder
 from capbench.settings import check
 from capbench.sight import Eyes, Seen
 from capbench.text import Reading
+from capbench.utils import processes
+from capbench.utils.atomic import replacing
+from capbench.utils.locks import claim
 
 COLUMNS = ("filename", "text", "confidence", "error")
 NOTHING = Reading("", 0.0, ())

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from capbench.extras import needed
 from capbench.serving.description import IMAGES
+from capbench.utils.extras import needed
 
 BATCH = 16  # images
 LAYERS = ["Conv", "Gemm", "MatMul"]  # where the weights and nearly all the work are

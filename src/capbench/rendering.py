@@ -20,14 +20,14 @@ from capbench.data.sources import Source, Synthetic
 from capbench.data.splits import Split
 from capbench.data.views import Characters
 from capbench.errors import Mistake
-from capbench.files import replacing
-from capbench.locks import LOCK, alone
-from capbench.ranges import Count, Seed
 from capbench.render.painter import Painter
 from capbench.render.style import Style
 from capbench.report import pictures
 from capbench.settings import build, check
 from capbench.text import Alphabet, Length, bounds
+from capbench.types import Count, Seed
+from capbench.utils.atomic import replacing
+from capbench.utils.locks import LOCK, alone
 
 CHUNK = 128  # pictures
 SHEET = 48  # pictures

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from capbench import bounded
 from capbench.errors import DISK_FULL, Mistake
-from capbench.files import UNFINISHED, replacing
-from capbench.locks import alone, held
+from capbench.utils import bounded
+from capbench.utils.atomic import UNFINISHED, replacing
+from capbench.utils.locks import alone, held
 
 if TYPE_CHECKING:
     import torch

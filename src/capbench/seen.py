@@ -13,13 +13,13 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from capbench import bounded
 from capbench.data.module import Material
 from capbench.data.sources import Sample, Source
 from capbench.data.store import Store, digest_of
 from capbench.errors import Mistake
-from capbench.files import replacing
 from capbench.runs import RunFolder
+from capbench.utils import bounded
+from capbench.utils.atomic import replacing
 
 MOST_BYTES = 1 << 30  # of the file: over a hundred million images
 MOST_STREAMS = 10_000

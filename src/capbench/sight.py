@@ -10,11 +10,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from capbench import images, processes
+from capbench import images
 from capbench.data.files import Files
 from capbench.data.views import View
 from capbench.errors import BadImage, Mistake
 from capbench.images import Exif, Picture
+from capbench.utils import processes
 
 
 @dataclass(frozen=True)

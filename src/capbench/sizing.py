@@ -13,12 +13,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from capbench import bounded
 from capbench.budget import SPARE, images_at_once, most
 from capbench.errors import Mistake, first_line
 from capbench.models import Model
 from capbench.runs import RunFolder
 from capbench.tally import Tally
+from capbench.utils import bounded
 
 Weights = dict[str, torch.Tensor]
 """By name, tensors on the meta device"""

@@ -14,10 +14,10 @@ import yaml
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from capbench import overrides
 from capbench.errors import Mistake, lines
-from capbench.locks import held
 from capbench.moved import renamed
+from capbench.utils import overrides
+from capbench.utils.locks import held
 
 PLAN = "multirun.yaml"  # Hydra leaves it in a sweep's folder
 OWN = ("hydra.sweep.dir=", "hydra.mode=")

@@ -21,10 +21,10 @@ from pytorch_lightning.strategies import DDPStrategy
 from tqdm import tqdm
 
 from capbench.errors import Mistake
-from capbench.files import replacing, share
 from capbench.optim import Optim
-from capbench.ranges import Count, CountOrZero
 from capbench.search import Trial
+from capbench.types import Count, CountOrZero
+from capbench.utils.atomic import replacing, share
 
 WATCHED = "val/exact"
 

@@ -20,9 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from capbench import search, sweeps
 from capbench.errors import Mistake
-from capbench.overrides import quoted
-from capbench.ranges import Count, CountOrZero, Seed
 from capbench.settings import check
+from capbench.types import Count, CountOrZero, Seed
+from capbench.utils.overrides import quoted
 
 RETRIED = "retries"  # a trial's attribute: the failed one whose settings it has
 

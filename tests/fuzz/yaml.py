@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from capbench import bounded
 from capbench.errors import Mistake
 from capbench.runs import RunFolder
+from capbench.utils import bounded
 from tests.fuzz.mutations import changed, damaged, generator, pick
 
 TREES: list[Any] = [

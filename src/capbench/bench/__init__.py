@@ -15,9 +15,9 @@ from tqdm import tqdm
 from capbench.bench import clean, compare, ensemble, evaluate, read, render, train
 from capbench.bench.pairs import Pair, measured
 from capbench.errors import Mistake, nearest
-from capbench.files import replacing
-from capbench.ranges import Count
 from capbench.settings import check
+from capbench.types import Count
+from capbench.utils.atomic import replacing
 
 
 def schema(*, only: str | None, rounds: Count, images: Count, out: str) -> None:

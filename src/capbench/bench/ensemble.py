@@ -10,10 +10,10 @@ from capbench import experiment
 from capbench.bench.pairs import Pair, silence
 from capbench.models import Model
 from capbench.models.ensemble import Ensemble
-from capbench.ranges import Count, Pixels
 from capbench.runs import RunFolder
 from capbench.settings import check
 from capbench.training import Curves, callback
+from capbench.types import Count, Pixels
 
 
 def schema(*, model: Ensemble, trunk: Model, positions: Count, size: list[Pixels], steps: Count) -> None:

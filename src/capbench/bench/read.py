@@ -24,7 +24,6 @@ from capbench.bench.pairs import Pair, Timed, silence, speed
 from capbench.data.files import Files
 from capbench.data.sources import Csv
 from capbench.data.views import View
-from capbench.extras import needed
 from capbench.models import Model
 from capbench.ocr.networks import Dddd
 from capbench.reader import BATCH, Reader
@@ -32,6 +31,7 @@ from capbench.render.painter import Painter
 from capbench.runs import RunFolder
 from capbench.settings import build, check
 from capbench.text import Alphabet
+from capbench.utils.extras import needed
 
 READS = 100  # of one image, in each round
 TRAINED_ON = 256  # images: how long a network reads does not depend on what it has learned; nearest neighbours do

@@ -19,7 +19,7 @@ from annotated_types import Ge, Le, Len
 
 from capbench.data.follow import erase_curves
 from capbench.errors import Mistake
-from capbench.ranges import Byte, CountOrZero, Pixels
+from capbench.types import Byte, CountOrZero, Pixels
 
 Odd = Annotated[int, Ge(3), Le(255)]
 Kernel = Annotated[list[Pixels], Len(2, 2)]

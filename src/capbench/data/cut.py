@@ -15,7 +15,7 @@ import numpy as np
 from annotated_types import Gt, Le, Len
 
 from capbench.errors import Mistake
-from capbench.ranges import CountOrZero, Pixels
+from capbench.types import CountOrZero, Pixels
 
 Box = Annotated[list[CountOrZero], Len(4, 4)]
 NOTHING: Box = [0, 0, 0, 0]

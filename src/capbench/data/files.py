@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from capbench.base64_text import image_within
-from capbench.bounded import opened
 from capbench.containers import kind_of
 from capbench.errors import Mistake
 from capbench.images import MOST_BYTES, SUFFIXES, BadImage
+from capbench.utils.bounded import opened
 
 UTF_8 = 0x800  # flag of a zip file's member: its name is UTF-8
 

@@ -24,11 +24,11 @@ from capbench.data.naming import plain_labels
 from capbench.data.splits import Rule, Split
 from capbench.data.views import View, Whole
 from capbench.errors import Mistake, nearest
-from capbench.ranges import Count, Seed, Share
 from capbench.render.painter import Painter
 from capbench.render.reference import CaptchaPackage, Renderer
 from capbench.render.style import Style
 from capbench.text import Alphabet, Length, bounds, with_zeros
+from capbench.types import Count, Seed, Share
 
 WITNESSES = 16  # samples whose pixels stand for how a renderer draws
 PART_SPACING = 1 << 40  # indices between the training, validation and test samples of one stream

@@ -15,7 +15,7 @@ from annotated_types import Len
 from capbench.data.clean import Kind, Step, check_chain
 from capbench.data.cut import NOTHING, Box, Components, Cutter, Equal, Fixed, Pieces, Projection, Watershed
 from capbench.errors import Mistake
-from capbench.ranges import Pixels
+from capbench.types import Pixels
 
 Channel = Literal["grey", "colour", "red", "green", "blue", "alpha"]
 Size = Annotated[list[Pixels], Len(2, 2)]

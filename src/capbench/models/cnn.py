@@ -11,7 +11,7 @@ from torch import nn
 from capbench.errors import Mistake
 from capbench.models.base import Shape
 from capbench.models.blocks import Headed, Pool, Residual, conv_norm_relu, output_shape, position_head
-from capbench.ranges import Layers, Share
+from capbench.types import Layers, Share
 
 
 class CNN(Headed):

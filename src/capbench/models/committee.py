@@ -10,7 +10,7 @@ from torch import nn
 
 from capbench.errors import Mistake
 from capbench.models.base import Model, Shape
-from capbench.ranges import Count
+from capbench.types import Count
 
 
 class Committee(Model):

@@ -7,7 +7,7 @@ from torch import nn
 
 from capbench.models.base import Model, Shape
 from capbench.models.blocks import Dropout, Residual, conv_norm_relu, output_shape
-from capbench.ranges import Count, Share
+from capbench.types import Count, Share
 
 
 class CRNN(Model):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from capbench.models.base import Model, Shape
-from capbench.ranges import Count
+from capbench.types import Count
 
 CENTRE = 128  # pixels are kept as differences from it, so that their products stay small
 EXACT_FLOAT32 = 2**24 // CENTRE**2  # pixels up to which float32 sums such products without rounding

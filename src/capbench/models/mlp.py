@@ -10,7 +10,7 @@ from torch import nn
 
 from capbench.models.base import Model, Shape
 from capbench.models.blocks import Dropout
-from capbench.ranges import Layers, Share
+from capbench.types import Layers, Share
 
 
 class MLP(Model):

@@ -12,7 +12,7 @@ from torch import nn
 from capbench.errors import Mistake, nearest
 from capbench.models.base import Shape
 from capbench.models.blocks import Headed, Pool, output_shape, position_head
-from capbench.ranges import Count, Share
+from capbench.types import Count, Share
 
 
 class Timm(Headed):

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from capbench.ranges import Count, Share
 from capbench.text import Reading
+from capbench.types import Count, Share
 
 
 class Decision(NamedTuple):

@@ -12,12 +12,13 @@ from typing import NamedTuple
 import cv2
 from tqdm import tqdm
 
-from capbench import images, processes
+from capbench import images
 from capbench.data.files import Files
 from capbench.images import Exif
 from capbench.ocr.engine import Engine, Read, Unread
 from capbench.ocr.journal import Answer, Journal, digest_of
 from capbench.text import Alphabet, Reading
+from capbench.utils import processes
 
 CHUNK = 8  # images handed to a process at a time
 NOTHING = Reading("", 0.0, ())

@@ -14,9 +14,9 @@ from annotated_types import Ge, Gt, Le
 
 from capbench.data.views import pick
 from capbench.errors import Mistake
-from capbench.extras import needed
 from capbench.ocr.engine import Engine, Read, Unread
 from capbench.text import Alphabet, Reading
+from capbench.utils.extras import needed
 
 KEY, SECRET = "BAIDU_OCR_KEY", "BAIDU_OCR_SECRET"
 TIMEOUT = 15  # seconds, of one request

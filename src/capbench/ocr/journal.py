@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from capbench.errors import Mistake
-from capbench.locks import claim
 from capbench.text import Reading
+from capbench.utils.locks import claim
 
 
 def digest_of(content: bytes) -> str:

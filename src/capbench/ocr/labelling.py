@@ -15,7 +15,6 @@ from typing import Any
 from capbench import images, metrics
 from capbench.data.files import Files
 from capbench.errors import Mistake, lines
-from capbench.files import replacing
 from capbench.ocr.agreement import Decision
 from capbench.ocr.asking import Asked, Question, ask, tell
 from capbench.ocr.corrections import Corrections, read_gold
@@ -25,6 +24,7 @@ from capbench.report import disputes
 from capbench.runs import provenance
 from capbench.settings import build, check
 from capbench.text import Alphabet, Codec, Length, Reading, bounds
+from capbench.utils.atomic import replacing
 
 ANY_LENGTH = (1, 99)
 

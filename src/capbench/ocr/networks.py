@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 
 from capbench.data.views import pick
-from capbench.extras import needed
 from capbench.ocr.engine import Engine, Read, check_line
 from capbench.text import Alphabet, Codec, Reading
+from capbench.utils.extras import needed
 
 LONGEST = 99  # symbols; how many there are is for the rule to judge
 

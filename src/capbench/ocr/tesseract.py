@@ -13,9 +13,9 @@ from PIL import Image
 
 from capbench.data.views import View
 from capbench.errors import Mistake
-from capbench.extras import needed
 from capbench.ocr.engine import Engine, Read, Unread, check_line
 from capbench.text import Alphabet, Reading
+from capbench.utils.extras import needed
 
 PLACES = ("/usr/share/tesseract-ocr/*/tessdata", "/usr/share/tessdata", "/opt/homebrew/share/tessdata")
 

@@ -10,9 +10,9 @@ from annotated_types import Ge, Gt, Le, Len
 from captcha.image import DEFAULT_FONTS
 
 from capbench.errors import Mistake
-from capbench.ranges import Byte, CountOrZero
 from capbench.render.faces import check_font, font_file, has_single_lines
 from capbench.render.single_line import line_font
+from capbench.types import Byte, CountOrZero
 
 MOST_FACES = 1024
 MOST_LAYERS = 32  # of noise

@@ -12,11 +12,11 @@ from capbench import images
 from capbench.data.files import Files
 from capbench.data.views import pick, resize
 from capbench.errors import BadImage
-from capbench.files import replacing
 from capbench.ocr.agreement import Decision
 from capbench.ocr.journal import digest_of
 from capbench.report.embedded import data_uri
 from capbench.text import Reading
+from capbench.utils.atomic import replacing
 
 MOST = 500  # images on a page
 LARGEST = 800  # pixels of an image's longer side on the page

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from capbench.files import replacing
+from capbench.utils.atomic import replacing
 
 RIGHT, WRONG, QUIET = "#1a7f37", "#cf222e", "#57606a"
 TRAIN, VALIDATION = "#9a6700", "#0969da"

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le, Len
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from capbench import bounded
 from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.images import Exif
 from capbench.settings import build, check
 from capbench.text import MOST_CHARACTERS, Alphabet, Codec
+from capbench.utils import bounded
 
 BATCH = 64  # images that are read at once; more are no faster on a CPU, and take memory
 IMAGES, PROBABILITIES = "images", "probabilities"  # what the graph's one input and one output are called

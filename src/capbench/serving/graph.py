@@ -10,10 +10,10 @@ import numpy as np
 
 from capbench.data.views import View, Whole, pick
 from capbench.errors import BadImage, Mistake, printable
-from capbench.extras import needed
 from capbench.serving.description import BATCH, IMAGES, PROBABILITIES, Description, beside
 from capbench.serving.inspection import inspected
 from capbench.text import Codec, probabilities
+from capbench.utils.extras import needed
 
 MOST_REASON = 300  # characters of what onnxruntime says
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from capbench import bounded
 from capbench.budget import images_at_once, most
 from capbench.errors import Mistake
-from capbench.extras import needed
 from capbench.serving.description import BATCH, IMAGES, PROBABILITIES, Description, sha256
+from capbench.utils import bounded
+from capbench.utils.extras import needed
 
 MOST_BYTES = 2**30
 MOST_NUMBERS = 2**28  # in any one tensor, for one image

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from capbench import processes
 from capbench.errors import Mistake
 from capbench.runs import RunFolder
+from capbench.utils import processes
 
 
 @contextmanager

@@ -16,7 +16,6 @@ import uvicorn
 from annotated_types import Ge, Le
 
 from capbench.errors import Mistake, printable
-from capbench.ranges import Count, Positive
 from capbench.serving.application import Service
 from capbench.serving.bodies import Intake
 from capbench.serving.desk import Desk
@@ -25,6 +24,7 @@ from capbench.serving.graph import Graph
 from capbench.serving.opening import graphs_of
 from capbench.serving.punctual import Punctual, backlog, raise_file_limit
 from capbench.settings import check
+from capbench.types import Count, Positive
 
 
 def schema(

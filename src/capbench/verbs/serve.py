@@ -5,8 +5,8 @@ from __future__ import annotations
 from omegaconf import DictConfig
 
 from capbench import compose
-from capbench.extras import needed
 from capbench.settings import plain
+from capbench.utils.extras import needed
 
 
 def main(arguments: list[str]) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from capbench.files import replacing
 from capbench.report.one_file import assembled
+from capbench.utils.atomic import replacing
 
 HERE = Path(__file__).parent
 

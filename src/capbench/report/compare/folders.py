@@ -11,11 +11,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeGuard
 
-from capbench import bounded
 from capbench.errors import Mistake
 from capbench.moved import MOVED
 from capbench.runs import MOST_BYTES_OF_TABLES, RunFolder
 from capbench.settings import TARGET
+from capbench.utils import bounded
 
 INSIDE = {"checkpoints", "pictures", "wandb", "csv", "folds", "labels", "evaluations"}  # of a run, and no runs
 SECTION = re.compile(r"^(?=[A-Za-z_])", re.MULTILINE)

@@ -6,11 +6,11 @@ import csv
 import re
 from pathlib import Path
 
-from capbench.files import replacing
 from capbench.report.compare import ranking
 from capbench.report.compare.comparison import Comparison
 from capbench.report.compare.folders import shown
 from capbench.report.compare.screen import count, measured, runs
+from capbench.utils.atomic import replacing
 
 REPEATING = ("data/hash", "git", "version/capbench", "version/torch", "command")
 

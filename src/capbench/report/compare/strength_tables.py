@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from capbench.errors import lines, printable
-from capbench.files import replacing
 from capbench.report.compare.learning import TARGETS
 from capbench.report.compare.paper import line, plain
 from capbench.report.compare.strength import PEOPLE, Bought, Captcha, Recogniser, Variant
+from capbench.utils.atomic import replacing
 
 SHARES = [f"{target * 100:.0f} %" for target in TARGETS]
 WITHOUT_SYMBOL = "∅"
