@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from capbench import containers
 from capbench.errors import BadImage
-from capbench.images import decode
+from capbench.images import containers, decode
 
 WIDTH, HEIGHT = 48, 32
 NOISE = np.random.default_rng(2).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from capbench import exporting, tracing
-from capbench.data import files
 from capbench.data.views import Whole
 from capbench.errors import Mistake
+from capbench.images import folder
 from capbench.models import Model
 from capbench.reader import Reader
 from capbench.runs import RunFolder
@@ -135,7 +135,7 @@ def test_noise_stands_in_for_images_of_files(tmp_path: Path, labelled: Path, cli
     sizes = "data.split={train:100,val:20,test:40}"
     untrained(tmp_path / "run", *SMALL, "data=csv", "data.root=there", sizes, "data.length=4")
     with mock.patch.object(
-        files.Files, "__init__", side_effect=AssertionError("a run names files, and they are opened")
+        folder.Files, "__init__", side_effect=AssertionError("a run names files, and they are opened")
     ):
         code, out, err = cli("export", "run=run", "out=model.onnx", "images=30")
     assert code == 0, err

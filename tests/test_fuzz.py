@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from capbench import containers
 from capbench.data import store
 from capbench.data.sources import FileNames
 from capbench.data.splits import Split
 from capbench.data.views import Whole
 from capbench.errors import BadImage
-from capbench.images import decode
+from capbench.images import containers, decode
 from tests.fuzz import __main__ as command
 from tests.fuzz import harness, image, mutations, odd, surgery
 

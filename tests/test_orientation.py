@@ -5,7 +5,7 @@ import struct
 import pytest
 from PIL import ExifTags, Image
 
-from capbench.orientation import TAG, UPRIGHT, orientation
+from capbench.images.orientation import TAG, UPRIGHT, orientation
 
 
 def tiff(order: str, *entries: tuple[int, int, int, int], count: int | None = None) -> bytes:

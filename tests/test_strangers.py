@@ -27,8 +27,8 @@ from safetensors.torch import load_file, save_file
 import capbench.data
 import capbench.models
 from capbench import reader
-from capbench.data.files import Files
 from capbench.errors import BadImage, Mistake
+from capbench.images.folder import Files
 from capbench.report.compare import folders
 from capbench.runs import RunFolder
 from capbench.serving.graph import Graph

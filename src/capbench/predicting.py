@@ -18,9 +18,9 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from capbench import sight
-from capbench.data.files import Files, image_names
 from capbench.data.store import CHUNK, WORTH_A_POOL
 from capbench.errors import Mistake
+from capbench.images.folder import Files, image_names
 from capbench.reader import Reader
 from capbench.runs import RunFolder
 from capbench.settings import check

@@ -21,10 +21,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from capbench import images
-from capbench.containers import MOST_PIXELS
 from capbench.data.views import View
 from capbench.errors import BadImage, Mistake, first_line
 from capbench.images import ONE, Picture
+from capbench.images.containers import MOST_PIXELS
 from capbench.models import Model, PerCharacter, Shape
 from capbench.runs import MOST_BYTES_OF_WEIGHTS, RunFolder, exif_of
 from capbench.settings import build, check, target_class

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from capbench import images
-from capbench.data.files import Files
 from capbench.data.views import View
 from capbench.errors import BadImage, Mistake
 from capbench.images import Exif, Picture
+from capbench.images.folder import Files
 from capbench.utils import processes
 
 

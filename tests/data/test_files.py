@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from capbench import images
-from capbench.data.files import Files, image_names
 from capbench.errors import BadImage, Mistake
+from capbench.images.folder import Files, image_names
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from capbench import images
-from capbench.containers import MOST_PIXELS
+from capbench.images.containers import MOST_PIXELS
 from tests.fuzz import surgery
 from tests.fuzz.mutations import flipped, overwritten, rearranged, truncated
 

@@ -13,9 +13,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from capbench import images
-from capbench.data.files import Files
 from capbench.errors import Mistake
 from capbench.images import Exif
+from capbench.images.folder import Files
 from capbench.ocr import asking
 from capbench.ocr.asking import Asked, Question, ask
 from capbench.ocr.engine import Engine, Read

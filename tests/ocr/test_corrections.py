@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from capbench.data.files import Files
 from capbench.errors import Mistake
+from capbench.images.folder import Files
 from capbench.ocr.corrections import Corrections, read_gold
 from capbench.text import Alphabet, Codec
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from capbench import images
-from capbench.data.files import Files
 from capbench.errors import Mistake
+from capbench.images.folder import Files
 from capbench.ocr import engine, networks
 from capbench.ocr.asking import Question, ask
 from capbench.ocr.engine import Unread

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from capbench.data.files import Files
+from capbench.images.folder import Files
 from capbench.ocr.agreement import Decision
 from capbench.report import disputes
 from capbench.text import Reading

@@ -21,9 +21,9 @@ import torch
 import capbench
 from capbench import experiment, images, predicting
 from capbench.bench.pairs import Pair, Timed, silence, speed
-from capbench.data.files import Files
 from capbench.data.sources import Csv
 from capbench.data.views import View
+from capbench.images.folder import Files
 from capbench.models import Model
 from capbench.ocr.networks import Dddd
 from capbench.reader import BATCH, Reader

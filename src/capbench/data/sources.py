@@ -19,11 +19,11 @@ import numpy as np
 
 from capbench import images
 from capbench.data import splits, tables
-from capbench.data.files import Files, legible
 from capbench.data.naming import plain_labels
 from capbench.data.splits import Rule, Split
 from capbench.data.views import View, Whole
 from capbench.errors import Mistake, nearest
+from capbench.images.folder import Files, legible
 from capbench.render.painter import Painter
 from capbench.render.reference import CaptchaPackage, Renderer
 from capbench.render.style import Style

@@ -13,8 +13,8 @@ import cv2
 from tqdm import tqdm
 
 from capbench import images
-from capbench.data.files import Files
 from capbench.images import Exif
+from capbench.images.folder import Files
 from capbench.ocr.engine import Engine, Read, Unread
 from capbench.ocr.journal import Answer, Journal, digest_of
 from capbench.text import Alphabet, Reading

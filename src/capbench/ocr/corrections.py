@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from capbench.data import tables
-from capbench.data.files import Files
 from capbench.errors import BadImage, Mistake, nearest, printable
+from capbench.images.folder import Files
 from capbench.ocr.journal import digest_of
 from capbench.text import Codec, Reading, with_zeros
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from capbench import images, metrics
-from capbench.data.files import Files
 from capbench.errors import Mistake, lines
+from capbench.images.folder import Files
 from capbench.ocr.agreement import Decision
 from capbench.ocr.asking import Asked, Question, ask, tell
 from capbench.ocr.corrections import Corrections, read_gold

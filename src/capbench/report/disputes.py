@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from capbench import images
-from capbench.data.files import Files
 from capbench.data.views import pick, resize
 from capbench.errors import BadImage
+from capbench.images.folder import Files
 from capbench.ocr.agreement import Decision
 from capbench.ocr.journal import digest_of
 from capbench.report.embedded import data_uri

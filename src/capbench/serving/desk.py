@@ -19,8 +19,8 @@ from types import TracebackType
 import numpy as np
 
 from capbench import images
-from capbench.containers import TooMuchWork
 from capbench.errors import BadImage
+from capbench.images.containers import TooMuchWork
 from capbench.serving.gauges import Gauges
 from capbench.serving.graph import Graph, Read
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from capbench.containers import MOST_PIXELS
 from capbench.images import MOST_BYTES
+from capbench.images.containers import MOST_PIXELS
 from capbench.serving import answers
 from capbench.serving.bodies import FORM, IMAGES, JSON, Intake
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from capbench.data import files
 from capbench.data.sources import Sample
+from capbench.images import folder
 from capbench.render.faces import bundled_fonts
 from capbench.report.compare import page, paper
 from capbench.report.compare.comparison import compare
@@ -148,7 +148,7 @@ def test_a_source_is_not_even_opened_unless_it_renders(tmp_path: Path, monkeypat
     def opened(*_: Any) -> None:
         raise AssertionError("a folder was opened")
 
-    monkeypatch.setattr(files.Files, "__init__", opened)
+    monkeypatch.setattr(folder.Files, "__init__", opened)
     assert not pictures()
 
 

@@ -6,8 +6,8 @@ import binascii
 import re
 from base64 import b64decode
 
-from capbench.containers import kind_of
 from capbench.errors import BadImage
+from capbench.images.containers import kind_of
 
 _URI = re.compile(rb"data:(?P<type>[\w.+*/-]{0,100})(?P<parameters>[^,]{0,200}),", re.IGNORECASE)
 _TYPES = {

@@ -10,10 +10,10 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from capbench.base64_text import image_within
-from capbench.containers import kind_of
 from capbench.errors import Mistake
 from capbench.images import MOST_BYTES, SUFFIXES, BadImage
+from capbench.images.base64_text import image_within
+from capbench.images.containers import kind_of
 from capbench.utils.bounded import opened
 
 UTF_8 = 0x800  # flag of a zip file's member: its name is UTF-8

@@ -19,10 +19,10 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from capbench import containers
-from capbench.base64_text import image_within
 from capbench.errors import BadImage
-from capbench.orientation import TAG, UPRIGHT
+from capbench.images import containers
+from capbench.images.base64_text import image_within
+from capbench.images.orientation import TAG, UPRIGHT
 
 Exif = Literal["ignore", "turn"]
 Picture = str | PathLike[str] | bytes | bytearray | memoryview | np.ndarray | Image.Image

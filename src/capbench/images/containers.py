@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from capbench.errors import BadImage
-from capbench.orientation import UPRIGHT, orientation
+from capbench.images.orientation import UPRIGHT, orientation
 
 MOST_PIXELS = 4_000_000
 MOST_FRAMES = 256
