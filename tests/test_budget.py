@@ -19,13 +19,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import capbench
 from capbench import budget, sizing, tally
+from capbench.data.seen import Seen
 from capbench.errors import Mistake
 from capbench.models import Model, PerCharacter, knn
 from capbench.models.blocks import _evenly_spaced
 from capbench.models.knn import KNN
 from capbench.reader import Reader
 from capbench.runs import RunFolder
-from capbench.seen import Seen
 from capbench.settings import build
 from capbench.text import Alphabet, Codec
 from capbench.utils import bounded

@@ -13,13 +13,13 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from capbench import experiment
+from capbench.data.seen import Images, Seen
+from capbench.data.write import render
 from capbench.errors import Mistake
-from capbench.rendering import render
 from capbench.report import table
 from capbench.report.compare import learning
 from capbench.report.compare.folders import read
 from capbench.runs import RunFolder
-from capbench.seen import Images, Seen
 from tests.conftest import composed
 
 SPLIT = "data.split={train:100,val:20,test:40}"
@@ -272,7 +272,7 @@ def test_a_strangers_list_is_not_looked_for_elsewhere_nor_read_without_end(
     folder = RunFolder(tmp_path / "stranger")
     folder.path.mkdir()
     Seen().write(folder)
-    monkeypatch.setattr("capbench.seen.MOST_BYTES", 10)
+    monkeypatch.setattr("capbench.data.seen.MOST_BYTES", 10)
     with pytest.raises(Mistake, match="has over 10 bytes, more than any that CapBench writes"):
         Seen.read(folder)
     folder.seen.rename(tmp_path / "elsewhere")

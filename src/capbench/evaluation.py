@@ -12,13 +12,13 @@ from tqdm import tqdm
 
 from capbench import metrics
 from capbench.data import splits, store
+from capbench.data.seen import Seen, Tested, met
 from capbench.data.sources import Source, Synthetic
 from capbench.errors import Mistake, lines
 from capbench.reader import Reader
 from capbench.render.style import Style
 from capbench.report import table
 from capbench.runs import Prediction, RunFolder, provenance
-from capbench.seen import Seen, Tested, met
 from capbench.settings import build, check
 from capbench.text import Alphabet
 

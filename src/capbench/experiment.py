@@ -23,6 +23,7 @@ from tqdm import tqdm
 from capbench import record
 from capbench.data.augment import Augment
 from capbench.data.module import Captchas, Material
+from capbench.data.seen import Seen
 from capbench.data.sources import Folder, Source
 from capbench.data.views import View
 from capbench.errors import DISK_FULL, Mistake, lines
@@ -37,7 +38,6 @@ from capbench.render.style import Style
 from capbench.report import table
 from capbench.runs import Prediction, RunFolder
 from capbench.search import Trial
-from capbench.seen import Seen
 from capbench.settings import build, check, target_class
 from capbench.sweeps import worth
 from capbench.text import Alphabet, Codec

@@ -13,7 +13,7 @@ import torch
 
 from capbench import quantising
 from capbench.data import store
-from capbench.data.again import Which, source_of
+from capbench.data.source_of_run import Which, source_of
 from capbench.data.sources import Synthetic
 from capbench.errors import Mistake, lines, printable
 from capbench.reader import BATCH, Reader

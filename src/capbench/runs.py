@@ -76,7 +76,7 @@ class RunFolder:
 
     @property
     def seen(self) -> Path:
-        """Which images the run was taught; capbench.seen reads and writes it."""
+        """Which images the run was taught; capbench.data.seen reads and writes it."""
         return self.path / "seen.safetensors"
 
     @property

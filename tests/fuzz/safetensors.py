@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from capbench import load
-from capbench.seen import Images, Seen
+from capbench.data.seen import Images, Seen
 from tests.fuzz.mutations import changed, damaged, generator, nested, pick
 from tests.serving.runs import untrained
 

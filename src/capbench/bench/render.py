@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from captcha.image import ImageCaptcha
 
-from capbench import rendering
 from capbench.bench.pairs import Pair, Timed, silence, speed
+from capbench.data import write as rendering
 from capbench.render.painter import Painter
 from capbench.settings import build
 from capbench.text import bounds

@@ -14,6 +14,6 @@ def main(arguments: list[str]) -> None:
 
 def job(config: DictConfig) -> None:
     settings = plain(config)
-    from capbench import rendering  # compiled code: seconds to import
+    from capbench.data import write  # compiled code: seconds to import
 
-    print(rendering.render(settings))
+    print(write.render(settings))

@@ -8,7 +8,7 @@ from itertools import permutations
 import cv2
 import numpy as np
 
-from capbench.data.again import source_of
+from capbench.data.source_of_run import source_of
 from capbench.data.sources import Source, Synthetic
 from capbench.data.views import pick
 from capbench.errors import Mistake

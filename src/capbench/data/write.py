@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from capbench import tuning
+from capbench.data import cleaning_sheet
 from capbench.data.sources import Source, Synthetic
 from capbench.data.splits import Split
 from capbench.data.views import Characters
@@ -89,7 +89,7 @@ def draw_cleaning(settings: dict[str, Any]) -> str:
     source: Source = build(settings["data"]) if settings.get("data") else _rendered(settings)
     path = Path(settings["out"]) / "sheet.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    return f"{tuning.sheet(source, build(settings['view']), settings['count'], path)}\nsheet: {path}"
+    return f"{cleaning_sheet.sheet(source, build(settings['view']), settings['count'], path)}\nsheet: {path}"
 
 
 def _rendered(settings: dict[str, Any]) -> Source:
