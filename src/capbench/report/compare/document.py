@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from capbench.report.one_file import assembled
+from capbench.report.html import assembled
 from capbench.utils.atomic import replacing
 
 HERE = Path(__file__).parent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from capbench.report.one_file import assembled
+from capbench.report.html import assembled
 
 HEADERS = {"Content-Security-Policy": "frame-ancestors 'none'", "Referrer-Policy": "no-referrer"}
 
