@@ -11,8 +11,8 @@ import pytest
 
 from capbench.bench import knn
 from capbench.bench.clean import plain_strokes
+from capbench.compare import folders
 from capbench.render.painter import Painter
-from capbench.report.compare import folders
 from capbench.settings import build
 from tests.conftest import composed, style
 

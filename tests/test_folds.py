@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import load_file
 
 from capbench import experiment
+from capbench.compare import learning
+from capbench.compare.folders import read
 from capbench.errors import Mistake
 from capbench.models.knn import KNN
 from capbench.recognizer import Recognizer
-from capbench.report.compare import learning
-from capbench.report.compare.folders import read
 from capbench.runs import RunFolder
 from tests.conftest import RUN_FOLDER, composed, save_captchas
 from tests.killed import kill_at_call

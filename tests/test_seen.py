@@ -13,12 +13,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from capbench import experiment
+from capbench.compare import learning
+from capbench.compare.folders import read
 from capbench.data.seen import Images, Seen
 from capbench.data.write import render
 from capbench.errors import Mistake
 from capbench.report import table
-from capbench.report.compare import learning
-from capbench.report.compare.folders import read
 from capbench.runs import RunFolder
 from tests.conftest import composed
 

@@ -222,7 +222,7 @@ def test_the_forecasts_that_are_told_to_hold_do() -> None:
     rows = list(hidden.forecasts())
     assert hidden.table(rows) == shown(ROOT / "experiments" / "forecast", "table")
     held = f"{sum(row['held'] for row in rows)} lay in the band"
-    for told in ("README.md", "src/capbench/report/compare/page.html"):
+    for told in ("README.md", "src/capbench/compare/page.html"):
         text = " ".join((ROOT / told).read_text().split())
         assert f"of {len(rows)} accuracies that were measured and hidden" in text.replace("Of", "of") and held in text
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from capbench.report.compare.statistics import Growth
+from capbench.compare.statistics import Growth
 
 HERE = Path(__file__).parent
 EXPERIMENTS = HERE.parent

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from capbench.report.compare.statistics import Readers, difference, mcnemar
+from capbench.compare.statistics import Readers, difference, mcnemar
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))

@@ -114,8 +114,8 @@ class Report(Callback):
         self.strength = strength
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        from capbench import comparing  # not needed for the help
+        from capbench.compare import compare  # not needed for the help
 
         folder = str(config.hydra.sweep.dir)
         chosen = {"where": None, "by": "test/exact", "group": None, "strength": self.strength, "pictures": "rendered"}
-        comparing.show({"runs": folder, **chosen, "out": f"{folder}/report"})
+        compare.show({"runs": folder, **chosen, "out": f"{folder}/report"})

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from capbench.bench.pairs import Pair, speed, trained
-from capbench.report.compare import folders, page, screen
-from capbench.report.compare.comparison import Comparison, compare
+from capbench.compare import folders, page, screen
+from capbench.compare.comparison import Comparison, compare
 
 RUNS = 400
 TOLD = ("config.yaml", "result.json")  # what the screen is told from; the page also from the others

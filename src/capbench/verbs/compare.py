@@ -14,6 +14,6 @@ def main(arguments: list[str]) -> None:
 
 def job(config: DictConfig) -> None:
     settings = plain(config)
-    from capbench import comparing  # numpy: not needed for the help
+    from capbench.compare import compare  # numpy: not needed for the help
 
-    comparing.show(settings)
+    compare.show(settings)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from capbench.comparing import show
+from capbench.compare.compare import show
 from tests.browser import Visit, chromium, needs_chromium
 from tests.conftest import FAST, capbench, composed
 from tests.report.compare.generated import fake, many, study, texts_of

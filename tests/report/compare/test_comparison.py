@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from capbench.report.compare import page, paper, screen
-from capbench.report.compare.comparison import compare
+from capbench.compare import page, paper, screen
+from capbench.compare.comparison import compare
 from tests.conftest import composed
 from tests.report.compare.generated import fake, texts_of
 

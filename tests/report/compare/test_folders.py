@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from capbench.compare import folders
 from capbench.errors import Mistake
-from capbench.report.compare import folders
 from tests.conftest import composed
 from tests.report.compare.generated import fake, study, texts_of
 

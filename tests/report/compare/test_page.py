@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
+from capbench.compare import page, paper
+from capbench.compare.comparison import compare
+from capbench.compare.folders import Pictures, Run
 from capbench.data.sources import Sample
 from capbench.images import folder
 from capbench.render.faces import bundled_fonts
-from capbench.report.compare import page, paper
-from capbench.report.compare.comparison import compare
-from capbench.report.compare.folders import Pictures, Run
 from capbench.settings import build
 from tests.conftest import composed
 from tests.report.compare.generated import fake, study, texts_of

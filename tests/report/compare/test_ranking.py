@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from capbench.compare import folders, ranking
+from capbench.compare.folders import Run
 from capbench.errors import Mistake
 from capbench.metrics import wilson
-from capbench.report.compare import folders, ranking
-from capbench.report.compare.folders import Run
 from capbench.runs import RunFolder
 
 

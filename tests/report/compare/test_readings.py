@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from capbench.report.compare import folders, readings
-from capbench.report.compare.folders import Run
+from capbench.compare import folders, readings
+from capbench.compare.folders import Run
 from capbench.runs import Prediction
 from tests.conftest import composed
 from tests.report.compare.generated import fake, texts_of

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from capbench.metrics import wilson
-from capbench.report.compare.statistics import (
+from capbench.compare.statistics import (
     Growth,
     Readers,
     common_slope,
@@ -18,6 +17,7 @@ from capbench.report.compare.statistics import (
     mcnemar,
     spread,
 )
+from capbench.metrics import wilson
 from tests.test_studies import script
 
 

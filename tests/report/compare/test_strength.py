@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from capbench.comparing import show
+from capbench.compare import folders
+from capbench.compare.compare import show
+from capbench.compare.statistics import Factor
+from capbench.compare.strength import analysis
+from capbench.compare.strength.analysis import Bought, Captcha
 from capbench.errors import Mistake
-from capbench.report.compare import folders, strength
-from capbench.report.compare.statistics import Factor
-from capbench.report.compare.strength import Bought, Captcha
 from capbench.runs import Prediction, RunFolder
 from tests.conftest import composed
 from tests.report.compare.generated import fake, texts_of
@@ -64,7 +65,7 @@ def study(**easier: float) -> None:
 def found() -> list[Captcha]:
     runs, left_out = folders.read(Path("runs"))
     assert left_out == []
-    return strength.captchas(runs)
+    return analysis.captchas(runs)
 
 
 def written(name: str = "report") -> Path:

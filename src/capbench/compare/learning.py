@@ -10,10 +10,10 @@ from functools import cached_property
 from statistics import fmean
 from typing import Literal, NamedTuple
 
+from capbench.compare.folders import Run, shown
+from capbench.compare.ranking import AMOUNT
+from capbench.compare.statistics import Growth, crossing, log_odds
 from capbench.metrics import wilson
-from capbench.report.compare.folders import Run, shown
-from capbench.report.compare.ranking import AMOUNT
-from capbench.report.compare.statistics import Growth, crossing, log_odds
 
 TARGETS = (0.5, 0.9, 0.99)
 

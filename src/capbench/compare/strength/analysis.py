@@ -15,12 +15,12 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from capbench import metrics
+from capbench.compare import ranking, readings
+from capbench.compare.folders import Run, shown
+from capbench.compare.learning import TARGETS, Learned, Reached, labelled, tests
+from capbench.compare.statistics import Factor, common_slope, factor, log_odds
 from capbench.errors import Mistake
 from capbench.metrics import wilson
-from capbench.report.compare import ranking, readings
-from capbench.report.compare.folders import Run, shown
-from capbench.report.compare.learning import TARGETS, Learned, Reached, labelled, tests
-from capbench.report.compare.statistics import Factor, common_slope, factor, log_odds
 from capbench.runs import MOST_BYTES_OF_TABLES
 
 WITHOUT = "style.without"

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from capbench.compare import document, exams, learning, ranking
+from capbench.compare.comparison import Comparison
+from capbench.compare.document import short
+from capbench.compare.folders import Pictures, Run, shown
+from capbench.compare.ranking import Row
 from capbench.errors import Mistake
-from capbench.report.compare import document, exams, learning, ranking
-from capbench.report.compare.comparison import Comparison
-from capbench.report.compare.document import short
-from capbench.report.compare.folders import Pictures, Run, shown
-from capbench.report.compare.ranking import Row
 from capbench.runs import MOST_BYTES_OF_TABLES
 
 SCRIPTS = ("elements.js", "runs.js", "charts.js", "tables.js", "pair.js", "page.js")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from capbench.compare.comparison import Comparison
+from capbench.compare.ranking import SHARES_OF, Row
 from capbench.errors import lines, printable
-from capbench.report.compare.comparison import Comparison
-from capbench.report.compare.ranking import SHARES_OF, Row
 
 MOST_ROWS = 40
 MOST_FORECASTS = 12

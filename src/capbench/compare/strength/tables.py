@@ -6,10 +6,10 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from capbench.compare.learning import TARGETS
+from capbench.compare.paper import line, plain
+from capbench.compare.strength.analysis import PEOPLE, Bought, Captcha, Recogniser, Variant
 from capbench.errors import lines, printable
-from capbench.report.compare.learning import TARGETS
-from capbench.report.compare.paper import line, plain
-from capbench.report.compare.strength import PEOPLE, Bought, Captcha, Recogniser, Variant
 from capbench.utils.atomic import replacing
 
 SHARES = [f"{target * 100:.0f} %" for target in TARGETS]

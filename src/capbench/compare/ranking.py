@@ -9,10 +9,10 @@ from functools import cache
 from statistics import fmean
 from typing import Any
 
+from capbench.compare.folders import LeftOut, Run, shown
+from capbench.compare.statistics import spread
 from capbench.errors import Mistake, nearest
 from capbench.metrics import wilson
-from capbench.report.compare.folders import LeftOut, Run, shown
-from capbench.report.compare.statistics import spread
 
 SEEDS = ("seed", "data.seed")
 AMOUNT = ("data.train_size", "data.split.train", "data.images")  # how many images are learned from

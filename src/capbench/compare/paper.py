@@ -6,10 +6,10 @@ import csv
 import re
 from pathlib import Path
 
-from capbench.report.compare import ranking
-from capbench.report.compare.comparison import Comparison
-from capbench.report.compare.folders import shown
-from capbench.report.compare.screen import count, measured, runs
+from capbench.compare import ranking
+from capbench.compare.comparison import Comparison
+from capbench.compare.folders import shown
+from capbench.compare.screen import count, measured, runs
 from capbench.utils.atomic import replacing
 
 REPEATING = ("data/hash", "git", "version/capbench", "version/torch", "command")

@@ -8,12 +8,12 @@ from itertools import permutations
 import cv2
 import numpy as np
 
+from capbench.compare.folders import Pictures, Run
 from capbench.data.source_of_run import source_of
 from capbench.data.sources import Source, Synthetic
 from capbench.data.views import pick
 from capbench.errors import Mistake
 from capbench.images import BadImage
-from capbench.report.compare.folders import Pictures, Run
 from capbench.report.embedded import data_uri
 
 FOR_EACH_PAIR = 8

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from capbench.compare.folders import Run
+from capbench.compare.statistics import Difference, Readers, difference, mcnemar
 from capbench.errors import Mistake
-from capbench.report.compare.folders import Run
-from capbench.report.compare.statistics import Difference, Readers, difference, mcnemar
 from capbench.runs import MOST_BYTES_OF_TABLES, Prediction
 
 

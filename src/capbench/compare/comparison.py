@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from capbench.compare import folders, learning, ranking, readings
+from capbench.compare.folders import LeftOut, Run
+from capbench.compare.learning import LearningCurve
+from capbench.compare.ranking import Row
+from capbench.compare.readings import Contest, Pair
+from capbench.compare.statistics import Difference
 from capbench.errors import Mistake
-from capbench.report.compare import folders, learning, ranking, readings
-from capbench.report.compare.folders import LeftOut, Run
-from capbench.report.compare.learning import LearningCurve
-from capbench.report.compare.ranking import Row
-from capbench.report.compare.readings import Contest, Pair
-from capbench.report.compare.statistics import Difference
 
 MOST_NAMES = 5
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from capbench.report.compare import screen
-from capbench.report.compare.comparison import compare
-from capbench.report.compare.folders import Pictures
+from capbench.compare import screen
+from capbench.compare.comparison import compare
+from capbench.compare.folders import Pictures
 from capbench.settings import check
 from capbench.utils.locks import alone
 
@@ -31,15 +31,16 @@ def show(settings: dict[str, Any]) -> None:
     comparison = compare(Path(settings["runs"]), settings["where"], settings["by"], settings["group"])
     captchas = []
     if settings["strength"]:
-        from capbench.report.compare import strength, strength_tables
+        from capbench.compare.strength import analysis as strength
+        from capbench.compare.strength import tables
 
         captchas = strength.captchas(comparison.runs)
-        print(strength_tables.screen(captchas), flush=True)
+        print(tables.screen(captchas), flush=True)
     else:
         print(screen.table(comparison), flush=True)
     if settings["out"] is None:
         return
-    from capbench.report.compare import page, paper  # not needed for the screen
+    from capbench.compare import page, paper  # not needed for the screen
 
     out = Path(settings["out"])
     out.mkdir(parents=True, exist_ok=True)
@@ -48,10 +49,10 @@ def show(settings: dict[str, Any]) -> None:
         paper.write_markdown(out / "report.md", comparison)
         page.write(out / "index.html", comparison, settings["pictures"])
         if captchas:
-            from capbench.report.compare import strength_page
+            from capbench.compare.strength import page as strength_page
 
-            strength_tables.write_csv(out / "strength.csv", captchas)
-            strength_tables.write_markdown(out / "strength.md", captchas)
+            tables.write_csv(out / "strength.csv", captchas)
+            tables.write_markdown(out / "strength.md", captchas)
             strength_page.write(out / "strength.html", comparison.folder, captchas, settings["pictures"])
     if captchas:
         print(

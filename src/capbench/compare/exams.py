@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from capbench import metrics
-from capbench.report.compare import readings
-from capbench.report.compare.folders import Pictures, Run
-from capbench.report.compare.ranking import Row
-from capbench.report.compare.readings import Readings
+from capbench.compare import readings
+from capbench.compare.folders import Pictures, Run
+from capbench.compare.ranking import Row
+from capbench.compare.readings import Readings
 
 LEADERS = 12  # rows whose disputes are pictured
 MOST_MISTAKES = 100  # kinds of mistakes, of each run
@@ -33,7 +33,7 @@ class Exam:
 
     def draw(self, wanted: Pictures) -> None:
         """Picture what its leaders dispute."""
-        from capbench.report.compare import gallery  # cleaning and its compiler: not needed where nothing is pictured
+        from capbench.compare import gallery  # cleaning and its compiler: not needed where nothing is pictured
 
         run, read = self.leaders[0]
         places = gallery.disputed([leader.right for _, leader in self.leaders])

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from capbench.report.compare import document, gallery, readings, strength_tables
-from capbench.report.compare.document import short
-from capbench.report.compare.folders import Pictures
-from capbench.report.compare.strength import Captcha, Variant
+from capbench.compare import document, gallery, readings
+from capbench.compare.document import short
+from capbench.compare.folders import Pictures
+from capbench.compare.strength import tables
+from capbench.compare.strength.analysis import Captcha, Variant
 
 SCRIPTS = ("elements.js", "charts.js", "tables.js", "strength.js")
 PICTURED = 3
@@ -34,9 +35,9 @@ def _told(captcha: Captcha, pictures: Pictures) -> dict[str, Any]:
         "name": captcha.name,
         "verdict": captcha.verdict,
         "pictures": _pictures(strongest.whole, pictures),
-        "needs": strength_tables.needs(captcha),
+        "needs": tables.needs(captcha),
         "curves": [{"name": one.name, **_curve(one.whole)} for one in captcha.recognisers],
-        "ingredients": strength_tables.ingredients(captcha),
+        "ingredients": tables.ingredients(captcha),
         "without": [
             {
                 "name": ingredient,
@@ -54,7 +55,7 @@ def _told(captcha: Captcha, pictures: Pictures) -> dict[str, Any]:
                 "symbol": one.symbol,
                 "shares": [short(share) for share in one.shares],
                 "interval": [short(end) for end in one.interval],
-                "read_as": strength_tables.read_as(one.read_as),
+                "read_as": tables.read_as(one.read_as),
                 "holds_out": one.holds_out,
             }
             for one in captcha.symbols
