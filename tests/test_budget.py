@@ -18,13 +18,13 @@ from safetensors.torch import load_file, save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import capbench
-from capbench import budget, sizing, tally
 from capbench.data.seen import Seen
 from capbench.errors import Mistake
+from capbench.inference import budget, sizing, tally
+from capbench.inference.reader import Reader
 from capbench.models import Model, PerCharacter, knn
 from capbench.models.blocks import _evenly_spaced
 from capbench.models.knn import KNN
-from capbench.reader import Reader
 from capbench.runs import RunFolder
 from capbench.settings import build
 from capbench.text import Alphabet, Codec
@@ -68,8 +68,11 @@ def test_a_run_of_kilobytes_takes_no_gigabytes(
     with pytest.raises(Mistake, match=r"config\.yaml: model .*takes [\d,]+ bytes.*; at most [\d,]+ are given$"):
         capbench.load(run)
     loaded = "try:\n    capbench.load(sys.argv[1])\nexcept capbench.Mistake:\n    pass"
-    imports = "import capbench, capbench.reader, capbench.models.cnn"
-    assert grown(imports, loaded.replace("capbench.Mistake", "capbench.reader.Mistake"), str(run)) < 100 * MEGABYTE
+    imports = "import capbench, capbench.inference.reader, capbench.models.cnn"
+    assert (
+        grown(imports, loaded.replace("capbench.Mistake", "capbench.inference.reader.Mistake"), str(run))
+        < 100 * MEGABYTE
+    )
 
 
 def test_large_images_are_read_a_few_at_once(tmp_path: Path) -> None:
@@ -77,7 +80,7 @@ def test_large_images_are_read_a_few_at_once(tmp_path: Path) -> None:
     assert reader.batch < 32
     counted = sizing._taken(_sized(reader.model), _read, (reader.batch, 800, 800, 1))
     assert counted <= budget.most(1_000)
-    imports = "import capbench, capbench.reader, capbench.models.cnn, numpy"
+    imports = "import capbench, capbench.inference.reader, capbench.models.cnn, numpy"
     work = "reader = capbench.load(sys.argv[1]); reader.read(numpy.zeros((64, 800, 800, 1), numpy.uint8))"
     assert grown(imports, work, str(tmp_path / "stranger")) < 2 * budget.MOST_BYTES  # convolutions have room to work in
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from capbench import crossing
+from capbench.inference import cross_table
 from tests.conftest import FAST, save_captchas
 
 
@@ -82,7 +82,7 @@ def test_an_evaluation_that_nobody_made_is_told(
     config = OmegaConf.create(
         {"hydra": {"sweep": {"dir": str(tmp_path)}, "overrides": {"task": [f"run={tmp_path}/run"]}}}
     )
-    crossing.Table().on_multirun_end(config)
+    cross_table.Table().on_multirun_end(config)
     out = capsys.readouterr().out
     assert re.search(r"^a +0\.5000", out, re.MULTILINE)
     assert re.search(rf"^left out: .*other/result\.json: .*{told}", out, re.MULTILINE), out
@@ -96,7 +96,7 @@ def test_a_mistake_in_a_sweep_is_told_with_its_pairing(cli: Callable[..., Any], 
 
 
 def test_runs_are_told_apart_by_as_little_as_needed() -> None:
-    assert crossing._short(["runs/a/1", "runs/b/1"]) == ["a/1", "b/1"]
-    assert crossing._short(["runs/a/1"]) == ["1"]
-    assert crossing._runs(["run=a,b,a", "style=x,y"]) == ["a", "b"]
-    assert crossing._runs(["style=x,y", "run=some/where"]) == ["some/where"]
+    assert cross_table._short(["runs/a/1", "runs/b/1"]) == ["a/1", "b/1"]
+    assert cross_table._short(["runs/a/1"]) == ["1"]
+    assert cross_table._runs(["run=a,b,a", "style=x,y"]) == ["a", "b"]
+    assert cross_table._runs(["style=x,y", "run=some/where"]) == ["some/where"]

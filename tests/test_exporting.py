@@ -19,8 +19,8 @@ from capbench import exporting, tracing
 from capbench.data.views import Whole
 from capbench.errors import Mistake
 from capbench.images import folder
+from capbench.inference.reader import Reader
 from capbench.models import Model
-from capbench.reader import Reader
 from capbench.runs import RunFolder
 from capbench.serving.description import Description
 from capbench.serving.graph import Graph

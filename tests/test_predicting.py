@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import capbench
-from capbench import predicting
 from capbench.images import Picture
-from capbench.sight import Sight
+from capbench.inference import predict
+from capbench.inference.preprocess import Sight
 from tests.conftest import save_captchas
 from tests.killed import kill_at_call
 
@@ -49,8 +49,8 @@ def stop_at_the_end(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def stopped(**settings: object) -> None:
         with monkeypatch.context() as stopping, pytest.raises(KeyboardInterrupt):
-            stopping.setitem(predicting.WRITERS, ".csv", fails)
-            predicting.predict({"out": "answers.csv"} | {key: str(value) for key, value in settings.items()})
+            stopping.setitem(predict.WRITERS, ".csv", fails)
+            predict.predict({"out": "answers.csv"} | {key: str(value) for key, value in settings.items()})
 
     return stopped
 
@@ -120,9 +120,9 @@ def test_what_was_read_is_not_read_again(
 ) -> None:
     arguments = ("predict", f"run={trained}", f"images={labelled}")
     assert cli(*arguments, "out=alone.csv")[0] == 0
-    monkeypatch.setattr(predicting, "CHUNK", 50)
+    monkeypatch.setattr(predict, "CHUNK", 50)
     looked.clear()
-    answers = predicting._answers
+    answers = predict._answers
 
     def stopped(*given: Any) -> Iterator[Any]:
         for number, chunk in enumerate(answers(*given)):
@@ -130,12 +130,12 @@ def test_what_was_read_is_not_read_again(
                 raise KeyboardInterrupt
             yield chunk
 
-    monkeypatch.setattr(predicting, "_answers", stopped)
+    monkeypatch.setattr(predict, "_answers", stopped)
     assert cli(*arguments)[0] == 130
     assert not Path("answers.csv").exists()
     (part,) = Path().glob(".answers.csv.*.part")
     part.write_bytes(part.read_bytes() + b'{"filename": "images/1')  # as if it were killed while it wrote
-    monkeypatch.setattr(predicting, "_answers", answers)
+    monkeypatch.setattr(predict, "_answers", answers)
     looked.clear()
     code, out, _ = cli(*arguments)
     assert (code, len(looked)) == (0, 60)
@@ -192,8 +192,8 @@ def test_helpers_decode_when_there_are_many(
     assert cli("predict", f"run={trained}", f"images={labelled}", "out=alone.csv")[0] == 0
     Path("half.txt").write_text("\n".join(str(labelled / row["filename"]) for row in rows("alone.csv")[:80]))
     stop_at_the_end(run=trained, images="half.txt", out="helped.csv")
-    monkeypatch.setattr(predicting, "WORTH_A_POOL", 100)
-    monkeypatch.setattr(predicting, "CHUNK", 10)
+    monkeypatch.setattr(predict, "WORTH_A_POOL", 100)
+    monkeypatch.setattr(predict, "CHUNK", 10)
     looked.clear()
     code, out, _ = cli("predict", f"run={trained}", f"images={labelled}", "out=helped.csv")
     assert (code, looked) == (0, [])
@@ -204,15 +204,15 @@ def test_helpers_decode_when_there_are_many(
 def test_two_at_once_do_not_mix(trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: Any) -> None:
     arguments = ("predict", f"run={trained}", f"images={labelled}")
     said = []
-    answers = predicting._answers
+    answers = predict._answers
 
     def meanwhile(*given: Any) -> Iterator[Any]:
         with pytest.raises(capbench.Mistake) as told:
-            predicting.predict({"run": str(trained), "images": str(labelled), "out": "answers.csv"})
+            predict.predict({"run": str(trained), "images": str(labelled), "out": "answers.csv"})
         said.append(str(told.value))
         yield from answers(*given)
 
-    monkeypatch.setattr(predicting, "_answers", meanwhile)
+    monkeypatch.setattr(predict, "_answers", meanwhile)
     assert cli(*arguments)[0] == 0
     assert len(said) == 1 and "another predict is at work" in said[0]
 
@@ -248,7 +248,7 @@ def test_killed_at_work_it_ends_as_one_left_alone(trained: Path, tmp_path: Path,
     assert cli(*command, "out=alone.csv")[0] == 0
     kept = [0]
     for more in (600, 300, 1100):  # answers, which are kept some hundred at a time
-        kill_at_call(more, "capbench.predicting:_answer", *command)
+        kill_at_call(more, "capbench.inference.predict:_answer", *command)
         kept.append(_kept())
     assert 0 < kept[1] <= kept[2] < kept[3] < 4000
     assert cli(*command)[0] == 0

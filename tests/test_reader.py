@@ -16,7 +16,7 @@ from PIL import Image
 
 import capbench
 from capbench.data.views import Whole
-from capbench.reader import Reader
+from capbench.inference.reader import Reader
 from capbench.render.painter import Painter
 from tests.conftest import FAST, style
 

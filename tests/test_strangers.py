@@ -26,10 +26,10 @@ from safetensors.torch import load_file, save_file
 
 import capbench.data
 import capbench.models
-from capbench import reader
 from capbench.compare import folders
 from capbench.errors import BadImage, Mistake
 from capbench.images.folder import Files
+from capbench.inference import reader
 from capbench.runs import RunFolder
 from capbench.serving.graph import Graph
 from capbench.serving.opening import graphs_of

@@ -21,9 +21,9 @@ from torch import nn
 from capbench import experiment
 from capbench.data.module import Request, Views
 from capbench.errors import Mistake
+from capbench.inference.reader import Reader
 from capbench.muon import Muon
 from capbench.optim import Optim
-from capbench.reader import Reader
 from capbench.recognizer import Recognizer
 from capbench.runs import RunFolder
 from capbench.settings import build

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from capbench.errors import BadImage, Mistake
 
 if TYPE_CHECKING:
-    from capbench.reader import Reader
+    from capbench.inference.reader import Reader
 
 os.environ.setdefault(
     "ORT_DISABLE_TELEMETRY", "1"
@@ -22,7 +22,7 @@ def load(run: str | PathLike[str]) -> Reader:
     """The trained run in this folder, ready to read; Mistake where it is none, or not to be trusted."""
     from pathlib import Path
 
-    from capbench.reader import Reader  # torch: seconds to import
+    from capbench.inference.reader import Reader  # torch: seconds to import
     from capbench.runs import RunFolder
 
     return Reader.of(RunFolder(Path(run)))

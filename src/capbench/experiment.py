@@ -27,12 +27,12 @@ from capbench.data.seen import Seen
 from capbench.data.sources import Folder, Source
 from capbench.data.views import View
 from capbench.errors import DISK_FULL, Mistake, lines
+from capbench.inference.reader import Reader
 from capbench.loggers import Destination
 from capbench.models import Model, PerCharacter
 from capbench.models.committee import Committee
 from capbench.ocr.panel import SelfTraining
 from capbench.optim import Optim
-from capbench.reader import Reader
 from capbench.recognizer import Recognizer
 from capbench.render.style import Style
 from capbench.report import table

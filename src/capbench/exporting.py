@@ -16,7 +16,7 @@ from capbench.data import store
 from capbench.data.source_of_run import Which, source_of
 from capbench.data.sources import Synthetic
 from capbench.errors import Mistake, lines, printable
-from capbench.reader import BATCH, Reader
+from capbench.inference.reader import BATCH, Reader
 from capbench.runs import RunFolder, exif_of
 from capbench.serving.description import Description, beside, sha256
 from capbench.serving.graph import Graph

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from capbench import budget, exporting
+from capbench import exporting
 from capbench.errors import BadImage, Mistake
+from capbench.inference import budget
 from capbench.serving.description import BATCH, Description
 from capbench.serving.graph import Graph
 from capbench.text import Alphabet, Codec

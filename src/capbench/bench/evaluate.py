@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from capbench import evaluation
 from capbench.bench.pairs import Pair, silence, speed, trained
-from capbench.reader import BATCH, Reader
+from capbench.inference import evaluate
+from capbench.inference.reader import BATCH, Reader
 from capbench.runs import RunFolder
 
 
@@ -28,12 +28,12 @@ def pairs(settings: dict[str, Any], folder: Path, images: int) -> list[Pair]:
     def evaluated() -> float:
         given = wanted()
         with tempfile.TemporaryDirectory(dir=folder) as out, silence():
-            return speed(lambda: evaluation.evaluate(given | {"out": out}), images)
+            return speed(lambda: evaluate.evaluate(given | {"out": out}), images)
 
     def bare_loop() -> float:
         given = wanted()
         reader = Reader.of(RunFolder(Path(given["run"])))
-        tested = evaluation.material(given, reader)
+        tested = evaluate.material(given, reader)
         samples, views = tested.samples, tested.views
         symbols = reader.codec.alphabet.symbols
 

@@ -19,14 +19,15 @@ import numpy as np
 import torch
 
 import capbench
-from capbench import experiment, images, predicting
+from capbench import experiment, images
 from capbench.bench.pairs import Pair, Timed, silence, speed
 from capbench.data.sources import Csv
 from capbench.data.views import View
 from capbench.images.folder import Files
+from capbench.inference import predict
+from capbench.inference.reader import BATCH, Reader
 from capbench.models import Model
 from capbench.ocr.networks import Dddd
-from capbench.reader import BATCH, Reader
 from capbench.render.painter import Painter
 from capbench.runs import RunFolder
 from capbench.settings import build, check
@@ -136,7 +137,7 @@ def _predicting(
         given = {"run": str(folder / "readers" / "cnn"), "images": str(captchas()), "out": str(folder / "answers.csv")}
         reader()
         with silence():
-            return speed(lambda: predicting.predict(given), count)
+            return speed(lambda: predict.predict(given), count)
 
     def loop() -> float:
         known, paths = reader(), iter(captchas().iterdir())

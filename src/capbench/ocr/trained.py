@@ -34,7 +34,7 @@ class Trained(Engine):
     def open(self, alphabet: Alphabet) -> Read:
         import torch  # only here: the other engines do without
 
-        from capbench.reader import Reader
+        from capbench.inference.reader import Reader
 
         torch.set_num_threads(1)  # other images keep the other cores busy
         reader = Reader.of(RunFolder(Path(self.run)))

@@ -18,13 +18,13 @@ def job(config: DictConfig) -> None:
     settings = plain(config)
     overrides = HydraConfig.get().overrides.task
     source = " ".join(given for given in overrides if not given.startswith(("run=", "out=", "cache="))) or "as it is"
-    from capbench import evaluation  # torch: seconds to import
+    from capbench.inference import evaluate  # torch: seconds to import
 
     if not compose.sweeping():
-        print(evaluation.evaluate(settings, source))
+        print(evaluate.evaluate(settings, source))
         return
     print(f"{settings['run']} on {source}", flush=True)
     try:
-        evaluation.evaluate(settings, source)
-    except evaluation.Unfit as reason:  # the other pairings may be sound
+        evaluate.evaluate(settings, source)
+    except evaluate.Unfit as reason:  # the other pairings may be sound
         print(f"  {reason}")

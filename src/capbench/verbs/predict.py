@@ -14,6 +14,6 @@ def main(arguments: list[str]) -> None:
 
 def job(config: DictConfig) -> None:
     settings = plain(config)
-    from capbench import predicting  # torch: seconds to import
+    from capbench.inference import predict  # torch: seconds to import
 
-    print(predicting.predict(settings))
+    print(predict.predict(settings))

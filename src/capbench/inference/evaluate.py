@@ -15,7 +15,7 @@ from capbench.data import splits, store
 from capbench.data.seen import Seen, Tested, met
 from capbench.data.sources import Source, Synthetic
 from capbench.errors import Mistake, lines
-from capbench.reader import Reader
+from capbench.inference.reader import Reader
 from capbench.render.style import Style
 from capbench.report import table
 from capbench.runs import Prediction, RunFolder, provenance

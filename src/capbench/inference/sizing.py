@@ -13,11 +13,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from capbench.budget import SPARE, images_at_once, most
 from capbench.errors import Mistake, first_line
+from capbench.inference.budget import SPARE, images_at_once, most
+from capbench.inference.tally import Tally
 from capbench.models import Model
 from capbench.runs import RunFolder
-from capbench.tally import Tally
 from capbench.utils import bounded
 
 Weights = dict[str, torch.Tensor]

@@ -25,11 +25,11 @@ from capbench.data.views import View
 from capbench.errors import BadImage, Mistake, first_line
 from capbench.images import ONE, Picture
 from capbench.images.containers import MOST_PIXELS
+from capbench.inference.preprocess import Sight
+from capbench.inference.sizing import sized
 from capbench.models import Model, PerCharacter, Shape
 from capbench.runs import MOST_BYTES_OF_WEIGHTS, RunFolder, exif_of
 from capbench.settings import build, check, target_class
-from capbench.sight import Sight
-from capbench.sizing import sized
 from capbench.text import MOST_CHARACTERS, Alphabet, Codec, Reading
 from capbench.types import Pixels
 

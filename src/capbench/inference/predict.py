@@ -17,14 +17,14 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from capbench import sight
 from capbench.data.store import CHUNK, WORTH_A_POOL
 from capbench.errors import Mistake
 from capbench.images.folder import Files, image_names
-from capbench.reader import Reader
+from capbench.inference import preprocess
+from capbench.inference.preprocess import Eyes, Seen
+from capbench.inference.reader import Reader
 from capbench.runs import RunFolder
 from capbench.settings import check
-from capbench.sight import Eyes, Seen
 from capbench.text import Reading
 from capbench.utils import processes
 from capbench.utils.atomic import replacing
@@ -131,7 +131,7 @@ def _answers(
         looked: Iterable[Seen] = map(Eyes(files, reader.sight, known).look, chunks)
     else:
         helpers = len(os.sched_getaffinity(0))
-        looked = processes.in_order(sight.look, chunks, helpers, sight.begin, (files, reader.sight, known))
+        looked = processes.in_order(preprocess.look, chunks, helpers, preprocess.begin, (files, reader.sight, known))
     with tqdm(desc="reading", total=len(names), unit="img", leave=False, delay=0.5) as bar:
         for chunk, seen in zip(chunks, looked, strict=True):
             readings = iter(()) if seen.views is None else reader.read_views(seen.views)
