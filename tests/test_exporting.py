@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 import torch
 
-from capbench import exporting, tracing
 from capbench.data.views import Whole
 from capbench.errors import Mistake
+from capbench.export import export, trace
+from capbench.export.description import Description
+from capbench.export.graph import Graph
 from capbench.images import folder
 from capbench.inference.reader import Reader
 from capbench.models import Model
 from capbench.runs import RunFolder
-from capbench.serving.description import Description
-from capbench.serving.graph import Graph
 from capbench.utils.locks import alone
 from tests.conftest import FAST
 from tests.rounding import apart
@@ -57,7 +57,7 @@ SMALL = ("model=mlp", "model.hidden=[8]")  # of few layers, so quick to trace
 
 
 def images_of(run: RunFolder, count: int) -> list[np.ndarray]:
-    return exporting._images(run, Reader.of(run), "test", count, None, "all")[0]
+    return export._images(run, Reader.of(run), "test", count, None, "all")[0]
 
 
 def assert_alike(graph: Graph, run: RunFolder, images: list[np.ndarray]) -> None:
@@ -79,7 +79,7 @@ def assert_alike(graph: Graph, run: RunFolder, images: list[np.ndarray]) -> None
 @pytest.mark.parametrize("overrides", QUICK, ids=lambda overrides: overrides[0])
 def test_a_graph_reads_as_the_run(overrides: list[str], tmp_path: Path) -> None:
     run = untrained(tmp_path / "run", *overrides)
-    exported = exporting.export(run, tmp_path / "model.onnx", images=70)
+    exported = export.export(run, tmp_path / "model.onnx", images=70)
     assert (exported.images, exported.same) == (70, 70)
     assert exported.apart <= 1e-4
     graph = Graph.open(tmp_path / "model.onnx")
@@ -93,7 +93,7 @@ def test_every_recogniser_reads_1000_images_as_its_graph(
     overrides: list[str], tmp_path: Path, train: Callable[..., Any]
 ) -> None:
     run = train(*FAST, "trainer.limit_batches=null", "data.split.train=400", "optim.epochs=2", *overrides)
-    exported = exporting.export(run, tmp_path / "model.onnx", images=1000)
+    exported = export.export(run, tmp_path / "model.onnx", images=1000)
     assert exported.images == 1000
     assert exported.same >= 995  # rounding decides where two symbols are as likely
     assert exported.apart <= 1e-4
@@ -109,7 +109,7 @@ class Echo(Model):
 def test_the_graph_picks_channels_as_the_view_does(channel: Any) -> None:
     view = Whole(channel=channel, size=None, fit="stretch")
     image = np.random.default_rng(1).integers(0, 256, (200, 300, 4 if channel == "alpha" else 3), dtype=np.uint8)
-    picked = tracing.Prepared(Echo(), view)._picked(torch.from_numpy(image))
+    picked = trace.Prepared(Echo(), view)._picked(torch.from_numpy(image))
     assert np.array_equal(picked.movedim(0, -1).numpy(), view(image, 4))
 
 
@@ -127,7 +127,7 @@ def test_the_command_tells_what_the_json_says(tmp_path: Path, cli: Callable[...,
     assert (written["length"], written["over"], written["blank"]) == ([3, 5], "positions", 36)
     assert written["view"] == run.settings()["view"]
     assert sorted(path.name for path in Path("to").iterdir()) == ["model.json", "model.onnx"]
-    assert str(exporting.__file__).encode() not in Path("to/model.onnx").read_bytes()
+    assert str(export.__file__).encode() not in Path("to/model.onnx").read_bytes()
 
 
 def test_noise_stands_in_for_images_of_files(tmp_path: Path, labelled: Path, cli: Callable[..., Any]) -> None:
@@ -149,10 +149,10 @@ def test_noise_stands_in_for_images_of_files(tmp_path: Path, labelled: Path, cli
 
 def test_a_graph_that_reads_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = untrained(tmp_path / "run", *SMALL, "view.channel=grey")
-    monkeypatch.setattr(tracing, "GREY", (2**15, 0, 0))
-    monkeypatch.setattr(exporting, "CLOSE", 1e-7)  # nothing was learned, so nothing makes much of a difference
+    monkeypatch.setattr(trace, "GREY", (2**15, 0, 0))
+    monkeypatch.setattr(export, "CLOSE", 1e-7)  # nothing was learned, so nothing makes much of a difference
     with pytest.raises(Mistake, match="and its graph do not agree, probabilities are up to"):
-        exporting.export(run, tmp_path / "model.onnx", images=30)
+        export.export(run, tmp_path / "model.onnx", images=30)
     assert not (tmp_path / "model.onnx").exists()
 
 
@@ -177,21 +177,21 @@ def test_a_mistake_is_one_line(arguments: list[str], message: str, tmp_path: Pat
 def test_what_is_not_installed_is_named(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(Mistake, match=rf"{module} is not installed; python -m pip install 'capbench\[export\]'"):
-        exporting.export(RunFolder(tmp_path), tmp_path / "model.onnx")
+        export.export(RunFolder(tmp_path), tmp_path / "model.onnx")
 
 
 @pytest.mark.slow
 def test_int8_costs_at_most_half_a_point_on_four_digits(tmp_path: Path, train: Callable[..., Any]) -> None:
     sizes = ("data.split.train=24000", "data.split.val=64", "data.split.test=64", "optim.batch_size=64")
     run = train(*FAST, "+experiment=quickstart", "trainer.limit_batches=null", "optim.epochs=1", *sizes)
-    exported = exporting.export(run, tmp_path / "model.onnx", int8=True, images=2000)
+    exported = export.export(run, tmp_path / "model.onnx", int8=True, images=2000)
     assert exported.int8 is not None
     assert exported.int8.exact > 0.5
     assert exported.int8.lost <= 0.005
     assert f"a loss of {100 * exported.int8.lost:.2f} points" in exported.told()
     assert (tmp_path / "model.onnx").stat().st_size < 0.4 * exported.int8.bytes_without
     graph, images = Graph.open(tmp_path / "model.onnx"), images_of(run, 2000)
-    texts = exporting._images(run, Reader.of(run), "test", 2000, None, "all")[1]
+    texts = export._images(run, Reader.of(run), "test", 2000, None, "all")[1]
     read = sum(r.text == text for r, text in zip(graph.read(images), texts, strict=True))
     assert read / 2000 == exported.int8.exact_int8
 
@@ -199,7 +199,7 @@ def test_int8_costs_at_most_half_a_point_on_four_digits(tmp_path: Path, train: C
 @pytest.mark.slow
 def test_int8_of_what_reads_over_time(tmp_path: Path) -> None:
     run = untrained(tmp_path / "run", "model=crnn", "data.length=[3,5]")
-    exported = exporting.export(run, tmp_path / "model.onnx", int8=True, images=30)
+    exported = export.export(run, tmp_path / "model.onnx", int8=True, images=30)
     assert exported.described.int8
     assert len(Graph.open(tmp_path / "model.onnx").read(images_of(run, 5))) == 5
 
@@ -207,5 +207,5 @@ def test_int8_of_what_reads_over_time(tmp_path: Path) -> None:
 def test_a_second_export_at_once_is_refused() -> None:
     refused = pytest.raises(Mistake, match=r"^model\.onnx: another export writes there; wait for its end")
     with alone(Path("model.onnx"), "export"), refused:
-        exporting._write(b"", Description.model_construct(), Path("model.onnx"))
+        export._write(b"", Description.model_construct(), Path("model.onnx"))
     assert not list(Path().iterdir())

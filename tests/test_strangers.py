@@ -28,10 +28,10 @@ import capbench.data
 import capbench.models
 from capbench.compare import folders
 from capbench.errors import BadImage, Mistake
+from capbench.export.graph import Graph
 from capbench.images.folder import Files
 from capbench.inference import reader
 from capbench.runs import RunFolder
-from capbench.serving.graph import Graph
 from capbench.serving.opening import graphs_of
 from capbench.utils import bounded
 from tests.serving import service

@@ -19,7 +19,7 @@ from known import same
 from tqdm import tqdm
 from wire import bare
 
-from capbench.serving.graph import Read
+from capbench.export.graph import Read
 from capbench.serving.process import Served
 
 HERE = Path(__file__).parent

@@ -9,8 +9,8 @@ import hydra
 import numpy as np
 
 from capbench import images
+from capbench.export.graph import Graph, Read
 from capbench.render.painter import Painter
-from capbench.serving.graph import Graph, Read
 from capbench.settings import build, conf_dir, plain
 
 GOOD = 240  # different images

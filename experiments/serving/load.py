@@ -39,7 +39,7 @@ from bombs import HUGE
 from known import GOOD, known, same
 from wire import BOUNDARY, FORM, JSON, bare, form, get, post
 
-from capbench.serving.graph import Graph, Read
+from capbench.export.graph import Graph, Read
 from capbench.serving.opening import graphs_of
 from capbench.serving.process import Served
 

@@ -14,9 +14,9 @@ import onnx
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
-from capbench.exporting import export
-from capbench.serving.description import beside, sha256
-from capbench.serving.graph import Graph
+from capbench.export.description import beside, sha256
+from capbench.export.export import export
+from capbench.export.graph import Graph
 from tests.fuzz.mutations import changed, damaged, generator, pick
 from tests.serving.runs import untrained
 from tests.serving.service import graph

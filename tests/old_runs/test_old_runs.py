@@ -110,8 +110,8 @@ def test_an_old_run_starts_a_new_one(old: Path, tmp_path: Path, cli: Callable[..
 
 def test_an_old_graph_reads(old: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra export: make test installs it")
+    from capbench.export.graph import Graph
     from capbench.images import pixels
-    from capbench.serving.graph import Graph
 
     graph = Graph.open(old / "graph" / "mlp.onnx")
     before = rows(old / "finished" / "mlp" / "answers.csv")

@@ -13,7 +13,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from capbench import images
-from capbench.serving.graph import Graph, Read
+from capbench.export.graph import Graph, Read
 from tests.rounding import apart
 
 HEIGHT, WIDTH, LENGTH, SYMBOLS = 20, 50, 4, "0123456789"

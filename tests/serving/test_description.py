@@ -8,7 +8,7 @@ import pytest
 
 from capbench.data.views import Whole
 from capbench.errors import Mistake
-from capbench.serving.description import Description
+from capbench.export.description import Description
 
 WHOLE = {"_target_": "capbench.data.views.Whole", "channel": "grey", "size": None, "fit": "pad"}
 FILES = {"_target_": "capbench.data.sources.FileNames", "root": "/"}

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from capbench import exporting
 from capbench.errors import BadImage, Mistake
+from capbench.export import export
+from capbench.export.description import BATCH, Description
+from capbench.export.graph import Graph
 from capbench.inference import budget
-from capbench.serving.description import BATCH, Description
-from capbench.serving.graph import Graph
 from capbench.text import Alphabet, Codec
 from tests.memory import grown
 from tests.rounding import apart
@@ -33,7 +33,7 @@ from tests.serving.service import graph  # noqa: E402
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported")
-    exporting.export(untrained(folder / "run"), folder / "model.onnx", images=4)
+    export.export(untrained(folder / "run"), folder / "model.onnx", images=4)
     return folder / "model.onnx"
 
 
@@ -50,7 +50,7 @@ def noise(*shape: int) -> np.ndarray:
 
 def test_it_needs_no_torch(exported: Path) -> None:
     code = (
-        "import sys, numpy; from pathlib import Path; from capbench.serving.graph import Graph;"
+        "import sys, numpy; from pathlib import Path; from capbench.export.graph import Graph;"
         f"graph = Graph.open(Path({str(exported)!r})); print(graph.name, graph.alphabet);"
         "print(len(graph.read([numpy.zeros((60, 160, 3), numpy.uint8)] * 3)), 'torch' in sys.modules)"
     )
@@ -85,12 +85,12 @@ def test_an_image_of_another_size_is_refused(exported: Path) -> None:
 
 def test_a_view_resizes_cuts_and_refuses_before_the_graph(tmp_path: Path) -> None:
     sizes = untrained(tmp_path / "sized", "model=mlp", "model.hidden=[8]", "view.size=[30,80]")
-    exporting.export(sizes, tmp_path / "sized.onnx", images=4)
+    export.export(sizes, tmp_path / "sized.onnx", images=4)
     read = Graph.open(tmp_path / "sized.onnx").read([noise(60, 160, 3), noise(20, 50, 4), noise(300, 300, 3)])
     assert [len(r.text) for r in read] == [4, 4, 4]
     boxes = "[[0,20,0,20],[0,20,20,40],[0,20,40,60],[0,20,60,80]]"
     cut = untrained(tmp_path / "cut", "model=mlp", "view=characters", "view.cut=fixed", f"view.boxes={boxes}")
-    exporting.export(cut, tmp_path / "cut.onnx", images=4)
+    export.export(cut, tmp_path / "cut.onnx", images=4)
     graph = Graph.open(tmp_path / "cut.onnx")
     assert len(graph.read([noise(60, 160, 3), noise(30, 100, 3)])) == 2
     with pytest.raises(BadImage, match=r"does not suit train \(view\.boxes: .* reaches beyond an image of 10×100"):
@@ -325,7 +325,7 @@ IMPORTS = """
 import numpy, onnx, onnxruntime
 from pathlib import Path
 from capbench.errors import Mistake
-from capbench.serving.graph import Graph
+from capbench.export.graph import Graph
 """
 
 

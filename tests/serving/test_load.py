@@ -15,7 +15,7 @@ import pytest
 for module in ("onnx", "onnxruntime", "starlette", "uvicorn"):
     pytest.importorskip(module, reason="needs the extra serve: make test installs it")
 
-from capbench.serving.graph import Character, Read  # noqa: E402
+from capbench.export.graph import Character, Read  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 from tests.serving.service import graph  # noqa: E402
 

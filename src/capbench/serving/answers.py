@@ -10,9 +10,9 @@ from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from capbench.errors import BadImage
+from capbench.export.graph import Read
 from capbench.serving.bodies import Upload
 from capbench.serving.desk import Outcome
-from capbench.serving.graph import Read
 
 Confidence = Annotated[float, Ge(0), Le(1)]
 STRICT = ConfigDict(extra="forbid")

@@ -20,9 +20,9 @@ import numpy as np
 
 from capbench import images
 from capbench.errors import BadImage
+from capbench.export.graph import Graph, Read
 from capbench.images.containers import TooMuchWork
 from capbench.serving.gauges import Gauges
-from capbench.serving.graph import Graph, Read
 
 Reading = Read | BadImage
 Outcome = list[Reading] | BadImage

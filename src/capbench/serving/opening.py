@@ -36,7 +36,7 @@ def graphs_of(runs: Sequence[str]) -> Iterator[list[Path]]:
 
 
 def _export(task: tuple[Path, Path]) -> None:
-    from capbench.exporting import export  # torch
+    from capbench.export.export import export  # torch
 
     folder, out = task
     export(RunFolder(folder), out)

@@ -16,11 +16,11 @@ import uvicorn
 from annotated_types import Ge, Le
 
 from capbench.errors import Mistake, printable
+from capbench.export.graph import Graph
 from capbench.serving.application import Service
 from capbench.serving.bodies import Intake
 from capbench.serving.desk import Desk
 from capbench.serving.gauges import Gauges
-from capbench.serving.graph import Graph
 from capbench.serving.opening import graphs_of
 from capbench.serving.punctual import Punctual, backlog, raise_file_limit
 from capbench.settings import check

@@ -14,6 +14,6 @@ def main(arguments: list[str]) -> None:
 
 def job(config: DictConfig) -> None:
     settings = plain(config)
-    from capbench import exporting  # torch: seconds to import
+    from capbench.export import export  # torch: seconds to import
 
-    print(exporting.told(settings))
+    print(export.told(settings))

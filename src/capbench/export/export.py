@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from capbench import quantising
 from capbench.data import store
 from capbench.data.source_of_run import Which, source_of
 from capbench.data.sources import Synthetic
 from capbench.errors import Mistake, lines, printable
+from capbench.export import int8 as quantising
+from capbench.export.description import Description, beside, sha256
+from capbench.export.graph import Graph
+from capbench.export.trace import kind, taken, takes_image, traced
 from capbench.inference.reader import BATCH, Reader
 from capbench.runs import RunFolder, exif_of
-from capbench.serving.description import Description, beside, sha256
-from capbench.serving.graph import Graph
 from capbench.settings import check, target_class
-from capbench.tracing import kind, taken, takes_image, traced
 from capbench.types import Count
 from capbench.utils.atomic import replacing
 from capbench.utils.extras import needed

@@ -10,8 +10,8 @@ import numpy as np
 
 from capbench.data.views import View, Whole, pick
 from capbench.errors import BadImage, Mistake, printable
-from capbench.serving.description import BATCH, IMAGES, PROBABILITIES, Description, beside
-from capbench.serving.inspection import inspected
+from capbench.export.description import BATCH, IMAGES, PROBABILITIES, Description, beside
+from capbench.export.inspection import inspected
 from capbench.text import Codec, probabilities
 from capbench.utils.extras import needed
 

@@ -12,9 +12,9 @@ from torch import nn
 
 from capbench.data.views import View, Whole
 from capbench.errors import Mistake
+from capbench.export.description import IMAGES, PROBABILITIES
 from capbench.inference.reader import Reader
 from capbench.models import Model, PerCharacter
-from capbench.serving.description import IMAGES, PROBABILITIES
 
 GREY = (9798 / 2**15, 19235 / 2**15, 3735 / 2**15)  # what OpenCV weighs red, green and blue with
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from capbench.serving.description import IMAGES
+from capbench.export.description import IMAGES
 from capbench.utils.extras import needed
 
 BATCH = 16  # images

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from capbench.errors import Mistake
+from capbench.export.description import BATCH, IMAGES, PROBABILITIES, Description, sha256
 from capbench.inference.budget import images_at_once, most
-from capbench.serving.description import BATCH, IMAGES, PROBABILITIES, Description, sha256
 from capbench.utils import bounded
 from capbench.utils.extras import needed
 
