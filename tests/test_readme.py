@@ -110,7 +110,7 @@ def test_a_command_of_the_readme(
 def serves(arguments: list[str]) -> None:
     """Whether a page is there, at any port that is free."""
     pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs it")
-    from capbench.serving.process import Served
+    from capbench.serve.process import Served
 
     run, *settings = (argument for argument in arguments[1:] if not argument.startswith("port="))
     with (

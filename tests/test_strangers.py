@@ -32,7 +32,7 @@ from capbench.export.graph import Graph
 from capbench.images.folder import Files
 from capbench.inference import reader
 from capbench.runs import RunFolder
-from capbench.serving.opening import graphs_of
+from capbench.serve.opening import graphs_of
 from capbench.utils import bounded
 from tests.serving import service
 

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from wire import bare
 
 from capbench.export.graph import Read
-from capbench.serving.process import Served
+from capbench.serve.process import Served
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))

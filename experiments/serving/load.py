@@ -40,8 +40,8 @@ from known import GOOD, known, same
 from wire import BOUNDARY, FORM, JSON, bare, form, get, post
 
 from capbench.export.graph import Graph, Read
-from capbench.serving.opening import graphs_of
-from capbench.serving.process import Served
+from capbench.serve.opening import graphs_of
+from capbench.serve.process import Served
 
 PARTS = ("together", "mixed", "attacked")
 SEVERAL = 16  # images of a large request

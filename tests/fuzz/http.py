@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from capbench.errors import BadImage
-from capbench.serving.process import Served
+from capbench.serve.process import Served
 from tests.fuzz.image import SEED, Fuzz
 from tests.fuzz.mutations import flipped, generator, overwritten, pick, rearranged, truncated
 from tests.serving.service import graph, picture

@@ -13,8 +13,8 @@ pytest.importorskip("starlette", reason="needs the extra serve: make test instal
 from starlette.requests import Request
 from starlette.types import Message
 
-from capbench.serving.bodies import LARGE, Intake
-from capbench.serving.refused import Refused
+from capbench.serve.refused import Refused
+from capbench.serve.requests import LARGE, Intake
 
 
 def request(*pieces: bytes) -> Request:

@@ -14,7 +14,7 @@ for module in ("onnx", "onnxruntime", "starlette", "uvicorn"):
     pytest.importorskip(module, reason="needs the extra serve: make test installs it")
 playwright = pytest.importorskip("playwright.sync_api")
 
-from capbench.serving.process import Served  # noqa: E402
+from capbench.serve.process import Served  # noqa: E402
 from tests.browser import Visit, chromium, needs_chromium  # noqa: E402
 from tests.serving.service import graph, offline, picture  # noqa: E402
 

@@ -26,11 +26,11 @@ import uvicorn
 from capbench import images
 from capbench.errors import BadImage
 from capbench.export.graph import Graph, Read
-from capbench.serving.application import Service
-from capbench.serving.bodies import Intake
-from capbench.serving.desk import Desk, Full, Outcome
-from capbench.serving.gauges import Gauges
-from capbench.serving.server import Server, listening
+from capbench.serve.app import Service
+from capbench.serve.batching import Desk, Full, Outcome
+from capbench.serve.metrics import Gauges
+from capbench.serve.requests import Intake
+from capbench.serve.server import Server, listening
 from tests.serving.service import HEIGHT, graph, offline, picture
 
 

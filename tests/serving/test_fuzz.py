@@ -13,7 +13,7 @@ for module in ("onnx", "onnxruntime", "starlette", "uvicorn"):
 
 import requests  # noqa: E402
 
-from capbench.serving.process import Served  # noqa: E402
+from capbench.serve.process import Served  # noqa: E402
 from tests.fuzz.http import ANSWERS, Bodies, post  # noqa: E402
 from tests.serving.service import agrees, graph, offline, picture  # noqa: E402
 

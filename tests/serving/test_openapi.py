@@ -16,7 +16,7 @@ for module in ("onnx", "onnxruntime", "starlette", "uvicorn"):
 
 import requests  # noqa: E402
 
-from capbench.serving.process import Served  # noqa: E402
+from capbench.serve.process import Served  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 from tests.serving.service import graph  # noqa: E402
 

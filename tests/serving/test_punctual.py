@@ -14,8 +14,8 @@ pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from capbench.serving import punctual
-from capbench.serving.punctual import Punctual
+from capbench.serve import protocol as punctual
+from capbench.serve.protocol import Punctual
 
 
 class Transport:

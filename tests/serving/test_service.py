@@ -19,7 +19,7 @@ for module in ("onnx", "onnxruntime", "starlette", "uvicorn"):
 
 import requests  # noqa: E402
 
-from capbench.serving.process import Served  # noqa: E402
+from capbench.serve.process import Served  # noqa: E402
 from tests.serving.service import agrees, graph, offline, picture, raw  # noqa: E402
 
 TOKEN = "a-secret-token"

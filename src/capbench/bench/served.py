@@ -16,7 +16,7 @@ import numpy as np
 from capbench.bench.pairs import Pair, trained
 from capbench.errors import Mistake
 from capbench.render.painter import Painter
-from capbench.serving.process import Served
+from capbench.serve.process import Served
 from capbench.settings import build
 from capbench.text import bounds
 

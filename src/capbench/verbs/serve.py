@@ -17,6 +17,6 @@ def job(config: DictConfig) -> None:
     settings = plain(config)
     for module in ("httptools", "prometheus_client", "python_multipart", "starlette", "uvicorn"):
         needed(module, "serve")
-    from capbench.serving import server  # OpenCV and more: a second to import
+    from capbench.serve import server  # OpenCV and more: a second to import
 
     server.serve(settings)

@@ -17,7 +17,7 @@ from python_multipart.multipart import File as FilePart
 from python_multipart.multipart import FormParser, parse_options_header
 from starlette.requests import Request
 
-from capbench.serving.refused import Refused, busy
+from capbench.serve.refused import Refused, busy
 
 IMAGES = ("image/png", "image/jpeg", "image/gif", "image/bmp", "image/webp", "application/octet-stream")
 FORM = "multipart/form-data"

@@ -22,7 +22,7 @@ from capbench import images
 from capbench.errors import BadImage
 from capbench.export.graph import Graph, Read
 from capbench.images.containers import TooMuchWork
-from capbench.serving.gauges import Gauges
+from capbench.serve.metrics import Gauges
 
 Reading = Read | BadImage
 Outcome = list[Reading] | BadImage

@@ -17,12 +17,12 @@ from annotated_types import Ge, Le
 
 from capbench.errors import Mistake, printable
 from capbench.export.graph import Graph
-from capbench.serving.application import Service
-from capbench.serving.bodies import Intake
-from capbench.serving.desk import Desk
-from capbench.serving.gauges import Gauges
-from capbench.serving.opening import graphs_of
-from capbench.serving.punctual import Punctual, backlog, raise_file_limit
+from capbench.serve.app import Service
+from capbench.serve.batching import Desk
+from capbench.serve.metrics import Gauges
+from capbench.serve.opening import graphs_of
+from capbench.serve.protocol import Punctual, backlog, raise_file_limit
+from capbench.serve.requests import Intake
 from capbench.settings import check
 from capbench.types import Count, Positive
 
@@ -137,7 +137,7 @@ def log_to_stderr() -> None:
     """
     told = logging.StreamHandler()
     told.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    for name, level in (("capbench.serving", logging.INFO), (None, logging.ERROR)):
+    for name, level in (("capbench.serve", logging.INFO), (None, logging.ERROR)):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [told], False
         logger.setLevel(level)

@@ -18,13 +18,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from capbench.serving import answers, openapi
-from capbench.serving.bodies import MOST_ECHO, Intake
-from capbench.serving.desk import Desk, Full
-from capbench.serving.front import Front
-from capbench.serving.gauges import Gauges
-from capbench.serving.page import HEADERS, page
-from capbench.serving.refused import Refused, busy
+from capbench.serve import openapi, schemas
+from capbench.serve.batching import Desk, Full
+from capbench.serve.metrics import Gauges
+from capbench.serve.middleware import Front
+from capbench.serve.page import HEADERS, page
+from capbench.serve.refused import Refused, busy
+from capbench.serve.requests import MOST_ECHO, Intake
 
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -75,9 +75,9 @@ class Service:
             except TimeoutError:
                 raise busy(f"not read within {self._intake.seconds:g} seconds; come again") from None
         images = [
-            answers.image(upload, outcome, self._desk.graphs) for upload, outcome in zip(uploads, outcomes, strict=True)
+            schemas.image(upload, outcome, self._desk.graphs) for upload, outcome in zip(uploads, outcomes, strict=True)
         ]
-        read = sum(map(answers.was_read, images))
+        read = sum(map(schemas.was_read, images))
         self._gauges.images.labels("read").inc(read)
         self._gauges.images.labels("refused").inc(len(images) - read)
         if read:

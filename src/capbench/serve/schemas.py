@@ -11,8 +11,8 @@ from typing_extensions import TypedDict  # pydantic takes no other before Python
 
 from capbench.errors import BadImage
 from capbench.export.graph import Read
-from capbench.serving.bodies import Upload
-from capbench.serving.desk import Outcome
+from capbench.serve.batching import Outcome
+from capbench.serve.requests import Upload
 
 Confidence = Annotated[float, Ge(0), Le(1)]
 STRICT = ConfigDict(extra="forbid")

@@ -9,10 +9,10 @@ from collections.abc import Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from capbench.serving.gauges import Gauges
+from capbench.serve.metrics import Gauges
 
 LINGER = 2.0  # seconds that a refused body is listened to; a sender that is still writing would not see the answer
-LOG = logging.getLogger("capbench.serving")
+LOG = logging.getLogger("capbench.serve")
 
 
 class Front:

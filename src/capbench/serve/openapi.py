@@ -9,8 +9,8 @@ from pydantic import TypeAdapter
 
 from capbench.images import MOST_BYTES
 from capbench.images.containers import MOST_PIXELS
-from capbench.serving import answers
-from capbench.serving.bodies import FORM, IMAGES, JSON, Intake
+from capbench.serve import schemas as answers
+from capbench.serve.requests import FORM, IMAGES, JSON, Intake
 
 WHERE = "#/components/schemas/{model}"
 
