@@ -9,7 +9,7 @@ import pytest
 
 from capbench import experiment, self_training
 from capbench.errors import Mistake
-from capbench.ocr import labelling
+from capbench.label import label as labelling
 from capbench.runs import RunFolder
 from tests.conftest import composed, readable
 

@@ -109,7 +109,7 @@ COPY = "${oc.create:'{_target_: shutil.copyfile, src: stranger/config.yaml, dst:
         ("model", {"_target_": f"{OURS}ensemble.Ensemble", "member": {"_target_": "os.system", "_partial_": True}},
          r"model\.member\._target_: os\.system is nothing"),
         ("model", {"_target_": f"{OURS}ensemble.Ensemble",
-                   "member": {"_target_": "capbench.ocr.trained.Trained", "_partial_": True, "run": "/"}},
+                   "member": {"_target_": "capbench.label.engines.trained.Trained", "_partial_": True, "run": "/"}},
          r"model\.member\._target_: .* is no Model"),
         ("model", {"_target_": f"{OURS}committee.Committee", "size": 10**12,
                    "member": {"_target_": f"{OURS}base.Model", "_partial_": True}}, "model cannot be built"),

@@ -28,10 +28,10 @@ from capbench.data.sources import Folder, Source
 from capbench.data.views import View
 from capbench.errors import DISK_FULL, Mistake, lines
 from capbench.inference.reader import Reader
+from capbench.label.panel import SelfTraining
 from capbench.loggers import Destination
 from capbench.models import Model, PerCharacter
 from capbench.models.committee import Committee
-from capbench.ocr.panel import SelfTraining
 from capbench.optim import Optim
 from capbench.recognizer import Recognizer
 from capbench.render.style import Style

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-MOVED: dict[str, str] = {}
+MOVED = {
+    "capbench.ocr.agreement.Lead": "capbench.label.agreement.Lead",
+    "capbench.ocr.agreement.Vote": "capbench.label.agreement.Vote",
+    "capbench.ocr.baidu.Baidu": "capbench.label.engines.baidu.Baidu",
+    "capbench.ocr.networks.Dddd": "capbench.label.engines.networks.Dddd",
+    "capbench.ocr.networks.Rapid": "capbench.label.engines.networks.Rapid",
+    "capbench.ocr.panel.Panel": "capbench.label.panel.Panel",
+    "capbench.ocr.panel.SelfTraining": "capbench.label.panel.SelfTraining",
+    "capbench.ocr.tesseract.Tesseract": "capbench.label.engines.tesseract.Tesseract",
+    "capbench.ocr.trained.Trained": "capbench.label.engines.trained.Trained",
+}
 """The name that a class has now, by the one that it had."""
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from capbench import experiment
 from capbench.errors import Mistake
-from capbench.ocr import labelling
-from capbench.ocr.panel import RUN
-from capbench.ocr.trained import Trained
+from capbench.label import label
+from capbench.label.engines.trained import Trained
+from capbench.label.panel import RUN
 from capbench.runs import RunFolder
 from capbench.settings import build, check
 from capbench.text import Reading
@@ -78,7 +78,7 @@ def _label(
 ) -> None:
     """Labels of this round; they appear under their name only when they are whole."""
     out = folder.path / "labels.csv"
-    told = labelling.label(
+    told = label.label(
         {
             "images": settings["data"]["root"],
             "out": str(out),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from capbench.ocr.agreement import Lead, Vote
+from capbench.label.agreement import Lead, Vote
 from capbench.text import Reading
 
 

@@ -16,10 +16,10 @@ from capbench import images
 from capbench.errors import Mistake
 from capbench.images import Exif
 from capbench.images.folder import Files
-from capbench.ocr import asking
-from capbench.ocr.asking import Asked, Question, ask
-from capbench.ocr.engine import Engine, Read
-from capbench.ocr.journal import Journal
+from capbench.label import asking
+from capbench.label.asking import Asked, Question, ask
+from capbench.label.engines.base import Engine, Read
+from capbench.label.journal import Journal
 from capbench.text import Alphabet, Reading
 
 DIGITS = Alphabet(symbols="0123456789", fold=None)

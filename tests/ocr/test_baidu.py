@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from capbench.errors import Mistake
-from capbench.ocr import baidu
-from capbench.ocr.baidu import Baidu
-from capbench.ocr.engine import Read, Unread
+from capbench.label.engines import baidu
+from capbench.label.engines.baidu import Baidu
+from capbench.label.engines.base import Read, Unread
 from capbench.text import Alphabet
 
 pytest.importorskip("requests")

@@ -8,7 +8,7 @@ import pytest
 
 from capbench.errors import Mistake
 from capbench.images.folder import Files
-from capbench.ocr.corrections import Corrections, read_gold
+from capbench.label.corrections import Corrections, read_gold
 from capbench.text import Alphabet, Codec
 
 CODEC = Codec(Alphabet(symbols="0123456789", fold=None), 4, 4, "positions")

@@ -13,13 +13,13 @@ from PIL import ExifTags, Image
 from capbench import images
 from capbench.errors import Mistake
 from capbench.images.folder import Files
-from capbench.ocr import engine, networks
-from capbench.ocr.asking import Question, ask
-from capbench.ocr.engine import Unread
-from capbench.ocr.journal import Journal
-from capbench.ocr.networks import Dddd, Masked, Rapid
-from capbench.ocr.tesseract import Tesseract, _on_paper
-from capbench.ocr.trained import Trained
+from capbench.label.asking import Question, ask
+from capbench.label.engines import base, networks
+from capbench.label.engines.base import Unread
+from capbench.label.engines.networks import Dddd, Masked, Rapid
+from capbench.label.engines.tesseract import Tesseract, _on_paper
+from capbench.label.engines.trained import Trained
+from capbench.label.journal import Journal
 from capbench.settings import build
 from capbench.text import Alphabet
 from tests.ocr.conftest import composed_label
@@ -33,7 +33,7 @@ def gold(folder: Path) -> list[tuple[np.ndarray, str]]:
     return [(images.decode((folder / row["filename"]).read_bytes()), row["label"]) for row in rows]
 
 
-def share_read(read: engine.Read, pairs: list[tuple[np.ndarray, str]]) -> float:
+def share_read(read: base.Read, pairs: list[tuple[np.ndarray, str]]) -> float:
     readings = [(read(image), text) for image, text in pairs]
     for reading, _ in readings:
         assert len(reading.characters) == len(reading.text)
@@ -42,7 +42,7 @@ def share_read(read: engine.Read, pairs: list[tuple[np.ndarray, str]]) -> float:
 
 
 @pytest.mark.parametrize("settings", [Rapid(), Dddd(beta=True), Dddd(beta=False)])
-def test_neural_engines_read_most_of_what_is_plain(settings: engine.Engine, raw: Path) -> None:
+def test_neural_engines_read_most_of_what_is_plain(settings: base.Engine, raw: Path) -> None:
     assert share_read(settings.open(DIGITS), gold(raw)) >= 0.7
     assert settings.version
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from capbench.errors import Mistake
-from capbench.ocr.journal import Answer, Journal
+from capbench.label.journal import Answer, Journal
 from capbench.text import Reading
 
 ONE = Answer("image1", "engine", Reading("ab", 0.25, (0.5, 0.5)), 0.125, "")

@@ -15,9 +15,9 @@ import pytest
 
 from capbench import images
 from capbench.errors import Mistake
-from capbench.ocr import asking, labelling
-from capbench.ocr.journal import Journal
-from capbench.ocr.panel import Panel
+from capbench.label import asking, label
+from capbench.label.journal import Journal
+from capbench.label.panel import Panel
 from capbench.settings import build, check, conf_dir
 from capbench.text import Reading
 from tests.conftest import composed
@@ -105,7 +105,7 @@ def test_what_is_known_is_not_asked(raw: Path, tmp_path: Path, monkeypatch: pyte
     given = composed_label(f"images={raw}", f"out={tmp_path}/labels.csv", *FOUR)
     sure = Reading("1234", 0.9, (0.9,) * 4)
     known = {engine: dict.fromkeys(labels(raw / "labels.csv"), sure) for engine in ("rapid", "dddd")}
-    told = labelling.label(given, known)
+    told = label.label(given, known)
     assert "24 of 24 images labelled" in told
     assert set(labels(tmp_path / "labels.csv").values()) == {"1234"}
 
@@ -283,10 +283,10 @@ def test_killed_at_each_of_its_steps_it_ends_as_one_left_alone(
     command = ("label", f"images={raw}", f"out={out}", *FOUR)
     answers = []
     for call, function in (
-        (1, "capbench.ocr.journal:Journal.add"),
-        (3, "capbench.ocr.journal:Journal.add"),  # before the second part is added
-        (3, "capbench.ocr.journal:Journal.add"),
-        (1, "capbench.ocr.labelling:_write"),
+        (1, "capbench.label.journal:Journal.add"),
+        (3, "capbench.label.journal:Journal.add"),  # before the second part is added
+        (3, "capbench.label.journal:Journal.add"),
+        (1, "capbench.label.label:_write"),
     ):
         kill_at_call(call, function, *command)
         answers.append(journal.read_bytes().count(b"\n"))
@@ -310,10 +310,10 @@ def test_every_option_is_composed_and_built(option: str, tmp_path: Path) -> None
     if option == "engine/run":
         given.append("label.engines.more.run=somewhere")
     settings = composed_label("images=x", *given)
-    check(settings, labelling.schema)
+    check(settings, label.schema)
     assert isinstance(build(settings["label"]), Panel)
     for place in (settings["label"], settings["label"]["agree"], *settings["label"]["engines"].values()):
         place["seeed"] = 1
         with pytest.raises(Mistake, match=r"^label[\w.]*\.seeed: is no setting \(value 1\); "):
-            check(settings, labelling.schema)
+            check(settings, label.schema)
         del place["seeed"]

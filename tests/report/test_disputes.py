@@ -5,8 +5,8 @@ from pathlib import Path
 from PIL import Image
 
 from capbench.images.folder import Files
-from capbench.ocr.agreement import Decision
-from capbench.report import disputes
+from capbench.label import disputes
+from capbench.label.agreement import Decision
 from capbench.text import Reading
 
 

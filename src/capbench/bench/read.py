@@ -26,8 +26,8 @@ from capbench.data.views import View
 from capbench.images.folder import Files
 from capbench.inference import predict
 from capbench.inference.reader import BATCH, Reader
+from capbench.label.engines.networks import Dddd
 from capbench.models import Model
-from capbench.ocr.networks import Dddd
 from capbench.render.painter import Painter
 from capbench.runs import RunFolder
 from capbench.settings import build, check

@@ -14,6 +14,6 @@ def main(arguments: list[str]) -> None:
 
 def job(config: DictConfig) -> None:
     settings = plain(config)
-    from capbench.ocr import labelling  # OpenCV and more: a second to import
+    from capbench.label import label  # OpenCV and more: a second to import
 
-    print(labelling.label(settings))
+    print(label.label(settings))

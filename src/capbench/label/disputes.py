@@ -12,8 +12,8 @@ from capbench import images
 from capbench.data.views import pick, resize
 from capbench.errors import BadImage
 from capbench.images.folder import Files
-from capbench.ocr.agreement import Decision
-from capbench.ocr.journal import digest_of
+from capbench.label.agreement import Decision
+from capbench.label.journal import digest_of
 from capbench.report.embedded import data_uri
 from capbench.text import Reading
 from capbench.utils.atomic import replacing

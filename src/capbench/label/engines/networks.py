@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from capbench.data.views import pick
-from capbench.ocr.engine import Engine, Read, check_line
+from capbench.label.engines.base import Engine, Read, check_line
 from capbench.text import Alphabet, Codec, Reading
 from capbench.utils.extras import needed
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from capbench.data import tables
 from capbench.errors import BadImage, Mistake, nearest, printable
 from capbench.images.folder import Files
-from capbench.ocr.journal import digest_of
+from capbench.label.journal import digest_of
 from capbench.text import Codec, Reading, with_zeros
 
 COLUMNS = ("filename", "label", "image")

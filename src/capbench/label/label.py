@@ -15,12 +15,12 @@ from typing import Any
 from capbench import images, metrics
 from capbench.errors import Mistake, lines
 from capbench.images.folder import Files
-from capbench.ocr.agreement import Decision
-from capbench.ocr.asking import Asked, Question, ask, tell
-from capbench.ocr.corrections import Corrections, read_gold
-from capbench.ocr.journal import Journal
-from capbench.ocr.panel import PERSON, Panel
-from capbench.report import disputes
+from capbench.label import disputes
+from capbench.label.agreement import Decision
+from capbench.label.asking import Asked, Question, ask, tell
+from capbench.label.corrections import Corrections, read_gold
+from capbench.label.journal import Journal
+from capbench.label.panel import PERSON, Panel
 from capbench.runs import provenance
 from capbench.settings import build, check
 from capbench.text import Alphabet, Codec, Length, Reading, bounds

@@ -13,7 +13,7 @@ from PIL import Image
 
 from capbench.data.views import View
 from capbench.errors import Mistake
-from capbench.ocr.engine import Engine, Read, Unread, check_line
+from capbench.label.engines.base import Engine, Read, Unread, check_line
 from capbench.text import Alphabet, Reading
 from capbench.utils.extras import needed
 

@@ -9,8 +9,8 @@ from annotated_types import Ge, Le
 
 from capbench.data.splits import Rule as Parting
 from capbench.errors import Mistake
-from capbench.ocr.agreement import Rule
-from capbench.ocr.engine import Engine
+from capbench.label.agreement import Rule
+from capbench.label.engines.base import Engine
 
 PERSON = "person"  # who gives corrections
 RUN = "run"  # the last round's training

@@ -9,7 +9,7 @@ import numpy as np
 
 from capbench.errors import BadImage, Mistake
 from capbench.images import Exif
-from capbench.ocr.engine import Engine, Read, Unread
+from capbench.label.engines.base import Engine, Read, Unread
 from capbench.runs import RunFolder, exif_of
 from capbench.text import Alphabet, Reading
 

@@ -15,8 +15,8 @@ from tqdm import tqdm
 from capbench import images
 from capbench.images import Exif
 from capbench.images.folder import Files
-from capbench.ocr.engine import Engine, Read, Unread
-from capbench.ocr.journal import Answer, Journal, digest_of
+from capbench.label.engines.base import Engine, Read, Unread
+from capbench.label.journal import Answer, Journal, digest_of
 from capbench.text import Alphabet, Reading
 from capbench.utils import processes
 

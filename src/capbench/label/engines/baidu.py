@@ -14,7 +14,7 @@ from annotated_types import Ge, Gt, Le
 
 from capbench.data.views import pick
 from capbench.errors import Mistake
-from capbench.ocr.engine import Engine, Read, Unread
+from capbench.label.engines.base import Engine, Read, Unread
 from capbench.text import Alphabet, Reading
 from capbench.utils.extras import needed
 
