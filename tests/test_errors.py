@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from capbench.errors import MOST_IN_LINE, MOST_SHOWN, BadImage, Mistake, lines, printable
-from capbench.sweeps import Failed, Failure
+from capbench.sweep.results import Failed, Failure
 from tests.conftest import save_captchas
 
 ORDERS = "\x1b]0;owned\x07\n\r\u202e\x9b2J"  # to a terminal: a title, other lines, backwards, an empty screen

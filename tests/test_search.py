@@ -17,7 +17,7 @@ from tests.conftest import capbench
 
 optuna = pytest.importorskip("optuna", reason="needs the extra search: make test installs it")
 
-from capbench import search  # noqa: E402
+from capbench.sweep import study as search  # noqa: E402
 from hydra_plugins.capbench_search import distribution, summary  # noqa: E402
 
 SMALL = ("-m", "hydra/sweeper=search", "debug=fast", "trainer.progress=false", "hydra.sweep.dir=sweep")

@@ -18,9 +18,9 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 
-from capbench import sweeps
-from capbench.attempts import Attempt
-from capbench.jobs import Job
+from capbench.sweep import results as sweeps
+from capbench.sweep.launcher import Job
+from capbench.sweep.slurm_job import Attempt
 from capbench.utils.locks import held
 from capbench.utils.overrides import for_shell, quoted
 from hydra_plugins import capbench_slurm

@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from capbench.errors import DISK_FULL, Mistake, nearest
 from capbench.settings import conf_dir
-from capbench.sweeps import Failure, told
+from capbench.sweep.results import Failure, told
 from capbench.utils.overrides import for_shell
 
 PRESETS = ("recognizer", "experiment", "debug")

@@ -37,9 +37,9 @@ from capbench.recognizer import Recognizer
 from capbench.render.style import Style
 from capbench.report import table
 from capbench.runs import Prediction, RunFolder
-from capbench.search import Trial
 from capbench.settings import build, check, target_class
-from capbench.sweeps import worth
+from capbench.sweep.results import worth
+from capbench.sweep.study import Trial
 from capbench.text import Alphabet, Codec
 from capbench.training import Checkpoints, Curves, Hardware, Pruning, bar, callback
 from capbench.types import CountOrZero, Seed

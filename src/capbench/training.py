@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from capbench.errors import Mistake
 from capbench.optim import Optim
-from capbench.search import Trial
+from capbench.sweep.study import Trial
 from capbench.types import Count, CountOrZero
 from capbench.utils.atomic import replacing, share
 
@@ -171,7 +171,7 @@ class Checkpoints(Checkpoint):
 
 
 class Pruning(pl.Callback):
-    """Ends a training that its search gives up, after its last epoch is kept; `trial` is capbench.search's."""
+    """Ends a training that its search gives up, after its last epoch is kept; `trial` is capbench.sweep.study's."""
 
     def __init__(self, trial: Trial) -> None:
         self.trial = trial

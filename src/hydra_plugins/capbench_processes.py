@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from queue import SimpleQueue
 
-from capbench.jobs import Job, SeparateJobs, last_words
+from capbench.sweep.launcher import Job, SeparateJobs, last_words
 
 
 class Processes(SeparateJobs):

@@ -18,9 +18,10 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from capbench import search, sweeps
 from capbench.errors import Mistake
 from capbench.settings import check
+from capbench.sweep import results
+from capbench.sweep import study as search
 from capbench.types import Count, CountOrZero, Seed
 from capbench.utils.overrides import quoted
 
@@ -73,12 +74,12 @@ class Search(Sweeper):
         fixed = [str(override.input_line) for key, override in overrides.items() if key not in space]
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, folder / sweeps.PLAN)
-        sweeps.hold(folder)
+        OmegaConf.save(self.config, folder / results.PLAN)
+        results.hold(folder)
         if self.config.group is None:
             fixed.append(quoted("group", search.name_of(folder)))
         study = search.study(folder, self.storage)
-        failures: list[sweeps.Failure] = []
+        failures: list[results.Failure] = []
         for batch in self._batches(study, space):
             jobs = [
                 [*(f"{k}={v}" for k, v in trial.params.items()), *fixed, f"trial={trial.number}"] for trial in batch
@@ -94,7 +95,7 @@ class Search(Sweeper):
                     _tell(study, trial.number, reached)
         print(summary(study), flush=True)
         if failures:
-            raise sweeps.told(failures, resumable=True)
+            raise results.told(failures, resumable=True)
 
     def _batches(self, study: Any, space: dict[str, Any]) -> Iterator[list[Asked]]:
         """Trials to run together: first those that were begun, then again those that failed, then new ones."""
@@ -173,11 +174,11 @@ def _tell(study: Any, number: int, reached: float) -> None:
         study.tell(number, reached)
 
 
-def _failure(error: Exception, folder: Path, trial: Asked) -> sweeps.Failure:
+def _failure(error: Exception, folder: Path, trial: Asked) -> results.Failure:
     """Why this one failed; a launcher may tell of all its jobs at once."""
     shown = " ".join(f"{key}={value}" for key, value in trial.params.items())
-    listed = error.failures if isinstance(error, sweeps.Failed) else []
+    listed = error.failures if isinstance(error, results.Failed) else []
     reasons = [failure.reason for failure in listed if failure.number == trial.number]
-    return sweeps.Failure(
+    return results.Failure(
         str(folder), trial.number, shown, reasons[0] if reasons else f"{type(error).__name__}: {error}"
     )

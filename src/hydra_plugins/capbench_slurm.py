@@ -16,10 +16,10 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from capbench import sweeps
-from capbench.attempts import Attempt
 from capbench.errors import Mistake
-from capbench.jobs import Job, SeparateJobs, last_words
+from capbench.sweep import results
+from capbench.sweep.launcher import Job, SeparateJobs, last_words
+from capbench.sweep.slurm_job import Attempt
 
 OVER = [
     "BOOT_FAIL",
@@ -144,7 +144,7 @@ def _mark(job: Job) -> Path:
 
 def _left_a_result(job: Job, *, wait: bool) -> bool:
     until = time.monotonic() + LATEST * wait
-    while sweeps.score(job.folder) is None:
+    while results.score(job.folder) is None:
         if time.monotonic() > until:
             return False
         time.sleep(0.5)

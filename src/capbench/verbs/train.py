@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from capbench import compose, sweeps
+from capbench import compose
 from capbench.errors import Mistake
 from capbench.settings import plain
+from capbench.sweep import results
 
 if TYPE_CHECKING:
     from capbench.runs import RunFolder
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> None:
         whose = "sweep" if what == "resume_sweep" else "run"
         raise Mistake(f"{resumed}: goes on with the {whose}'s own settings; drop {others}")
     if what == "resume_sweep":
-        compose.run("train", job, sweeps.arguments(Path(path)))
+        compose.run("train", job, results.arguments(Path(path)))
         return
     from capbench.runs import RunFolder
 
@@ -43,9 +44,9 @@ def job(config: DictConfig) -> float:
     try:
         settings: dict[str, Any] = plain(config)
         if compose.sweeping():
-            sweeps.hold(Path(HydraConfig.get().sweep.dir))
+            results.hold(Path(HydraConfig.get().sweep.dir))
         # A sweep that is run again goes on with the jobs that it had begun.
-        resumed = compose.sweeping() and sweeps.begun(folder, settings)
+        resumed = compose.sweeping() and results.begun(folder, settings)
         # From here on torch is needed, which takes seconds to import.
         from capbench.runs import RunFolder
 

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from capbench.errors import Mistake
-from capbench.sweeps import PLAN
+from capbench.sweep.results import PLAN
 
 JOURNAL = "search.journal"
 PRUNED = "pruned"  # the trial's attribute: the epoch after which it was given up

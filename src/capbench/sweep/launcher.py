@@ -13,8 +13,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from capbench import sweeps
 from capbench.settings import plain
+from capbench.sweep import results
 from capbench.utils.overrides import quoted
 
 
@@ -44,23 +44,23 @@ class SeparateJobs(Launcher):
         setup_globals()
         jobs = [self._job(number, overrides) for number, overrides in enumerate(job_overrides, initial_job_idx)]
         for sweep in {job.sweep for job in jobs}:
-            sweeps.hold(sweep)
+            results.hold(sweep)
         missing = []
         for job in jobs:
-            if sweeps.score(job.folder) is None:
+            if results.score(job.folder) is None:
                 missing.append(job)
             else:
                 job.tell("finished before")
         reasons: dict[int, str] = {}
         for job, reason in self.run(missing):
-            score = sweeps.score(job.folder)
+            score = results.score(job.folder)
             if reason is None and score is None:
                 reason = "ended without a result"
             if reason is not None:
                 reasons[job.number] = reason
             job.tell(reason or f"{score:.4f}")
         failures = [
-            sweeps.Failure(str(job.sweep), job.number, job.overrides, reasons[job.number])
+            results.Failure(str(job.sweep), job.number, job.overrides, reasons[job.number])
             for job in jobs
             if job.number in reasons
         ]
@@ -68,7 +68,7 @@ class SeparateJobs(Launcher):
         for job, overrides in zip(jobs, job_overrides, strict=True):
             failed = job.number in reasons
             returned = JobReturn(overrides=overrides, status=JobStatus.FAILED if failed else JobStatus.COMPLETED)
-            returned.return_value = sweeps.told(failures, resumable=True) if failed else sweeps.score(job.folder)
+            returned.return_value = results.told(failures, resumable=True) if failed else results.score(job.folder)
             returns.append(returned)
         return returns
 
@@ -81,7 +81,7 @@ class SeparateJobs(Launcher):
         with open_dict(config):
             config.hydra.runtime.output_dir = str(folder)
         settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        if sweeps.begun(folder, plain(settings)):
+        if results.begun(folder, plain(settings)):
             arguments = [f"resume={folder}"]
         else:
             # An experiment that asks for a sweep of its own accord would begin it again in each of its jobs.
