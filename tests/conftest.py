@@ -110,8 +110,8 @@ def style(*overrides: str) -> Any:
 @pytest.fixture
 def train(tmp_path: Path) -> Callable[..., Any]:
     """Run a training in this process; gives its folder."""
-    from capbench import experiment
     from capbench.runs import RunFolder
+    from capbench.train import experiment
 
     def run(*overrides: str, at: str = "run") -> RunFolder:
         folder = RunFolder(tmp_path / at)
@@ -124,8 +124,8 @@ def train(tmp_path: Path) -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run of a small network on four digits; not to be changed."""
-    from capbench import experiment
     from capbench.runs import RunFolder
+    from capbench.train import experiment
 
     folder = RunFolder(tmp_path_factory.mktemp("trained") / "run")
     experiment.run(composed(*FAST, "logger=none", "cache=null"), folder, resumed=False)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from capbench import experiment
 from capbench.compose import PRESETS
 from capbench.errors import Mistake
 from capbench.settings import check, conf_dir
+from capbench.train import experiment
 from tests.conftest import FAST, composed
 
 LABELLING = "label"  # composed by another verb: tests/ocr runs it

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from capbench import experiment
+from capbench.train import experiment
 from tests.conftest import capbench, composed
 from tests.rounding import apart
 

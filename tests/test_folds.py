@@ -13,13 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from capbench import experiment
 from capbench.compare import learning
 from capbench.compare.folders import read
 from capbench.errors import Mistake
 from capbench.models.knn import KNN
-from capbench.recognizer import Recognizer
 from capbench.runs import RunFolder
+from capbench.train import experiment
+from capbench.train.recognizer import Recognizer
 from tests.conftest import RUN_FOLDER, composed, save_captchas
 from tests.killed import kill_at_call
 from tests.test_resume import curve, metrics_of
@@ -119,7 +119,9 @@ def test_folds_of_a_network_killed_within_a_fold_end_as_those_left_alone(
 
     folder = RunFolder(tmp_path / "killed")
     arguments = (*CNN_IN_FOLDS, f"data.root={few}", *QUIET, f"hydra.run.dir={folder.path}")
-    kill_at_call(6, "capbench.recognizer:Recognizer.on_train_epoch_end", *arguments)  # the second fold's last epoch
+    kill_at_call(
+        6, "capbench.train.recognizer:Recognizer.on_train_epoch_end", *arguments
+    )  # the second fold's last epoch
     assert len(rows(folder)) == 5
     assert not folder.result.exists()
 

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from capbench import experiment
 from capbench.errors import Mistake
-from capbench.recognizer import Recognizer
 from capbench.report import pictures
 from capbench.runs import RunFolder
+from capbench.train import experiment
+from capbench.train.recognizer import Recognizer
 from tests.conftest import composed
 from tests.test_resume import curve, metrics_of
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import wandb
 
-from capbench.loggers import Wandb
+from capbench.train.loggers import Wandb
 from tests.conftest import capbench
 
 
@@ -133,7 +133,7 @@ def test_so_are_jobs_in_processes_of_their_own(tmp_path: Path) -> None:
 def test_wandb_is_offline_unless_the_user_says_otherwise(
     environment: dict[str, str], mode: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from capbench import loggers
+    from capbench.train import loggers
 
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

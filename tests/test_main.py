@@ -134,7 +134,7 @@ MISTAKES = [
     (["data=csv"], "data.root: must be given; add data.root=… to the command"),
     (["model._target_=os.system"], "model._target_: os.system is nothing that CapBench builds"),
     (["model._target_=capbench.data.store.os.system"], "is nothing that CapBench builds"),
-    (["model._target_=capbench.optim.Optim"], "model._target_: capbench.optim.Optim is no Model"),
+    (["model._target_=capbench.train.optim.Optim"], "model._target_: capbench.train.optim.Optim is no Model"),
     (["data.root=x"], "data.root: is no setting"),
     (["optim.lr=[1"], "cannot be read"),
     (["trainer.devices=2"], "trainer.strategy: single runs on one device, not 2×1; set ddp"),

@@ -50,7 +50,7 @@ def epochs_done(folder: Path) -> int:
 def test_killed_and_resumed_ends_like_one_left_alone(tmp_path: Path, train: Callable[..., Any]) -> None:
     alone = train(*SMALL, at="alone")
     killed = tmp_path / "killed"
-    kill_at_call(60, "capbench.recognizer:Recognizer.training_step", *SMALL, f"hydra.run.dir={killed}")
+    kill_at_call(60, "capbench.train.recognizer:Recognizer.training_step", *SMALL, f"hydra.run.dir={killed}")
     assert epochs_done(killed) == 1  # of 48 steps
 
     # A disk that is full meanwhile: a clear line, and the earlier checkpoint stays.

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from capbench import experiment
 from capbench.compare import learning
 from capbench.compare.folders import read
 from capbench.data.seen import Images, Seen
@@ -20,6 +19,7 @@ from capbench.data.write import render
 from capbench.errors import Mistake
 from capbench.report import table
 from capbench.runs import RunFolder
+from capbench.train import experiment
 from tests.conftest import composed
 
 SPLIT = "data.split={train:100,val:20,test:40}"

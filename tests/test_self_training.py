@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from capbench import experiment, self_training
 from capbench.errors import Mistake
 from capbench.label import label as labelling
 from capbench.runs import RunFolder
+from capbench.train import experiment, self_training
 from tests.conftest import composed, readable
 
 SMALL = ("trainer.progress=false", "trainer.limit_batches=2", "optim.epochs=1", "optim.batch_size=4", "logger=none")

@@ -18,16 +18,16 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from capbench import experiment
 from capbench.data.module import Request, Views
 from capbench.errors import Mistake
 from capbench.inference.reader import Reader
-from capbench.muon import Muon
-from capbench.optim import Optim
-from capbench.recognizer import Recognizer
 from capbench.runs import RunFolder
 from capbench.settings import build
-from capbench.training import Checkpoints
+from capbench.train import experiment
+from capbench.train.muon import Muon
+from capbench.train.optim import Optim
+from capbench.train.recognizer import Recognizer
+from capbench.train.trainer import Checkpoints
 from tests.conftest import FAST, composed
 from tests.rounding import apart
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 MOVED = {
+    "capbench.loggers.Csv": "capbench.train.loggers.Csv",
+    "capbench.loggers.Nowhere": "capbench.train.loggers.Nowhere",
+    "capbench.loggers.Wandb": "capbench.train.loggers.Wandb",
     "capbench.ocr.agreement.Lead": "capbench.label.agreement.Lead",
     "capbench.ocr.agreement.Vote": "capbench.label.agreement.Vote",
     "capbench.ocr.baidu.Baidu": "capbench.label.engines.baidu.Baidu",
@@ -18,6 +21,8 @@ MOVED = {
     "capbench.ocr.panel.SelfTraining": "capbench.label.panel.SelfTraining",
     "capbench.ocr.tesseract.Tesseract": "capbench.label.engines.tesseract.Tesseract",
     "capbench.ocr.trained.Trained": "capbench.label.engines.trained.Trained",
+    "capbench.optim.Optim": "capbench.train.optim.Optim",
+    "capbench.training.Hardware": "capbench.train.trainer.Hardware",
 }
 """The name that a class has now, by the one that it had."""
 

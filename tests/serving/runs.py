@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from capbench import experiment
 from capbench.runs import RunFolder
+from capbench.train import experiment
 from tests.conftest import FAST, composed
 
 

@@ -6,13 +6,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from capbench import experiment
 from capbench.bench.pairs import Pair, silence
 from capbench.models import Model
 from capbench.models.ensemble import Ensemble
 from capbench.runs import RunFolder
 from capbench.settings import check
-from capbench.training import Curves, callback
+from capbench.train import experiment
+from capbench.train.trainer import Curves, callback
 from capbench.types import Count, Pixels
 
 

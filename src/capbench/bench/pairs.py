@@ -54,7 +54,7 @@ def speed(work: Callable[[], Any], amount: int) -> float:
 
 def trained(settings: dict[str, Any], folder: Path) -> RunFolder:
     """A run with these settings, trained once for all pairs below this folder that want one."""
-    from capbench import experiment
+    from capbench.train import experiment
 
     run = RunFolder(folder / "trained")
     if not run.result.exists():

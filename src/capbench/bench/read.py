@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 import capbench
-from capbench import experiment, images
+from capbench import images
 from capbench.bench.pairs import Pair, Timed, silence, speed
 from capbench.data.sources import Csv
 from capbench.data.views import View
@@ -32,6 +32,7 @@ from capbench.render.painter import Painter
 from capbench.runs import RunFolder
 from capbench.settings import build, check
 from capbench.text import Alphabet
+from capbench.train import experiment
 from capbench.utils.extras import needed
 
 READS = 100  # of one image, in each round

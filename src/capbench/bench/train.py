@@ -12,9 +12,9 @@ import torch
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
-from capbench import experiment
 from capbench.bench.pairs import Pair, Timed, silence
 from capbench.runs import RunFolder
+from capbench.train import experiment
 
 
 def pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:

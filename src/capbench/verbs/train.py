@@ -58,10 +58,10 @@ def job(config: DictConfig) -> float:
 
 def _train(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping: bool = False) -> float:
     if settings.get("self_train"):
-        from capbench import self_training
+        from capbench.train import self_training
 
         return self_training.run(settings, folder, resumed=resumed)
-    from capbench import experiment
+    from capbench.train import experiment
 
     return experiment.run(settings, folder, resumed=resumed, sweeping=sweeping)
 

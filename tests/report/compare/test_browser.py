@@ -22,8 +22,8 @@ MODELS = (["model=cnn"], ["model=crnn"], ["model=mlp", "view=characters"], ["mod
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of four recognisers with three seeds each, trained for a moment on single digits, and one unfinished run."""
-    from capbench import experiment
     from capbench.runs import RunFolder
+    from capbench.train import experiment
 
     root = tmp_path_factory.mktemp("real")
     easy = [

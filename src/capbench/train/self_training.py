@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from capbench import experiment
 from capbench.errors import Mistake
 from capbench.label import label
 from capbench.label.engines.trained import Trained
@@ -19,6 +18,7 @@ from capbench.label.panel import RUN
 from capbench.runs import RunFolder
 from capbench.settings import build, check
 from capbench.text import Reading
+from capbench.train import experiment
 
 
 def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool) -> float:

@@ -11,12 +11,12 @@ import numpy as np
 from capbench import metrics
 from capbench.data.module import Captchas, Material, Part, Request, Views
 from capbench.data.seen import Seen, Tested, met
-from capbench.loggers import Story
-from capbench.recognizer import Recognizer
 from capbench.report import pictures
 from capbench.runs import Prediction, RunFolder, provenance
 from capbench.text import Codec
-from capbench.training import Checkpoints, Curves
+from capbench.train.loggers import Story
+from capbench.train.recognizer import Recognizer
+from capbench.train.trainer import Checkpoints, Curves
 
 PICTURED = 16
 

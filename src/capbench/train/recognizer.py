@@ -15,8 +15,8 @@ from capbench.data.module import Batch
 from capbench.errors import Mistake
 from capbench.models import Model
 from capbench.models.blocks import PoseHead
-from capbench.optim import Optim
 from capbench.text import Codec, Reading
+from capbench.train.optim import Optim
 
 
 class _Seen(NamedTuple):

@@ -21,8 +21,8 @@ from pytorch_lightning.strategies import DDPStrategy
 from tqdm import tqdm
 
 from capbench.errors import Mistake
-from capbench.optim import Optim
 from capbench.sweep.study import Trial
+from capbench.train.optim import Optim
 from capbench.types import Count, CountOrZero
 from capbench.utils.atomic import replacing, share
 

@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from capbench.errors import Mistake
-from capbench.muon import Muon
+from capbench.train.muon import Muon
 from capbench.types import Count, CountOrZero, NotNegative, Positive, Share
 
 KINDS: dict[str, Any] = {

@@ -20,7 +20,6 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from tqdm import tqdm
 
-from capbench import record
 from capbench.data.augment import Augment
 from capbench.data.module import Captchas, Material
 from capbench.data.seen import Seen
@@ -29,11 +28,8 @@ from capbench.data.views import View
 from capbench.errors import DISK_FULL, Mistake, lines
 from capbench.inference.reader import Reader
 from capbench.label.panel import SelfTraining
-from capbench.loggers import Destination
 from capbench.models import Model, PerCharacter
 from capbench.models.committee import Committee
-from capbench.optim import Optim
-from capbench.recognizer import Recognizer
 from capbench.render.style import Style
 from capbench.report import table
 from capbench.runs import Prediction, RunFolder
@@ -41,7 +37,11 @@ from capbench.settings import build, check, target_class
 from capbench.sweep.results import worth
 from capbench.sweep.study import Trial
 from capbench.text import Alphabet, Codec
-from capbench.training import Checkpoints, Curves, Hardware, Pruning, bar, callback
+from capbench.train import record
+from capbench.train.loggers import Destination
+from capbench.train.optim import Optim
+from capbench.train.recognizer import Recognizer
+from capbench.train.trainer import Checkpoints, Curves, Hardware, Pruning, bar, callback
 from capbench.types import CountOrZero, Seed
 
 EXAMPLES = 3  # labels that a run shows before it begins
