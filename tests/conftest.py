@@ -90,7 +90,7 @@ def composed(*overrides: str) -> dict[str, Any]:
     """Plain settings of a training, as the command line composes them."""
     import hydra
 
-    from capbench.compose import with_presets_last
+    from capbench.cli.compose import with_presets_last
     from capbench.settings import conf_dir, plain
 
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from capbench.compose import PRESETS
+from capbench.cli.compose import PRESETS
 from capbench.errors import Mistake
 from capbench.settings import check, conf_dir
 from capbench.train import experiment

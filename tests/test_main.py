@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from capbench import __main__ as main_module
-from capbench.verbs import render
+from capbench.cli import render
 from tests.conftest import capbench
 from tests.report.compare.generated import study
 
@@ -177,7 +177,7 @@ def test_a_trace_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_presets_need_no_plus_and_debug_comes_last() -> None:
-    from capbench.compose import with_presets_last
+    from capbench.cli.compose import with_presets_last
 
     arguments = ["debug=fast", "seed=1,2", "-m", "experiment=cnn_4", "~x", "--config-dir", "mine"]
     assert with_presets_last(arguments) == [

@@ -90,7 +90,7 @@ def _answer(arguments: list[str]) -> None:
         verb, *arguments = arguments
     if verb not in VERBS:
         raise Mistake(f"{verb}: is no verb; {nearest(verb, VERBS)}")
-    importlib.import_module(f"capbench.verbs.{verb}").main(arguments)
+    importlib.import_module(f"capbench.cli.{verb}").main(arguments)
 
 
 def _output_is_closed() -> bool:

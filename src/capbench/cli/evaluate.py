@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from capbench import compose
+from capbench.cli import compose
 from capbench.settings import plain
 
 

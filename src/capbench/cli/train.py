@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from capbench import compose
+from capbench.cli import compose
 from capbench.errors import Mistake
 from capbench.settings import plain
 from capbench.sweep import results
