@@ -18,7 +18,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from capbench.data.module import Request, Views
+from capbench.data.loading import Views
+from capbench.data.material import Request
 from capbench.errors import Mistake
 from capbench.inference.reader import Reader
 from capbench.runs import RunFolder

@@ -13,7 +13,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from capbench.data.augment import Augment
-from capbench.data.module import Ahead, Batch, Batches, Captchas, Material, Request, Views, ahead
+from capbench.data.datamodule import Captchas
+from capbench.data.loading import Ahead, Batch, Batches, Views, ahead
+from capbench.data.material import Material, Request
 from capbench.errors import Mistake
 from capbench.settings import build
 from tests.conftest import composed

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from capbench.data import store
-from capbench.data.module import Material, Request
+from capbench.data.material import Material, Request
 from capbench.errors import Mistake
 from capbench.render.painter import Painter
 from capbench.settings import build

@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from capbench.data.module import Material
+from capbench.data.material import Material
 from capbench.data.sources import Sample, Source
 from capbench.data.store import Store, digest_of
 from capbench.errors import Mistake

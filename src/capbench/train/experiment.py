@@ -21,7 +21,8 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from tqdm import tqdm
 
 from capbench.data.augment import Augment
-from capbench.data.module import Captchas, Material
+from capbench.data.datamodule import Captchas
+from capbench.data.material import Material
 from capbench.data.seen import Seen
 from capbench.data.sources import Folder, Source
 from capbench.data.views import View

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from capbench import metrics
-from capbench.data.module import Batch
+from capbench.data.loading import Batch
 from capbench.errors import Mistake
 from capbench.models import Model
 from capbench.models.blocks import PoseHead

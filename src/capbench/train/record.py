@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from capbench import metrics
-from capbench.data.module import Captchas, Material, Part, Request, Views
+from capbench.data.datamodule import Captchas
+from capbench.data.loading import Views
+from capbench.data.material import Material, Part, Request
 from capbench.data.seen import Seen, Tested, met
 from capbench.report import pictures
 from capbench.runs import Prediction, RunFolder, provenance

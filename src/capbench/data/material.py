@@ -1,40 +1,20 @@
-"""Batches for Lightning: the same images in the same order whatever the workers, and each once over all ranks."""
+"""The images of a training: a source, viewed, parted and checked."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from queue import Full, Queue
-from threading import Event, Thread
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
-import pytorch_lightning as pl
-import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 from capbench.data import copies, splits, store
-from capbench.data.augment import Augment
 from capbench.data.sources import Sample, Source
 from capbench.data.splits import Folds
 from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.text import AUTO, Alphabet, Codec, Over
-
-T = TypeVar("T")
-
-
-class Batch(NamedTuple):
-    views: torch.Tensor
-    """uint8 [image, channel, height, width], or [image, character, channel, height, width]"""
-    targets: torch.Tensor
-    """int64 [image, position]"""
-    numbers: torch.Tensor
-    """int64 [image], the images' places in their part"""
-    poses: torch.Tensor
-    """float32 [image, position, number]: how characters were drawn, NaN behind a text; empty where nobody tells"""
 
 
 class Request(NamedTuple):
@@ -227,184 +207,3 @@ def _check_labels(source: Source) -> None:
             f"data: every label is {texts.pop()!r} ({len(source.samples):,} images), and nothing can be learned from "
             f"that; look where the labels are taken from"
         )
-
-
-class Batches(Sampler[Request]):
-    """One rank's share of each global batch. Shuffled by (seed, epoch) where there is a seed, else in order.
-
-    An epoch is `shown` images: if there are fewer, they come again, as numbers beyond `images`, in another order.
-    """
-
-    def __init__(
-        self,
-        images: int,
-        batch_size: int,
-        seed: int | None,
-        whole: bool,
-        rank: int,
-        ranks: int,
-        shown: int | None = None,
-    ) -> None:
-        self.images = images
-        self.own_size = batch_size // ranks
-        self.seed = seed
-        self.used = shown or images
-        if not whole:  # leave out a last, smaller batch; of a single one, what the ranks cannot share evenly
-            self.used -= self.used % (batch_size if self.used >= batch_size else ranks)
-        self.rank = rank
-        self.ranks = ranks
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        own = len(range(self.rank, self.used, self.ranks))
-        return -(-own // self.own_size)
-
-    def __iter__(self) -> Iterator[Request]:
-        passes = -(-self.used // max(self.images, 1))
-        orders = np.arange(passes * self.images).reshape(passes, self.images)
-        if self.seed is not None:
-            shuffler = np.random.default_rng([self.seed, self.epoch])
-            for again in orders:
-                shuffler.shuffle(again)
-        order = orders.reshape(-1)
-        # Every ranks-th image: of each whole batch an equal share, of the rest no rank an empty one.
-        own = order[: self.used][self.rank :: self.ranks]
-        for start in range(0, len(own), self.own_size):
-            yield Request(self.epoch, own[start : start + self.own_size])
-
-
-class Views(Dataset[Batch]):
-    """Makes whole batches at once, since one copy of many images is far cheaper than many of one."""
-
-    def __init__(self, part: Part, codec: Codec, augment: Augment | None, seed: int) -> None:
-        self.part = part
-        self.codec = codec
-        self.augment = None if augment is None or augment.empty else augment
-        self.seed = seed
-
-    def __getitem__(self, request: Request) -> Batch:
-        views, texts = self.part.take(request)
-        if self.augment is not None:
-            pictures = views.reshape(-1, *views.shape[-3:])
-            pieces = len(pictures) // max(len(views), 1)
-            for i, picture in enumerate(pictures):
-                number = int(request.numbers[i // pieces])
-                picture[...] = self.augment(picture, (self.seed, request.epoch, number, i % pieces))
-        return Batch(
-            torch.from_numpy(np.moveaxis(views, -1, -3)),
-            torch.from_numpy(self.codec.encode(texts)),
-            torch.from_numpy(request.numbers),
-            torch.from_numpy(self.part.poses_of(request)),
-        )
-
-
-class Ahead(DataLoader[Batch]):
-    """A loader whose next batches are made by a thread while this one is learned from."""
-
-    DEPTH = 4  # batches
-
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        return ahead(super().__iter__(), self.DEPTH)
-
-
-def ahead(items: Iterator[T], depth: int) -> Iterator[T]:
-    """`items` in their order, up to `depth` of them made beforehand by a thread; its errors are raised here."""
-    ready: Queue[tuple[bool, Any]] = Queue(depth)
-    unwanted = Event()
-
-    def offer(entry: tuple[bool, Any]) -> bool:
-        while not unwanted.is_set():
-            try:
-                ready.put(entry, timeout=0.1)
-            except Full:
-                continue
-            return True
-        return False
-
-    def make() -> None:
-        try:
-            for item in items:
-                if not offer((True, item)):
-                    return
-            offer((False, None))
-        except BaseException as error:
-            offer((False, error))
-
-    maker = Thread(target=make, name="ahead", daemon=True)
-    maker.start()  # when the first is asked for: until then the sampler may still be told which epoch it is
-    try:
-        while True:
-            there, item = ready.get()
-            if not there:
-                if item is not None:
-                    raise item
-                return
-            yield item
-    finally:
-        unwanted.set()
-        maker.join()
-
-
-class Captchas(pl.LightningDataModule):
-    """Loaders for the three parts. `batch_size` counts the images of one step over all devices."""
-
-    def __init__(
-        self,
-        material: Material,
-        codec: Codec,
-        augment: Augment,
-        *,
-        batch_size: int,
-        workers: int,
-        seed: int,
-        whole_epochs: bool,
-        epoch_images: int | None = None,
-    ) -> None:
-        super().__init__()
-        self.material = material
-        self.codec = codec
-        self.augment = augment
-        self.batch_size = batch_size
-        self.workers = workers
-        self.seed = seed
-        self.whole_epochs = whole_epochs
-        self.epoch_images = epoch_images
-
-    def _loader(self, name: str) -> DataLoader[Batch]:
-        assert self.trainer is not None
-        part = self.material.parts[name]
-        training = name == "train"
-        ranks = self.trainer.world_size
-        batches = Batches(
-            len(part),
-            self.batch_size,
-            self.seed if training else None,
-            self.whole_epochs or not training,
-            self.trainer.global_rank,
-            ranks,
-            self.epoch_images if training else None,
-        )
-        # On a CPU, a thread that draws while others learn only takes their cores away.
-        apart = self.trainer.strategy.root_device.type != "cpu"
-        kind = Ahead if part.renewed and apart and self.workers == 0 else DataLoader
-        return kind(
-            Views(part, self.codec, self.augment if training else None, self.seed),
-            batch_size=None,
-            sampler=batches,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0 and training,
-            pin_memory=torch.cuda.is_available(),
-        )
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("train")
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("val")
-
-    def test_dataloader(self) -> DataLoader[Batch]:
-        return self._loader("test")
