@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from capbench.data import store
-from capbench.data.sources import FileNames
+from capbench.data.sources.file_names import FileNames
 from capbench.data.splits import Split
 from capbench.data.views import Whole
 from capbench.errors import BadImage

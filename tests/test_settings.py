@@ -18,7 +18,7 @@ from capbench.text import Alphabet
 THRESHOLD = {"_target_": "capbench.data.clean.Threshold", "at": 3}
 WHOLE = {"_target_": "capbench.data.views.Whole", "channel": "grey", "size": None, "fit": "pad"}
 EQUAL = {"_target_": "capbench.data.cut.Equal"}
-FILES = {"_target_": "capbench.data.sources.FileNames", "root": "/", "pattern": "(a*)*b"}
+FILES = {"_target_": "capbench.data.sources.file_names.FileNames", "root": "/", "pattern": "(a*)*b"}
 PLAIN = [
     Any,
     object,
@@ -68,7 +68,9 @@ def test_plain_data_builds_nothing(hint: Any, wrapped: Callable[[Any], Any], mon
         raise AssertionError(f"{name} was imported")
 
     monkeypatch.setattr(settings.importlib, "import_module", imported)
-    refused(hint, wrapped(FILES), r"^it[.\w]*\._target_: capbench\.data\.sources\.FileNames is not accepted; it")
+    refused(
+        hint, wrapped(FILES), r"^it[.\w]*\._target_: capbench\.data\.sources\.file_names\.FileNames is not accepted; it"
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_a_class_is_accepted_where_the_hint_names_it(hint: Any, value: Any) -> N
     [
         (View, THRESHOLD, r"^it\._target_: capbench\.data\.clean\.Threshold is no View"),
         (Cutter | View, THRESHOLD, r"^it\._target_: capbench\.data\.clean\.Threshold is no Cutter or View"),
-        (View, FILES, r"^it\._target_: capbench\.data\.sources\.FileNames is no View"),
+        (View, FILES, r"^it\._target_: capbench\.data\.sources\.file_names\.FileNames is no View"),
         (View, {"_target_": "capbench.data.views.View"}, r"^it\._target_: capbench\.data\.views\.View is abstract"),
         (Alphabet, None, r"^it: None is not accepted; input should be an instance of Alphabet"),
         (Alphabet | None, "digits", r"^it: 'digits' is not accepted"),

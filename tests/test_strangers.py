@@ -82,7 +82,7 @@ MEMBER = {
     "dropout": 0.0,
 }
 TIMM = {"_target_": f"{OURS}resnet.Timm", "widths": None, "stem_stride": None, "pool": "attend", "dropout": 0.1}
-FILES = {"_target_": "capbench.data.sources.FileNames", "_partial_": False, "root": "/", "pattern": "(a*)*b"}
+FILES = {"_target_": "capbench.data.sources.file_names.FileNames", "_partial_": False, "root": "/", "pattern": "(a*)*b"}
 COPY = "${oc.create:'{_target_: shutil.copyfile, src: stranger/config.yaml, dst: owned}'}"
 
 
@@ -100,7 +100,7 @@ COPY = "${oc.create:'{_target_: shutil.copyfile, src: stranger/config.yaml, dst:
         ("view|_partial_", True, r"view\._partial_: True is not accepted"),
         ("view|clean", [{"_target_": "os.system"}], r"view\.clean: is no setting"),
         ("view|_target_", "capbench.data.views.View", r"view\._target_: capbench\.data\.views\.View is abstract"),
-        ("view|channel", FILES, r"view\.channel\._target_: capbench\.data\.sources\.FileNames is not accepted"),
+        ("view|channel", FILES, r"view\.channel\._target_: capbench\.data\.sources\.file_names\.FileNames is not accepted"),
         ("view|size", [FILES, 160], r"view\.size\.0\._target_: .*FileNames is not accepted"),
         ("model|widths", [40, [{"a": FILES}]], r"model\.widths\.1\.0\.a\._target_: .*FileNames is not accepted"),
         ("alphabet|symbols", FILES, r"alphabet\.symbols\._target_: .*FileNames is not accepted"),

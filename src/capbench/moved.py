@@ -9,6 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 MOVED = {
+    "capbench.data.sources.Csv": "capbench.data.sources.table.Csv",
+    "capbench.data.sources.FileNames": "capbench.data.sources.file_names.FileNames",
+    "capbench.data.sources.Ocr": "capbench.data.sources.table.Ocr",
+    "capbench.data.sources.Synthetic": "capbench.data.sources.rendered.Synthetic",
     "capbench.loggers.Csv": "capbench.train.loggers.Csv",
     "capbench.loggers.Nowhere": "capbench.train.loggers.Nowhere",
     "capbench.loggers.Wandb": "capbench.train.loggers.Wandb",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from capbench.data.copies import doubts
-from capbench.data.sources import Sample
+from capbench.data.sources.base import Sample
 from capbench.text import Alphabet
 
 ANY_CASE = Alphabet(symbols="auto", fold="lower")

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from capbench.data.sources import Csv, Folder
+from capbench.data.sources.folder import Folder
+from capbench.data.sources.table import Csv
 from capbench.data.splits import Split
 from capbench.errors import BadImage
 from tests.fuzz import image

@@ -11,7 +11,7 @@ from capbench.errors import Mistake
 from capbench.export.description import Description
 
 WHOLE = {"_target_": "capbench.data.views.Whole", "channel": "grey", "size": None, "fit": "pad"}
-FILES = {"_target_": "capbench.data.sources.FileNames", "root": "/"}
+FILES = {"_target_": "capbench.data.sources.file_names.FileNames", "root": "/"}
 
 
 def seen(view: dict[str, Any]) -> Any:
@@ -26,7 +26,7 @@ def test_a_view_is_built() -> None:
     ("view", "match"),
     [
         ({}, r"^view: \{\} is not accepted"),
-        (FILES, r"^view\._target_: capbench\.data\.sources\.FileNames is no View"),
+        (FILES, r"^view\._target_: capbench\.data\.sources\.file_names\.FileNames is no View"),
         (WHOLE | {"channel": FILES}, r"^view\.channel\._target_: .*FileNames is not accepted"),
         (WHOLE | {"_partial_": True}, r"^view\._partial_: True is not accepted"),
         (WHOLE | {"_target_": "capbench.data.views.View"}, r"^view\._target_: .*View is abstract"),

@@ -21,7 +21,7 @@ import torch
 import capbench
 from capbench import images
 from capbench.bench.pairs import Pair, Timed, silence, speed
-from capbench.data.sources import Csv
+from capbench.data.sources.table import Csv
 from capbench.data.views import View
 from capbench.images.folder import Files
 from capbench.inference import predict

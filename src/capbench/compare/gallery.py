@@ -10,7 +10,8 @@ import numpy as np
 
 from capbench.compare.folders import Pictures, Run
 from capbench.data.source_of_run import source_of
-from capbench.data.sources import Source, Synthetic
+from capbench.data.sources.base import Source
+from capbench.data.sources.rendered import Synthetic
 from capbench.data.views import pick
 from capbench.errors import Mistake
 from capbench.images import BadImage

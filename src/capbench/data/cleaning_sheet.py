@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from capbench.data.cut import NOTHING
-from capbench.data.sources import Source
+from capbench.data.sources.base import Source
 from capbench.data.views import Characters
 from capbench.errors import Mistake
 from capbench.images import BadImage

@@ -7,7 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
-from capbench.data.sources import Sample
+from capbench.data.sources.base import Sample
 from capbench.text import Alphabet
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capbench.data import copies, splits, store
-from capbench.data.sources import Sample, Source
+from capbench.data.sources.base import Sample, Source
 from capbench.data.splits import Folds
 from capbench.data.views import View
 from capbench.errors import Mistake

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from capbench.data.material import Material
-from capbench.data.sources import Sample, Source
+from capbench.data.sources.base import Sample, Source
 from capbench.data.store import Store, digest_of
 from capbench.errors import Mistake
 from capbench.runs import RunFolder

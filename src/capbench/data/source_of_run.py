@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from capbench.data.sources import Source, Synthetic
+from capbench.data.sources.base import Source
+from capbench.data.sources.rendered import Synthetic
 from capbench.errors import Mistake
 from capbench.render.faces import bundled_fonts
 from capbench.runs import RunFolder

@@ -24,7 +24,7 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
-from capbench.data.sources import Source
+from capbench.data.sources.base import Source
 from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.images import BadImage

@@ -16,7 +16,8 @@ import numpy as np
 from tqdm import tqdm
 
 from capbench.data import cleaning_sheet
-from capbench.data.sources import Source, Synthetic
+from capbench.data.sources.base import Source
+from capbench.data.sources.rendered import Synthetic
 from capbench.data.splits import Split
 from capbench.data.views import Characters
 from capbench.errors import Mistake

@@ -13,7 +13,7 @@ import torch
 
 from capbench.data import store
 from capbench.data.source_of_run import Which, source_of
-from capbench.data.sources import Synthetic
+from capbench.data.sources.rendered import Synthetic
 from capbench.errors import Mistake, lines, printable
 from capbench.export import int8 as quantising
 from capbench.export.description import Description, beside, sha256

@@ -13,7 +13,8 @@ from tqdm import tqdm
 from capbench import metrics
 from capbench.data import splits, store
 from capbench.data.seen import Seen, Tested, met
-from capbench.data.sources import Source, Synthetic
+from capbench.data.sources.base import Source
+from capbench.data.sources.rendered import Synthetic
 from capbench.errors import Mistake, lines
 from capbench.inference.reader import Reader
 from capbench.render.style import Style

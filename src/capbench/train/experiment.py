@@ -24,7 +24,8 @@ from capbench.data.augment import Augment
 from capbench.data.datamodule import Captchas
 from capbench.data.material import Material
 from capbench.data.seen import Seen
-from capbench.data.sources import Folder, Source
+from capbench.data.sources.base import Source
+from capbench.data.sources.folder import Folder
 from capbench.data.views import View
 from capbench.errors import DISK_FULL, Mistake, lines
 from capbench.inference.reader import Reader

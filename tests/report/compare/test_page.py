@@ -18,7 +18,7 @@ import pytest
 from capbench.compare import page, paper
 from capbench.compare.comparison import compare
 from capbench.compare.folders import Pictures, Run
-from capbench.data.sources import Sample
+from capbench.data.sources.base import Sample
 from capbench.images import folder
 from capbench.render.faces import bundled_fonts
 from capbench.settings import build

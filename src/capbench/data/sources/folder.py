@@ -1,0 +1,95 @@
+"""What all labelled folders share as sources."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from typing import Literal
+
+import numpy as np
+
+from capbench import images
+from capbench.data.sources.base import Sample, Source
+from capbench.data.splits import Rule
+from capbench.errors import Mistake
+from capbench.images.folder import Files, legible
+from capbench.text import Length, bounds
+from capbench.types import Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder(Source):
+    """What all labelled folders share; each kind says where the labels stand."""
+
+    root: str
+    split: Rule | None
+    length: Length | None
+    train_size: Count | None
+    exif: images.Exif
+    on_bad: Literal["error", "skip"]
+
+    files: Files = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_utf8("data.root", self.root)
+        object.__setattr__(self, "files", Files(self.root, "data.root"))
+        if self.length is not None:
+            bounds(self.length)
+
+    @property
+    def rule(self) -> Rule | None:
+        return self.split
+
+    @abstractmethod
+    def _labelled(self) -> list[Sample]: ...
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        samples = self._labelled()
+        if not samples:
+            raise Mistake(
+                f"data.root: {self.root} holds no labelled image; accepted are {', '.join(sorted(images.SUFFIXES))}"
+            )
+        return samples
+
+    @cached_property
+    def key(self) -> str:
+        digest = hashlib.sha256(f"{version('pillow')} {self.exif}".encode())
+        for sample in self.samples:
+            try:
+                content = self.files.read(sample.name)
+            except images.BadImage:
+                content = b""
+            digest.update(sample.name.encode() + b"\0" + hashlib.sha256(content).digest())
+        return digest.hexdigest()
+
+    def image(self, number: int) -> np.ndarray:
+        return images.decode(self.files.read(self.samples[number].name), self.exif)
+
+    def lengths(self) -> tuple[int, int]:
+        if self.length is not None:
+            return bounds(self.length)
+        sizes = [len(sample.text) for sample in self.samples]
+        return min(sizes), max(sizes)
+
+
+def check_utf8(key: str, path: str) -> None:
+    """A run writes its settings down, in UTF-8."""
+    if legible(path) != path:
+        raise Mistake(f"{key}: '{legible(path)}' is no text in UTF-8; rename it")
+
+
+def without_repeats(samples: Iterable[Sample]) -> list[Sample]:
+    """A file may stand in several rows only if they agree."""
+    first: dict[str, Sample] = {}
+    for sample in samples:
+        known = first.setdefault(sample.name, sample)
+        if (known.text, known.part) != (sample.text, sample.part):
+            raise Mistake(
+                f"{sample.where}: {sample.name!r} is {sample.text!r} here and {known.text!r} at {known.where}; keep one row"
+            )
+    return list(first.values())

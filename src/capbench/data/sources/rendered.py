@@ -1,0 +1,154 @@
+"""Rendered captchas as a source."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
+from itertools import groupby
+from operator import itemgetter
+from typing import Literal
+
+import numpy as np
+
+from capbench.data.sources.base import Sample, Source
+from capbench.data.splits import Split
+from capbench.data.views import View, Whole
+from capbench.errors import Mistake
+from capbench.render.painter import Painter
+from capbench.render.reference import CaptchaPackage, Renderer
+from capbench.render.style import Style
+from capbench.text import Alphabet, Length, bounds
+from capbench.types import Count, Seed
+
+WITNESSES = 16  # samples whose pixels stand for how a renderer draws
+
+PART_SPACING = 1 << 40  # indices between the training, validation and test samples of one stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthetic(Source):
+    """Rendered captchas. Sample i of a seed is the same for ever; the parts are far-apart ranges of i.
+
+    `fresh` training images are drawn anew for each epoch, without end and without storage; `train_size` asks for
+    certain images, the same in each epoch. Training draws each symbol once more for each time it stands in `often`.
+    """
+
+    renderer: Literal["capbench", "captcha"]
+    fresh: bool
+    style: Style
+    alphabet: Alphabet
+    often: str
+    length: Length
+    seed: Seed
+    split: Split
+    train_size: Count | None
+
+    on_bad = "error"
+    rule = None
+    truth = "renderer"
+
+    def __post_init__(self) -> None:
+        self.alphabet.known()
+        if outside := "".join(sorted(set(self.often) - set(self.alphabet.symbols))):
+            raise Mistake(f"data.often: {outside!r} is outside the alphabet {self.alphabet.symbols!r}")
+        for part in ("train", "val", "test"):
+            if not isinstance(getattr(self.split, part), int):
+                raise Mistake(f"data.split.{part}: {getattr(self.split, part)} is no count; say how many to render")
+        bounds(self.length)
+        _ = self._renderer  # a style that cannot show these texts is refused here
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        return self._drawing(self.alphabet.symbols)
+
+    @cached_property
+    def _training_renderer(self) -> Renderer:
+        return self._drawing(self.alphabet.symbols + self.often)
+
+    def _drawing(self, symbols: str) -> Renderer:
+        kind: type[Painter] | type[CaptchaPackage] = Painter if self.renderer == "capbench" else CaptchaPackage
+        return kind(self.style, symbols, *bounds(self.length), self.seed)
+
+    def _renderer_of(self, part: str) -> Renderer:
+        return self._training_renderer if part == "train" else self._renderer
+
+    @cached_property
+    def _indices(self) -> list[tuple[int, str]]:
+        sizes = {"train": self.split.train, "val": self.split.val, "test": self.split.test}
+        if self.train_size is not None:
+            if self.train_size > int(sizes["train"] or 0):
+                raise Mistake(f"data.train_size: {self.train_size} is more than data.split.train={sizes['train']}")
+            sizes["train"] = self.train_size
+        if self.renewed:
+            sizes["train"] = 0
+        return [
+            (number * PART_SPACING + i, part)
+            for number, (part, size) in enumerate(sizes.items())
+            for i in range(int(size or 0))
+        ]
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        samples: list[Sample] = []
+        for part, group in groupby(self._indices, key=itemgetter(1)):
+            indices = [index for index, _ in group]
+            texts = self._renderer_of(part).texts(np.array(indices, dtype=np.int64))
+            samples += [
+                Sample(f"{part}_{index % PART_SPACING}", text, f"sample {index}", part)
+                for index, text in zip(indices, texts, strict=True)
+            ]
+        return samples
+
+    @cached_property
+    def key(self) -> str:
+        engines = [version(package) for package in ("captcha", "pillow", "numpy", "numba", "opencv-python-headless")]
+        stream = (self.renderer, self.fresh, self.style, self.alphabet, self.often, bounds(self.length), self.seed)
+        digest = hashlib.sha256(repr((stream, self.split, self.train_size, engines)).encode())
+        # A renderer that came to draw otherwise must not be taken for what it was.
+        digest.update(self._renderer.pictures(np.arange(WITNESSES)).tobytes())
+        return digest.hexdigest()
+
+    def only(self, part: str, most: int | None = None) -> Synthetic:
+        """This source with next to nothing in its other parts, for who wants just one; of fresh images, the first.
+
+        And with no more than the first `most` images of that part.
+        """
+        count = getattr(self.split, part)
+        count = count if most is None else min(count, most)
+        sizes = {name: count if name == part else 1 for name in ("train", "val", "test")}
+        train_size = self.train_size if part == "train" else None
+        return replace(self, fresh=False, split=Split(**sizes), train_size=train_size)
+
+    def image(self, number: int) -> np.ndarray:
+        index, part = self._indices[number]
+        return self._renderer_of(part).sample(index)[0]
+
+    def lengths(self) -> tuple[int, int]:
+        return bounds(self.length)
+
+    @cached_property
+    def first_drawn(self) -> np.ndarray:
+        return self._training_renderer.sample(0)[0]
+
+    def drawn_at(self, numbers: np.ndarray) -> np.ndarray:
+        return np.array([self._indices[number][0] for number in numbers.tolist()], dtype=np.int64)
+
+    @property
+    def renewed(self) -> int:
+        return int(self.split.train or 0) if self.fresh and self.train_size is None else 0
+
+    def renew(self, numbers: np.ndarray, view: View, characters: int) -> tuple[np.ndarray, list[str]]:
+        renderer = self._training_renderer
+        if isinstance(renderer, Painter) and isinstance(view, Whole) and view.channel == "grey":
+            pictures = renderer.pictures(numbers, grey=True)
+            if view.size in (None, [self.style.height, self.style.width]):
+                return pictures, renderer.texts(numbers)
+        else:
+            pictures = renderer.pictures(numbers)
+        return np.stack([view(picture, characters) for picture in pictures]), renderer.texts(numbers)
+
+    def poses(self, numbers: np.ndarray) -> np.ndarray:
+        renderer = self._training_renderer
+        return renderer.poses(numbers) if isinstance(renderer, Painter) else super().poses(numbers)
