@@ -18,7 +18,7 @@ from capbench.compare.folders import read
 from capbench.errors import Mistake
 from capbench.models.knn import KNN
 from capbench.runs import RunFolder
-from capbench.train import experiment
+from capbench.train import experiment, fit
 from capbench.train.recognizer import Recognizer
 from tests.conftest import RUN_FOLDER, composed, save_captchas
 from tests.killed import kill_at_call
@@ -148,7 +148,7 @@ def test_a_run_shows_labels_that_it_found(
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiment, "_test_fold", stop)
+    monkeypatch.setattr(fit, "_test_fold", stop)
     with pytest.raises(SystemExit):
         train(*KNN_LEAVES_ONE_OUT, f"data.root={few}", *QUIET)
     first = (few / "labels.csv").read_text().splitlines()[1].split(",")
@@ -161,7 +161,7 @@ def test_stopped_by_hand_it_tells_how_to_go_on(
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiment, "_test_fold", stop)
+    monkeypatch.setattr(fit, "_test_fold", stop)
     with pytest.raises(SystemExit):
         train(*KNN_LEAVES_ONE_OUT, f"data.root={few}", *QUIET)
     assert "go on with resume=run" in capsys.readouterr().out

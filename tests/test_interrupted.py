@@ -15,7 +15,7 @@ import torch
 from capbench.errors import Mistake
 from capbench.report import pictures
 from capbench.runs import RunFolder
-from capbench.train import experiment
+from capbench.train import experiment, fit
 from capbench.train.recognizer import Recognizer
 from tests.conftest import composed
 from tests.test_resume import curve, metrics_of
@@ -92,7 +92,7 @@ WAYS = {
 @pytest.fixture
 def settings(request: pytest.FixtureRequest, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Settings of a short run that ends in the way named by the parameter; it draws no pictures, which takes longest."""
-    monkeypatch.setattr(experiment, "Trial", Search)
+    monkeypatch.setattr(fit, "Trial", Search)
     monkeypatch.setattr(pictures, "_save", lambda figure, path: path)
     return composed(*SMALL, f"data.root={labelled}", *WAYS[request.param])
 

@@ -10,6 +10,7 @@ import pytest
 from capbench.errors import Mistake
 from capbench.label import label as labelling
 from capbench.runs import RunFolder
+from capbench.settings import check
 from capbench.train import experiment, self_training
 from tests.conftest import composed, readable
 
@@ -114,4 +115,4 @@ def test_nothing_agreed_on_is_told(raw: Path, tmp_path: Path) -> None:
 
 def test_without_rounds_it_is_a_training_like_any_other() -> None:
     assert composed()["self_train"] is None
-    experiment.check(composed(), experiment.schema)
+    check(composed(), experiment.schema)

@@ -11,7 +11,7 @@ from capbench.models import Model
 from capbench.models.ensemble import Ensemble
 from capbench.runs import RunFolder
 from capbench.settings import check
-from capbench.train import experiment
+from capbench.train import console, experiment
 from capbench.train.trainer import Curves, callback
 from capbench.types import Count, Pixels
 
@@ -36,7 +36,7 @@ def pairs(settings: dict[str, Any], own: dict[str, Any], folder: Path) -> list[P
             "cache": str(folder / "cache"),
         }
         with tempfile.TemporaryDirectory(dir=folder) as where, silence():
-            experiment.quieten()
+            console.quieten()
             made = experiment.prepare(chosen)
             trainer = made.trainer(RunFolder(Path(where)), [])
             trainer.fit(made.recognizer, datamodule=made.data)

@@ -1,0 +1,160 @@
+"""An experiment's parts, built from checked settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import Logger
+
+from capbench.data.augment import Augment
+from capbench.data.datamodule import Captchas
+from capbench.data.material import Material
+from capbench.data.seen import Seen
+from capbench.errors import Mistake
+from capbench.models import Model, PerCharacter
+from capbench.runs import RunFolder
+from capbench.settings import build, target_class
+from capbench.text import Codec
+from capbench.train.loggers import Destination
+from capbench.train.optim import Optim
+from capbench.train.recognizer import Recognizer
+from capbench.train.start import begin_with
+from capbench.train.trainer import Hardware
+
+
+@dataclass
+class Experiment:
+    """Everything a training needs, built and found sound."""
+
+    settings: dict[str, Any]
+    material: Material
+    codec: Codec
+    data: Captchas
+    recognizer: Recognizer
+    optim: Optim
+    hardware: Hardware
+    destination: Destination
+    begun: Seen | None
+    """What was met of images by the runs that this one begins with; None where that is not known"""
+
+    @classmethod
+    def on(
+        cls,
+        material: Material,
+        augment: Augment,
+        optim: Optim,
+        hardware: Hardware,
+        destination: Destination,
+        settings: dict[str, Any],
+    ) -> Experiment:
+        """What the settings describe, with a recogniser for this material that has learned nothing of it yet."""
+        pl.seed_everything(settings["seed"], verbose=False)
+        model, codec = build_model(settings["model"], material)
+        begun: Seen | None = Seen()
+        if settings["start"] is not None:
+            begun = begin_with(settings["start"], model, codec)
+        elif not optim.epochs and not model.in_one_pass:
+            raise Mistake("optim.epochs: 0 teaches nothing; set at least 1, or say with start= which run is tested")
+        if hardware.compile:
+            model.compile()  # in place: the names of the weights stay
+        data = Captchas(
+            material,
+            codec,
+            augment,
+            batch_size=optim.batch_size,
+            workers=hardware.workers,
+            seed=settings["seed"],
+            whole_epochs=model.in_one_pass,
+            epoch_images=None if model.in_one_pass else optim.epoch_images,
+        )
+        texts = {name: material.parts[name].texts for name in ("val", "test")}
+        pose_numbers = poses_told(material, model, hardware) if optim.poses else 0
+        recognizer = Recognizer(model, codec, optim, texts, settings["seed"], pose_numbers)
+        return cls(settings, material, codec, data, recognizer, optim, hardware, destination, begun)
+
+    @property
+    def trains(self) -> bool:
+        """Whether it learns anything: without epochs, what it begins with is tested as it is."""
+        return self.recognizer.model.in_one_pass or self.optim.epochs > 0
+
+    def fold(self, number: int) -> Experiment:
+        """The same with this fold as the test part."""
+        hardware = replace(self.hardware, progress=False)  # one bar over all folds
+        material = self.material.fold(number)
+        return self.on(material, self.data.augment, self.optim, hardware, self.destination, self.settings)
+
+    def trainer(self, folder: RunFolder, loggers: list[Logger]) -> pl.Trainer:
+        return self.hardware.trainer(
+            self.optim,
+            folder.path,
+            loggers,
+            one_pass=self.recognizer.model.in_one_pass,
+            validates=self.material.validates,
+        )
+
+
+def check_sharing(hardware: Hardware, optim: Optim, material: Material, model: Model) -> None:
+    """Several processes share every batch evenly, and each has something to validate and test."""
+    processes = hardware.devices * hardware.nodes
+    if processes == 1:
+        return
+    if material.folds:
+        raise Mistake("trainer: folds are trained in one process; choose trainer=cpu or trainer=gpu")
+    if model.in_one_pass:
+        raise Mistake("trainer: what learns in one pass runs in one process; choose trainer=cpu or trainer=gpu")
+    if optim.batch_size % processes:
+        raise Mistake(
+            f"optim.batch_size: {optim.batch_size} images cannot be shared evenly by {processes} processes; "
+            f"choose a multiple of {processes}"
+        )
+    if optim.epoch_images is not None and optim.epoch_images < processes:
+        raise Mistake(
+            f"optim.epoch_images: {optim.epoch_images} images cannot be shared by {processes} processes; show more"
+        )
+    for name, part in material.parts.items():
+        if len(part) < processes and (name != "val" or material.validates):
+            raise Mistake(f"data.split.{name}: {len(part)} images are fewer than {processes} processes; add some")
+
+
+def build_model(settings: dict[str, Any], material: Material) -> tuple[Model, Codec]:
+    """The recogniser for this material, and the codec for its scores."""
+    view = material.view
+    over = target_class(settings).over
+    codec = material.codec(over)
+    if view.cuts and over == "time":
+        raise Mistake("model: what reads over time reads whole images; choose view=whole, or another model")
+    positions = 1 if view.cuts else codec.longest
+    model: Model = build(settings, material.shape, positions, codec.classes)
+    if view.cuts:
+        model = PerCharacter(model)
+    if over == "time":
+        with torch.no_grad():
+            steps = model.eval()(torch.zeros(1, *material.shape)).shape[1]
+        model.train()
+        if steps < 2 * codec.longest - 1:
+            raise Mistake(
+                f"view.size: gives {steps} steps of time and texts of {codec.longest} may need "
+                f"{2 * codec.longest - 1}; make the view wider"
+            )
+    return model, codec
+
+
+def poses_told(material: Material, model: Model, hardware: Hardware) -> int:
+    """How many numbers tell how a character was drawn, where that can be learned."""
+    numbers = material.parts["train"].poses.shape[-1]
+    if not numbers:
+        raise Mistake(
+            "optim.poses: only CapBench's renderer tells how characters were drawn; choose data=synthetic "
+            "data.renderer=capbench, or optim.poses=0"
+        )
+    if not model.seen_channels:
+        raise Mistake(
+            "optim.poses: this model does not look at each character of a whole image; choose model=cnn or resnet "
+            "with model.pool=attend and view=whole, or optim.poses=0"
+        )
+    if hardware.compile:
+        raise Mistake("optim.poses: is not compiled; choose trainer.compile=false, or optim.poses=0")
+    return numbers

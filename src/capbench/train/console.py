@@ -1,0 +1,57 @@
+"""What a training prints, by the process of rank zero alone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from capbench.data.sources.folder import Folder
+from capbench.errors import lines
+from capbench.train.build import Experiment
+
+EXAMPLES = 3  # labels that a run shows before it begins
+
+
+def is_rank_zero() -> bool:
+    """Whether this process is the only one, or the first of several: the one that writes."""
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def introduce(experiment: Experiment) -> None:
+    """What was composed, and what of the data to know before it runs."""
+    material, codec = experiment.material, experiment.codec
+    for left_out in material.bad:
+        say(f"left out: {left_out}")
+    for doubt in material.doubts:
+        say(f"doubtful: {doubt}")
+    if material.unseen:
+        say(f"training never shows {material.unseen!r}: texts with them will count as mistakes")
+    if isinstance(material.source, Folder):
+        found = ", ".join(f"{sample.name} is {sample.text!r}" for sample in material.source.samples[:EXAMPLES])
+        say(f"labels: {found}, …")
+    used = {name: len(part) for name, part in material.parts.items() if experiment.trains or name != "train"}
+    sizes = ", ".join(f"{name} {count:,}" for name, count in used.items() if count)
+    sizes += f" in {material.folds} folds" if material.folds else ""
+    length = f"{codec.longest}" if codec.shortest == codec.longest else f"{codec.shortest} to {codec.longest}"
+    model = experiment.settings["model"]["_target_"].rpartition(".")[2]
+    size = sum(p.numel() for p in experiment.recognizer.model.parameters())
+    say(
+        f"images: {sizes}; {length} of {len(codec.alphabet.symbols)} symbols; "
+        f"view {'×'.join(map(str, material.shape))}; {model} with {size:,} parameters"
+    )
+
+
+@rank_zero_only
+def say(*told: str) -> None:
+    print(lines(told), flush=True)
+
+
+def quieten() -> None:
+    """Lightning's greetings and hints say nothing about the experiment."""
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch\..*")

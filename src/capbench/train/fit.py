@@ -1,0 +1,70 @@
+"""The training itself: resumed, of a search's trial, and of each fold."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import LambdaCallback
+from tqdm import tqdm
+
+from capbench.runs import Prediction, RunFolder
+from capbench.sweep.study import Trial
+from capbench.train import record
+from capbench.train.build import Experiment
+from capbench.train.trainer import Pruning, bar
+
+
+def trial_of(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> Trial | None:
+    """Let the search that this run is a trial of end it early; without validation there is nothing to judge it by."""
+    number = experiment.settings["trial"]
+    if number is None:
+        return None
+    trial = Trial(folder.path, number)
+    if experiment.material.validates:
+        trainer.callbacks.append(Pruning(trial))  # type: ignore[attr-defined]
+    return trial
+
+
+def learn(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> None:
+    """Train from the last checkpoint on, if there is one, and take the best weights; without epochs keep what began."""
+    recognizer = experiment.recognizer
+    if not trainer.max_epochs:
+        return
+    last = folder.last if folder.last.exists() else None
+    trainer.fit(recognizer, datamodule=experiment.data, ckpt_path=last, weights_only=True)
+    best = torch.load(folder.best, map_location="cpu", weights_only=True)
+    recognizer.load_state_dict(best["state_dict"])
+
+
+def test_by_folds(experiment: Experiment, folder: RunFolder) -> list[Prediction]:
+    """Read each image with a recogniser that was trained without it; what was read before stays as it is."""
+    material = experiment.material
+    names = np.array([sample.name for sample in material.parts["test"].samples])
+    read = {prediction.filename: prediction for prediction in folder.read_predictions()}
+    epochs = 1 if experiment.recognizer.model.in_one_pass else experiment.optim.epochs
+    with bar(material.folds * epochs, "folds", "epoch", wanted=experiment.hardware.progress) as shown:
+        for number in range(material.folds):
+            if not read.keys() >= set(names[material.fold_of == number].tolist()):
+                for prediction in _test_fold(experiment.fold(number), folder.fold(number), shown):
+                    read[prediction.filename] = prediction
+                folder.write_predictions([read[name] for name in names.tolist() if name in read])
+                shutil.rmtree(folder.fold(number).path)
+            right = sum(prediction.text == prediction.answer for prediction in read.values())
+            so_far = {"fold": f"{number + 1}/{material.folds}", "test/exact": f"{right / len(read):.4f}"}
+            shown.set_postfix(so_far, refresh=False)
+            shown.update((number + 1) * epochs - shown.n)
+    shutil.rmtree(folder.fold(0).path.parent, ignore_errors=True)
+    return folder.read_predictions()
+
+
+def _test_fold(experiment: Experiment, folder: RunFolder, shown: tqdm) -> list[Prediction]:
+    """What a recogniser reads of the images that this fold leaves out of its training."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    trainer = experiment.trainer(folder, [])
+    trainer.callbacks.append(LambdaCallback(on_train_epoch_end=lambda *_: shown.update()))  # type: ignore[attr-defined]
+    learn(experiment, trainer, folder)
+    trainer.test(experiment.recognizer, datamodule=experiment.data, verbose=False)
+    return record.tested(experiment.material, experiment.recognizer)

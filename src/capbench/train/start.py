@@ -1,0 +1,49 @@
+"""Weights of finished runs for a training to begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from capbench.data.seen import Seen
+from capbench.errors import Mistake
+from capbench.inference.reader import Reader
+from capbench.models import Model, PerCharacter
+from capbench.models.committee import Committee
+from capbench.runs import RunFolder
+from capbench.text import Codec
+
+
+def begin_with(start: str | list[str], model: Model, codec: Codec) -> Seen | None:
+    """Give the recogniser what another run learned, or each member of a committee what one of several runs did.
+
+    Returns what these runs have met of images, None where that is not known.
+    """
+    if isinstance(start, str):
+        return _take(start, model, codec)
+    body = model.model if isinstance(model, PerCharacter) else model
+    if not isinstance(body, Committee):
+        raise Mistake("start: several runs are a committee's; choose model=committee, or one run")
+    if len(start) != len(body.members):
+        raise Mistake(f"start: names {len(start)} runs for {len(body.members)} members; set model.size={len(start)}")
+    seen = []
+    for run, member in zip(start, body.members, strict=True):
+        assert isinstance(member, Model)
+        seen.append(_take(run, PerCharacter(member) if body is not model else member, codec))
+    return Seen.by_all(seen)
+
+
+def _take(start: str, model: Model, codec: Codec) -> Seen | None:
+    folder = RunFolder(Path(start))
+    known = Reader.of(folder)
+    if model.in_one_pass:
+        raise Mistake("start: what learns in one pass keeps nothing of another run; choose start=null")
+    if known.codec.alphabet.symbols != codec.alphabet.symbols:
+        raise Mistake(
+            f"start: {start} reads {known.codec.alphabet.symbols!r}, this one {codec.alphabet.symbols!r}; "
+            f"train it with the same alphabet"
+        )
+    try:
+        model.load_state_dict(known.model.state_dict())
+    except RuntimeError as error:
+        raise Mistake(f"start: {start} has another model, view or data.length; train it with the same") from error
+    return Seen.read(folder)
