@@ -25,10 +25,10 @@ from capbench.inference.reader import Reader
 from capbench.runs import RunFolder
 from capbench.settings import build
 from capbench.train import experiment
+from capbench.train.callbacks import Checkpoints
 from capbench.train.muon import Muon
 from capbench.train.optim import Optim
 from capbench.train.recognizer import Recognizer
-from capbench.train.trainer import Checkpoints
 from tests.conftest import FAST, composed
 from tests.rounding import apart
 

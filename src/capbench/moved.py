@@ -26,7 +26,7 @@ MOVED = {
     "capbench.ocr.tesseract.Tesseract": "capbench.label.engines.tesseract.Tesseract",
     "capbench.ocr.trained.Trained": "capbench.label.engines.trained.Trained",
     "capbench.optim.Optim": "capbench.train.optim.Optim",
-    "capbench.training.Hardware": "capbench.train.trainer.Hardware",
+    "capbench.training.Hardware": "capbench.train.trainer.TrainerSettings",
 }
 """The name that a class has now, by the one that it had."""
 

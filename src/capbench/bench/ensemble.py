@@ -12,7 +12,7 @@ from capbench.models.ensemble import Ensemble
 from capbench.runs import RunFolder
 from capbench.settings import check
 from capbench.train import console, experiment
-from capbench.train.trainer import Curves, callback
+from capbench.train.callbacks import Curves, callback
 from capbench.types import Count, Pixels
 
 

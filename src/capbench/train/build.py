@@ -22,7 +22,7 @@ from capbench.train.loggers import Destination
 from capbench.train.optim import Optim
 from capbench.train.recognizer import Recognizer
 from capbench.train.start import begin_with
-from capbench.train.trainer import Hardware
+from capbench.train.trainer import TrainerSettings
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Experiment:
     data: Captchas
     recognizer: Recognizer
     optim: Optim
-    hardware: Hardware
+    hardware: TrainerSettings
     destination: Destination
     begun: Seen | None
     """What was met of images by the runs that this one begins with; None where that is not known"""
@@ -46,7 +46,7 @@ class Experiment:
         material: Material,
         augment: Augment,
         optim: Optim,
-        hardware: Hardware,
+        hardware: TrainerSettings,
         destination: Destination,
         settings: dict[str, Any],
     ) -> Experiment:
@@ -96,7 +96,7 @@ class Experiment:
         )
 
 
-def check_sharing(hardware: Hardware, optim: Optim, material: Material, model: Model) -> None:
+def check_sharing(hardware: TrainerSettings, optim: Optim, material: Material, model: Model) -> None:
     """Several processes share every batch evenly, and each has something to validate and test."""
     processes = hardware.devices * hardware.nodes
     if processes == 1:
@@ -142,7 +142,7 @@ def build_model(settings: dict[str, Any], material: Material) -> tuple[Model, Co
     return model, codec
 
 
-def poses_told(material: Material, model: Model, hardware: Hardware) -> int:
+def poses_told(material: Material, model: Model, hardware: TrainerSettings) -> int:
     """How many numbers tell how a character was drawn, where that can be learned."""
     numbers = material.parts["train"].poses.shape[-1]
     if not numbers:

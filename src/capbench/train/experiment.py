@@ -22,11 +22,12 @@ from capbench.sweep.results import worth
 from capbench.text import Alphabet
 from capbench.train import record
 from capbench.train.build import Experiment, check_sharing
+from capbench.train.callbacks import Checkpoints, Curves, callback
 from capbench.train.console import introduce, is_rank_zero, quieten, say
 from capbench.train.fit import learn, test_by_folds, trial_of
 from capbench.train.loggers import Destination
 from capbench.train.optim import Optim
-from capbench.train.trainer import Checkpoints, Curves, Hardware, callback
+from capbench.train.trainer import TrainerSettings
 from capbench.types import CountOrZero, Seed
 
 
@@ -46,7 +47,7 @@ def schema(
     augment: Augment,
     model: Model,
     optim: Optim,
-    trainer: Hardware,
+    trainer: TrainerSettings,
     logger: Destination,
     self_train: SelfTraining | None,
 ) -> None:
@@ -87,7 +88,7 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
 def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
     """Check the settings and build what they describe. Whatever is wrong with them is found here."""
     check(settings, schema)
-    hardware: Hardware = build(settings["trainer"])
+    hardware: TrainerSettings = build(settings["trainer"])
     if sweeping and hardware.relaunches:
         raise Mistake(
             "trainer: several processes cannot be started from within a sweep's own, each would run all of it; "

@@ -14,7 +14,7 @@ from capbench.runs import Prediction, RunFolder
 from capbench.sweep.study import Trial
 from capbench.train import record
 from capbench.train.build import Experiment
-from capbench.train.trainer import Pruning, bar
+from capbench.train.callbacks import Pruning, bar
 
 
 def trial_of(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> Trial | None:

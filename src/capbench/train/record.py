@@ -16,9 +16,9 @@ from capbench.data.seen import Seen, Tested, met
 from capbench.report import pictures
 from capbench.runs import Prediction, RunFolder, provenance
 from capbench.text import Codec
+from capbench.train.callbacks import Checkpoints, Curves
 from capbench.train.loggers import Story
 from capbench.train.recognizer import Recognizer
-from capbench.train.trainer import Checkpoints, Curves
 
 PICTURED = 16
 
