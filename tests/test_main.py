@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from capbench import __main__ as main_module
-from capbench.cli import render
+from capbench.cli import verbs
 from tests.conftest import capbench
 from tests.report.compare.generated import study
 
@@ -106,10 +106,10 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
 
 
 def test_another_pipe_that_breaks_is_an_error(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_arguments: list[str]) -> None:
+    def broken(_verb: str, _arguments: list[str]) -> None:
         raise BrokenPipeError("a helper process ended")
 
-    monkeypatch.setattr(render, "main", broken)
+    monkeypatch.setattr(verbs, "main", broken)
     with pytest.raises(BrokenPipeError, match="a helper process ended"):
         cli("render")
 

@@ -50,7 +50,7 @@ def stop_at_the_end(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def stopped(**settings: object) -> None:
         with monkeypatch.context() as stopping, pytest.raises(KeyboardInterrupt):
             stopping.setitem(predict.WRITERS, ".csv", fails)
-            predict.predict({"out": "answers.csv"} | {key: str(value) for key, value in settings.items()})
+            predict.run({"out": "answers.csv"} | {key: str(value) for key, value in settings.items()})
 
     return stopped
 
@@ -208,7 +208,7 @@ def test_two_at_once_do_not_mix(trained: Path, labelled: Path, cli: Callable[...
 
     def meanwhile(*given: Any) -> Iterator[Any]:
         with pytest.raises(capbench.Mistake) as told:
-            predict.predict({"run": str(trained), "images": str(labelled), "out": "answers.csv"})
+            predict.run({"run": str(trained), "images": str(labelled), "out": "answers.csv"})
         said.append(str(told.value))
         yield from answers(*given)
 

@@ -14,8 +14,8 @@ from safetensors.numpy import load_file, save_file
 
 from capbench.compare import learning
 from capbench.compare.folders import read
+from capbench.data import write
 from capbench.data.seen import Images, Seen
-from capbench.data.write import render
 from capbench.errors import Mistake
 from capbench.report import table
 from capbench.runs import RunFolder
@@ -182,7 +182,7 @@ def test_files_of_the_stream_that_a_run_learned_from_are_not_called_unseen(
 ) -> None:
     settings = composed()
     drawn = {"alphabet": settings["alphabet"], "style": settings["style"], "length": 4, "seed": seed}
-    render({**drawn, "count": 20, "out": "drawn", "format": "png", "sheet": False})
+    write.run({**drawn, "count": 20, "out": "drawn", "format": "png", "sheet": False})
     code, out, err = cli("evaluate", f"run={fresh.path}", "data=csv", "data.root=drawn", "data.split.test=5", "out=out")
     assert code == 0, err
     assert json.loads(Path("out/result.json").read_text())["test/taught"] == known

@@ -36,7 +36,7 @@ def test_rounds_of_labelling_and_training(
 ) -> None:
     folder = RunFolder(tmp_path / "run")
     # Stopped in the second round's labelling ...
-    label = labelling.label
+    label = labelling.run
     asked: list[dict[str, Any]] = []
     known: list[Any] = []
 
@@ -47,7 +47,7 @@ def test_rounds_of_labelling_and_training(
             raise KeyboardInterrupt
         return label(given, already)
 
-    monkeypatch.setattr(labelling, "label", once)
+    monkeypatch.setattr(labelling, "run", once)
     with pytest.raises(KeyboardInterrupt):
         self_training.run(settings(raw, "self_train.rounds=2"), folder, resumed=False)
     first = RunFolder(folder.path / "round_1")

@@ -288,7 +288,7 @@ def test_a_cluster_that_is_not_there(cli: Callable[..., Any], monkeypatch: pytes
 def test_a_job_that_is_queued_again_goes_on_with_its_run(
     again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("capbench.__main__.main", lambda: None)
+    monkeypatch.setattr("runpy.run_module", lambda *_, **__: None)
     monkeypatch.setattr(sys, "argv", ["submitit"])
     if again:
         monkeypatch.setenv("SLURM_RESTART_COUNT", "1")

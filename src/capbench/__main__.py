@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import select
@@ -90,7 +89,9 @@ def _answer(arguments: list[str]) -> None:
         verb, *arguments = arguments
     if verb not in VERBS:
         raise Mistake(f"{verb}: is no verb; {nearest(verb, VERBS)}")
-    importlib.import_module(f"capbench.cli.{verb}").main(arguments)
+    from capbench.cli import verbs  # Hydra: not needed for the help above
+
+    verbs.main(verb, arguments)
 
 
 def _output_is_closed() -> bool:

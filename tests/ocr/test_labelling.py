@@ -105,7 +105,7 @@ def test_what_is_known_is_not_asked(raw: Path, tmp_path: Path, monkeypatch: pyte
     given = composed_label(f"images={raw}", f"out={tmp_path}/labels.csv", *FOUR)
     sure = Reading("1234", 0.9, (0.9,) * 4)
     known = {engine: dict.fromkeys(labels(raw / "labels.csv"), sure) for engine in ("rapid", "dddd")}
-    told = label.label(given, known)
+    told = label.run(given, known)
     assert "24 of 24 images labelled" in told
     assert set(labels(tmp_path / "labels.csv").values()) == {"1234"}
 
@@ -286,7 +286,7 @@ def test_killed_at_each_of_its_steps_it_ends_as_one_left_alone(
         (1, "capbench.label.journal:Journal.add"),
         (3, "capbench.label.journal:Journal.add"),  # before the second part is added
         (3, "capbench.label.journal:Journal.add"),
-        (1, "capbench.label.label:_write"),
+        (1, "capbench.label.run:_write"),
     ):
         kill_at_call(call, function, *command)
         answers.append(journal.read_bytes().count(b"\n"))

@@ -24,7 +24,7 @@ def schema(*, only: str | None, rounds: Count, images: Count, out: str) -> None:
     """The verb's own settings; the others are those of the training that is timed, and of each kind of pair."""
 
 
-def measure(settings: dict[str, Any]) -> str:
+def run(settings: dict[str, Any]) -> str:
     """Measure the wanted pairs, write them down, and tell them as a table."""
     own = {key: settings.pop(key) for key in ("only", "rounds", "images", "out")}
     of_pairs = {key: settings.pop(key) for key in ("clean", "ensemble", "read")}

@@ -28,7 +28,7 @@ def pairs(settings: dict[str, Any], folder: Path, images: int) -> list[Pair]:
     def evaluated() -> float:
         given = wanted()
         with tempfile.TemporaryDirectory(dir=folder) as out, silence():
-            return speed(lambda: evaluate.evaluate(given | {"out": out}), images)
+            return speed(lambda: evaluate.run(given | {"out": out}), images)
 
     def bare_loop() -> float:
         given = wanted()

@@ -138,7 +138,7 @@ def _predicting(
         given = {"run": str(folder / "readers" / "cnn"), "images": str(captchas()), "out": str(folder / "answers.csv")}
         reader()
         with silence():
-            return speed(lambda: predict.predict(given), count)
+            return speed(lambda: predict.run(given), count)
 
     def loop() -> float:
         known, paths = reader(), iter(captchas().iterdir())

@@ -66,7 +66,7 @@ def pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:
         run = {"length": settings["data"]["length"], "seed": 1, "count": len(many), "format": "png", "sheet": False}
         run |= {"alphabet": settings["alphabet"], "style": settings["style"], "out": out}
         with silence():
-            return speed(lambda: rendering.render(run), len(many))
+            return speed(lambda: rendering.run(run), len(many))
 
     def package_write() -> float:
         out = tempfile.mkdtemp(dir=folder)

@@ -21,10 +21,10 @@ def job(config: DictConfig) -> None:
     from capbench.inference import evaluate  # torch: seconds to import
 
     if not compose.sweeping():
-        print(evaluate.evaluate(settings, source))
+        print(evaluate.run(settings, source))
         return
     print(f"{settings['run']} on {source}", flush=True)
     try:
-        evaluate.evaluate(settings, source)
+        evaluate.run(settings, source)
     except evaluate.Unfit as reason:  # the other pairings may be sound
         print(f"  {reason}")

@@ -25,8 +25,8 @@ def schema(
     """The settings of the verb, by name and type; the check reads this signature."""
 
 
-def show(settings: dict[str, Any]) -> None:
-    """Tell the comparison as a table, and write it down."""
+def run(settings: dict[str, Any]) -> None:
+    """Print the comparison as a table, and write its page and files."""
     check(settings, schema)
     comparison = compare(Path(settings["runs"]), settings["where"], settings["by"], settings["group"])
     captchas = []

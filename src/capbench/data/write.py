@@ -53,7 +53,7 @@ def schema(
     """The settings of the verb, by name and type; the check reads this signature."""
 
 
-def render(settings: dict[str, Any]) -> str:
+def run(settings: dict[str, Any]) -> str:
     """Check the settings, draw what they say, and tell where it lies."""
     check(settings, schema)
     if settings.get("view") or settings.get("data"):

@@ -36,7 +36,7 @@ def schema(*, run: str, out: str, int8: bool, images: Count, cache: str | None) 
     """The settings of the verb, by name and type; the check reads this signature."""
 
 
-def told(settings: dict[str, Any]) -> str:
+def run(settings: dict[str, Any]) -> str:
     """Export, and say what came of it."""
     check(settings, schema)
     run, out = RunFolder(Path(settings["run"])), Path(settings["out"])

@@ -41,7 +41,7 @@ class Unfit(Mistake):
     """This run cannot read this source, whatever it holds."""
 
 
-def evaluate(settings: dict[str, Any], called: str = "") -> str:
+def run(settings: dict[str, Any], called: str = "") -> str:
     """Read a part of the source with the run, write down what came of it, and tell it as a table.
 
     `called` names the source, beside others that the run is evaluated on.

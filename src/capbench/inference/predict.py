@@ -40,7 +40,7 @@ def schema(*, run: str, images: str, out: str) -> None:
     """The settings of the verb, by name and type; the check reads this signature."""
 
 
-def predict(settings: dict[str, Any]) -> str:
+def run(settings: dict[str, Any]) -> str:
     """Read all images with the run, write down what came of it, and tell how it went."""
     check(settings, schema)
     out, folder = Path(settings["out"]), RunFolder(Path(settings["run"]))

@@ -43,7 +43,7 @@ def schema(
     """The settings of the verb, by name and type; the check reads this signature."""
 
 
-def label(settings: dict[str, Any], known: Mapping[str, Mapping[str, Reading]] | None = None) -> str:
+def run(settings: dict[str, Any], known: Mapping[str, Mapping[str, Reading]] | None = None) -> str:
     """Write labels.csv and, in a folder beside it, all that led to it; tell the report.
 
     `known` are readings by engine and file name that need no asking.

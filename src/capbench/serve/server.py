@@ -43,7 +43,7 @@ def schema(
     """The settings of the verb, by name and type; the check reads this signature."""
 
 
-def serve(settings: dict[str, Any]) -> None:
+def run(settings: dict[str, Any]) -> None:
     """Serve until a signal says otherwise."""
     check(settings, schema)
     token = settings["token"]

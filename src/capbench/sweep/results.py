@@ -118,4 +118,4 @@ class Report(Callback):
 
         folder = str(config.hydra.sweep.dir)
         chosen = {"where": None, "by": "test/exact", "group": None, "strength": self.strength, "pictures": "rendered"}
-        compare.show({"runs": folder, **chosen, "out": f"{folder}/report"})
+        compare.run({"runs": folder, **chosen, "out": f"{folder}/report"})

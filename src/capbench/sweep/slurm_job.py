@@ -4,6 +4,7 @@ so that it can be sent to other machines by its name."""
 from __future__ import annotations
 
 import os
+import runpy
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,9 @@ class Attempt:
     folder: Path
 
     def __call__(self) -> None:
-        from capbench.__main__ import main
-
         again = "SLURM_RESTART_COUNT" in os.environ and (self.folder / "config.yaml").exists()
         sys.argv[1:] = [f"resume={self.folder}"] if again else self.arguments
-        main()
+        runpy.run_module("capbench", run_name="__main__")
 
     def checkpoint(self) -> Any:
         """Submitit asks for it when SLURM is about to end the job: the same again, from the last whole epoch on."""

@@ -78,7 +78,7 @@ def _label(
 ) -> None:
     """Labels of this round; they appear under their name only when they are whole."""
     out = folder.path / "labels.csv"
-    told = label.label(
+    told = label.run(
         {
             "images": settings["data"]["root"],
             "out": str(out),

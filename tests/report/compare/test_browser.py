@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from capbench.compare.compare import show
+from capbench.compare import compare
 from tests.browser import Visit, chromium, needs_chromium
 from tests.conftest import FAST, capbench, composed
 from tests.report.compare.generated import fake, many, study, texts_of
@@ -41,7 +41,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def written(root: Path) -> Path:
-    show(
+    compare.run(
         {
             "runs": str(root / "runs"),
             "where": None,
@@ -191,7 +191,7 @@ def test_nothing_from_the_data_runs_in_the_strength_page(browser: Any, tmp_path:
                 look["model"]["_target_"] = nasty
                 path = tmp_path / "runs" / f"{nasty}{style}" / f"{size}{without is None}"
                 fake(path, look, size / 2000, [nasty, *texts_of(20)])
-    show({"runs": str(tmp_path / "runs"), "where": None, "by": "test/exact", "group": None, "strength": True, "pictures": "rendered",
+    compare.run({"runs": str(tmp_path / "runs"), "where": None, "by": "test/exact", "group": None, "strength": True, "pictures": "rendered",
           "out": str(tmp_path / "report")})  # fmt: skip
     visit = opened(browser, tmp_path / "report" / "strength.html", "made")
     assert {f"{nasty}default", f"{nasty}clean"} == set(visit.texts("main h2")[1:])

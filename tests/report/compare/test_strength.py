@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from capbench.compare import folders
-from capbench.compare.compare import show
+from capbench.compare import compare, folders
 from capbench.compare.statistics import Factor
 from capbench.compare.strength import analysis
 from capbench.compare.strength.analysis import Bought, Captcha
@@ -78,7 +77,7 @@ def written(name: str = "report") -> Path:
         "pictures": "rendered",
         "out": name,
     }
-    show(wanted)
+    compare.run(wanted)
     return Path(name)
 
 

@@ -1,0 +1,37 @@
+"""The verbs: each composes its settings, and hands them to the `run` of one room."""
+
+from __future__ import annotations
+
+import importlib
+from functools import partial
+
+from omegaconf import DictConfig
+
+from capbench.cli import compose
+from capbench.settings import plain
+
+ROOMS = {
+    "bench": "capbench.bench",
+    "compare": "capbench.compare.compare",
+    "export": "capbench.export.export",
+    "label": "capbench.label.label",
+    "predict": "capbench.inference.predict",
+    "render": "capbench.data.write",
+    "serve": "capbench.serve",
+}
+
+
+def main(verb: str, arguments: list[str]) -> None:
+    """Run a verb; those that need more than their settings have a page of their own."""
+    if verb in ROOMS:
+        compose.run(verb, partial(job, verb), arguments)
+    else:
+        importlib.import_module(f"capbench.cli.{verb}").main(arguments)
+
+
+def job(verb: str, config: DictConfig) -> None:
+    """Call the room and print what it returns; its module is imported only now, for torch takes seconds."""
+    settings = plain(config)
+    said = importlib.import_module(ROOMS[verb]).run(settings)
+    if said is not None:
+        print(said)
