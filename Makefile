@@ -14,10 +14,11 @@ test: .venv/.test              ## set up with every extra and run the tests
 test-slow: .venv/.test         ## the tests that take long
 	$(PYTEST) -m slow
 
-lint: .venv/.test              ## style and types
+lint: .venv/.test              ## style, types, and which room may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 seeds: .venv/.test             ## what the seed articles' systems reach; SETS=DIR holds the real sets
 	$(BIN)/python experiments/study.py experiments/seeds $(SETS)
