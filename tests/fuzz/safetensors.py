@@ -13,7 +13,7 @@ import numpy as np
 from capbench import load
 from capbench.data.seen import Images, Seen
 from tests.fuzz.mutations import changed, damaged, generator, nested, pick
-from tests.serving.runs import untrained
+from tests.helpers.untrained import untrained
 
 RUNS = [("model=cnn",), ("model=knn", "view=characters")]
 WORDS = ["F32", "F16", "BF16", "F64", "I8", "U8", "I64", "U64", "BOOL", "F8_E4M3", "__metadata__", "dtype", "shape"]

@@ -17,7 +17,7 @@ from capbench import load
 from capbench.runs import RunFolder
 from tests.fuzz.mutations import changed, generator
 from tests.fuzz.yaml import dumped
-from tests.serving.runs import untrained
+from tests.helpers.untrained import untrained
 
 RUNS = [
     ("model=cnn",),

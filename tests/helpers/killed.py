@@ -1,0 +1,50 @@
+"""The command line, killed at a moment that a test chooses, so that it is at work then on any machine.
+
+`python -m tests.helpers.killed 3 capbench.utils.atomic:replacing ARGUMENTS` ends by SIGKILL where that function is called a third time.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from tests.conftest import ROOT, wait_for_the_end_of
+
+
+def kill_at_call(number: int, function: str, *arguments: str) -> None:
+    """Run the command line until call `number`, counted from 1, of a function written as module:name."""
+    command = [sys.executable, "-m", "tests.helpers.killed", str(number), function, *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, start_new_session=True)
+    assert process.wait(timeout=400) == -signal.SIGKILL, f"{function} was called less than {number} times"
+    wait_for_the_end_of(process.pid)  # helper processes must end by themselves
+
+
+def main(number: int, function: str, arguments: list[str]) -> None:
+    module, _, path = function.partition(":")
+    *way, name = path.split(".")
+    owner = functools.reduce(getattr, way, importlib.import_module(module))
+    whole = getattr(owner, name)
+    calls = itertools.count(1)
+
+    @functools.wraps(whole)
+    def deadly(*given: Any, **named: Any) -> Any:
+        if next(calls) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return whole(*given, **named)
+
+    setattr(owner, name, deadly)
+    sys.argv = ["capbench", *arguments]
+    from capbench.__main__ import main as command_line
+
+    command_line()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

@@ -1,0 +1,128 @@
+"""Killed and resumed, or left alone: the same numbers. Run again, or with other workers: the same numbers."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import capbench
+from tests.helpers.killed import kill_at_call
+
+SMALL = (
+    "+experiment=quickstart",
+    "data.split={train:768,val:65,test:33}",
+    "optim.epochs=4",
+    "optim.batch_size=16",
+    "optim.ema=0.9",
+    "augment=light",
+    "optim.poses=1",
+    "trainer.threads=1",
+    "trainer.progress=false",
+    "logger=none",
+)
+TIMES = {"train/seconds", "train/cpu_seconds", "train/images_per_second", "command"}
+
+
+def metrics_of(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key not in TIMES}
+
+
+def curve(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [
+            {key: value for key, value in row.items() if key not in ("seconds", "cpu_seconds")}
+            for row in csv.DictReader(file)
+        ]
+
+
+def epochs_done(folder: Path) -> int:
+    return len(curve(folder)) if (folder / "metrics.csv").exists() else 0
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_ends_like_one_left_alone(tmp_path: Path, train: Callable[..., Any]) -> None:
+    alone = train(*SMALL, at="alone")
+    killed = tmp_path / "killed"
+    kill_at_call(60, "capbench.train.recognizer:Recognizer.training_step", *SMALL, f"hydra.run.dir={killed}")
+    assert epochs_done(killed) == 1  # of 48 steps
+
+    # A disk that is full meanwhile: a clear line, and the earlier checkpoint stays.
+    last = killed / "checkpoints" / "last.ckpt"
+    before = hashlib.sha256(last.read_bytes()).digest()
+    full = capbench(
+        f"resume={killed}",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY)),
+    )
+    assert full.returncode == 2
+    assert full.stderr.count("\n") == 1
+    assert "no room on the disk" in full.stderr
+    assert hashlib.sha256(last.read_bytes()).digest() == before
+    assert not list(killed.rglob("*.part"))
+
+    resumed = capbench(f"resume={killed}")
+    assert resumed.returncode == 0, resumed.stderr
+    assert metrics_of(json.loads((killed / "result.json").read_text())) == metrics_of(alone.read_result())
+    assert curve(killed) == curve(alone.path)
+    assert (killed / "predictions.csv").read_text() == alone.predictions.read_text()
+
+
+@pytest.mark.slow
+def test_again_and_with_workers_the_same_numbers(train: Callable[..., Any]) -> None:
+    few = (*SMALL, "optim.epochs=2", "data.split.train=256")
+    first, again = (train(*few, at=name) for name in ("first", "again"))
+    helped = train(*few, "trainer.workers=2", at="helped")
+    other = train(*few, "seed=2", at="other")
+    for folder in (again, helped):
+        assert metrics_of(folder.read_result()) == metrics_of(first.read_result())
+        assert folder.weights.read_bytes() == first.weights.read_bytes()
+    assert other.read_result()["train/loss"] != first.read_result()["train/loss"]
+
+
+def test_resuming_a_finished_run_shows_it_again(cli: Callable[..., Any], train: Callable[..., Any]) -> None:
+    folder = train("debug=fast", "trainer.progress=false")
+    before = folder.result.read_bytes()
+    code, out, _ = cli(f"resume={folder.path}")
+    assert code == 0
+    assert "is finished already" in out
+    assert folder.result.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["resume=nowhere"], "resume: nowhere is no run; it has no config.yaml"),
+        (["resume=.", "seed=2"], "resume=.: goes on with the run's own settings; drop seed=2"),
+    ],
+)
+def test_what_cannot_be_resumed(arguments: list[str], message: str, cli: Callable[..., Any], tmp_path: Path) -> None:
+    code, _, err = cli(*arguments)
+    assert (code, err) == (2, f"capbench: {message}\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("model: {_target_: os.system}", "must be given|is nothing that CapBench builds"),
+        ("- a list", "holds no settings"),
+        ("a: [", "is no YAML"),
+        ("!!python/object/apply:os.system [touch owned]", "is no YAML"),
+    ],
+)
+def test_a_strangers_settings_build_nothing(
+    settings: str, message: str, cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    import re
+
+    (tmp_path / "config.yaml").write_text(settings)
+    code, _, err = cli("resume=.")
+    assert code == 2
+    assert re.search(message, err)
+    assert not (tmp_path / "owned").exists()

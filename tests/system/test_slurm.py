@@ -1,0 +1,152 @@
+"""A real SLURM: a sweep, a training in several tasks, a job that is cancelled and queued again."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import FAST, assert_goes_on, capbench, finished
+from tests.helpers.cluster import cluster, missing
+from tests.system.test_resume import SMALL, curve, epochs_done, metrics_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[dict[str, str]]:
+    with cluster() as environment:
+        yield environment
+
+
+@pytest.fixture
+def inside(slurm: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """This test's own environment, with its cache, within the cluster's reach."""
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    for name in ("SLURM_CONF", "MASTER_ADDR"):
+        monkeypatch.setenv(name, slurm[name])
+
+
+def said(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=400).stdout
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_sweep_of_four_jobs_whose_failure_is_told_and_mended(labelled: Path, tmp_path: Path) -> None:
+    for name in "abd":
+        (tmp_path / name).symlink_to(labelled)
+    failed = capbench(
+        "-m",
+        "hydra/launcher=submitit_slurm",
+        "hydra.sweep.dir=sweep",
+        "data=csv",
+        "alphabet=digits",
+        "data.root=a,b,c,d",
+        *FAST,
+    )
+    assert failed.returncode == 2, failed.stderr
+    assert "1 job of sweep failed; go on with resume_sweep=sweep" in failed.stderr
+    (told,) = [line for line in failed.stderr.splitlines() if line.startswith("  2: ")]
+    assert "data.root=c" in told and "data.root: c " in told
+    log = Path(told.rpartition("(")[2].rstrip(")"))
+    assert "capbench: data.root: c " in log.read_text()
+    assert finished(tmp_path / "sweep").keys() == {*"013"}
+
+    (tmp_path / "c").symlink_to(labelled)
+    assert "4 runs" in assert_goes_on(tmp_path / "sweep", with_jobs={"2"})
+
+
+SHARED = ("trainer=ddp_cpu", "data.split={train:96,val:33,test:41}", "optim.epochs=2", "optim.batch_size=32")
+
+
+def assert_one_whole_record(folder: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    assert result["test/images"] == 41
+    assert result["train/images"] == 2 * 96
+    with (folder / "predictions.csv").open(newline="") as file:
+        assert [row["filename"] for row in csv.DictReader(file)] == [f"test_{i}" for i in range(41)]
+    assert len(list((folder / "wandb").glob("offline-run-*"))) == 1
+    return result
+
+
+@pytest.mark.usefixtures("inside")
+def test_two_tasks_are_one_training(tmp_path: Path) -> None:
+    """Two on one node by the launcher, one on each of two nodes by hand: a record each, and the same numbers."""
+    arguments = (*SHARED, "trainer.progress=false")
+    swept = capbench("-m", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep", "seed=1", *arguments)
+    assert swept.returncode == 0, swept.stderr
+    ours = [sys.executable, "-m", "capbench", *arguments, "trainer.devices=1", "trainer.nodes=2"]
+    by_hand = said("srun", "--nodes=2", "--ntasks-per-node=1", *ours)
+    assert by_hand.count("run folder:") == 1
+    (folder,) = tmp_path.glob("runs/train/*")
+    one_node, two_nodes = assert_one_whole_record(tmp_path / "sweep" / "0"), assert_one_whole_record(folder)
+    assert metrics_of(one_node) == metrics_of(two_nodes)
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_task_that_ends_badly_ends_its_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other task would wait for it for half an hour; what is told is of the one that failed."""
+    fault = [
+        "import os",
+        "if os.environ.get('SLURM_PROCID') == '1':",
+        " os.write(1, b'lost its memory')",
+        " os._exit(3)",
+    ]
+    (tmp_path / "sitecustomize.py").write_text("\n".join(fault))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    failed = capbench(
+        "-m", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep", "seed=1", "trainer=ddp_cpu", *FAST
+    )
+    assert failed.returncode == 2
+    name = (tmp_path / "sweep" / "0.job").read_text()
+    assert f": lost its memory (sweep/.submitit/{name}/{name}_1_log.out)" in failed.stderr
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_job_cancelled_and_queued_again_ends_like_one_left_alone(tmp_path: Path, train: Callable[..., Any]) -> None:
+    """Once by whoever runs the cluster, once by the signal that SLURM sends before a job's time is up.
+
+    Between the two, what waits for the job is killed: it is found in the queue again.
+    """
+    folder = tmp_path / "sweep" / "0"
+    long = (*SMALL, "optim.epochs=8", "seed=1")  # so that it is still at work when it is interrupted a second time
+
+    def begin(*arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "capbench", *arguments]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def interrupt(sweep: subprocess.Popen[str], after: int, *how: str) -> int:
+        """When more epochs than these are done; gives how many were."""
+        while epochs_done(folder) <= after:
+            assert sweep.poll() is None, sweep.communicate()[0]
+            time.sleep(0.02)
+        name = (tmp_path / "sweep" / "0.job").read_text()
+        said(*how, name)
+        while said("squeue", "--noheader", "--format=%T", f"--jobs={name}").strip() != "PENDING":
+            time.sleep(0.2)
+        assert not (folder / "result.json").exists(), "it was over before it was interrupted"
+        return epochs_done(folder)
+
+    sweep = begin("-m", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep", *long)
+    done = interrupt(sweep, 0, "scontrol", "requeue")
+    begun = (folder / "config.yaml").stat().st_mtime_ns
+    sweep.kill()
+    sweep.wait()
+    sweep = begin("resume_sweep=sweep")
+    interrupt(sweep, done, "scancel", "--signal=USR2")
+    out, _ = sweep.communicate(timeout=400)
+    assert sweep.returncode == 0, out
+    (log,) = tmp_path.glob("sweep/.submitit/*/*_0_log.out")
+    assert log.read_text().count("Starting with JobEnvironment") == 3
+    assert (folder / "config.yaml").stat().st_mtime_ns == begun
+    alone = train(*long, at="alone")
+    assert metrics_of(json.loads((folder / "result.json").read_text())) == metrics_of(alone.read_result())
+    assert curve(folder) == curve(alone.path)
+    assert (folder / "predictions.csv").read_text() == alone.predictions.read_text()

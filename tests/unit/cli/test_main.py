@@ -1,0 +1,191 @@
+"""The command line: quick to answer, one line for a mistake, nothing left behind by one."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capbench import __main__ as main_module
+from capbench.cli import verbs
+from tests.conftest import capbench
+from tests.helpers.generated_runs import study
+
+
+def modules_after(code: str) -> set[str]:
+    printed = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return set(printed.stdout.splitlines()[-1].split())
+
+
+def test_help_imports_nothing_heavy() -> None:
+    after = modules_after("sys.argv = ['capbench', '--help']\nfrom capbench.__main__ import main\nmain()")
+    assert not after & {"torch", "numpy", "hydra", "omegaconf", "PIL", "pytorch_lightning"}
+
+
+def test_composing_does_not_wait_for_torch() -> None:
+    after = modules_after("sys.argv = ['capbench', '--cfg', 'job']\nfrom capbench.__main__ import main\nmain()")
+    assert "hydra" in after
+    assert not after & {"torch", "numpy", "pytorch_lightning"}
+
+
+def test_help_names_every_verb(cli: Callable[..., Any]) -> None:
+    code, out, _ = cli("--help")
+    assert code == 0
+    assert all(verb in out for verb in main_module.VERBS)
+
+
+def test_a_verb_has_its_own_help(cli: Callable[..., Any]) -> None:
+    code, out, _ = cli("train", "--help")
+    assert code == 0
+    assert "model: cnn, cnn_article, committee, crnn" in out
+    assert "batch_size: 64" in out
+
+
+def test_the_module_runs_as_a_program() -> None:
+    done = capbench("trian")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "capbench: trian: is no verb; did you mean train?\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["render", "count=2"]])
+@pytest.mark.parametrize("buffering", ["", "1"])
+def test_output_that_nobody_reads_ends_it_without_a_word(arguments: list[str], buffering: str, tmp_path: Path) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = subprocess.run(
+        [sys.executable, "-m", "capbench", *arguments],
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        # Drawing shows a bar where it takes long.
+        env=os.environ | {"PYTHONUNBUFFERED": buffering, "TQDM_DISABLE": "1"},
+    )
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+def test_a_terminal_without_some_letters_shows_their_numbers(tmp_path: Path) -> None:
+    done = capbench("compare", "runs='größe→'", env={**os.environ, "PYTHONIOENCODING": "latin-1"}, encoding="latin-1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("capbench: runs: größe\\u2192 is no folder")
+    done = capbench("--cfg", "job", "name='→'", env={**os.environ, "PYTHONIOENCODING": "latin-1"})
+    assert done.returncode == 0, done.stderr
+    assert "name: \\u2192" in done.stdout
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_ends_nothing(closed: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m capbench render count=2 out=out {closed}', sys.executable],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len((tmp_path / "out" / "labels.csv").read_text().splitlines()) == 3
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    study(tmp_path / "runs", images=40, seeds=2)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))
+
+    done = capbench("compare", "runs=runs", "out=report", preexec_fn=limit)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("capbench: ")
+    assert "no room on the disk" in done.stderr
+
+
+def test_another_pipe_that_breaks_is_an_error(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_verb: str, _arguments: list[str]) -> None:
+        raise BrokenPipeError("a helper process ended")
+
+    monkeypatch.setattr(verbs, "main", broken)
+    with pytest.raises(BrokenPipeError, match="a helper process ended"):
+        cli("render")
+
+
+MISTAKES = [
+    (["optim.lrr=1"], "optim.lrr: is no setting (value '1'); did you mean optim.lr"),
+    (["+optim.lrr=1"], "optim.lrr: is no setting (value 1); did you mean optim.lr"),
+    (["modle=cnn"], "modle: is no setting (value 'cnn'); did you mean model"),
+    (["model=cnnn"], "model=cnnn: is no option; did you mean cnn"),
+    (["+experiment=resnet62"], "experiment=resnet62: is no option; did you mean resnet_62?"),
+    (["debug=quick"], "debug=quick: is no option; choose from fast, overfit"),
+    (["+seed=1"], "seed: is there already; drop the + before it"),
+    (["optim.lr=-1"], "optim.lr: -1 is not accepted; input should be greater than 0"),
+    (["optim.epochs=2.5"], "optim.epochs: 2.5 is not accepted; input should be a valid integer"),
+    (["optim.epochs=true"], "optim.epochs: True is not accepted"),
+    (["optim.kind=adamm"], "optim.kind: 'adamm' is not accepted; input should be 'adamw', 'adam'"),
+    (["model.widths=3"], "model.widths: 3 is not accepted; input should be a valid list"),
+    (["model.widths=[3,x]"], "model.widths: [3, 'x'] is not accepted"),
+    (["view.size=[60]"], "view.size: [60] is not accepted"),
+    (["seed=null"], "seed: None is not accepted"),
+    (["~optim.lr"], "optim.lr: must be given; Optim needs it"),
+    (["data=csv"], "data.root: must be given; add data.root=… to the command"),
+    (["model._target_=os.system"], "model._target_: os.system is nothing that CapBench builds"),
+    (["model._target_=capbench.data.store.os.system"], "is nothing that CapBench builds"),
+    (["model._target_=capbench.train.optim.Optim"], "model._target_: capbench.train.optim.Optim is no Model"),
+    (["data.root=x"], "data.root: is no setting"),
+    (["optim.lr=[1"], "cannot be read"),
+    (["trainer.devices=2"], "trainer.strategy: single runs on one device, not 2×1; set ddp"),
+    (["model=knn", "trainer=ddp_cpu", "view=characters"], "trainer: what learns in one pass runs in one process"),
+    (["trainer=ddp_cpu", "optim.batch_size=33"], "optim.batch_size: 33 images cannot be shared evenly by 2 processes"),
+    (["trainer=ddp_cpu", "optim.epoch_images=1"], "optim.epoch_images: 1 images cannot be shared by 2 processes"),
+    (["trainer=ddp_cpu", "data.split.val=1"], "data.split.val: 1 images are fewer than 2 processes"),
+    (["model=crnn", "view=characters"], "model: what reads over time reads whole images"),
+    (["model=crnn", "view.size=[32,20]"], "view.size: gives 5 steps of time and texts of 4 may need 7"),
+    (["data.train_size=99"], "data.train_size: 99 is more than data.split.train=40"),
+    (["data.split.val=0.5"], "data.split.val: 0.5 is no count"),
+    (["alphabet=auto"], "alphabet.symbols: auto is read from labels and there are none"),
+    (["cache=/proc/nowhere"], "cache: /proc/nowhere cannot be written"),
+    (["--config-dir", "nowhere/at/all"], "not found"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(arguments) for arguments, _ in MISTAKES])
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    arguments: list[str], message: str, cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    small = [] if arguments[0].startswith(("data=", "--", "debug")) else ["data.split={train:40,val:9,test:9}"]
+    if arguments[0] == "data.split.val=0.5":
+        small = []
+    code, out, err = cli(*small, *arguments)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("capbench: ")
+    assert err.count("\n") == 1
+    assert message in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_trace_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    done = capbench("modle=cnn", env={**os.environ, "CAPBENCH_TRACE": "1"})
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_presets_need_no_plus_and_debug_comes_last() -> None:
+    from capbench.cli.compose import with_presets_last
+
+    arguments = ["debug=fast", "seed=1,2", "-m", "experiment=cnn_4", "~x", "--config-dir", "mine"]
+    assert with_presets_last(arguments) == [
+        "-m",
+        "--config-dir",
+        "mine",
+        "seed=1,2",
+        "~x",
+        "+experiment=cnn_4",
+        "+debug=fast",
+    ]

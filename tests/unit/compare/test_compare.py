@@ -1,0 +1,227 @@
+"""The verb: what it prints, what it leaves, and its mistakes."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capbench.runs import Prediction, RunFolder
+from capbench.utils.locks import alone
+from tests.conftest import composed
+from tests.helpers.generated_runs import fake, study, texts_of
+
+
+def test_a_study_is_ranked_and_written_down(cli: Callable[..., Any]) -> None:
+    study(Path("runs"))
+    Path("runs/cnn/2/result.json").unlink()
+    code, out, err = cli("compare")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[1].split()[:3] == ["model", "test/exact", "95"]
+    assert [line.split()[:2] for line in lines[2:6]] == [["1", "CNN"], ["2", "CRNN"], ["3", "MLP"], ["4", "KNN"]]
+    assert "±" in lines[2]
+    assert "11 runs in 4 rows; 1 left out" in out
+    assert "The first two cannot be told apart by what they read: a difference of +0." in out
+    assert "over 2 and 3 runs and 200 images (95 % interval, which holds the scatter of both: -0." in out
+    assert "left out: cnn/2 is unfinished" in out
+    with Path("report/runs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["run"] for row in rows][:2] == ["cnn/1", "cnn/3"]
+    assert {row["model"] for row in rows} == {"CNN", "CRNN", "MLP", "KNN"}
+    assert 0.9 < float(rows[0]["test/exact"]) <= 1
+    report = Path("report/report.md").read_text()
+    assert report.startswith("|  | model | test/exact | 95 % interval |")
+    assert "| 1 | CNN |" in report
+    assert Path("report/index.html").stat().st_size < 1_000_000
+
+
+def test_a_second_one_into_a_folder_at_once_is_refused(cli: Callable[..., Any]) -> None:
+    study(Path("runs"), seeds=1)
+    Path("report").mkdir()
+    with alone(Path("report"), "compare"):
+        code, _, err = cli("compare")
+    assert (code, err) == (2, "capbench: report: another compare writes there; wait for its end\n")
+    assert not any(Path("report").iterdir())
+
+
+def test_where_by_group_and_no_page(cli: Callable[..., Any]) -> None:
+    study(Path("runs"))
+    code, out, err = cli("compare", "where={model: [cnn, knn], seed: 1}", "by=train/seconds", "group=model", "out=null")
+    assert (code, err) == (0, "")
+    assert [line.split()[:2] for line in out.splitlines()[2:4]] == [["1", "KNN"], ["2", "CNN"]]
+    assert not Path("report").exists()
+
+
+def told(cli: Callable[..., Any], *arguments: str) -> str:
+    code, out, err = cli("compare", *arguments)
+    assert (code, err) == (0, "")
+    return str(out)
+
+
+def grown(name: str, images: int, seed: int = 1, skill: float = 0.9, lr: float = 2e-3, **result: Any) -> RunFolder:
+    """A run on a labelled folder that held so many training images by then; the settings do not tell."""
+    settings = composed(f"seed={seed}", f"optim.lr={lr}")
+    facts: dict[str, Any] = {"data/train": images, "data/hash": f"{images:064x}"}
+    return fake(Path("runs") / name, settings, skill, texts_of(200), **(facts | result))
+
+
+def test_settings_that_differ_are_told_with_their_interval(cli: Callable[..., Any]) -> None:
+    study(Path("runs"), seeds=4)
+    out = told(cli, "where={model: [cnn, mlp]}")
+    assert "The first really reads better than the second: a difference of +0.3" in out
+    assert "over 4 and 4 runs and 200 images" in out
+    assert "McNemar" not in out
+    assert "The first really reads better" in Path("report/report.md").read_text()
+    assert "The first reads worse than the second, whatever its rank" in told(
+        cli, "where={model: [cnn, mlp]}", "by=params"
+    )
+
+
+def test_single_seeds_are_told_to_be_two_networks(cli: Callable[..., Any]) -> None:
+    study(Path("runs"), seeds=1)
+    out = told(cli, "where={model: [cnn, mlp]}")
+    assert "only two trained networks can be compared: cnn/1 reads better than mlp/1; of 200 images" in out
+    assert "McNemar's exact test, p = " in out and "Other seeds may turn this round" in out
+    assert "really" not in out
+
+
+def test_a_folder_that_grew_makes_rows_of_its_own(cli: Callable[..., Any]) -> None:
+    for images, skill in ((300, 0.7), (4000, 0.95)):
+        for seed in (1, 2):
+            grown(f"{images}/{seed}", images, seed, skill)
+    out = told(cli)
+    assert out.splitlines()[1].split()[:2] == ["data.images", "test/exact"]
+    assert [line.split()[:2] for line in out.splitlines()[2:4]] == [["1", "4000"], ["2", "300"]]
+    assert "4 runs in 2 rows" in out
+    assert "2 runs in 1 row" in told(cli, "where={data.images: 300}")
+
+
+def test_as_many_other_images_are_told_apart_by_their_hash(cli: Callable[..., Any]) -> None:
+    grown("first", 300)
+    other: dict[str, Any] = {"data/hash": "abcdef0123" + "0" * 54}
+    grown("second", 300, **other)
+    out = told(cli)
+    assert out.splitlines()[1].split()[:2] == ["data.hash", "test/exact"]
+    assert {line.split()[1] for line in out.splitlines()[2:4]} == {"00000000", "abcdef01"}
+
+
+def test_rendered_images_of_other_seeds_stand_in_one_row(cli: Callable[..., Any]) -> None:
+    for seed in (1, 2, 3):
+        settings = composed(f"seed={seed}", f"data.seed={seed}", "optim.lr=2e-3")
+        images: dict[str, Any] = {"data/hash": f"{seed:064x}"}
+        fake(Path("runs") / str(seed), settings, 0.9, texts_of(200), **images)
+    for size in (300, 4000):  # elsewhere a folder has grown
+        grown(str(size), size, skill=0.5, lr=1.0)
+    out = told(cli)
+    assert "5 runs in 3 rows" in out
+    assert [line.split()[1:3] for line in out.splitlines()[2:3]] == [["0.002", "null"]]
+
+
+def test_a_repeat_is_no_further_seed(cli: Callable[..., Any]) -> None:
+    for number, name in enumerate(("third", "second", "first")):
+        grown(name, 300, skill=0.5 + number / 10)
+        os.utime(Path("runs") / name / "result.json", (number, number))
+    grown("other", 300, seed=2)
+    out = told(cli)
+    assert "2 runs in 1 row; 2 left out" in out
+    assert "left out: second repeats first, which is later: the same settings, seed and data" in out
+    assert "left out: third repeats first" in out
+    with Path("report/runs.csv").open(newline="") as file:
+        assert {row["run"] for row in csv.DictReader(file)} == {"first", "other"}
+
+
+def test_what_a_search_gave_up_is_marked_and_ranked_behind(cli: Callable[..., Any]) -> None:
+    texts = texts_of(200)
+    for number, (skill, pruned) in enumerate(((0.9, 2), (0.8, None), (0.7, None))):
+        settings = composed(f"optim.lr={0.1 + number}") | {"group": "study"}
+        fake(Path("runs") / str(number), settings, skill, texts, trial=number, pruned=pruned)
+    out = told(cli)
+    assert [line.split()[1] for line in out.splitlines()[2:5]] == ["1.1", "2.1", "0.1"]
+    assert " 1 given up " in out.splitlines()[4] and out.count("given up") == 1
+    lines = Path("report/report.md").read_text().splitlines()
+    assert " 1 given up |" in lines[4] and "given up" not in lines[3]
+    with Path("report/runs.csv").open(newline="") as file:
+        assert [(row["run"], row["pruned"]) for row in csv.DictReader(file)] == [("1", ""), ("2", ""), ("0", "2")]
+    out = told(cli, "group=group")
+    assert [line.split()[1] for line in out.splitlines()[2:4]] == ["study", "study"]
+    assert "0.7650 ± " in out.splitlines()[2] and " 1 given up " in out.splitlines()[3]
+
+
+def test_a_forecast_goes_no_further_than_four_times_what_was_measured(cli: Callable[..., Any]) -> None:
+    for images, exact in ((100, 0.2), (300, 0.55), (1000, 0.8)):
+        settings = composed(f"data.train_size={images}")
+        result: dict[str, Any] = {"test/exact": exact, "test/images": 2000}
+        fake(Path("runs") / str(images), settings, exact, texts_of(200), **result)
+    out = told(cli)
+    (line,) = [line for line in out.splitlines() if line.startswith("labelled images for 0.5: 260 (")]
+    assert "; 0.9: 1,800 (1,000 to …), forecast; " in line
+    assert line.endswith("; 0.99: not within 4,000, the furthest that can be told")
+
+
+def test_what_every_run_reads_is_in_sight(cli: Callable[..., Any]) -> None:
+    for images, exact in ((100, 0.98), (300, 0.97), (1000, 0.96)):
+        settings = composed(f"data.train_size={images}")
+        result: dict[str, Any] = {"test/exact": exact, "test/images": 2000}
+        fake(Path("runs") / str(images), settings, exact, texts_of(200), **result)
+    out = told(cli)
+    assert "labelled images for 0.5: at most 100; 0.9: at most 100; 0.99: not within 1,000\n" in out
+
+
+def test_what_takes_less_processor_time_ranks_first(cli: Callable[..., Any]) -> None:
+    for number, seconds in enumerate((90.0, 30.0, 60.0)):
+        result: dict[str, Any] = {"train/cpu_seconds": seconds}
+        fake(Path("runs") / str(number), composed(f"optim.lr={0.1 + number}"), 0.9, texts_of(20), **result)
+    out = told(cli, "by=train/cpu_seconds")
+    assert [line.split()[1] for line in out.splitlines()[2:5]] == ["1.1", "2.1", "0.1"]
+
+
+def test_results_of_an_odd_kind_end_nothing(cli: Callable[..., Any]) -> None:
+    odd: dict[str, Any] = {"data/hash": ["a"], "data/train": {"b": 1}, "pruned": None, "test/char": float("nan")}
+    for seed in (1, 2):
+        fake(Path("runs") / str(seed), composed(f"seed={seed}"), 0.9, texts_of(20), **odd)
+    assert "2 runs in 1 row" in told(cli)
+    assert "2 runs in 2 rows" in told(cli, "group=seed")
+
+
+def test_one_test_image_is_never_sure(cli: Callable[..., Any]) -> None:
+    for model, exact in (("cnn", 1.0), ("mlp", 0.0)):
+        for seed in (1, 2, 3):
+            folder = fake(Path("runs") / model / str(seed), composed(f"model={model}", f"seed={seed}"), 0.5, ["0000"])
+            folder.write_predictions([Prediction("a.png", "0000", "0000" if exact else "1111", 0.9)])
+            folder.write_result(folder.read_result() | {"test/exact": exact})
+    out = told(cli)
+    assert "The first two cannot be told apart by what they read: a difference of +1.0000" in out
+    assert "over 3 and 3 runs and 1 image (" in out
+
+
+MISTAKES = [
+    (["runs=nowhere"], "runs: nowhere is no folder"),
+    (["by=test/exakt"], "by: test/exakt is no number that these runs have; did you mean test/exact"),
+    (["by=3"], "by: 3 is not accepted"),
+    (["group=modell"], "group: modell is no setting that these runs have; did you mean model"),
+    (["where={modell: CNN}"], "where: modell is no setting that these runs have; did you mean model"),
+    (["where={model: TNN}"], "where: fits none of 4 runs; model is CNN, CRNN, KNN, MLP"),
+    (["where=cnn"], "where: 'cnn' is not accepted"),
+    (["bye=params"], "bye: is no setting (value 'params'); did you mean by?"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(arguments) for arguments, _ in MISTAKES])
+def test_a_mistake_is_one_line(arguments: list[str], message: str, cli: Callable[..., Any]) -> None:
+    study(Path("runs"), images=20, seeds=1)
+    code, out, err = cli("compare", *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("capbench: ") and err.count("\n") == 1
+    assert message in err
+    assert not Path("report").exists()
+
+
+def test_a_folder_without_a_finished_run(cli: Callable[..., Any]) -> None:
+    Path("runs").mkdir()
+    code, _, err = cli("compare")
+    assert (code, err) == (2, "capbench: runs: runs holds no finished run; train some, or give another folder\n")

@@ -1,0 +1,226 @@
+"""The statistics agree with scipy's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from capbench.compare.statistics import (
+    Growth,
+    Readers,
+    common_slope,
+    crossing,
+    difference,
+    factor,
+    log_odds,
+    mcnemar,
+    spread,
+)
+from capbench.metrics import wilson
+from tests.system.test_studies import script
+
+
+@pytest.mark.parametrize("pair", [(0, 0), (1, 0), (0, 6), (3, 3), (10, 2), (5, 20), (40, 39), (1200, 1300), (0, 3000)])
+def test_mcnemar(pair: tuple[int, int]) -> None:
+    first, second = pair
+    expected = stats.binomtest(first, first + second).pvalue if first + second else 1.0
+    assert mcnemar(first, second) == pytest.approx(expected, rel=1e-9, abs=1e-300)
+    assert mcnemar(second, first) == mcnemar(first, second)
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 10), (10, 10), (7, 10), (3980, 4000)])
+def test_wilson(right: int, count: int) -> None:
+    expected = stats.binomtest(right, count).proportion_ci(method="wilson")
+    assert wilson(right, count) == pytest.approx((expected.low, expected.high), abs=1e-7)
+
+
+def test_spread() -> None:
+    values = [0.9, 0.95, 0.91]
+    assert spread(values) == pytest.approx(stats.tstd(values))
+    assert spread(values[:1]) is None
+
+
+def alike(repeats: int, trainings: tuple[int, int], accuracy: float) -> list[tuple[bool, bool]]:
+    """Whether two sides of the same setting are told apart: by the verdict, and by the images' votes alone."""
+    simulate = script("verdict/simulate.py")
+    rng = np.random.default_rng(3)
+    world = simulate.World(seeds=0.3, taste=0.0)
+    return [simulate.tells(*world.draw(rng, [accuracy, accuracy], trainings, 1000)) for _ in range(repeats)]
+
+
+@pytest.mark.parametrize("accuracy", [0.6, 0.99])
+@pytest.mark.parametrize("trainings", [(2, 2), (4, 4), (2, 8)])
+def test_settings_that_are_alike_are_seldom_told_apart(trainings: tuple[int, int], accuracy: float) -> None:
+    told, by_votes = np.mean(alike(400, trainings, accuracy), axis=0)
+    noise = np.sqrt(0.05 * 0.95 / 400)
+    assert told < 0.05 + 3 * noise
+    assert by_votes > 0.05 + 9 * noise  # networks as they are, whose seeds are not thought of
+
+
+def readers(right: np.ndarray) -> Readers:
+    return Readers(right.mean(axis=1), right.mean(axis=0), np.full(right.shape[1], len(right)))
+
+
+def test_settings_that_differ_are_told_apart() -> None:
+    simulate = script("verdict/simulate.py")
+    rng = np.random.default_rng(4)
+    world = simulate.World(seeds=0.1, taste=0.0)
+    found = [difference(*map(readers, world.draw(rng, [0.95, 0.9], (3, 3), 4000))) for _ in range(50)]
+    assert np.mean([one.is_sure for one in found]) > 0.8
+    assert np.mean([one.at_least < 0.05 < one.at_most for one in found]) > 0.9
+
+
+def test_trainings_on_endless_images_are_welch_tested() -> None:
+    first, second = np.array([0.95, 0.93, 0.96, 0.94]), np.array([0.9, 0.92, 0.93, 0.86])
+    images = 10**6
+    sides = [Readers(side, np.full(images, side.mean()), np.full(images, 10**9)) for side in (first, second)]
+    found, welch = difference(*sides), stats.ttest_ind(first, second, equal_var=False)
+    interval = welch.confidence_interval()
+    assert found[1:] == pytest.approx(interval, rel=1e-3)
+
+
+def test_two_seeds_that_agree_by_chance_say_nothing_of_their_scatter() -> None:
+    images = np.zeros(10**6)
+    lone, many = np.array([0.95, 0.9501]), np.linspace(0.9, 0.96, 8)
+    sides = [Readers(side, images + side.mean(), np.full(10**6, 10**9)) for side in (lone, many)]
+    welch = stats.ttest_ind(lone, many, equal_var=False).confidence_interval()
+    assert difference(*sides).at_most > 1.1 * welch.high
+
+
+@pytest.mark.parametrize(("images", "sure"), [(1, False), (2, False), (5, False), (6, True)])
+def test_a_few_images_are_sure_when_the_exact_test_is(images: int, sure: bool) -> None:
+    all_read, none_read = np.ones((8, images)), np.zeros((8, images))
+    found = difference(readers(all_read), readers(none_read))
+    assert (found.value, found.is_sure) == (1, sure)
+    assert (mcnemar(images, 0) < 0.05) == sure
+    assert not difference(readers(all_read), readers(all_read)).is_sure
+
+
+def growing(images: np.ndarray, noise: float, seed: int = 0) -> np.ndarray:
+    odds = 1.2 * np.log(images) - 8 + np.random.default_rng(seed).normal(0, noise, len(images))
+    return 1 / (1 + np.exp(-odds))
+
+
+def test_the_line_and_its_band() -> None:
+    images = np.array([100, 100, 300, 1000, 3000, 10000])
+    tested = 10**9  # so many that the half added to right and wrong tells nothing
+    accuracies = growing(images, 0.2)
+    fit = Growth.of(images.tolist(), accuracies.tolist(), [tested] * len(images))
+    assert fit is not None
+    x, y = np.log(images), np.log(accuracies / (1 - accuracies))
+    line = stats.linregress(x, y)
+    assert (fit.slope, fit.offset) == pytest.approx((line.slope, line.intercept), abs=1e-6)
+
+    # The interval of a new observation, from the covariance of the two coefficients.
+    coefficients, covariance = np.polyfit(x, y, 1, cov="unscaled")
+    variance = ((y - np.polyval(coefficients, x)) ** 2).sum() / (len(x) - 2)
+    place = np.array([np.log(40000), 1])
+    reach = stats.t.ppf(0.975, len(x) - 2) * np.sqrt(variance * (1 + place @ covariance @ place))
+    middle = np.polyval(coefficients, np.log(40000))
+    plateau = 1 / (1 + np.exp(-fit.plateau))
+    assert plateau == pytest.approx(accuracies[-1], rel=1e-4)
+    low, *others = (1 / (1 + np.exp(-odds)) for odds in (middle - reach, middle, middle + reach))
+    assert plateau < low  # what the most images brought may be all there is
+    assert fit.at(40000) == pytest.approx((others[0], plateau, others[1]), rel=1e-5)
+
+
+def test_how_many_images_an_accuracy_needs() -> None:
+    images = np.array([100, 1000, 10000])
+    fit = Growth.of(images.tolist(), growing(images, 0).tolist(), [10**9] * 3)
+    assert fit is not None
+    assert fit.needed(0.5).images == pytest.approx(np.exp(8 / 1.2), rel=0.01)
+    share = growing(np.array([41000]), 0)[0]
+    assert fit.needed(share).images is None  # no more than four times what was measured
+    assert fit.needed(growing(np.array([39000]), 0)[0]).images == pytest.approx(39000, rel=0.01)
+    fallen = Growth.of([100, 1000, 10000], [0.9, 0.8, 0.7], [1000] * 3)
+    assert fallen is not None and fallen.needed(0.95) == (None, None, None)
+
+
+def test_what_is_needed_lies_where_the_band_crosses() -> None:
+    images = np.array([100, 300, 1000, 3000, 10000])
+    fit = Growth.of(images.tolist(), growing(images, 0.1, 1).tolist(), [10**9] * 5)
+    assert fit is not None
+    needed, least, most = fit.needed(0.9)
+    assert needed and least and most and least < needed < most
+    assert fit.at(needed)[0] == pytest.approx(0.9, abs=0.002)
+    assert fit.at(least)[2] == pytest.approx(0.9, abs=0.002)
+    assert fit.at(most)[1] == pytest.approx(0.9, abs=0.002)
+    assert fit.needed(1 - 1e-12).images is None
+
+
+def test_the_band_holds_what_it_says() -> None:
+    images = np.array([100, 300, 1000, 3000, 10000])
+    inside = 0
+    for seed in range(400):
+        accuracies = growing(np.append(images, 40000), 0.3, seed)
+        fit = Growth.of(images.tolist(), accuracies[:-1].tolist(), [10**9] * 5)
+        assert fit is not None
+        _, low, high = fit.at(40000)
+        inside += low <= accuracies[-1] <= high
+    assert inside / 400 > 0.92
+
+
+def test_a_curve_that_flattens_stays_in_the_band() -> None:
+    """Of gradient-4alnum's own images; of a thousand 0.9723 were read."""
+    fit = Growth.of([30, 100, 300], [0.0, 0.08807521029193469, 0.9475507174666007], [2021] * 3)
+    assert fit is not None
+    _, low, high = fit.at(1000)
+    assert low < 0.9723 < high
+    assert fit.needed(0.99).at_most is None
+
+
+def test_too_little_to_fit() -> None:
+    assert Growth.of([100, 100, 1000], [0.1, 0.2, 0.5], [100] * 3) is None
+
+
+def test_all_or_none_read_is_finite() -> None:
+    fit = Growth.of([100, 1000, 10000], [0, 0.5, 1], [100] * 3)
+    assert fit is not None
+    assert 0 < fit.at(100)[0] < 0.1 and 0.9 < fit.at(10000)[0] < 1
+
+
+def test_a_curve_crosses_where_interpolation_says() -> None:
+    images, odds = [100, 300, 1000, 3000], [-3.0, -1.0, 0.5, 2.0]
+    for wanted in (-2.5, -1.0, 0.0, 1.9):
+        at = crossing(images, odds, wanted)
+        assert at is not None
+        assert np.interp(np.log(at), np.log(images), odds) == pytest.approx(wanted)
+    assert crossing(images, odds, -4.0) == 100
+    assert crossing(images, odds, 2.1) is None
+    assert crossing([100, 300, 1000], [0.0, 3.0, -1.0], 1.5) == pytest.approx(100 * 3**0.5)  # the first time counts
+
+
+def test_the_common_slope_is_that_of_a_covariance_analysis() -> None:
+    """Least squares of log-odds over the log of images, with an offset of its own for each group."""
+    draws = np.random.default_rng(3)
+    images = [np.array([100, 300, 1000]), np.array([300, 1000, 3000, 10000])]
+    odds = [
+        1.1 * np.log(images[0]) - 6 + draws.normal(0, 0.3, 3),
+        1.1 * np.log(images[1]) - 8 + draws.normal(0, 0.3, 4),
+    ]
+    design = np.zeros((7, 3))
+    design[:, 0] = np.log(np.concatenate(images))
+    design[:3, 1] = design[3:, 2] = 1
+    expected = np.linalg.lstsq(design, np.concatenate(odds), rcond=None)[0][0]
+    groups = [(x.tolist(), y.tolist()) for x, y in zip(images, odds, strict=True)]
+    assert common_slope(groups) == pytest.approx(expected)
+    assert common_slope([([100, 100], [0.0, 1.0])]) is None
+
+
+def test_a_factor_is_a_paired_t_interval() -> None:
+    draws = np.random.default_rng(5)
+    whole = draws.normal(0, 1, 6)
+    without = whole + draws.normal(0.8, 0.3, 6)
+    interval = stats.ttest_rel(without, whole).confidence_interval()
+    found = factor((without - whole).tolist(), 1.2)
+    assert found is not None
+    assert np.log(found) * 1.2 == pytest.approx([(without - whole).mean(), interval.low, interval.high])
+    assert factor([0.5], 1.2) is None
+    assert factor([0.5, 0.6], -1.0) is None
+    assert max(factor([-900.0, 900.0], 1e-3) or [0]) == pytest.approx(1e9)
+
+
+def test_log_odds() -> None:
+    assert log_odds([0.25], [10**9])[0] == pytest.approx(np.log(1 / 3), abs=1e-6)
+    assert np.isfinite(log_odds([0, 1], [10, 10])).all()

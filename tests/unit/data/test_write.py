@@ -1,0 +1,153 @@
+"""The render verb: a labelled folder in each format, gone on with after an interruption."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from capbench.render.painter import Painter
+from capbench.utils.locks import alone
+from tests.conftest import style
+from tests.helpers.killed import kill_at_call
+
+SMALL = ("render", "count=40", "out=made")
+
+
+def labels(folder: Path) -> list[tuple[str, str]]:
+    with (folder / "labels.csv").open(newline="") as file:
+        return [(row["filename"], row["label"]) for row in csv.DictReader(file)]
+
+
+def painter() -> Painter:
+    return Painter(style(), "0123456789", 4, 4, 1)
+
+
+def test_png(cli: Callable[..., Any]) -> None:
+    code, out, err = cli(*SMALL)
+    assert (code, out) == (0, "40 captchas: made\n"), err
+    rows = labels(Path("made"))
+    assert [text for _, text in rows] == painter().texts(np.arange(40))
+    expected = painter().pictures(np.arange(40))
+    for (name, _), picture in zip(rows, expected, strict=True):
+        assert (np.asarray(Image.open(Path("made") / name)) == picture).all()
+
+
+def test_npy(cli: Callable[..., Any]) -> None:
+    code, _, err = cli(*SMALL, "format=npy")
+    assert code == 0, err
+    assert (np.load("made/images.npy") == painter().pictures(np.arange(40))).all()
+    assert labels(Path("made"))[3] == ("images.npy#3", painter().texts(np.arange(4))[3])
+    code, _, err = cli("data=csv", "data.root=made", "debug=fast")
+    assert code == 2
+    assert "'images.npy#0' lies in an array, for other programs; render with format=png or zip" in err
+
+
+def test_a_zip_is_a_labelled_folder(cli: Callable[..., Any], train: Callable[..., Any]) -> None:
+    code, out, err = cli(*SMALL, "format=zip")
+    assert (code, out) == (0, "40 captchas: made.zip\n"), err
+    assert [path.name for path in Path().iterdir()] == ["made.zip"]
+    split = "data.split={train:20,val:10,test:10}"
+    folder = train("data=csv", "data.root=made.zip", split, "debug=fast", split, "trainer.progress=false")
+    assert folder.read_result()["data/train"] == 20
+
+
+def test_a_sheet(cli: Callable[..., Any]) -> None:
+    code, out, err = cli("render", "sheet=true", "style=gradient", "alphabet=mixed_62")
+    assert (code, out) == (0, "sheet: captchas/sheet.png\n"), err
+    assert Image.open("captchas/sheet.png").size[0] > 500
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "call", "function"),
+    [
+        ("png", 500, "os:replace"),
+        ("npy", 2, "capbench.render.painter:Painter.pictures"),
+        ("zip", 500, "os:replace"),
+        ("zip", 700, "zipfile:ZipFile.write"),
+    ],
+)
+def test_killed_and_gone_on_with(kind: str, call: int, function: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
+    """SIGKILL in the middle, then the same command: the same files as without."""
+    command = ["render", "count=1500", f"format={kind}"]
+    code, _, err = cli(*command, "out=whole")
+    assert code == 0, err
+    kill_at_call(call, function, *command, "out=broken")
+    assert not Path("broken/labels.csv").exists()
+    assert not Path("broken.zip").exists()
+    code, _, err = cli(*command, "out=broken")
+    assert code == 0, err
+    if kind == "zip":
+        subprocess.run([sys.executable, "-m", "zipfile", "-e", "whole.zip", "whole"], check=True)
+        subprocess.run([sys.executable, "-m", "zipfile", "-e", "broken.zip", "broken"], check=True)
+    whole, broken = (
+        {
+            path.relative_to(root): path.read_bytes()
+            for path in Path(root).rglob("*")
+            if path.is_file() and not path.name.startswith(".")
+        }
+        for root in ("whole", "broken")
+    )
+    assert whole == broken
+
+
+def test_a_folder_of_other_settings_is_left_alone(cli: Callable[..., Any]) -> None:
+    assert cli(*SMALL)[0] == 0
+    code, _, err = cli(*SMALL, "seed=2")
+    assert code == 2
+    assert err == "capbench: out: made was drawn with other settings (made/render.json); give another folder\n"
+    Path("full").mkdir()
+    Path("full/letter.txt").write_text("dear")
+    code, _, err = cli("render", "out=full")
+    assert (code, err) == (2, "capbench: out: full holds something else; give a new or an empty folder\n")
+
+
+@pytest.mark.parametrize(("kind", "out"), [("png", "made"), ("npy", "made"), ("zip", "made.zip")])
+def test_a_second_one_at_once_is_refused(kind: str, out: str, cli: Callable[..., Any]) -> None:
+    if kind != "zip":
+        Path(out).mkdir()
+    with alone(Path(out), "render"):
+        code, _, err = cli(*SMALL, f"format={kind}")
+    assert (code, err) == (2, f"capbench: {out}: another render writes there; wait for its end\n")
+    assert cli(*SMALL, f"format={kind}")[0] == 0
+    assert not list(Path().rglob("*.lock"))
+
+
+def test_a_file_in_place_of_the_folder_is_told(cli: Callable[..., Any]) -> None:
+    Path("made").touch()
+    code, _, err = cli(*SMALL)
+    assert (code, err) == (2, "capbench: out: made is a file; give a new or an empty folder\n")
+
+
+def test_more_can_be_added(cli: Callable[..., Any]) -> None:
+    assert cli(*SMALL)[0] == 0
+    assert cli("render", "count=60", "out=made")[0] == 0
+    assert len(labels(Path("made"))) == len(list(Path("made/images").iterdir())) == 60
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["cuont=3"], "cuont: is no setting (value '3'); did you mean count"),
+        (["count=0"], "count: 0 is not accepted"),
+        (["format=gif"], "format: 'gif' is not accepted; input should be 'png', 'npy' or 'zip'"),
+        (["style=nice"], "style=nice: is no option"),
+        (["alphabet=auto"], "alphabet.symbols: auto is read from labels and there are none"),
+        (["length=[4,2]"], "length: [4, 2] is reversed; write [shortest, longest]"),
+        (["style.width=24"], "style.width: 24 has no room for 4 characters"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: list[str], message: str, cli: Callable[..., Any]) -> None:
+    code, _, err = cli("render", *arguments)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert list(Path().iterdir()) == []

@@ -1,0 +1,188 @@
+"""A trained run on other sources than its own."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import capbench
+from capbench.render.painter import Painter
+from tests.conftest import FAST, save_captchas, style
+from tests.helpers.rounding import apart
+
+MODELS = [
+    ["model=cnn"],
+    ["model=crnn", "data.length=[3,5]"],
+    ["model=ensemble"],
+    ["model=resnet", "view.size=[30,80]"],
+    ["model=mlp", "view=characters"],
+    ["model=knn", "view=characters"],
+]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("overrides", MODELS, ids=lambda overrides: overrides[0])
+def test_its_own_test_part_is_read_as_in_training(
+    overrides: list[str], train: Callable[..., Any], cli: Callable[..., Any]
+) -> None:
+    folder = train(*FAST, "data.split.test=64", "trainer.limit_batches=null", "optim.epochs=2", *overrides)
+    of_data = [override for override in overrides if override.startswith("data.")]
+    code, out, err = cli("evaluate", f"run={folder.path}", "data.split.test=64", "out=pairing", *of_data)
+    assert code == 0, err
+    own, again = folder.read_result(), json.loads(Path("pairing/result.json").read_text())
+    for name in ("test/exact", "test/char", "test/cer", "test/exact_ci", "test/images", "params"):
+        assert again[name] == own[name], name
+    assert again["test/ece"] == pytest.approx(own["test/ece"], abs=1e-4)
+    assert [(r["filename"], r["answer"]) for r in rows(Path("pairing/predictions.csv"))] == [
+        (r["filename"], r["answer"]) for r in rows(folder.predictions)
+    ]
+    assert "exact is" in out
+    reader, captchas = capbench.load(folder.path), list(Painter(style(), "0123456789", 4, 4, 1).pictures(np.arange(8)))
+    together = reader.read(captchas)
+    for captcha, expected in zip(captchas, together, strict=True):
+        alone = reader.read(captcha)
+        assert alone.text == expected.text
+        assert apart(alone.confidence, expected.confidence) < 1e-4
+        assert apart(alone.characters, expected.characters) < 1e-4
+
+
+def test_a_folder_and_the_other_renderer(labelled: Path, train: Callable[..., Any], cli: Callable[..., Any]) -> None:
+    run = f"run={train(*FAST).path}"
+    code, _, err = cli("evaluate", run, "data=csv", f"data.root={labelled}", "part=all")
+    assert code == 0, err
+    (written,) = Path("run/evaluations").iterdir()
+    assert json.loads((written / "result.json").read_text())["test/images"] == 160
+    code, _, err = cli("evaluate", run, "data.renderer=captcha", "data.split.test=20", "out=captcha")
+    assert code == 0, err
+    assert json.loads(Path("captcha/result.json").read_text())["test/images"] == 20
+
+
+def test_a_folder_of_evaluations_that_leads_elsewhere_is_refused(cli: Callable[..., Any]) -> None:
+    Path("run").mkdir()
+    Path("elsewhere").mkdir()
+    Path("run/evaluations").symlink_to("../elsewhere")
+    code, _, err = cli("evaluate", "run=run")
+    assert code == 2
+    assert err.startswith("capbench: run/evaluations/") and "leads out of the run's folder" in err
+    assert not any(Path("elsewhere").iterdir())
+
+
+def test_what_it_cannot_know_is_said_and_counts_as_wrong(
+    tmp_path: Path, train: Callable[..., Any], cli: Callable[..., Any]
+) -> None:
+    save_captchas(tmp_path / "letters", 40, symbols="01AB", length=4)
+    save_captchas(tmp_path / "long", 40, length=5)
+    run = f"run={train(*FAST).path}"
+    code, out, err = cli("evaluate", run, "data=csv", "data.root=letters", "part=all", "out=a")
+    assert code == 0, err
+    assert "texts hold 'AB', which the recogniser does not know" in out
+    code, out, err = cli("evaluate", run, "data=csv", "data.root=long", "part=all", "out=b")
+    assert code == 0, err
+    assert "40 texts have a length that it does not read (4 to 4)" in out
+    assert json.loads(Path("b/result.json").read_text())["test/exact"] == 0
+
+
+def evaluated(cli: Callable[..., Any], run: Path, *arguments: str) -> tuple[dict[str, Any], str]:
+    out = f"pairing_{len(list(Path().glob('pairing_*')))}"
+    code, printed, err = cli("evaluate", f"run={run}", *arguments, f"out={out}")
+    assert code == 0, err
+    return json.loads(Path(out, "result.json").read_text()), printed
+
+
+def test_labels_of_engines_are_told_from_others(trained: Path, labelled: Path, cli: Callable[..., Any]) -> None:
+    warning = "by labels that engines agreed on"
+    for data, truth in (("csv", "labels"), ("ocr", "engines")):
+        result, printed = evaluated(cli, trained, f"data={data}", f"data.root={labelled}", "part=all")
+        assert result["test/truth"] == truth
+        assert (warning in printed) == (truth == "engines")
+    result, printed = evaluated(cli, trained, "data.split.test=16")
+    assert result["test/truth"] == "renderer"
+    assert warning not in printed
+
+
+def test_what_is_left_out_is_told_and_counted(tmp_path: Path, trained: Path, cli: Callable[..., Any]) -> None:
+    save_captchas(tmp_path / "some", 12)
+    broken = next((tmp_path / "some" / "images").iterdir())
+    broken.write_bytes(b"no image")
+    result, printed = evaluated(cli, trained, "data=csv", "data.root=some", "data.on_bad=skip", "part=all")
+    assert (result["test/images"], result["data/bad"]) == (11, 1)
+    assert "left out: some/labels.csv" in printed and broken.name in printed
+
+
+def test_the_hash_is_of_images_and_labels_that_were_read(
+    tmp_path: Path, trained: Path, cli: Callable[..., Any]
+) -> None:
+    save_captchas(tmp_path / "some", 12)
+    of = ("data=csv", "data.root=some", "part=all")
+    first, again = (evaluated(cli, trained, *of)[0]["data/hash"] for _ in range(2))
+    labels = tmp_path / "some" / "labels.csv"
+    name = labels.read_text().splitlines()[1].split(",")
+    labels.write_text(labels.read_text().replace(",".join(name), ",".join([name[0], "0000", name[2]])))
+    assert first == again != evaluated(cli, trained, *of)[0]["data/hash"]
+
+
+def test_of_its_training_part_only_what_train_size_keeps_is_read(
+    labelled: Path, trained: Path, cli: Callable[..., Any]
+) -> None:
+    of = ("data=csv", f"data.root={labelled}", "data.train_size=7")
+    assert evaluated(cli, trained, *of, "part=train")[0]["test/images"] == 7
+    assert evaluated(cli, trained, *of, "part=test")[0]["test/images"] > 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "run: must be given; add run=…"),
+        (["run=nowhere"], "run: nowhere is no finished run; it has no result.json"),
+        (
+            ["run=run", "style.width=120"],
+            "data: gives views of 1×60×120 and run reads 1×60×160; train it with view.size",
+        ),
+        (["run=run", "part=some"], "part: 'some' is not accepted"),
+        (["run=run", "data=csv", "data.root=nowhere"], "data.root: nowhere does not exist"),
+        (["run=run", "out=run"], "run: holds a run already"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: list[str], message: str, train: Callable[..., Any], cli: Callable[..., Any]
+) -> None:
+    train(*FAST)
+    code, _, err = cli("evaluate", "data.split.test=16", *arguments)
+    assert (code, err.count("\n")) == (2, 1), err
+    assert message in err
+
+
+def test_settings_that_would_build_something_else_are_refused(
+    train: Callable[..., Any], cli: Callable[..., Any]
+) -> None:
+    folder = train(*FAST)
+    text = folder.config.read_text()
+    folder.config.write_text(text.replace("capbench.models.cnn.CNN", "os.system"))
+    code, _, err = cli("evaluate", "run=run")
+    assert code == 2
+    assert "os.system is nothing that CapBench builds" in err
+    folder.config.write_text(text)
+    folder.weights.write_bytes(b"not weights")
+    code, _, err = cli("evaluate", "run=run", "data.split.test=16")
+    assert code == 2
+    assert "model.safetensors: is no file of safetensors" in err
+
+
+def test_a_zip_is_parted_as_in_training(labelled_zip: Path, train: Callable[..., Any], cli: Callable[..., Any]) -> None:
+    split = "data.split={train:100,val:20,test:40}"
+    folder = train(*FAST, "data=csv", f"data.root={labelled_zip}", split, "trainer.limit_batches=null")
+    code, _, err = cli("evaluate", f"run={folder.path}", "data=csv", f"data.root={labelled_zip}", split, "out=again")
+    assert code == 0, err
+    assert {r["filename"] for r in rows(Path("again/predictions.csv"))} == {
+        r["filename"] for r in rows(folder.predictions)
+    }

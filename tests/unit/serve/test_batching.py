@@ -1,0 +1,305 @@
+"""Where images wait: what comes together is read together, and too much is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+pytest.importorskip("prometheus_client", reason="needs the extra serve: make test installs it")
+pytest.importorskip("onnx", reason="needs the extra serve: make test installs it")
+pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs it")
+
+import requests
+import uvicorn
+
+from capbench import images
+from capbench.errors import BadImage
+from capbench.export.graph import Graph, Read
+from capbench.serve.app import Service
+from capbench.serve.batching import Desk, Full, Outcome
+from capbench.serve.metrics import Gauges
+from capbench.serve.requests import Intake
+from capbench.serve.server import Server, listening
+from tests.helpers.service import HEIGHT, graph, offline, picture
+
+
+class Held:
+    """A graph that reads when it is let to, and remembers how many images it was given at once."""
+
+    def __init__(self, inner: Graph) -> None:
+        self._inner = inner
+        self.prepare = inner.prepare
+        self.exif = inner.exif
+        self.batches: list[int] = []
+        self.let = threading.Event()
+
+    def answer(self, prepared: Sequence[np.ndarray]) -> list[Read]:
+        self.batches.append(len(prepared))
+        assert self.let.wait(30)
+        return self._inner.answer(prepared)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return graph(tmp_path / "small.onnx")
+
+
+async def until(it_is: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not it_is():
+            await asyncio.sleep(0.01)
+
+
+def desk(held: Held, batch: int, queue: int) -> Desk:
+    return Desk({"small": cast(Graph, held)}, batch, queue, Gauges())
+
+
+def test_those_that_wait_are_read_together_and_each_gets_its_own(small: Path) -> None:
+    files = [picture(seed) for seed in range(10)]
+    held = Held(Graph.open(small))
+
+    async def all_at_once() -> list[str]:
+        async with desk(held, batch=4, queue=10) as open_desk:
+            asked = [asyncio.create_task(open_desk.read([file])) for file in files]
+            await until(lambda: sum(held.batches) + open_desk._pile.qsize() == 10)
+            assert len(held.batches) == 1
+            held.let.set()
+            outcomes = [outcome for (outcome,) in await asyncio.gather(*asked)]
+        readings = [outcome[0] for outcome in outcomes if isinstance(outcome, list)]
+        return [reading.text for reading in readings if isinstance(reading, Read)]
+
+    assert asyncio.run(all_at_once()) == [read.text for read in offline(small, *files)]
+    assert sum(held.batches) == 10 and max(held.batches) == 4
+
+
+def test_too_many_are_refused_and_let_in_again(small: Path) -> None:
+    held = Held(Graph.open(small))
+
+    async def more_than_wait() -> None:
+        async with desk(held, batch=4, queue=3) as open_desk:
+            asked = asyncio.create_task(open_desk.read([picture(1), b"bad"]))
+            await until(lambda: open_desk.waiting == 1)
+            with pytest.raises(Full):  # one waits, and the bad one has gone
+                await open_desk.read([picture(2)] * 3)
+            held.let.set()
+            good, bad = await asked
+            assert isinstance(bad, BadImage) and not isinstance(good, BadImage)
+            assert len(await open_desk.read([picture(2)] * 3)) == 3
+
+    asyncio.run(more_than_wait())
+
+
+def test_what_nobody_waits_for_is_not_read(small: Path) -> None:
+    held = Held(Graph.open(small))
+
+    async def given_up() -> None:
+        async with desk(held, batch=1, queue=4) as open_desk:
+            first = asyncio.create_task(open_desk.read([picture(1)]))
+            await until(lambda: held.batches == [1])
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(open_desk.read([picture(2)] * 3), 0.2)
+            held.let.set()
+            await first
+            assert len(await open_desk.read([picture(4)])) == 1
+
+    asyncio.run(given_up())
+    assert sum(held.batches) == 2
+
+
+@pytest.fixture
+def let_decode(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Two images are decoded at once, and none is done before this is set."""
+    let, decode = threading.Event(), images.decode
+
+    def waiting(*given: Any) -> np.ndarray:
+        assert let.wait(30)
+        return decode(*given)
+
+    monkeypatch.setattr(images, "decode", waiting)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    return let
+
+
+def test_what_is_not_begun_is_turned_away_when_asked(small: Path, let_decode: threading.Event) -> None:
+    held = Held(Graph.open(small))
+    held.let.set()
+
+    async def turned_away() -> list[list[Outcome] | BaseException]:
+        async with desk(held, batch=4, queue=5) as open_desk:
+            asked = [asyncio.create_task(open_desk.read([picture(seed)])) for seed in range(5)]
+            await until(lambda: sum(decoding.running() for decoding in open_desk._modest._jobs.values()) == 2)
+            open_desk.turn_away()
+            await until(lambda: open_desk.waiting == 2)
+            let_decode.set()
+            late = await open_desk.read([picture(1)])
+            assert isinstance(late[0], list)  # what was on its way to here is still read
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+    outcomes = asyncio.run(turned_away())
+    assert [str(outcome) for outcome in outcomes if isinstance(outcome, Full)] == ["the server is stopping"] * 3
+    assert len(outcomes) == 5
+
+
+def test_a_server_that_stops_answers_at_once_what_waits(small: Path, let_decode: threading.Event) -> None:
+    """Only what is being decoded is waited for."""
+    gauges = Gauges()
+    shared = Desk({"small": Graph.open(small)}, 4, 5, gauges)
+    application = Service(shared, Intake(2**20, 5, 30), gauges, None, local=True).application()
+    config = uvicorn.Config(application, lifespan="on", log_config=None, timeout_graceful_shutdown=30)
+
+    async def stopped() -> list[int]:
+        with listening("127.0.0.1", 0) as door:
+            server = Server(shared, config)
+            serving = asyncio.create_task(server.serve([door]))
+            ask = partial(requests.post, f"http://127.0.0.1:{door.getsockname()[1]}/read", timeout=30)
+            ask = partial(ask, data=picture(1), headers={"Content-Type": "image/png", "Connection": "close"})
+            asked = [asyncio.create_task(asyncio.to_thread(ask)) for _ in range(5)]
+            await until(lambda: shared.waiting == 5)
+            server.should_exit = True
+            await until(lambda: sum(task.done() for task in asked) == 3)
+            let_decode.set()
+            answers = await asyncio.gather(*asked)
+            await serving
+            return sorted(answer.status_code for answer in answers)
+
+    assert asyncio.run(stopped()) == [200, 200, 503, 503, 503]
+
+
+def test_a_graph_that_breaks_stops_nothing(small: Path) -> None:
+    held = Held(Graph.open(small))
+
+    def broken(prepared: Sequence[np.ndarray]) -> list[Read]:
+        raise RuntimeError("broken")
+
+    async def broken_once() -> None:
+        async with desk(held, batch=4, queue=6) as open_desk:
+            working, held.answer = held.answer, broken  # type: ignore[method-assign]
+            with pytest.raises(RuntimeError, match="broken"):
+                await open_desk.read([picture(1), picture(2)])
+            held.answer = working  # type: ignore[method-assign]
+            held.let.set()
+            assert len(await open_desk.read([picture(1)] * 4)) == 4
+            assert open_desk.works
+
+    asyncio.run(broken_once())
+
+
+def test_each_run_sees_photographs_as_it_was_trained_to(tmp_path: Path) -> None:
+    paths = {exif: graph(tmp_path / f"{exif}.onnx", any_size=True, exif=exif) for exif in ("ignore", "turn")}
+    tags = Image.Exif()
+    tags[ExifTags.Base.Orientation] = 6
+    out = io.BytesIO()
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(out, "PNG", exif=tags)
+
+    async def both() -> list[Outcome]:
+        async with Desk({exif: Graph.open(path) for exif, path in paths.items()}, 4, 4, Gauges()) as open_desk:
+            return await open_desk.read([out.getvalue()])
+
+    ((ignored, turned),) = cast(list[list[Read]], asyncio.run(both()))
+    assert ignored.text == offline(paths["ignore"], out.getvalue())[0].text
+    assert turned.text == offline(paths["turn"], out.getvalue())[0].text != ignored.text
+
+
+def large(seed: int = 1) -> bytes:
+    """An image of more pixels than a captcha has."""
+    return picture(seed, height=400, width=400)
+
+
+@pytest.fixture
+def let_large(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Two images are decoded at once, and no large one is done before this is set."""
+    let, decode = threading.Event(), images.decode
+
+    def waiting(*given: Any) -> np.ndarray:
+        pixels = decode(*given)
+        assert pixels.size < 10**5 or let.wait(30)
+        return pixels
+
+    monkeypatch.setattr(images, "decode", waiting)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    return let
+
+
+def test_large_images_keep_no_small_one_waiting(small: Path, let_large: threading.Event) -> None:
+    held = Held(Graph.open(small))
+    held.let.set()
+
+    async def beside_large_ones() -> list[Outcome]:
+        async with desk(held, batch=4, queue=10) as open_desk:
+            asked = asyncio.create_task(open_desk.read([large(seed) for seed in range(8)]))
+            await asyncio.sleep(0)
+            try:
+                return await asyncio.wait_for(open_desk.read([picture(1)]), 20)
+            finally:
+                let_large.set()
+                refused = cast(list[list[Read]], await asked)
+                assert [type(outcome[0]) for outcome in refused] == [BadImage] * 8  # of another size than is read
+
+    ((read,),) = cast(list[list[Read]], asyncio.run(beside_large_ones()))
+    assert read.text == offline(small, picture(1))[0].text
+
+
+def test_large_images_have_places_of_their_own(small: Path, let_large: threading.Event) -> None:
+    held = Held(Graph.open(small))
+    held.let.set()
+
+    async def when_all_are_taken() -> None:
+        async with desk(held, batch=4, queue=3) as open_desk:
+            asked = asyncio.create_task(open_desk.read([large(seed) for seed in range(3)]))
+            await until(lambda: len(open_desk._large) == 3)
+            with pytest.raises(Full):
+                await open_desk.read([large()])
+            assert len(await open_desk.read([picture(1)] * 3)) == 3
+            let_large.set()
+            assert len(await asked) == 3
+            assert open_desk.waiting == 0
+
+    asyncio.run(when_all_are_taken())
+
+
+def test_an_image_that_nobody_waits_for_is_not_held(small: Path, let_large: threading.Event) -> None:
+    held = Held(Graph.open(small))
+    held.let.set()
+
+    async def given_up() -> None:
+        async with desk(held, batch=4, queue=3) as open_desk:
+            asked = asyncio.create_task(open_desk.read([large(seed) for seed in range(3)]))
+            await until(lambda: len(open_desk._large) == 3)
+            jobs = list(open_desk._large._jobs)
+            asked.cancel()
+            await until(lambda: open_desk.waiting == 0)
+            assert [job.content for job in jobs] == [b""] * 3
+            let_large.set()
+
+    asyncio.run(given_up())
+
+
+def test_pixels_that_no_run_takes_are_not_held(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error holds what stands in the frames that it passed through; 64 large images in a request took a gigabyte."""
+    decode, pixels = images.decode, []
+
+    def remembered(*given: Any) -> np.ndarray:
+        decoded = decode(*given)
+        pixels.append(weakref.ref(decoded))
+        return decoded
+
+    monkeypatch.setattr(images, "decode", remembered)
+
+    async def read() -> list[Outcome]:
+        async with Desk({"small": Graph.open(small)}, 4, 4, Gauges()) as open_desk:
+            return await open_desk.read([picture(1, height=HEIGHT + 1), large()])
+
+    outcomes = asyncio.run(read())
+    assert [type(reading) for outcome in outcomes for reading in cast(list[Read], outcome)] == [BadImage] * 2
+    assert [it() is None for it in pixels] == [True] * 2

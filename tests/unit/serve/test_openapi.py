@@ -1,0 +1,93 @@
+"""The description is true: schemathesis asks whatever it allows, and what it does not, of a real server."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+for module in ("onnx", "onnxruntime", "starlette", "uvicorn"):
+    pytest.importorskip(module, reason="needs the extra serve: make test installs it")
+
+import requests  # noqa: E402
+
+from capbench.serve.process import Served  # noqa: E402
+from tests.conftest import ROOT  # noqa: E402
+from tests.helpers.service import graph  # noqa: E402
+
+TOKEN = "right"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with Served(graph(tmp_path_factory.mktemp("graphs") / "small.onnx", any_size=True), f"token={TOKEN}") as server:
+        yield server
+
+
+def test_it_describes_every_path_and_its_page_needs_no_other(server: Served) -> None:
+    home = f"http://127.0.0.1:{server.port}"
+    document = requests.get(f"{home}/openapi.json", timeout=30).json()
+    assert set(document["paths"]) == {"/", "/read", "/health", "/metrics", "/openapi.json"}
+    assert set(document["paths"]["/read"]["post"]["responses"]) == {
+        "200",
+        "400",
+        "401",
+        "408",
+        "413",
+        "403",
+        "415",
+        "422",
+        "503",
+    }
+    page = requests.get(home, timeout=30)
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "http://" not in page.text.replace("http://www.w3.org/2000/svg", "") and "https://" not in page.text
+
+
+HOOKS = """
+import base64
+import schemathesis
+from schemathesis.specs.openapi.formats import Binary
+from hypothesis import strategies as st
+from tests.helpers.service import picture
+
+image = st.integers(0, 50).map(picture)
+schemathesis.openapi.format("byte", image.map(lambda file: base64.b64encode(file).decode()))
+schemathesis.openapi.format("binary", image.map(Binary))
+"""
+# One image more than is taken is no bad request but a large one.
+CONFIG = """
+[checks]
+negative_data_rejection.expected-statuses = [400, 401, 405, 413, 415, 422]
+positive_data_acceptance.expected-statuses = [200]
+"""
+
+
+@pytest.mark.slow
+def test_it_keeps_what_its_description_says(server: Served, tmp_path: Path) -> None:
+    """What the description allows is pictures, so that all of it must be read; and what it does not, must be refused."""
+    pytest.importorskip("schemathesis")
+    (tmp_path / "hooks.py").write_text(HOOKS)
+    (tmp_path / "schemathesis.toml").write_text(CONFIG)
+    home = f"http://127.0.0.1:{server.port}"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "run", f"{home}/openapi.json", "--checks", "all"),
+            *("--header", f"Authorization: Bearer {TOKEN}", "--max-examples", "300", "--generation-deterministic"),
+            *("--no-color", "--continue-on-failure", "--request-timeout", "30"),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    (asked,) = re.findall(r"([\d,]+) generated", done.stdout)
+    assert int(asked.replace(",", "")) > 300
+    assert requests.get(f"{home}/health", timeout=30).status_code == 200

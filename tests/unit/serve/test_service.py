@@ -1,0 +1,374 @@
+"""The server in a process of its own: what it reads, what it refuses and how, and how it ends."""
+
+from __future__ import annotations
+
+import base64
+import re
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+for module in ("onnx", "onnxruntime", "starlette", "uvicorn"):
+    pytest.importorskip(module, reason="needs the extra serve: make test installs it")
+
+import requests  # noqa: E402
+
+from capbench.serve.process import Served  # noqa: E402
+from tests.helpers.service import agrees, graph, offline, picture, raw  # noqa: E402
+
+TOKEN = "a-secret-token"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return graph(tmp_path_factory.mktemp("graphs") / "small.onnx")
+
+
+@pytest.fixture(scope="module")
+def served(small: Path) -> Iterator[Served]:
+    with Served(small, "body=0.1", "files=8", "queue=8") as server:
+        yield server
+
+
+@pytest.fixture
+def impatient(small: Path) -> Iterator[Served]:
+    with Served(small, "seconds=2", "body=0.1") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def guarded(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Two runs of one name behind a token."""
+    other = graph(tmp_path_factory.mktemp("others") / "other.onnx", seed=2)
+    server = Served(f"[{small},{other}]")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAPBENCH_TOKEN", TOKEN)
+        server.__enter__()
+    yield server
+    server.stop()
+
+
+def url(server: Served, path: str = "/read") -> str:
+    return f"http://127.0.0.1:{server.port}{path}"
+
+
+def post(server: Served, **what: Any) -> requests.Response:
+    return requests.post(url(server), timeout=30, **what)
+
+
+def form(*files: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
+    return [("file", (f"{number}.png", file, "image/png")) for number, file in enumerate(files)]
+
+
+def test_every_form_of_a_request_is_read_as_without_a_server(served: Served, small: Path) -> None:
+    files = [picture(seed, kind) for seed, kind in enumerate([".png", ".jpg", ".bmp", ".webp"])]
+    expected = offline(small, *files)
+    text = [base64.b64encode(file).decode() for file in files]
+    text[1] = f"data:image/jpeg;base64,{text[1]}"
+    for answer in (post(served, files=form(*files)), post(served, json={"images": text})):
+        assert answer.status_code == 200
+        told = answer.json()["images"]
+        assert [image["error"] for image in told] == [None] * 4
+        assert all(agrees(image["readings"][0], read) for image, read in zip(told, expected, strict=True))
+    bare = post(served, data=files[1], headers={"Content-Type": "image/jpeg"}).json()["images"]
+    assert [image["filename"] for image in told + bare] == [None] * 5
+    assert agrees(bare[0]["readings"][0], expected[1])
+    assert post(served, files=form(*files)).json()["images"][2]["filename"] == "2.png"
+
+
+def test_a_bad_image_spoils_none_beside_it(served: Served, small: Path) -> None:
+    good = picture(7)
+    answer = post(served, files=form(good[:100], good, picture(8, height=9), b"", good))
+    assert answer.status_code == 200
+    told = answer.json()["images"]
+    assert [image["error"] is None for image in told] == [False, True, True, False, True]
+    assert "truncated" in told[0]["error"] and told[3]["error"] == "is empty"
+    (misfit,) = told[2]["readings"]
+    assert misfit["text"] is None and "9×50" in misfit["error"] and "20×50" in misfit["error"]
+    (expected,) = offline(small, good)
+    assert all(agrees(told[number]["readings"][0], expected) for number in (1, 4))
+
+
+PART = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\nabc'
+REFUSED: list[tuple[int, str, dict[str, Any]]] = [
+    (400, "invalid JSON", {"data": b"{", "headers": {"Content-Type": "application/json"}}),
+    (400, "truncated", {"data": PART, "headers": {"Content-Type": "multipart/form-data; boundary=x"}}),
+    (400, "cannot be read", {"data": b"--y\r\n\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}),
+    (400, "cannot be read", {"data": b"x", "headers": {"Content-Type": "multipart/form-data"}}),
+    (413, "over 104,857 bytes", {"data": bytes(200_000), "headers": {"Content-Type": "image/png"}}),
+    (413, "over 104,857 bytes", {"data": iter([bytes(60_000)] * 2), "headers": {"Content-Type": "image/png"}}),
+    (413, "over 8 images", {"files": form(*[b"x"] * 9)}),
+    (413, "over 8 images", {"json": {"images": ["x"] * 9}}),
+    (415, "content-type: is missing", {"data": b"x"}),
+    (415, "content-type: text/html;", {"data": b"x", "headers": {"Content-Type": "text/html"}}),
+    (415, "content-encoding", {"data": b"x", "headers": {"Content-Type": "image/png", "Content-Encoding": "gzip"}}),
+    (422, "is empty", {"data": b"", "headers": {"Content-Type": "image/png"}}),
+    (422, "is no image", {"files": form(b"<html>")}),
+    (422, "9×50", {"files": form(picture(8, height=9))}),
+    (422, "images: field required", {"json": {}}),
+    (422, "images: list should have at least 1", {"json": {"images": []}}),
+    (422, "images.1: input should be a valid string", {"json": {"images": ["x", 2]}}),
+    (422, "text: extra inputs", {"json": {"images": ["x"], "text": "1234"}}),
+    (422, "has a part 'picture'", {"files": {"picture": picture(1)}}),
+    (422, "holds no image", {"data": b"--x--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}),
+]
+
+
+@pytest.mark.parametrize(("status", "reason", "what"), REFUSED, ids=[f"{case[0]} {case[1]}" for case in REFUSED])
+def test_it_is_refused_with_its_status_and_reason(
+    status: int, reason: str, what: dict[str, Any], served: Served
+) -> None:
+    answer = post(served, **what)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
+    error = answer.json()["error"]
+    assert reason in error and "\n" not in error
+
+
+def test_other_paths_and_methods(served: Served) -> None:
+    assert requests.get(url(served), timeout=30).status_code == 405
+    assert requests.get(url(served), timeout=30).headers["Allow"] == "POST"
+    assert requests.post(url(served, "/nowhere"), data=bytes(9_000_000), timeout=30).status_code == 404
+    assert requests.get(url(served, "/health"), timeout=30).json() == {
+        "status": "ok",
+        "runs": [{"name": "small", "alphabet": "0123456789"}],
+        "limits": {"body": 104857, "files": 8},
+        "token": False,
+    }
+
+
+def test_a_connection_outlives_a_body_that_nobody_wanted(served: Served) -> None:
+    head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\n"
+    after = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as line:
+        line.sendall(head + bytes(100_000))  # more than is read at a time
+        line.sendall(after)
+        answer = b""
+        while more := line.recv(65536):
+            answer += more
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"415", b"200"]
+
+
+def test_large_bodies_that_do_not_end_keep_no_small_one_out(small: Path) -> None:
+    head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 260000\r\n\r\n"
+    with Served(small, "body=0.25", "seconds=60") as server, ExitStack() as held:
+
+        def hold(size: int) -> socket.socket:
+            line = held.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+            line.sendall(head + bytes(size))
+            return line
+
+        lines = {line.fileno(): line for line in (hold(250_000) for _ in range(20))}
+        poll = select.poll()
+        for line in lines.values():
+            poll.register(line, select.POLLIN)
+        refused, _ = poll.poll(60_000)[0]
+        assert lines[refused].recv(12) == b"HTTP/1.1 503"  # more than may be held
+        for _ in range(100):
+            hold(2_000)  # they fill what is left
+        assert post(server, data=picture(1), headers={"Content-Type": "image/png"}).status_code == 200
+
+
+def test_who_is_slow_is_not_waited_for(impatient: Served) -> None:
+    assert raw(impatient.port, b"POST /read HTTP/1.1\r\nContent-").startswith(b"HTTP/1.1 408 ")
+    head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 100\r\n\r\n"
+    late = raw(impatient.port, head, bytes(50))
+    assert late.startswith(b"HTTP/1.1 408 ") and b"did not arrive within 2 seconds" in late
+    assert raw(impatient.port).startswith(b"HTTP/1.1 408 ")  # who says nothing at all
+    assert raw(impatient.port, b"GET /health HTTP/1.1\r\nX: " + b"x" * 66_000).startswith(b"HTTP/1.1 431 ")
+    assert raw(impatient.port, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    # An image that was announced as too large is not asked for.
+    head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n"
+    assert raw(impatient.port, head).startswith(b"HTTP/1.1 413 ")
+
+
+def ends(line: socket.socket) -> bool:
+    """Whether the server cuts a connection off on which nothing is read; waits for that."""
+    poll = select.poll()
+    poll.register(line, 0)
+    return bool(poll.poll(60_000))
+
+
+def test_requests_beyond_sixteen_that_wait_on_one_connection_end_it(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 8000)
+        assert ends(line)
+    assert requests.get(url(served, "/health"), timeout=30).status_code == 200
+
+
+def test_a_few_requests_at_once_are_answered_in_their_order(served: Served) -> None:
+    both = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\nGET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    answer = raw(served.port, both)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200", b"404"]
+
+
+def test_silent_connections_beyond_the_file_limit_leave_room_for_others(small: Path) -> None:
+    served = Served(small)
+    served._command = ["sh", "-c", 'ulimit -n 400 && exec "$@"', "sh", *served._command]
+    with served, ExitStack() as silent:
+        for _ in range(600):
+            silent.enter_context(socket.create_connection(("127.0.0.1", served.port), timeout=60))
+        assert requests.get(url(served, "/health"), timeout=60).status_code == 200
+        assert "Traceback" not in served.logged()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:80", "[::1]:8000", "LOCALHOST"])
+def test_this_machine_is_asked_by_its_own_names(served: Served, host: str) -> None:
+    answer = post(served, data=picture(1), headers={"Content-Type": "image/png", "Host": host})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example:8000"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Host": "localhost:80", "Origin": "http://localhost:8080"},
+    ],
+)
+def test_pages_of_other_sites_are_not_served(served: Served, headers: dict[str, str]) -> None:
+    answer = post(served, data=picture(1), headers={"Content-Type": "image/png", **headers})
+    assert answer.status_code == 403
+    assert answer.json()["error"].startswith(("host: ", "origin: "))
+
+
+def test_an_error_repeats_little_of_what_was_sent(served: Served) -> None:
+    key = "k" * 50_000
+    answer = requests.post(url(served), json={key: 1}, timeout=30)
+    assert answer.status_code == 422
+    assert len(answer.content) < 300
+    files = {"file": ("n" * 300 + ".png", picture(1))}
+    answer = requests.post(url(served), files=files, timeout=30)
+    assert (answer.status_code, answer.json()["error"]) == (
+        422,
+        "a file's name has over 255 characters, the most that are taken",
+    )
+
+
+def test_a_token_is_asked_for_and_two_runs_read(guarded: Served, small: Path) -> None:
+    for headers in (
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": TOKEN},
+        {"Authorization": f"Basic {TOKEN}"},
+    ):
+        for answer in (
+            post(guarded, files=form(picture(1)), headers=headers),
+            requests.get(url(guarded, "/metrics"), headers=headers, timeout=30),
+        ):
+            assert answer.status_code == 401
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+            assert TOKEN not in answer.text
+    right = {"Authorization": f"Bearer {TOKEN}"}
+    (image,) = post(guarded, files=form(picture(1)), headers=right).json()["images"]
+    first, second = image["readings"]
+    assert (first["run"], second["run"]) == ("1. small", "2. small")
+    assert first["text"] != second["text"]
+    (expected,) = offline(small, picture(1))
+    assert agrees(first, expected)
+    assert requests.get(url(guarded, "/metrics"), headers=right, timeout=30).status_code == 200
+    assert requests.get(url(guarded, "/health"), timeout=30).json()["token"] is True
+    assert TOKEN not in guarded.logged()
+
+
+def test_figures_for_prometheus(served: Served) -> None:
+    def figures() -> dict[str, float]:
+        lines = requests.get(url(served, "/metrics"), timeout=30).text.splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+    before = figures()
+    post(served, files=form(picture(1), picture(2), b"bad"))
+    post(served, data=b"bad", headers={"Content-Type": "image/png"})
+    after = figures()
+    grown = {
+        'capbench_requests_total{path="/read",status="200"}': 1,
+        'capbench_requests_total{path="/read",status="422"}': 1,
+        'capbench_request_seconds_count{path="/read"}': 2,
+        'capbench_images_total{outcome="read"}': 2,
+        'capbench_images_total{outcome="refused"}': 2,
+        "capbench_batch_images_sum": 2,
+    }
+    assert {name: after[name] - before.get(name, 0) for name in grown} == grown
+    assert after["capbench_queue_images"] == 0
+    assert after["process_resident_memory_bytes"] > 1e7
+
+
+def test_nobody_else_has_a_word_in_the_log(small: Path) -> None:
+    """The parser of forms warns of every bad one, which would fill a pipe that nobody reads and stop the server."""
+    kind = {"Content-Type": "multipart/form-data; boundary=line"}
+    with Served(small) as server:
+        for _ in range(3):
+            assert post(server, data=b"secret", headers=kind).status_code == 400
+        assert server.stop() == 0
+        assert server.process.stdout is not None and server.process.stdout.read() == "stopped\n"
+        assert [line.split()[4:6] for line in server.logged().splitlines()] == [["/read", "400"]] * 3
+
+
+def test_the_log_tells_of_requests_and_of_no_image(served: Served) -> None:
+    post(served, files={"file": ("secret-name.png", picture(1))})
+    requests.get(url(served, "/elsewhere?secret-query"), timeout=30)
+    waited = time.monotonic() + 30
+    while "GET other 404 " not in (log := served.logged()):  # written after the answer is sent
+        assert time.monotonic() < waited, log
+        time.sleep(0.05)
+    assert "127.0.0.1 POST /read 200 " in log
+    assert "secret" not in log
+
+
+def wait_until_nobody_is_let_in(server: Served) -> None:
+    waited = time.monotonic() + 30
+    with suppress(ConnectionRefusedError):
+        while time.monotonic() < waited:
+            socket.create_connection(("127.0.0.1", server.port), timeout=30).close()
+            time.sleep(0.05)
+        raise AssertionError("it lets in who comes after it was told to stop")
+
+
+def test_what_was_begun_is_finished_before_it_stops(small: Path) -> None:
+    content = picture(3)
+    with Served(small) as server, socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
+        head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nExpect: 100-continue\r\n"
+        line.sendall(head + b"Content-Length: %d\r\n\r\n" % len(content))
+        assert line.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        line.sendall(content[:50])
+        server.process.terminate()
+        wait_until_nobody_is_let_in(server)
+        line.sendall(content[50:])
+        answer = b""
+        while more := line.recv(65536):
+            answer += more
+        assert answer.startswith(b"HTTP/1.1 200 ") and offline(small, content)[0].text.encode() in answer
+        assert server.process.wait(timeout=30) == 0
+        assert server.process.stdout is not None
+        assert server.process.stdout.read() == "stopped\n"
+
+
+def test_mistakes_are_one_line(cli: Callable[..., Any], small: Path, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        # No server would begin at this port, whatever is overlooked.
+        usual = [f"run={small}", f"port={port}"]
+        for arguments, reason in (
+            (usual, f"port: {port} of 127.0.0.1 cannot be had (Address already in use); choose another, or"),
+            ([*usual, "host=nowhere.invalid"], "host: nowhere.invalid is no address of this machine"),
+            ([usual[0], "port=70000"], "port: 70000 is not accepted"),
+            ([*usual, "queue=3"], "queue: 3 is less than files=64"),
+            ([*usual, "token='a b'"], "token: "),
+            ([*usual, "token=''"], "token: "),
+            ([usual[1], "run=[]"], "run: names none"),
+            (["run=nowhere", "port=0"], "run: nowhere is neither a finished run"),
+            (["run=nowhere.onnx", "port=0"], "nowhere.json: cannot be read"),
+            ([*usual, "thread=2"], "thread: is no setting"),
+        ):
+            code, out, err = cli("serve", *arguments)
+            assert (code, out, err.count("\n")) == (2, "", 1), err
+            assert reason in err
