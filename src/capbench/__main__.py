@@ -1,4 +1,4 @@
-"""The command line: python -m capbench [VERB] [Hydra overrides]. Imports nothing heavy."""
+"""Entry point of `python -m capbench [VERB] [Hydra overrides]`; imports nothing heavy."""
 
 from __future__ import annotations
 

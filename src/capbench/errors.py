@@ -1,4 +1,4 @@
-"""Mistakes of the user's: told in one line, without a traceback."""
+"""Errors that a user can act on, each told in one line without a traceback."""
 
 from __future__ import annotations
 

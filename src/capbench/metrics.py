@@ -1,4 +1,4 @@
-"""What is measured of readings: plain numbers from texts and confidences."""
+"""Metrics of readings: exact and character accuracy, error rates, confidence, from plain texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run's folder holds, and how it is written. Reading one back needs no torch, so it is imported late."""
+"""RunFolder: reading and writing of a run's folder; imports no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: where they stand, and the check that finds a mistake in them before anything runs.
+"""Settings: where they lie, and the check that finds a mistake before anything runs.
 
 The keyword-only parameters of what a setting builds are its schema: their names are the keys, their types the
 accepted values. Positional parameters are what CapBench itself supplies.

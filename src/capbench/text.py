@@ -1,4 +1,4 @@
-"""Text to class numbers and back: alphabets, and the one decoder of all recognisers."""
+"""Alphabets, text to class numbers and back, and the one decoder of all recognisers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Types of settings that carry their range, for the check before anything runs."""
+"""Annotated types of settings that carry their range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speeds as ratios against their peers: measured in turn in one run, several times, the median counts."""
+"""The verb bench: speeds as ratios against a peer, measured in turn, medians of several rounds."""
 
 from __future__ import annotations
 

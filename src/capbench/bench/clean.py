@@ -1,4 +1,4 @@
-"""Views that clean and cut, beside loops of OpenCV's calls for the same steps, without merging and splitting."""
+"""Pairs: cleaning and cutting beside plain OpenCV calls of the same steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many run folders compared, beside reading their files and nothing else."""
+"""Pair: comparing many run folders beside reading their files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ensemble's members trained in one run, beside as many trainings in turn, and beside their heads on one trunk."""
+"""Pairs: training an ensemble's members in one run beside one training each, and beside heads on one trunk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained run on many images, beside a loop that does nothing but read."""
+"""Pair: evaluating a run on many images beside a bare loop that only reads."""
 
 from __future__ import annotations
 

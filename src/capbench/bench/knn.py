@@ -1,4 +1,4 @@
-"""Nearest neighbours beside scikit-learn's, both by brute force."""
+"""Pair: nearest neighbours beside scikit-learn's, both by brute force."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is compared, and how often: the machine's load hits both sides alike, so a ratio holds where a speed does not."""
+"""Measurement of a pair in alternation, so that the machine's load affects both sides alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One image through each recogniser beside ddddocr, many files beside a loop, and both readers on real captchas."""
+"""Pairs: reading one image beside ddddocr, many files beside a bare loop, and real captchas by both."""
 
 from __future__ import annotations
 

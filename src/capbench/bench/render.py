@@ -1,4 +1,4 @@
-"""The renderer beside the captcha package on one core, beside itself on two, and beside memory."""
+"""Pairs: the renderer beside the captcha package, one core beside two, and beside memory bandwidth."""
 
 from __future__ import annotations
 

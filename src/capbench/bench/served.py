@@ -1,4 +1,4 @@
-"""A trained run over HTTP: from before the connection to the whole answer, by the server's own process."""
+"""Pair: reading over HTTP, from connecting to the whole answer, beside the same read in process."""
 
 from __future__ import annotations
 

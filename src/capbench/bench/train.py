@@ -1,4 +1,4 @@
-"""Trainings of one epoch: fed by the renderer, and beside a loop that does nothing but learn."""
+"""Pairs: a training of one epoch on rendered images, and beside a bare training loop."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The command line: from overrides to settings to one call."""

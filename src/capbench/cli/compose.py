@@ -1,4 +1,4 @@
-"""Hydra as CapBench uses it: composes the settings, runs the verb, and tells each mistake in one line."""
+"""Composition of settings by Hydra, and its error messages in one line each."""
 
 from __future__ import annotations
 

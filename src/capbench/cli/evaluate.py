@@ -1,4 +1,4 @@
-"""evaluate: read any labelled source with a trained run; in a sweep, several with several."""
+"""The verb evaluate on the command line: one run on one source, or several with several in a sweep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""train: compose an experiment, train it, test it, leave a run folder."""
+"""The verb train on the command line: a new training, a resumed one, or a sweep."""
 
 from __future__ import annotations
 

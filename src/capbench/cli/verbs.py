@@ -1,4 +1,4 @@
-"""The verbs: each composes its settings, and hands them to the `run` of one room."""
+"""Dispatch of each verb to the `run` function of one room."""
 
 from __future__ import annotations
 

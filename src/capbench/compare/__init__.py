@@ -1,0 +1,1 @@
+"""Comparison of runs: ranking, learning curves, gallery, page."""

@@ -1,4 +1,4 @@
-"""Compare runs: which recogniser reads better, by how much, how surely, and at what cost."""
+"""The verb compare: which recogniser reads better, by how much, how surely, at what cost."""
 
 from __future__ import annotations
 

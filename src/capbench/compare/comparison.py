@@ -1,4 +1,4 @@
-"""A comparison of runs, made once for all that shows it."""
+"""Comparison of a folder of runs, computed once for screen, page and files."""
 
 from __future__ import annotations
 

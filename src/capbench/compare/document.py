@@ -1,4 +1,4 @@
-"""A page that is one file, needs no network and lets nothing in its data run.
+"""HTML page in a single file that needs no network and runs no script from its data.
 
 What comes from the runs stands in it as data alone; the page's own scripts set it as text.
 """

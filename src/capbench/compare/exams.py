@@ -1,4 +1,4 @@
-"""Which runs were tested on the same images, and what each made of them, small enough for a page."""
+"""Runs that were tested on the same images, and their readings in a compact form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run folders read back, thousands of them quickly: the finished ones, and why each of the others is none."""
+"""Fast reading of thousands of run folders, with the reason for each that is left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of captchas that one run reads and another does not, as many as a page can carry."""
+"""Pictures of captchas that one run reads and another does not."""
 
 from __future__ import annotations
 

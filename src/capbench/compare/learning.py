@@ -1,4 +1,4 @@
-"""Learning curves: accuracy against labelled images, for runs that differ in nothing else."""
+"""Learning curves: accuracy against the number of labelled images, for runs that differ in nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A comparison as a page, from the runs to the data that it shows."""
+"""Data of the comparison's page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A comparison for a paper or a pull request: a table of rows in Markdown, and every run as a row of a CSV file."""
+"""A comparison as Markdown and CSV."""
 
 from __future__ import annotations
 

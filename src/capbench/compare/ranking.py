@@ -1,4 +1,4 @@
-"""Runs in rows, seeds gathered, best first; told apart by the settings that differ."""
+"""Ranking of runs: seeds grouped, best first, named by the settings that differ."""
 
 from __future__ import annotations
 

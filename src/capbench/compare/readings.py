@@ -1,4 +1,4 @@
-"""What runs read of their test images, from predictions.csv."""
+"""Readings of test images, from predictions.csv."""
 
 from __future__ import annotations
 

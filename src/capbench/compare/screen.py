@@ -1,4 +1,4 @@
-"""A comparison on the screen."""
+"""A comparison as a table on the screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statistics of a comparison: spread over seeds, whether rows differ, and what more labelled images would give."""
+"""Statistics of a comparison: spread over seeds, significance of differences, forecast of accuracy."""
 
 from __future__ import annotations
 

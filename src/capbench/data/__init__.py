@@ -1,0 +1,1 @@
+"""Sources, views and splits: from images and labels to batches."""

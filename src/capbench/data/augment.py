@@ -1,4 +1,4 @@
-"""Random changes to training images, each a function of (seed, epoch, image): albumentations, seeded by us."""
+"""Random changes to training images by albumentations, each a function of (seed, epoch, image)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps that clean a picture before it is cut: each does one thing, and a view names them in their order.
+"""Cleaning steps of a view, each doing one thing to a picture before it is cut.
 
 A picture is uint8 [height, width, 3] in colour, [height, width] in grey, and [height, width] of 0 and 255 in black and
 white, where white is ink. Sizes are in pixels of the image.

@@ -1,4 +1,4 @@
-"""What cleaning and cutting make of a source's images: a picture and a share, for a person who tunes them by eye."""
+"""Contact sheet of cleaning and cutting, for tuning a view by eye."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images that are the same to the pixel, and what their labels and parts say against each other."""
+"""Detection of images with equal pixels, and of contradictions between their labels or parts."""
 
 from __future__ import annotations
 

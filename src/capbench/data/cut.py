@@ -1,4 +1,4 @@
-"""Where the characters of a cleaned picture stand: each cutter answers with boxes, and with how many it found.
+"""Cutters: boxes of the characters in a cleaned picture.
 
 Boxes are [top, bottom, left, right] in pixels, the second of each pair exclusive.
 """

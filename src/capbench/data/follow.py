@@ -1,4 +1,4 @@
-"""Following curves through a black and white picture, column by column; compiled."""
+"""Tracing of curves through a black and white picture, column by column; compiled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels in file names, where nobody says in which piece of a name the text stands."""
+"""Labels in file names, found without a pattern."""
 
 from __future__ import annotations
 

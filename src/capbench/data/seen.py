@@ -1,4 +1,4 @@
-"""The images that a run has met: those that it and the runs it began with learned from, and those that chose weights."""
+"""Record of the images a run has used: to learn from, and to choose weights by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The source of a finished run, built again from its settings. A stranger's run may name any file of the machine there."""
+"""Source of a finished run, built again from its settings; those of a stranger may name any file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images train, which validate and which test: decided by what an image holds, never by its place."""
+"""Assignment of images to train, validation and test by their content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images decoded once and kept as arrays: in memory, or in a memory-mapped file named by their content."""
+"""Decoded images kept as arrays, in memory or in a cache file named by their content."""
 
 from __future__ import annotations
 

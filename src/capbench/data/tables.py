@@ -1,4 +1,4 @@
-"""CSV files as spreadsheets and other programs write them."""
+"""Reading of CSV files, as spreadsheets and other programs write them."""
 
 from __future__ import annotations
 

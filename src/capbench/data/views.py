@@ -1,4 +1,4 @@
-"""How a recogniser sees an image: whole, or cleaned and cut into characters."""
+"""Views: an image whole, or cleaned and cut into characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rendered captchas as a labelled folder: resumable, each file whole or not there."""
+"""The verb render: captchas drawn into a labelled folder, resumable."""
 
 from __future__ import annotations
 

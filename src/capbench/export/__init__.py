@@ -1,0 +1,1 @@
+"""Export of a run to ONNX, and reading with the exported graph without torch."""

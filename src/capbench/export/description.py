@@ -1,4 +1,4 @@
-"""The small JSON beside an exported graph: what it takes, what it gives, and how to read that as text."""
+"""The JSON file beside an exported graph: input, output, and how to decode them."""
 
 from __future__ import annotations
 

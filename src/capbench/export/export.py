@@ -1,4 +1,4 @@
-"""A trained run as an ONNX graph that needs no torch, held against the run before it is handed out."""
+"""The verb export: a run as an ONNX graph, compared with the run before it is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exported run that reads: onnxruntime, no torch."""
+"""Reader of an exported graph, by onnxruntime, without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The look into an ONNX file before onnxruntime gets it: a stranger's may be anything."""
+"""Checks of an ONNX file from a stranger before onnxruntime loads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole numbers of eight bits instead of floats, in a graph's layers."""
+"""Int8 quantisation of an exported graph."""
 
 from __future__ import annotations
 

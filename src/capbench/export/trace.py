@@ -1,4 +1,4 @@
-"""A reader's recogniser as an ONNX graph."""
+"""Tracing of a run's recogniser into an ONNX graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one door for images: every byte from outside is checked and decoded here, or refused by name."""
+"""Decoding of images: the one place where bytes from outside are checked and decoded."""
 
 from __future__ import annotations
 

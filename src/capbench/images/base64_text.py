@@ -1,4 +1,4 @@
-"""Images written as base64 text: bare, or as a data URI."""
+"""Images written as base64 text, bare or as a data URI."""
 
 from __future__ import annotations
 

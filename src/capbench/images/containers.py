@@ -1,4 +1,4 @@
-"""What an image file says of its picture, held against what it holds, before a decoder believes it.
+"""Checks of image files against their headers, before a decoder sees them.
 
 A decoder makes up what is missing and drops what is too much: a file whose header lies would give a picture that
 nobody drew. It also reads whatever is wrapped around the pixels, profiles, texts and frames to come, which can cost

@@ -1,4 +1,4 @@
-"""The files of a folder or a zip file, and which of them are images."""
+"""Files of a folder or a zip file, and which of them are images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way up of a picture, as the EXIF beside its pixels says."""
+"""Orientation of a picture, as its EXIF data says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The memory that reading may take, whoever made the recogniser."""
+"""Memory that reading may take, and the batch that fits it."""
 
 from __future__ import annotations
 

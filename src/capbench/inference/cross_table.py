@@ -1,4 +1,4 @@
-"""What several runs read of several sources, in one table: how far does each carry beyond what it was trained on?"""
+"""Table of several runs evaluated on several sources."""
 
 from __future__ import annotations
 

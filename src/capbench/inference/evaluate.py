@@ -1,4 +1,4 @@
-"""A trained run on any labelled source: what it reads of images that it may never have been meant for."""
+"""The verb evaluate: accuracy of a run on any labelled source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb predict: what a trained run reads in any number of images.
+"""The verb predict: readings of any number of images by a run.
 
 Answers are kept as they come, a line each, in a file beside the wanted one, with a digest of the image's content. Who
 starts anew goes on with those whose content is still asked for. When all are there, they are written in order.

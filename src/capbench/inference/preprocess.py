@@ -1,4 +1,4 @@
-"""How a trained run sees any image that it is given; needs no torch, so that helper processes can see too."""
+"""Preparation of any image for a run; needs no torch, so that helper processes can do it."""
 
 from __future__ import annotations
 

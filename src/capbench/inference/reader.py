@@ -1,4 +1,4 @@
-"""A trained run made ready to read: its view, its recogniser with the weights, its decoder.
+"""A finished run made ready to read: view, recogniser with weights, decoder.
 
 A run's folder may come from a stranger: nothing in it runs code, leads out of it, or takes up more than it holds.
 """

@@ -1,4 +1,4 @@
-"""What a network takes up, found before it takes it: a run's settings may come from a stranger.
+"""Size of a run's network, found before it takes any memory: a run may come from a stranger.
 
 Its parameters are held against the heading of the weights while it is built, and the memory that it reads with is
 counted on torch's meta device, where tensors have a size and no content.

@@ -1,4 +1,4 @@
-"""The memory that operations take, counted on torch's meta device, where tensors have a size and no content."""
+"""Count of the memory that operations take, on torch's meta device, where tensors have no content."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Engines that read without being trained here, and the rule by which their answers become labels."""
+"""Labels for raw images: engines, and the rule by which their readings become labels."""

@@ -1,4 +1,4 @@
-"""When answers of several engines make a label."""
+"""Rules that decide when readings of several engines make a label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All engines over all images: over processes, resumable, with a bar that shows how well they agree."""
+"""Reading of all images by all engines, over processes, resumable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that people gave: gold to measure against, and corrections, which outlive every labelling."""
+"""Labels given by people: gold to measure against, and corrections, which every later labelling keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page of the images on which the engines disagree, for a person to settle: one file, no network."""
+"""HTML page of the images on which engines disagree, for a person to settle."""
 
 from __future__ import annotations
 

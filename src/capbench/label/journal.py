@@ -1,4 +1,4 @@
-"""Answers as they come, one line each in a file that only grows: what is in it is never asked for again."""
+"""Journal of readings: a file that only grows, so that nothing is read twice."""
 
 from __future__ import annotations
 

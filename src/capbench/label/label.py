@@ -1,4 +1,4 @@
-"""From a folder of images to labels: ask the engines, apply the rule, merge what a person said, tell how it went."""
+"""The verb label: from a folder of images to labels and a report."""
 
 from __future__ import annotations
 

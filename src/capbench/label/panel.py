@@ -1,4 +1,4 @@
-"""Who labels, and by which rule: settings of a labelling, and of rounds of it."""
+"""Settings of a labelling: engines, rule, and rounds of self-training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks of the seed articles, layer by layer, so that old and new can be compared."""
+"""Networks of the seed articles, layer by layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one shape of every recogniser."""
+"""Model: the interface of every recogniser."""
 
 from __future__ import annotations
 

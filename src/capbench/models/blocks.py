@@ -1,4 +1,4 @@
-"""Pieces that several networks are built of."""
+"""Building blocks shared by several networks."""
 
 from __future__ import annotations
 

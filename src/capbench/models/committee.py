@@ -1,4 +1,4 @@
-"""Several recognisers of one kind, which differ in what they were drawn and shown, read as one."""
+"""Committee: several recognisers of one kind, read as one by the mean of their probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convolution, recurrence, CTC: reads texts of any length."""
+"""CRNN: convolution, recurrence and CTC, for texts of any length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One member for each position, each with its own backbone, trained together."""
+"""Ensemble: one member with its own backbone for each position."""
 
 from __future__ import annotations
 

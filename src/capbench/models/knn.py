@@ -1,4 +1,4 @@
-"""K nearest neighbours as a matrix product, exact to the pixel."""
+"""K nearest neighbours by a matrix product, exact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A multi-layer perceptron, meant for single characters."""
+"""Multi-layer perceptron for single characters."""
 
 from __future__ import annotations
 

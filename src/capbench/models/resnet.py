@@ -1,4 +1,4 @@
-"""Any backbone of timm, for whole images of any size and any channels."""
+"""Any backbone of timm, for whole images of any size."""
 
 from __future__ import annotations
 

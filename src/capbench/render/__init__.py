@@ -1,0 +1,1 @@
+"""The renderer: from a style to pixels."""

@@ -1,4 +1,4 @@
-"""Random numbers by address: a pure function of (seed, sample, stream, place), whatever was drawn before.
+"""Random numbers as a pure function of (seed, sample, stream, place).
 
 Philox 4×32 with ten rounds (Salmon et al., 2011). A sample's numbers have fixed places, so leaving out its dots
 does not move its characters.

@@ -1,4 +1,4 @@
-"""The fonts that a style names, and the faces that Pillow or a pen draws of them."""
+"""Fonts that a style names, and their glyphs as drawn by Pillow or a pen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every glyph that a style can show, rasterised once by FreeType and kept at several times its size.
+"""Atlas of all glyphs of a style, rasterised once at several times their size.
 
 A kernel that looks up the nearest point of an enlarged glyph reads what bilinear interpolation of the glyph itself
 would give, with one load instead of four.

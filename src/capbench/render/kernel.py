@@ -1,4 +1,4 @@
-"""The compiled kernel: a range of samples, straight into an array.
+"""Compiled kernel that draws a range of samples into an array.
 
 Every function is a pure function of its arguments and releases the GIL, so that threads share a batch. A picture is
 drawn into planes [channel, height, width]: one of luminance, or three of colour; drawing is linear in the colours, so

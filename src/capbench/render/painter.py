@@ -1,4 +1,4 @@
-"""CapBench's own renderer: whole batches, compiled, over threads; sample `index` alone is the same bytes."""
+"""The renderer: whole batches over threads; a sample drawn alone has the same bytes."""
 
 from __future__ import annotations
 

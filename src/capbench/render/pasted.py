@@ -1,4 +1,4 @@
-"""How the captcha package bends a character: pixel by pixel, and then it forgets how thin the edges were.
+"""Bending of a character, pixel by pixel, as the captcha package does it.
 
 It turns the ink, stretches the turned pixels to the size of their place, and moves the corners. In between stand
 pictures with transparency, where a point that is hardly covered keeps the ink's full colour; the transparency is not

@@ -1,4 +1,4 @@
-"""Fonts of single lines, which a pen follows: SVG fonts, whose glyphs are paths."""
+"""Single-line fonts: SVG fonts whose glyphs are paths of a pen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a rendered captcha looks: plain settings, each checked on its own and against the others."""
+"""Style: settings of how a rendered captcha looks, each checked alone and against the others."""
 
 from __future__ import annotations
 

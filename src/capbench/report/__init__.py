@@ -1,0 +1,1 @@
+"""Presentation: pictures, tables, single-file HTML."""

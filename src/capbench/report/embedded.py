@@ -1,4 +1,4 @@
-"""Pictures within a page that is one file."""
+"""Pictures embedded in a single-file page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page that is one file: its style and its scripts stand in it, and nothing else may run or be fetched."""
+"""Assembly of a single-file HTML page with its style and scripts, under a strict Content Security Policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of a run: what the recogniser is fed, how it learned, what it confuses, where it fails."""
+"""Pictures of a run: inputs, learning curves, confusions, errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results on the screen."""
+"""Results as a table on the screen."""
 
 from __future__ import annotations
 

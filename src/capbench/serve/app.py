@@ -1,4 +1,4 @@
-"""The service as an application: what is asked for, of whom, and what is answered."""
+"""The HTTP application: routes, authorisation, answers."""
 
 from __future__ import annotations
 

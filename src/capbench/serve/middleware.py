@@ -1,4 +1,4 @@
-"""What stands before every request: its measure, a line in the log, and an ear for bodies that nobody asked for."""
+"""Middleware: request limits, log lines, and draining of bodies that no route reads."""
 
 from __future__ import annotations
 

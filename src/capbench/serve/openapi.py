@@ -1,4 +1,4 @@
-"""The service's description in OpenAPI, from the same types that are answered and checked."""
+"""OpenAPI description of the service, from the types that are checked and answered."""
 
 from __future__ import annotations
 

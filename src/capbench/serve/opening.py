@@ -1,4 +1,4 @@
-"""Runs made ready to be served: a folder is exported first."""
+"""Graphs of the runs to serve; run folders are exported first."""
 
 from __future__ import annotations
 

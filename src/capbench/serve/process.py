@@ -1,4 +1,4 @@
-"""The server as a process of its own, for whoever measures it."""
+"""The server as a child process, for measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, with limits on time, on waiting requests and on connections."""
+"""HTTP protocol of uvicorn with limits on time, waiting requests and connections."""
 
 from __future__ import annotations
 

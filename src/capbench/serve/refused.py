@@ -1,4 +1,4 @@
-"""What a request is answered when it is not read."""
+"""Refusals: status and reason of a request that is not read."""
 
 from __future__ import annotations
 

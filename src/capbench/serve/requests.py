@@ -1,4 +1,4 @@
-"""What a request brings: image files in any of three forms, within limits on bytes, number and time."""
+"""Parsing of request bodies, within limits on bytes, number of images and time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service answers, as data: the types are its schema."""
+"""Types of the service's answers, which are also its schema."""
 
 from __future__ import annotations
 

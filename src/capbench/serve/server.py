@@ -1,4 +1,4 @@
-"""The verb serve: runs are opened, a port is listened to, and what has been begun is finished before it stops."""
+"""The verb serve: open the runs, listen, and finish what was begun before stopping."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Sweeps and searches: many runs started by one command."""

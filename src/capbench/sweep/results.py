@@ -1,4 +1,4 @@
-"""What a sweep leaves, how it is gone on with, and what it ends with; known without torch."""
+"""Folder of a sweep: its plan, its jobs' results, resuming; imports no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run's curves go besides its own folder."""
+"""Loggers: where a run's curves go besides its own folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How weights are changed: optimiser, schedule and what goes with them."""
+"""Optimiser and learning-rate schedule, from their settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written down of a training: predictions, weights, pictures, and the result."""
+"""Record of a training: predictions, weights, pictures and result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages that only some verbs need."""
+"""Import of packages that only some verbs need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locks on files between processes. A lock ends with the process that holds it, however that process ended."""
+"""Locks on files between processes; a lock ends with the process that holds it."""
 
 from __future__ import annotations
 

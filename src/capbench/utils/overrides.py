@@ -1,4 +1,4 @@
-"""Overrides as Hydra's command line reads them, whatever their values hold."""
+"""Quoting of values for Hydra's command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Helper processes: work handed out in order and not far ahead, and none that outlives the one it helps."""
+"""Helper processes: work in order, a bounded distance ahead, none outliving its parent."""
 
 from __future__ import annotations
 

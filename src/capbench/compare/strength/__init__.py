@@ -1,0 +1,1 @@
+"""Strength of a captcha: how soon it falls."""

@@ -1,4 +1,4 @@
-"""How strong a captcha is: what each recogniser needs to read it, which symbols hold out, what each ingredient buys."""
+"""Strength of a captcha: images each recogniser needs, symbols that resist, effect of each style ingredient."""
 
 from __future__ import annotations
 

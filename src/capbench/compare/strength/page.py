@@ -1,4 +1,4 @@
-"""The strength of captchas as a page for who designs them."""
+"""The strength of captchas as a page."""
 
 from __future__ import annotations
 

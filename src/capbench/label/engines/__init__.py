@@ -1,0 +1,1 @@
+"""Engines that read without a training."""

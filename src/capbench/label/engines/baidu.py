@@ -1,4 +1,4 @@
-"""Baidu's OCR service over HTTP: token, rate limit, retries, and its errors told by name."""
+"""Baidu's OCR service over HTTP: token, rate limit, retries, errors by name."""
 
 from __future__ import annotations
 

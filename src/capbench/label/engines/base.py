@@ -1,4 +1,4 @@
-"""What an engine is: settings that, once opened, read one image at a time."""
+"""Engine: settings that, once opened, read one image at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Neural engines whose weights come inside their packages: they give scores over time, as our own CTC readers do.
+"""Neural engines whose weights come with their packages.
 
 Their decoders drop what is outside an alphabet after the choice is made. Here the scores are masked first, cases that
 the alphabet folds are added up, and the one decoder of all recognisers does the rest.

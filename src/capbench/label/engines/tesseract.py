@@ -1,4 +1,4 @@
-"""Tesseract, in this process: a library call where starting its program would take ten times as long."""
+"""Tesseract as a library in this process."""
 
 from __future__ import annotations
 

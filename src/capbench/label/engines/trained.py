@@ -1,4 +1,4 @@
-"""A trained run as an engine, so that a second round can label what the first could not."""
+"""A finished run as an engine."""
 
 from __future__ import annotations
 

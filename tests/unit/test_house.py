@@ -1,0 +1,51 @@
+"""The tree in the README is the real one."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+from tests.conftest import ROOT
+
+SOURCE = ROOT / "src" / "capbench"
+
+
+def drawn_rooms() -> dict[str, set[str]]:
+    """The modules that the README names, by their room; the room of those that stand loose is ""."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    tree = readme[readme.index("src/capbench/  ") : readme.index("src/hydra_plugins/  ")]
+    rooms: dict[str, set[str]] = {"": set()}
+    room = ""
+    for line in tree.splitlines()[1:]:
+        if head := re.match(r"  ([a-z_/]+)/ ", line):
+            room = head[1]
+            rooms[room] = set()
+        else:
+            rooms[room] |= set(line.replace("·", "").split())
+    return rooms
+
+
+def real_rooms() -> dict[str, set[str]]:
+    packages = [path.parent for path in SOURCE.rglob("__init__.py")]
+    return {
+        "" if package == SOURCE else package.relative_to(SOURCE).as_posix(): {
+            path.stem for path in package.glob("*.py") if path.stem not in ("__init__", "__main__")
+        }
+        for package in packages
+    }
+
+
+def test_the_tree_names_every_room_and_module() -> None:
+    assert drawn_rooms() == real_rooms()
+
+
+def test_the_layers_are_those_that_the_linter_holds() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = readme.partition("From top to bottom:\n\n```\n")[2].partition("\n```")[0]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (contract,) = settings["tool"]["importlinter"]["contracts"]
+    assert told.replace("·", "|").splitlines() == contract["layers"]
+
+
+def test_few_modules_stand_loose() -> None:
+    assert len(list(SOURCE.glob("*.py"))) <= 10
