@@ -1,4 +1,4 @@
-"""An experiment's parts, built from checked settings."""
+"""Construction of an experiment's parts from checked settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from capbench.train.trainer import TrainerSettings
 
 @dataclass
 class Experiment:
-    """Everything a training needs, built and found sound."""
+    """Parts of one training, built from checked settings."""
 
     settings: dict[str, Any]
     material: Material
@@ -38,7 +38,7 @@ class Experiment:
     hardware: TrainerSettings
     destination: Destination
     begun: Seen | None
-    """What was met of images by the runs that this one begins with; None where that is not known"""
+    """Images met by the runs that `start` names; None where these runs have no record of them."""
 
     @classmethod
     def on(
@@ -50,7 +50,10 @@ class Experiment:
         destination: Destination,
         settings: dict[str, Any],
     ) -> Experiment:
-        """What the settings describe, with a recogniser for this material that has learned nothing of it yet."""
+        """Build the experiment on loaded material.
+
+        The recogniser is untrained, or has the weights of the runs that `start` names.
+        """
         pl.seed_everything(settings["seed"], verbose=False)
         model, codec = build_model(settings["model"], material)
         begun: Seen | None = Seen()
@@ -59,7 +62,7 @@ class Experiment:
         elif not optim.epochs and not model.in_one_pass:
             raise Mistake("optim.epochs: 0 teaches nothing; set at least 1, or say with start= which run is tested")
         if hardware.compile:
-            model.compile()  # in place: the names of the weights stay
+            model.compile()  # in place, so that the names of the weights do not change
         data = Captchas(
             material,
             codec,
@@ -77,16 +80,17 @@ class Experiment:
 
     @property
     def trains(self) -> bool:
-        """Whether it learns anything: without epochs, what it begins with is tested as it is."""
+        """True if the experiment trains; without epochs the starting weights are tested unchanged."""
         return self.recognizer.model.in_one_pass or self.optim.epochs > 0
 
     def fold(self, number: int) -> Experiment:
-        """The same with this fold as the test part."""
-        hardware = replace(self.hardware, progress=False)  # one bar over all folds
+        """Return the same experiment, newly built, with fold `number` as the test part."""
+        hardware = replace(self.hardware, progress=False)  # a single progress bar covers all folds
         material = self.material.fold(number)
         return self.on(material, self.data.augment, self.optim, hardware, self.destination, self.settings)
 
     def trainer(self, folder: RunFolder, loggers: list[Logger]) -> pl.Trainer:
+        """Return the Lightning Trainer that writes into `folder` and logs to `loggers`."""
         return self.hardware.trainer(
             self.optim,
             folder.path,
@@ -97,7 +101,7 @@ class Experiment:
 
 
 def check_sharing(hardware: TrainerSettings, optim: Optim, material: Material, model: Model) -> None:
-    """Several processes share every batch evenly, and each has something to validate and test."""
+    """Raise Mistake if several processes cannot train: folds, a gradient-free model, uneven batches, small parts."""
     processes = hardware.devices * hardware.nodes
     if processes == 1:
         return
@@ -120,7 +124,7 @@ def check_sharing(hardware: TrainerSettings, optim: Optim, material: Material, m
 
 
 def build_model(settings: dict[str, Any], material: Material) -> tuple[Model, Codec]:
-    """The recogniser for this material, and the codec for its scores."""
+    """Return the recogniser for this material, and the codec for its scores."""
     view = material.view
     over = target_class(settings).over
     codec = material.codec(over)
@@ -143,7 +147,7 @@ def build_model(settings: dict[str, Any], material: Material) -> tuple[Model, Co
 
 
 def poses_told(material: Material, model: Model, hardware: TrainerSettings) -> int:
-    """How many numbers tell how a character was drawn, where that can be learned."""
+    """Return the count of numbers that describe a character's pose; raise Mistake where poses cannot be learned."""
     numbers = material.parts["train"].poses.shape[-1]
     if not numbers:
         raise Mistake(

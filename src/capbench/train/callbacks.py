@@ -1,4 +1,4 @@
-"""Callbacks that keep checkpoints and curves, average weights, end a pruned trial and show progress."""
+"""Lightning callbacks: checkpoints, metrics.csv, weight averaging, pruning of search trials, progress bar."""
 
 from __future__ import annotations
 
@@ -22,21 +22,24 @@ WATCHED = "val/exact"
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes beside the old checkpoint and then replaces it, so a full disk leaves the old one intact."""
+    """Checkpoint writer that replaces the old file only when the new one is complete.
+
+    A full disk leaves the old checkpoint intact.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        content = io.BytesIO()  # torch's own writer would hide the reason why a file cannot be written
+        content = io.BytesIO()  # writing to the file directly, torch hides why it cannot be written
         torch.save(checkpoint, content)
         with replacing(target, "wb") as file:
             file.write(content.getbuffer())
 
 
 class Averaging(EMAWeightAveraging):
-    """The moving average of the weights: it stands in for them where a training validates and in its checkpoints.
+    """Exponential moving average of the weights, used for validation during training and in checkpoints.
 
-    Lightning's own would also replace what is validated after the training.
+    Lightning's own callback would also replace the weights in a validation that follows the training.
     """
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -44,9 +47,11 @@ class Averaging(EMAWeightAveraging):
 
 
 class Checkpoints(Checkpoint):
-    """`last.ckpt` after each epoch; `best.ckpt` is the one most exact on validation, of equals the least loss.
+    """Callback that writes `last.ckpt` after each epoch, and `best.ckpt` when that epoch is the best so far.
 
-    Without validation the last is the best. `over` says that this epoch is the last, however many were planned.
+    The best epoch has the highest exact accuracy on validation, with the lowest loss among equals; without validation
+    it is the last epoch. `over` is saved in the checkpoint and is True if training stopped with this epoch, however
+    many epochs were planned.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,11 +73,11 @@ class Checkpoints(Checkpoint):
             self.best, self.best_epoch = score, trainer.current_epoch + 1
         self.over = trainer.should_stop
         last, best = self.folder / "last.ckpt", self.folder / "best.ckpt"
-        # The best is written first: killed before the last is, a training repeats this epoch, and finds it best again.
+        # best.ckpt is written first: a training killed before last.ckpt repeats this epoch, and finds it best again.
         trainer.save_checkpoint(best if better else last)
         if better and trainer.is_global_zero:
             share(best, last)
-        trainer.strategy.barrier("checkpoints")  # the other processes read them as soon as training ends
+        trainer.strategy.barrier("checkpoints")  # other processes read the files as soon as training ends
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": list(self.best or ()), "best_epoch": self.best_epoch, "over": self.over}
@@ -80,11 +85,14 @@ class Checkpoints(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         exact, loss = state_dict["best"]
         self.best, self.best_epoch = (exact, loss), state_dict["best_epoch"]
-        self.over = state_dict.get("over", False)  # older checkpoints do not say
+        self.over = state_dict.get("over", False)  # absent in older checkpoints
 
 
 class Pruning(pl.Callback):
-    """Ends a training that its search gives up, after its last epoch is kept; `trial` is capbench.sweep.study's."""
+    """Callback that ends a training that its hyperparameter search prunes, after the epoch's checkpoint is saved.
+
+    Exact accuracy on validation is reported to `trial` after each epoch.
+    """
 
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
@@ -97,12 +105,13 @@ class Pruning(pl.Callback):
 
 
 class Curves(Checkpoint):
-    """`metrics.csv`, a row for each epoch, and the time that training took, over all its resumptions.
+    """Callback that writes `metrics.csv`, one row for each epoch, and adds up training time across resumptions.
 
-    Seconds are those of the clock; CPU seconds those that all threads of this process worked, so that they tell the
-    same on a busy machine.
+    `seconds` is wall-clock time. `cpu_seconds` is the CPU time of all threads of this process, which does not depend on
+    how busy the machine is.
 
-    Lightning calls a Checkpoint's hooks after the module's own, when the epoch's metrics stand.
+    This is a Checkpoint because Lightning calls a Checkpoint's hooks after the module's own, when the epoch's metrics
+    are known.
     """
 
     def __init__(self, path: Path) -> None:
@@ -133,7 +142,7 @@ class Curves(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         now = time.perf_counter()
-        if WATCHED not in pl_module.measured:  # no validation has stopped the clock
+        if WATCHED not in pl_module.measured:  # on_validation_start did not add this epoch's time
             self.training_seconds += now - self._epoch_since
         cpu_now = time.process_time()
         self.seconds += now - self._since
@@ -152,6 +161,7 @@ class Curves(Checkpoint):
 
     @property
     def images_per_second(self) -> float:
+        """Training images per second of training time, validation excluded."""
         return self.images / self.training_seconds if self.training_seconds else 0.0
 
     def state_dict(self) -> dict[str, Any]:
@@ -163,7 +173,7 @@ class Curves(Checkpoint):
 
 
 def bar(total: int, what: str, unit: str, *, initial: int = 0, wanted: bool = True) -> tqdm:
-    """A bar that moves before a person, and now and then adds a line to a log."""
+    """Return a progress bar that updates often on a terminal, and at most every 15 seconds in a log."""
     return tqdm(
         total=total,
         initial=initial,
@@ -178,7 +188,7 @@ def bar(total: int, what: str, unit: str, *, initial: int = 0, wanted: bool = Tr
 
 
 class Progress(ProgressBar):
-    """One bar over the whole training: images a second, loss, and the last accuracy on validation."""
+    """Progress bar over the whole training: images per second, loss, and the last exact accuracy on validation."""
 
     def __init__(self, wanted: bool) -> None:
         super().__init__()
@@ -186,10 +196,11 @@ class Progress(ProgressBar):
         self._wanted = wanted
 
     def disable(self) -> None:
-        """Lightning calls this on all ranks but the first."""
+        """Hide the bar; Lightning calls this on every rank but zero."""
         self._wanted = False
 
     def enable(self) -> None:
+        """Show the bar."""
         self._wanted = True
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -210,7 +221,7 @@ class Progress(ProgressBar):
     ) -> None:
         if self._bar is None:
             return
-        if self._bar.update(self._images_of_step(trainer)):  # true when it was drawn: only then wait for the loss
+        if self._bar.update(self._images_of_step(trainer)):  # True when drawn; reading the loss waits for the device
             self._describe(trainer, outputs)
 
     def _describe(self, trainer: pl.Trainer, outputs: Any) -> None:
@@ -237,5 +248,5 @@ class Progress(ProgressBar):
 
 
 def callback(trainer: pl.Trainer, kind: type) -> Any:
-    """The trainer's one callback of this kind."""
+    """Return the trainer's only callback of type `kind`."""
     return next(c for c in trainer.callbacks if isinstance(c, kind))  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What a training prints, by the process of rank zero alone."""
+"""Console output of a training, printed by rank zero only."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from capbench.data.sources.folder import Folder
 from capbench.errors import lines
 from capbench.train.build import Experiment
 
-EXAMPLES = 3  # labels that a run shows before it begins
+EXAMPLES = 3  # labels printed before training begins
 
 
 def is_rank_zero() -> bool:
-    """Whether this process is the only one, or the first of several: the one that writes."""
+    """Return True if this process is the only one or has rank zero: the process that writes files and prints."""
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def introduce(experiment: Experiment) -> None:
-    """What was composed, and what of the data to know before it runs."""
+    """Print the composition of the experiment: warnings about the data, sizes of the parts, view and model."""
     material, codec = experiment.material, experiment.codec
     for left_out in material.bad:
         say(f"left out: {left_out}")
@@ -46,11 +46,12 @@ def introduce(experiment: Experiment) -> None:
 
 @rank_zero_only
 def say(*told: str) -> None:
+    """Print lines, from rank zero only."""
     print(lines(told), flush=True)
 
 
 def quieten() -> None:
-    """Lightning's greetings and hints say nothing about the experiment."""
+    """Silence Lightning's start-up messages and warnings, which say nothing about the experiment."""
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.ERROR)

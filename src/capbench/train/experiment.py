@@ -1,4 +1,4 @@
-"""One experiment, from its settings to its record: check, build, train, test, write down."""
+"""One experiment from settings to record: check, build, train, test, write."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def schema(
     logger: Destination,
     self_train: SelfTraining | None,
 ) -> None:
-    """The settings of an experiment, by name and type; the check reads this signature."""
+    """Names and types of an experiment's settings; `check` reads this signature."""
 
 
 def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping: bool = False) -> float:
-    """Train, test and record; returns exact accuracy on validation, or on test where folds leave no validation."""
+    """Train, test and record; return exact accuracy on validation, or on test where folds leave no validation."""
     quieten()
     if resumed and folder.result.exists():
         say(f"{folder.path} is finished already", *table.results(folder.read_result()).split("\n"))
@@ -70,7 +70,7 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
             exact = train_and_record(experiment, folder)
         failed = False
         return exact
-    except (KeyboardInterrupt, SystemExit):  # the latter is Lightning's answer to Ctrl-C
+    except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into SystemExit
         where = os.path.relpath(folder.path)
         say("", f"stopped; what was learned up to the last whole epoch is kept: go on with resume={where}")
         sys.exit(130)
@@ -86,7 +86,7 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
 
 
 def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
-    """Check the settings and build what they describe. Whatever is wrong with them is found here."""
+    """Check the settings and build the experiment; raise Mistake for any setting that is wrong."""
     check(settings, schema)
     hardware: TrainerSettings = build(settings["trainer"])
     if sweeping and hardware.relaunches:
@@ -113,7 +113,7 @@ def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
 
 
 def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
-    """Train, test the best weights, and write down what came of it; returns exact accuracy on validation."""
+    """Train, test the best weights, write the record; return exact accuracy on validation, or on test without it."""
     recognizer, data, material = experiment.recognizer, experiment.data, experiment.material
     leads = is_rank_zero()
     loggers = experiment.destination.open(folder.path, experiment.settings) if leads else []
@@ -140,7 +140,7 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
         if trial.pruned is not None:
             say(f"given up after epoch {trial.pruned}: the median of the search's other trials was better")
     experiment.destination.tell(story)
-    folder.write_result(story.result)  # last: its presence says that the folder is whole
+    folder.write_result(story.result)  # written last: its presence marks a finished run
     where = os.path.relpath(folder.path)
     say(*table.results(story.result).split("\n"))
     say("", f"run folder: {where}", f"pictures:   {where}/{folder.pictures.name}")

@@ -1,4 +1,4 @@
-"""The training itself: resumed, of a search's trial, and of each fold."""
+"""Training loops: one training, resumed if it has a checkpoint; a trial of a search; each fold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from capbench.train.callbacks import Pruning, bar
 
 
 def trial_of(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> Trial | None:
-    """Let the search that this run is a trial of end it early; without validation there is nothing to judge it by."""
+    """Return the search's trial for this run, or None where no search started the run.
+
+    If there is validation, add the callback that lets the search prune the run.
+    """
     number = experiment.settings["trial"]
     if number is None:
         return None
@@ -29,7 +32,7 @@ def trial_of(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> 
 
 
 def learn(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> None:
-    """Train from the last checkpoint on, if there is one, and take the best weights; without epochs keep what began."""
+    """Train from the last checkpoint, if any, and load the best weights; with zero epochs keep the starting weights."""
     recognizer = experiment.recognizer
     if not trainer.max_epochs:
         return
@@ -40,7 +43,10 @@ def learn(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> Non
 
 
 def test_by_folds(experiment: Experiment, folder: RunFolder) -> list[Prediction]:
-    """Read each image with a recogniser that was trained without it; what was read before stays as it is."""
+    """Return a prediction for each image by a recogniser trained without that image.
+
+    Folds that were predicted before an interruption are skipped.
+    """
     material = experiment.material
     names = np.array([sample.name for sample in material.parts["test"].samples])
     read = {prediction.filename: prediction for prediction in folder.read_predictions()}
@@ -61,7 +67,7 @@ def test_by_folds(experiment: Experiment, folder: RunFolder) -> list[Prediction]
 
 
 def _test_fold(experiment: Experiment, folder: RunFolder, shown: tqdm) -> list[Prediction]:
-    """What a recogniser reads of the images that this fold leaves out of its training."""
+    """Train on the other folds and return the predictions for this fold."""
     folder.path.mkdir(parents=True, exist_ok=True)
     trainer = experiment.trainer(folder, [])
     trainer.callbacks.append(LambdaCallback(on_train_epoch_end=lambda *_: shown.update()))  # type: ignore[attr-defined]

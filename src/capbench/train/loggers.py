@@ -1,4 +1,4 @@
-"""Loggers: where a run's curves go besides its own folder."""
+"""Loggers that receive a run's metrics besides the run's folder."""
 
 from __future__ import annotations
 
@@ -19,18 +19,22 @@ from capbench.types import CountOrZero
 
 @dataclass(frozen=True)
 class Story:
-    """What there is to tell of a finished run."""
+    """Results of a finished run, as handed to the loggers."""
 
     result: dict[str, Any]
     predictions: list[Prediction]
     views: Any
-    """Indexed by a test image's number: uint8 [height, width, channel]."""
+    """Images indexed by test image number: uint8 [height, width, channel]."""
     confusions: Counter[tuple[str, str]]
     pictures: list[Path]
 
 
 class Destination(ABC):
-    """Opens Lightning's loggers for a run, tells them the end of it, and closes them whatever happened."""
+    """Base class of logging destinations.
+
+    `open` returns Lightning's loggers for a run, `tell` sends the results of a finished run, and `close` is called in
+    any case, with `failed` True if the run did not finish.
+    """
 
     @abstractmethod
     def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]: ...
@@ -43,12 +47,14 @@ class Destination(ABC):
 
 
 class Nowhere(Destination):
+    """Destination without loggers."""
+
     def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]:
         return []
 
 
 class Csv(Destination):
-    """Lightning's own CSV log, in `csv/` of the run's folder."""
+    """Lightning's CSV log, in `csv/` of the run's folder."""
 
     def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]:
         return [CSVLogger(folder, name="csv", version="")]
@@ -56,7 +62,11 @@ class Csv(Destination):
 
 @dataclass(kw_only=True)
 class Wandb(Destination):
-    """Weights & Biases: offline unless WANDB_MODE or a WANDB_API_KEY says otherwise; one W&B run for each run."""
+    """Weights & Biases, with one W&B run for each run.
+
+    The mode is WANDB_MODE if set, otherwise online if WANDB_API_KEY is set, otherwise offline. `gallery` is the number
+    of test images to upload; `weights` uploads the model as an artifact.
+    """
 
     project: str
     gallery: CountOrZero
@@ -66,7 +76,7 @@ class Wandb(Destination):
         os.environ.setdefault("WANDB_SILENT", "true")
         mode: Any = os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
         os.environ["WANDB_MODE"] = mode
-        import wandb  # not before: it looks for its server when it is imported, unless told to stay offline
+        import wandb  # after WANDB_MODE is set: importing wandb contacts its server unless offline
 
         (folder / "wandb").mkdir(parents=True, exist_ok=True)
         run = wandb.init(
@@ -88,7 +98,7 @@ class Wandb(Destination):
 
     @staticmethod
     def _identity(folder: Path) -> str:
-        """The W&B run that this folder is, kept so that a resumed run stays one."""
+        """Return the W&B run id of this folder; it is stored, so that a resumed run keeps it."""
         kept = folder / "wandb" / "id.txt"
         if not kept.exists():
             kept.write_text(secrets.token_hex(4))
@@ -112,7 +122,7 @@ class Wandb(Destination):
             [list(row) for row in metrics.reliability(right, [p.confidence for p in predictions])],
         )
         if self.gallery:
-            # The surest mistakes, then what was read with the least confidence.
+            # Mistakes first, the most confident leading; then right answers from the least confident on.
             order = sorted(range(len(predictions)), key=lambda i: predictions[i].confidence * (1 if right[i] else -1))
             told["test/gallery"] = wandb.Table(
                 ["image", *Prediction._fields, "right"],
@@ -128,7 +138,7 @@ class Wandb(Destination):
     def close(self, failed: bool) -> None:
         import wandb
 
-        # Without it the jobs of one sweep would become one W&B run.
+        # An unfinished W&B run would be reused by the next job of a sweep in the same process.
         if wandb.run is not None:
             wandb.finish(exit_code=1 if failed else 0)
 

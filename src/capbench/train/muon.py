@@ -1,6 +1,6 @@
-"""Muon: steps of a layer's weights in which no direction outweighs another; AdamW's for what mixes no channels.
+"""Muon optimiser: orthogonalised momentum for weights that mix channels, AdamW for all others.
 
-The libraries' own count in bfloat16, which nearly halves the speed of a small network on a CPU that has none.
+Implementations in libraries compute in bfloat16, which nearly halves the speed of a small network on a CPU without it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import torch
 
 ROUNDS = 5
 QUINTIC = 3.4445, -4.7750, 2.0315
-"""Of x, x³ and x⁵: in five rounds all from 0.01 to 1 comes near to 1."""
+"""Coefficients of x, x³ and x⁵: five rounds bring every singular value from 0.01 to 1 near to 1."""
 AS_ADAM = 0.2
-"""Size of a step, as Adam's are in practice: the same learning rates serve."""
+"""Scale of a step that matches Adam's step size in practice, so that the same learning rates serve."""
 
 
 class Muon(torch.optim.Optimizer):
+    """Muon with decoupled weight decay; parameters for which `mixes` is False take AdamW steps."""
+
     def __init__(
         self,
         parameters: Iterable[dict[str, Any]],
@@ -28,12 +30,13 @@ class Muon(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.95),
         eps: float = 1e-8,
     ) -> None:
-        """`momentum` is of weights that mix channels, `betas` and `eps` are of all others."""
+        """Set `momentum` for weights that mix channels, `betas` and `eps` for all others."""
         defaults = {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "betas": betas, "eps": eps}
         super().__init__(parameters, defaults)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Take one optimisation step; return the loss of `closure`, or None without it."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -66,12 +69,15 @@ class Muon(torch.optim.Optimizer):
 
 
 def mixes(weights: torch.Tensor) -> bool:
-    """Whether they make several channels of several; a first layer on grey does not, nor do kernels of one channel each."""
+    """Return True if the weights map several input channels to several output channels.
+
+    False for a first layer on grey images, for depthwise kernels, and for biases and norms.
+    """
     return weights.ndim > 1 and min(weights.shape[:2]) > 1
 
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """[row, column] of the same directions, all of about the same strength, 1."""
+    """Return the matrix [row, column] with all singular values near to 1, by Newton-Schulz iteration."""
     wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
     wide = wide / (wide.norm() + 1e-7)
     a, b, c = QUINTIC

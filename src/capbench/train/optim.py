@@ -1,4 +1,4 @@
-"""Optimiser and learning-rate schedule, from their settings."""
+"""Optimiser and learning-rate schedule, built from settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from capbench.types import Count, CountOrZero, NotNegative, Positive, Share
 KINDS: dict[str, Any] = {
     "adamw": torch.optim.AdamW,
     "adam": torch.optim.Adam,
-    "adadelta": partial(torch.optim.Adadelta, rho=0.95, eps=1e-7),  # Keras' own
+    "adadelta": partial(torch.optim.Adadelta, rho=0.95, eps=1e-7),  # Keras' defaults
     "sgd": torch.optim.SGD,
     "muon": Muon,
 }
@@ -27,7 +27,7 @@ WITH_MOMENTUM = ("sgd", "muon")
 
 @dataclass(frozen=True, kw_only=True)
 class Optim:
-    """Settings of one training; `batch_size` counts the images of one step over all devices."""
+    """Optimisation settings of one training; `batch_size` counts the images of one step over all devices."""
 
     kind: Literal["adamw", "adam", "adadelta", "sgd", "muon"]
     lr: Positive
@@ -50,7 +50,7 @@ class Optim:
             )
 
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
-        """Weights of layers decay; biases and norms do not."""
+        """Return the optimiser of the network; weight decay applies to weights of layers, not to biases and norms."""
         weights = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
         others = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
         groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
@@ -58,16 +58,17 @@ class Optim:
         return KINDS[self.kind](groups, lr=self.lr, weight_decay=self.weight_decay, **extra)
 
     def scheduler(self, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
+        """Return the learning-rate schedule over `steps` optimisation steps."""
         if self.schedule == "one_cycle":
-            # A rise of a single step, which torch would divide by its length less one, is none.
+            # torch divides by the warm-up's length minus one, so a warm-up of a single step is dropped.
             rise = 0.0 if math.isclose(self.warmup * steps, 1) else self.warmup
-            # torch cycles the first beta where there are betas (of Muon, those of its Adam steps), otherwise the momentum.
+            # torch cycles the first beta if the optimiser has betas (Muon: its AdamW steps'), otherwise the momentum.
             cycled = "betas" in optimizer.defaults or (self.kind == "sgd" and self.momentum is None)
             return OneCycleLR(optimizer, self.lr, total_steps=steps, pct_start=rise, cycle_momentum=cycled)
         return LambdaLR(optimizer, lambda step: self.share_of_lr(step, steps))
 
     def share_of_lr(self, step: int, steps: int) -> float:
-        """The learning rate at `step` of `steps`, as a share of `lr`; cosine rises in a straight line first."""
+        """Return the learning rate at `step` of `steps` as a fraction of `lr`; cosine starts with a linear warm-up."""
         if self.schedule == "constant":
             return 1.0
         rising = self.warmup * steps

@@ -1,4 +1,4 @@
-"""The LightningModule: loss, optimiser and metrics around any model."""
+"""LightningModule around any model: loss, optimiser and metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from capbench.train.optim import Optim
 
 
 class _Seen(NamedTuple):
-    """What is kept of each step until its epoch ends; on the device, so that no step waits for it."""
+    """Tensors of one step kept until the epoch ends; they stay on the device, so that no step waits for a copy."""
 
     numbers: torch.Tensor
     targets: torch.Tensor
@@ -30,7 +30,7 @@ class _Seen(NamedTuple):
 
 
 class Recognizer(pl.LightningModule):
-    """Trains and measures one model.
+    """LightningModule that trains and measures one model.
 
     `measured` holds the last value of every metric, `confused` each part's most confused symbols, `readings` the
     answers of the last validation or test.
@@ -39,9 +39,12 @@ class Recognizer(pl.LightningModule):
     def __init__(
         self, model: Model, codec: Codec, optim: Optim, texts: dict[str, list[str]], seed: int, pose_numbers: int = 0
     ) -> None:
-        """`pose_numbers` tell how a character was drawn, where that is learned, too."""
+        """Wrap `model`; `texts` are the true texts of each part, in image order.
+
+        With `pose_numbers` above 0 a head learns that many numbers that describe a character's pose.
+        """
         super().__init__()
-        # Convolutions over channels that lie side by side run markedly faster on CPUs.
+        # Convolutions in channels-last memory format run markedly faster on CPUs.
         self.model = model.to(memory_format=torch.channels_last)
         self.pose_head = PoseHead(model.seen_channels, pose_numbers) if pose_numbers else None
         self.codec = codec
@@ -53,11 +56,11 @@ class Recognizer(pl.LightningModule):
         self.confused: dict[str, list[tuple[str, str, int]]] = {}
         self._seen: list[_Seen] = []
         self._of_training: list[_Seen] = []
-        # What learns in one pass has no gradient to follow.
+        # Gradient-free models have nothing to optimise.
         self.automatic_optimization = not model.in_one_pass
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
-        """Scores [image, position or time, class] of uint8 views."""
+        """Return scores [image, position or time, class] of uint8 views [image, ...view]."""
         return self.model(self._as_model_takes(views))
 
     @staticmethod
@@ -66,6 +69,10 @@ class Recognizer(pl.LightningModule):
         return images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
 
     def loss(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss of scores [image, position or time, class] against targets [image, position].
+
+        Cross-entropy over positions, CTC over time.
+        """
         if self.codec.over == "positions":
             return F.cross_entropy(scores.flatten(0, 1), targets.flatten(), label_smoothing=self.optim.label_smoothing)
         lengths = (targets != self.codec.blank).sum(1)
@@ -73,19 +80,21 @@ class Recognizer(pl.LightningModule):
         log_probability = scores.float().log_softmax(-1).transpose(0, 1)
         loss = F.ctc_loss(log_probability, targets, steps, lengths, self.codec.blank, zero_infinity=True)
         if self.optim.label_smoothing:
-            # The same pull towards evenness that cross-entropy's smoothing has, at each step of time.
+            # The same label smoothing towards the uniform distribution as cross-entropy's, at each time step.
             loss = torch.lerp(loss, -log_probability.mean(), self.optim.label_smoothing)
         return loss
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         if batch_idx:
             return
-        # Each epoch draws from its own stream, so that a resumed run goes on as one left alone. This is
-        # done here, not at the epoch's start, since loaders draw too when they begin, more with workers.
+        # Each epoch has its own random stream, so that a resumed run gives the same numbers as an uninterrupted one.
+        # The seed is set at the first batch, not at the epoch's start, since data loaders draw random numbers when
+        # they start, more of them with workers.
         stream = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank])
         torch.manual_seed(int(stream.generate_state(1)[0]))
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor | None:
+        """Return the loss of one batch, with the pose loss if poses are learned; None for a gradient-free model."""
         if self.model.in_one_pass:
             self.model.learn(batch.views.float() / 255, batch.targets)
             return None
@@ -102,11 +111,15 @@ class Recognizer(pl.LightningModule):
 
     @staticmethod
     def pose_loss(told: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
-        """The mean square of what is wrong about poses [image, position, number]; behind a text there is none."""
+        """Return the mean squared error of poses [image, position, number].
+
+        Targets past the end of a text are NaN and skipped.
+        """
         drawn = ~poses.isnan()
         return F.mse_loss(told[drawn], poses[drawn])
 
     def validation_step(self, batch: Batch, _: int) -> None:
+        """Record the best classes, their probabilities and the loss of one batch."""
         scores = self(batch.views)
         probability, best = scores.float().softmax(-1).max(-1)
         self._seen.append(
@@ -124,7 +137,7 @@ class Recognizer(pl.LightningModule):
             raise self._diverged(trained)
 
     def on_validation_epoch_start(self) -> None:
-        # Validation runs before its training epoch ends: keep the two apart.
+        # Validation runs before the training epoch ends, so the training steps' tensors are set aside.
         self._of_training, self._seen = self._seen, []
 
     def on_validation_epoch_end(self) -> None:
@@ -135,7 +148,7 @@ class Recognizer(pl.LightningModule):
         self._finish("test")
 
     def _finish(self, part: str) -> None:
-        """Measure what was seen of `part`, on all ranks together, and log it."""
+        """Compute and log the metrics of `part` from the recorded steps of all ranks."""
         seen, self._seen = self._seen, []
         numbers = torch.cat([s.numbers for s in seen])
         best = torch.cat([s.best for s in seen])
@@ -150,7 +163,8 @@ class Recognizer(pl.LightningModule):
         if not math.isfinite(loss):
             raise self._diverged(seen if part == "train" else self._of_training)
         order = np.argsort(numbers, kind="stable")
-        # Training may never show a text twice; those of the other parts may hold symbols that it never shows.
+        # Training texts are decoded from the targets, since fresh images have new texts in each epoch. Texts of the
+        # other parts may hold symbols outside the alphabet, which targets cannot express.
         if part == "train":
             texts = self.codec.spell(targets[order])
         else:
@@ -169,7 +183,7 @@ class Recognizer(pl.LightningModule):
         self.log_dict(named)
 
     def _diverged(self, trained: list[_Seen]) -> Mistake:
-        """Tell from the steps of this epoch where a loss or the weights ceased to be finite numbers."""
+        """Return a Mistake that names the first step of this epoch whose loss was not finite, if any."""
         lost = [step for step, seen in enumerate(trained, 1) if not seen.loss.isfinite()]
         where = f"at step {lost[0]}" if lost else f"after step {len(trained)}"
         clip = f"an optim.clip below {self.optim.clip}" if self.optim.clip else "optim.clip=1"
@@ -195,6 +209,7 @@ class Recognizer(pl.LightningModule):
         self.confused = checkpoint["confused"]
 
     def configure_optimizers(self) -> Any:
+        """Return the optimiser and its schedule, stepped after each batch; None for a gradient-free model."""
         if self.model.in_one_pass:
             return None
         optimizer = self.optim.optimizer(self)

@@ -33,9 +33,9 @@ def write(
     begun: Seen | None,
     folder: RunFolder,
 ) -> Story:
-    """Fill the folder with all but the result; gives what there is to tell.
+    """Write everything but `result.json` into the folder; return the results.
 
-    `begun` says what the runs that this one began with have met of images.
+    `begun` holds the images that the starting runs have met.
     """
     seen = None if begun is None else begun.after(material, len(curves.rows))
     if seen is not None:
@@ -53,7 +53,7 @@ def write(
     result = {
         **{key: settings[key] for key in ("name", "group", "tags", "seed")},
         **_measured(recognizer, curves, checkpoints, predictions),
-        # In folds each image is read by a recogniser that was trained without it.
+        # With folds, each image is read by a recogniser that was not trained on it.
         **_met(begun if material.folds else seen, material, predictions),
         "test/confused": metrics.most_confused(pairs),
         **_size_of(material, recognizer),
@@ -64,7 +64,7 @@ def write(
 
 
 def tested(material: Material, recognizer: Recognizer) -> list[Prediction]:
-    """What the recogniser read of the test part; with limited batches, of its first images."""
+    """Return the predictions for the test part; with limited batches, for its first images only."""
     samples, texts = material.parts["test"].samples, recognizer.texts["test"]
     return [
         Prediction(sample.name, text, reading.text, reading.confidence)
@@ -79,7 +79,7 @@ def _measured(
     measured = metrics.of_readings(texts, answers, [p.confidence for p in predictions])
     right = sum(text == answer for text, answer in zip(texts, answers, strict=True))
     return {
-        # Training as it ended, beside the best weights: that is where learning by heart shows.
+        # Training metrics of the last epoch, beside those of the best weights: the gap shows overfitting.
         **{name: value for row in curves.rows[-1:] for name, value in row.items() if name.startswith("train/")},
         **{name: value for name, value in recognizer.measured.items() if not name.startswith("train/")},
         **{f"test/{name}": value for name, value in measured.items()},
@@ -96,7 +96,10 @@ def _measured(
 
 
 def _learned(material: Material, epochs: int, seen: Seen | None) -> dict[str, Any]:
-    """How many images the recogniser learned from, and each fold's; without epochs those its parts learned from."""
+    """Return the number of training images, and of each fold's.
+
+    Without epochs, the number is that of the images which the starting runs learned from, None if unknown.
+    """
     part = material.parts["train"]
     count: int | None = len(part) * (epochs if part.renewed else 1)
     in_fold: int | None = material.fold_train
@@ -106,7 +109,7 @@ def _learned(material: Material, epochs: int, seen: Seen | None) -> dict[str, An
 
 
 def _met(seen: Seen | None, material: Material, predictions: Sequence[Prediction]) -> dict[str, Any]:
-    places = material.parts["test"].places[: len(predictions)]  # with limited batches, its first images
+    places = material.parts["test"].places[: len(predictions)]  # with limited batches, the first images only
     tested = Tested(material.source, material.kept, places)
     return met(seen, tested, [p.text == p.answer for p in predictions]) | {"test/truth": material.source.truth}
 
@@ -126,7 +129,7 @@ def _size_of(material: Material, recognizer: Recognizer) -> dict[str, Any]:
 
 
 class _Pictures:
-    """A part's images as [height, width, channel]; cut characters stand side by side."""
+    """Images of a part by number, each [height, width, channel]; cut characters stand side by side."""
 
     def __init__(self, part: Part) -> None:
         self._part = part
@@ -140,7 +143,7 @@ def _side_by_side(view: np.ndarray) -> np.ndarray:
 
 
 def draw_inputs(material: Material, codec: Codec, data: Captchas, folder: RunFolder) -> None:
-    """What the recogniser is fed: training views after augmentation, with their labels."""
+    """Write a sheet of training views after augmentation, with their labels."""
     part = material.parts["train"]
     numbers = np.arange(min(PICTURED, len(part)))
     batch = Views(part, codec, data.augment, data.seed)[Request(0, numbers)]
@@ -150,7 +153,7 @@ def draw_inputs(material: Material, codec: Codec, data: Captchas, folder: RunFol
 
 
 def _draw_errors(predictions: Sequence[Prediction], views: _Pictures, folder: RunFolder) -> Path:
-    """The mistakes made with the most confidence."""
+    """Write a sheet of the wrong predictions that have the highest confidence."""
     wrong = [i for i, p in enumerate(predictions) if p.text != p.answer]
     worst = sorted(wrong, key=lambda i: -predictions[i].confidence)[:PICTURED]
     captions = [f"{p.text} read as {p.answer or '∅'} ({p.confidence:.2f})" for p in (predictions[i] for i in worst)]

@@ -1,7 +1,9 @@
-"""From raw images to a reader without a human label: engines label, a training learns, and its run labels again.
+"""Self-training on raw images without human labels.
 
-A recogniser that was taught a wrong label repeats it. So a round's images are parted into folds, and each image that
-has a label is read again by a recogniser that was not taught it.
+Engines label the images, a recogniser is trained on the labels, and its readings help to label again.
+
+A recogniser that was trained on a wrong label repeats the error. Therefore the images of a round are split into folds,
+and each labelled image is relabelled by a recogniser that was not trained on it.
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ from capbench.train import experiment
 
 
 def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool) -> float:
-    """All rounds; the last one's training is the folder's own, the others stand below it.
+    """Run all rounds; the last round trains in `folder`, the earlier ones in its subfolders. Return its exact accuracy.
 
-    Rounds that are finished are not done again, and what engines read in one is known in the next.
+    Finished rounds are skipped when resumed, and readings of the engines are reused in later rounds.
     """
     check(settings, experiment.schema)
-    build(settings["self_train"])  # what does not fit together is told before anything is read
+    build(settings["self_train"])  # raises Mistake for settings that contradict each other, before any image is read
     plan = settings["self_train"]
     if not resumed:
         folder.begin(settings)
@@ -50,7 +52,7 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool) -> float:
         training = folder if last else _round(folder, number)
         round_settings = {**settings, "data": data, "self_train": plan if last else None}
         if not last:
-            round_settings["trial"] = None  # a search judges the last alone
+            round_settings["trial"] = None  # a search judges only the last round
         exact = experiment.run(round_settings, training, resumed=training.config.exists())
     return exact
 
@@ -60,7 +62,10 @@ def _round(folder: RunFolder, number: int) -> RunFolder:
 
 
 def _held_out(round_: RunFolder) -> dict[str, Reading]:
-    """What a round read of images that it was not taught; each character is at least as sure as the whole."""
+    """Return a round's readings of images that it was not trained on.
+
+    Each character gets the confidence of the whole text, which is a lower bound of its own.
+    """
     return {
         prediction.filename: Reading(
             prediction.answer, prediction.confidence, (prediction.confidence,) * len(prediction.answer)
@@ -76,7 +81,7 @@ def _label(
     folder: RunFolder,
     labels: Path,
 ) -> None:
-    """Labels of this round; they appear under their name only when they are whole."""
+    """Write the labels of this round; the file gets its final name only when complete."""
     out = folder.path / "labels.csv"
     told = label.run(
         {

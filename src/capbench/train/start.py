@@ -1,4 +1,4 @@
-"""Weights of finished runs for a training to begin with."""
+"""Initial weights of a training, taken from finished runs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from capbench.text import Codec
 
 
 def begin_with(start: str | list[str], model: Model, codec: Codec) -> Seen | None:
-    """Give the recogniser what another run learned, or each member of a committee what one of several runs did.
+    """Load the weights of a finished run into the model, or of several runs into the members of a committee.
 
-    Returns what these runs have met of images, None where that is not known.
+    Returns the images that these runs have met, or None if a run did not record them.
     """
     if isinstance(start, str):
         return _take(start, model, codec)

@@ -1,4 +1,4 @@
-"""Lightning's Trainer, made from the settings under `trainer`."""
+"""Lightning Trainer built from the settings under `trainer`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from capbench.types import Count, CountOrZero
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerSettings:
-    """Where a training runs, and for how long at most."""
+    """Settings of the Trainer: devices, precision, threads, data loader workers, and limits."""
 
     accelerator: Literal["cpu", "gpu"]
     devices: Count
@@ -52,15 +52,19 @@ class TrainerSettings:
 
     @property
     def relaunches(self) -> bool:
-        """Whether Lightning starts this program again for the other processes."""
+        """True if Lightning starts this program again for the other processes."""
         return self.strategy == "ddp" and self.devices > 1
 
     def trainer(
         self, optim: Optim, folder: Path, loggers: list[Logger], *, one_pass: bool, validates: bool
     ) -> pl.Trainer:
+        """Return the Trainer that writes into `folder`.
+
+        `one_pass` is True for gradient-free models, which train for one epoch; `validates` is False without validation.
+        """
         if self.threads is not None:
             torch.set_num_threads(self.threads)
-        # Deterministic torch also writes over all memory it hands out, which makes a small network three times slower.
+        # Deterministic torch also fills all uninitialised memory, which makes a small network three times slower.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         callbacks: list[pl.Callback] = [Progress(self.progress)] if self.progress else []
         if optim.ema and not one_pass:
@@ -80,7 +84,7 @@ class TrainerSettings:
             limit_val_batches=self.limit_batches if validates else 0,
             limit_test_batches=self.limit_batches,
             num_sanity_val_steps=0,
-            use_distributed_sampler=False,  # ours shares each batch out
+            use_distributed_sampler=False,  # CapBench's sampler splits each batch between the processes
             deterministic="warn",
             logger=loggers or False,
             callbacks=callbacks,
@@ -93,7 +97,9 @@ class TrainerSettings:
 
 
 def _environment() -> list[SLURMEnvironment]:
-    """Where SLURM started the processes: as it tells them. What is requeued goes on from its last whole epoch, which
-    gives the same numbers; Lightning's own way would leave off within one.
+    """Return Lightning's SLURM plugin if SLURM started the processes.
+
+    A requeued job resumes from its last complete epoch, which gives the same numbers; Lightning's own requeue would
+    save in the middle of an epoch.
     """
     return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
