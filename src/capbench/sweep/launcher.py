@@ -1,5 +1,7 @@
-"""What CapBench's launchers share: each job of a sweep is a command line of its own, so that it fails alone, may train
-in several processes, and is gone on with where it stopped."""
+"""Base class of CapBench's Hydra launchers, which run each job of a sweep as a command line in its own process.
+
+Therefore a job fails alone, may train in several processes, and is resumed where it stopped.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from capbench.utils.overrides import quoted
 
 
 class Job(NamedTuple):
-    """One training of a sweep: what `python -m capbench` is given, and the folder that it fills."""
+    """One training of a sweep: its overrides, its run folder, and the arguments of its `python -m capbench` command."""
 
     number: int
     overrides: str
@@ -28,19 +30,22 @@ class Job(NamedTuple):
     arguments: list[str]
 
     def tell(self, what: str) -> None:
+        """Print a message about the job."""
         print(f"{self.number}: {self.overrides}: {what}", flush=True)
 
 
 class SeparateJobs(Launcher):
+    """Launcher that runs each job as a separate command; subclasses implement `run`."""
+
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self._context, self._config = hydra_context, config
 
     @abstractmethod
     def run(self, jobs: list[Job]) -> Iterator[tuple[Job, str | None]]:
-        """Run them; gives each when it has ended, with the reason if it failed."""
+        """Run the jobs; yield each job when it ends, with the reason of its failure or None."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run what is missing; what a finished job is worth goes to the sweeper."""
+        """Run the unfinished jobs; return the score of each finished job, or its failure, to the sweeper."""
         setup_globals()
         jobs = [self._job(number, overrides) for number, overrides in enumerate(job_overrides, initial_job_idx)]
         for sweep in {job.sweep for job in jobs}:
@@ -84,7 +89,7 @@ class SeparateJobs(Launcher):
         if results.begun(folder, plain(settings)):
             arguments = [f"resume={folder}"]
         else:
-            # An experiment that asks for a sweep of its own accord would begin it again in each of its jobs.
+            # Without hydra.mode=RUN, an experiment whose configuration sets MULTIRUN would start a sweep in each job.
             arguments = [*self._flags(), *overrides, "hydra.mode=RUN", quoted("hydra.run.dir", folder)]
         return Job(number, " ".join(filter_overrides(overrides)), sweep, folder, arguments)
 
@@ -94,7 +99,7 @@ class SeparateJobs(Launcher):
 
 
 def last_words(log: Path, besides: tuple[str, ...] = ()) -> str | None:
-    """The last line that a job said, if any; lines that begin with one of `besides` are of others."""
+    """Return the last line of a job's log, or None; lines that begin with one of `besides` are ignored."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Folder of a sweep: its plan, its jobs' results, resuming; imports no torch."""
+"""Folder of a sweep: its plan, its lock, results of its jobs, resuming; imports no torch."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from capbench.moved import renamed
 from capbench.utils import overrides
 from capbench.utils.locks import held
 
-PLAN = "multirun.yaml"  # Hydra leaves it in a sweep's folder
+PLAN = "multirun.yaml"  # written by Hydra into a sweep's folder
 OWN = ("hydra.sweep.dir=", "hydra.mode=")
 
-_until_the_end = ExitStack()  # of this process
+_until_the_end = ExitStack()  # holds locks until this process ends
 
 
 class Failure(NamedTuple):
-    """A job that did not come to its end."""
+    """Job that did not finish, with the reason."""
 
     sweep: str
     number: int
@@ -35,7 +35,7 @@ class Failure(NamedTuple):
 
 
 class Failed(Mistake):
-    """What failed in a sweep, a line each, and how to go on."""
+    """Failed jobs of a sweep, one line each, with the command that resumes the sweep."""
 
     def __init__(self, told: Sequence[str], failures: Sequence[Failure]) -> None:
         super().__init__(told[0])
@@ -47,7 +47,7 @@ class Failed(Mistake):
 
 
 def told(failures: Sequence[Failure], *, resumable: bool) -> Failed:
-    """What failed in a sweep, and how to go on where that is possible."""
+    """Return the error that lists failed jobs of a sweep, with the command that resumes it if `resumable`."""
     folder = failures[0].sweep
     jobs = "1 job" if len(failures) == 1 else f"{len(failures)} jobs"
     reasons = [f"  {failure.number}: {failure.overrides}: {failure.reason}" for failure in failures]
@@ -56,7 +56,7 @@ def told(failures: Sequence[Failure], *, resumable: bool) -> Failed:
 
 
 def hold(folder: Path) -> None:
-    """Keep other processes from running jobs of the sweep in this folder for as long as this process lives."""
+    """Lock the sweep in this folder until this process ends; raise Mistake if another process holds the lock."""
     _hold(folder.absolute(), str(folder))
 
 
@@ -67,9 +67,9 @@ def _hold(folder: Path, name: str) -> None:
 
 
 def arguments(folder: Path) -> list[str]:
-    """Return the command line that began the sweep in this folder; jobs that are finished keep what they have.
+    """Return the command-line arguments that started the sweep in this folder, for a resumed sweep.
 
-    No other process can run the sweep from here on.
+    The folder is locked from here on, so that no other process can run the sweep. Finished jobs keep their results.
     """
     try:
         hold(folder)
@@ -84,7 +84,10 @@ def arguments(folder: Path) -> list[str]:
 
 
 def begun(folder: Path, settings: Mapping[str, Any]) -> bool:
-    """Whether a run of these settings stands there, to be gone on with; one of other settings is a mistake."""
+    """Return True if the folder holds a run of these settings to resume.
+
+    Raises Mistake if it holds a run of other settings.
+    """
     config = folder / "config.yaml"
     if not config.exists():
         return False
@@ -94,7 +97,7 @@ def begun(folder: Path, settings: Mapping[str, Any]) -> bool:
 
 
 def score(folder: Path) -> float | None:
-    """What the finished run in this folder is worth to a sweeper; none: it is not finished."""
+    """Return the score of the finished run in this folder for a sweeper; None if the run is not finished."""
     try:
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -103,18 +106,21 @@ def score(folder: Path) -> float | None:
 
 
 def worth(measured: Mapping[str, Any]) -> float:
-    """What a sweeper maximises: exact accuracy on validation, or on test where folds leave no validation."""
+    """Return a run's score for a sweeper: exact accuracy on validation, or on test where folds leave no validation."""
     return float(measured.get("val/exact", measured["test/exact"]))
 
 
 class Report(Callback):
-    """When all jobs of a sweep are done, their runs side by side; or what they tell of the captcha's `strength`."""
+    """Hydra callback that compares the runs of a finished sweep and writes the report into the sweep's folder.
+
+    With `strength`, the report is on the strength of the captcha.
+    """
 
     def __init__(self, strength: bool = False) -> None:
         self.strength = strength
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        from capbench.compare import compare  # not needed for the help
+        from capbench.compare import compare  # slow to import, and not needed for --help
 
         folder = str(config.hydra.sweep.dir)
         chosen = {"where": None, "by": "test/exact", "group": None, "strength": self.strength, "pictures": "rendered"}

@@ -1,5 +1,8 @@
-"""What SLURM starts for a job of a sweep. It stands apart from the launcher, which Hydra imports anew at every start,
-so that it can be sent to other machines by its name."""
+"""Callable that submitit starts for a job of a sweep under SLURM.
+
+It is apart from the launcher, since Hydra imports the launcher's module anew at every start, and a pickled object must
+be found by the name of its module on another machine.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Attempt:
-    """One command line, in each of the job's tasks; a job that was requeued goes on with the run that it had begun."""
+    """Callable that runs one command line in each task of a job; a requeued job resumes the run in `folder`."""
 
     arguments: list[str]
     folder: Path
@@ -24,7 +27,10 @@ class Attempt:
         runpy.run_module("capbench", run_name="__main__")
 
     def checkpoint(self) -> Any:
-        """Submitit asks for it when SLURM is about to end the job: the same again, from the last whole epoch on."""
+        """Return the resubmission of this job; submitit calls this when SLURM is about to end the job.
+
+        The resubmitted job resumes from the last complete epoch.
+        """
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)

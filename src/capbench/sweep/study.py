@@ -1,6 +1,6 @@
-"""A search for settings: its study, which lies in the sweep's folder, and what its runs tell it while they train.
+"""Optuna study of a search for settings: stored in the sweep's folder, and reported to by the trials while they train.
 
-Known without torch, and without Optuna until a search begins.
+Imports no torch, and Optuna only when a search begins.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from capbench.errors import Mistake
 from capbench.sweep.results import PLAN
 
 JOURNAL = "search.journal"
-PRUNED = "pruned"  # the trial's attribute: the epoch after which it was given up
+PRUNED = "pruned"  # user attribute of a trial: the epoch after which it was pruned
 
 
 def optuna() -> Any:
+    """Return the optuna module; raise Mistake if it is not installed."""
     try:
         import optuna
     except ImportError as error:
@@ -27,12 +28,12 @@ def optuna() -> Any:
 
 
 def name_of(folder: Path) -> str:
-    """What a study is known by where several are."""
+    """Return the study's name in a shared database: the last two parts of the folder's path."""
     return "/".join(folder.absolute().parts[-2:])
 
 
 def study(folder: Path, url: str | None, **options: Any) -> Any:
-    """The study of the sweep in this folder, which it begins if there is none; `options` are its sampler and pruner."""
+    """Return the study of the sweep in this folder, created if there is none; `options` are its sampler and pruner."""
     storages = optuna().storages
     if url is None:
         storage = storages.JournalStorage(storages.journal.JournalFileBackend(str(folder / JOURNAL)))
@@ -43,7 +44,7 @@ def study(folder: Path, url: str | None, **options: Any) -> Any:
 
 
 class Trial:
-    """A run as its search sees it."""
+    """Trial of a search, as seen from the run that carries it out."""
 
     def __init__(self, run: Path, number: int) -> None:
         plans = [parent for parent in run.absolute().parents if (parent / PLAN).exists()]
@@ -53,7 +54,7 @@ class Trial:
         searched = study(
             plans[0],
             own.storage,
-            sampler=optuna().samplers.RandomSampler(),  # nothing is drawn here
+            sampler=optuna().samplers.RandomSampler(),  # the cheapest one: a running trial samples nothing
             pruner=optuna().pruners.MedianPruner(n_startup_trials=own.at_random, n_warmup_steps=own.spared),
         )
         known = [trial for trial in searched.get_trials(deepcopy=False) if trial.number == number]
@@ -64,11 +65,11 @@ class Trial:
 
     @property
     def pruned(self) -> int | None:
-        """The epoch after which it was given up."""
+        """Epoch after which the search pruned the run, or None."""
         return self._trial.user_attrs.get(PRUNED)
 
     def goes_on(self, epoch: int, value: float) -> bool:
-        """Tell what was reached after this epoch; false when the search gives the run up."""
+        """Report the value after this epoch; return False if the search prunes the run."""
         self._trial.report(value, epoch)
         if self._trial.should_prune():
             self._trial.set_user_attr(PRUNED, epoch)
