@@ -1,1 +1,1 @@
-"""The command line: from overrides to settings to one call."""
+"""Command line: from overrides to settings to one function call."""

@@ -1,4 +1,4 @@
-"""Composition of settings by Hydra, and its error messages in one line each."""
+"""Composition of settings by Hydra, with its errors rewritten as one line each."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ PRESETS = ("recognizer", "experiment", "debug")
 
 
 def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str]) -> None:
-    """Compose `conf/<config_name>.yaml` with the overrides and hand it to `task`, or to each job of a sweep."""
+    """Compose `conf/<config_name>.yaml` with the overrides and call `task` with it, or with each job of a sweep."""
     overrides = with_presets_last(arguments)
-    sys.argv[1:] = overrides  # Hydra reads it, and so does Lightning when it starts the other processes
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions come here instead of being printed
+    sys.argv[1:] = overrides  # read by Hydra, and by Lightning when it starts other processes
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise exceptions instead of printing them
     ends: list[Mistake | BrokenPipeError] = []
     failures: list[Failure] = []
 
@@ -43,7 +43,7 @@ def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str
             if sweeping():
                 failures.append(_failure(str(end)))
                 raise
-            ends.append(end)  # raised past Hydra, which would add lines of its own
+            ends.append(end)  # raised after Hydra returns, since Hydra would print lines of its own
             return None
         except Exception as error:
             if sweeping():
@@ -51,7 +51,7 @@ def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str
                 failures.append(_failure(f"{type(error).__name__}: {error}"))
             raise
 
-    # Ours stands in for that of hydra-submitit-launcher, which may be installed as well.
+    # CapBench's submitit_slurm replaces that of hydra-submitit-launcher, which may be installed too.
     warnings.filterwarnings("ignore", r"\s*'hydra/launcher/submitit_slurm' is validated against ConfigStore")
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
@@ -60,7 +60,7 @@ def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str
     except Exception as error:
         if not failures:
             raise
-        # Hydra raises the first once more when all jobs have had their turn.
+        # Hydra raises the first job's exception again when all jobs have run.
         raise told(failures, resumable=config_name == "train") from error
     if ends:
         raise ends[0]
@@ -68,7 +68,7 @@ def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str
 
 @contextmanager
 def _room_on_disk() -> Iterator[None]:
-    """Tell of a full disk in one line."""
+    """Turn the error of a full disk into a Mistake."""
     try:
         yield
     except OSError as error:
@@ -84,13 +84,15 @@ def _failure(reason: str) -> Failure:
 
 
 def sweeping() -> bool:
+    """Return True if Hydra runs several jobs."""
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def with_presets_last(arguments: list[str]) -> list[str]:
-    """Flags, overrides, then presets: Hydra's parser wants flags and overrides each in one run.
+    """Return the arguments reordered: flags, then overrides, then presets.
 
-    `recognizer=`, `experiment=` and `debug=` are no part of the defaults list: they join it at its end, in this order.
+    Hydra's parser needs all flags together and all overrides together. The presets `recognizer=`, `experiment=` and
+    `debug=` are not in the defaults list: each is appended to it with `+`, in this order.
     """
     overrides = [a for a in arguments if not a.startswith("-") and ("=" in a or a.startswith("~"))]
     presets = [a for name in PRESETS for a in overrides if a.lstrip("+").startswith(f"{name}=")]
@@ -99,7 +101,7 @@ def with_presets_last(arguments: list[str]) -> list[str]:
 
 
 def explain(error: BaseException, config_name: str, overrides: list[str]) -> str:
-    """Hydra's message as one line that names the key, and the nearest right ones."""
+    """Return Hydra's error message as one line that names the key and the nearest valid ones."""
     message = " ".join(str(error).split()) or (
         explain(error.__cause__, config_name, overrides) if error.__cause__ else ""
     )
@@ -130,7 +132,7 @@ def explain(error: BaseException, config_name: str, overrides: list[str]) -> str
 
 
 def _unread(reason: str, overrides: list[str]) -> str:
-    """A line about the first override that Hydra's grammar does not take."""
+    """Return a message about the first override that Hydra's grammar rejects."""
     parser = OverridesParser.create()
     for override in overrides:
         try:
@@ -154,7 +156,7 @@ def _about_key(key: str, message: str, config_name: str, overrides: list[str]) -
 
 
 def known_keys(config_name: str) -> Iterator[str]:
-    """Every key of the settings as they are without overrides, and every group."""
+    """Yield every key of the configuration without overrides, and the name of every group."""
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = hydra.compose(config_name)
     yield from (path.name for path in conf_dir().iterdir() if path.is_dir() and path.name not in PRESETS)

@@ -1,4 +1,4 @@
-"""The verb evaluate on the command line: one run on one source, or several with several in a sweep."""
+"""Command line of the verb evaluate: one run on one source, or a sweep over runs and sources."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from capbench.settings import plain
 
 
 def main(arguments: list[str]) -> None:
+    """Compose the settings from the overrides, and evaluate."""
     compose.run("evaluate", job, arguments)
 
 
 def job(config: DictConfig) -> None:
+    """Evaluate one run on one source; in a sweep, print a run that does not fit its source and continue."""
     from hydra.core.hydra_config import HydraConfig
 
     settings = plain(config)
@@ -26,5 +28,5 @@ def job(config: DictConfig) -> None:
     print(f"{settings['run']} on {source}", flush=True)
     try:
         evaluate.run(settings, source)
-    except evaluate.Unfit as reason:  # the other pairings may be sound
+    except evaluate.Unfit as reason:  # the other pairs of run and source may fit
         print(f"  {reason}")

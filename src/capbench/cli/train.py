@@ -1,4 +1,4 @@
-"""The verb train on the command line: a new training, a resumed one, or a sweep."""
+"""Command line of the verb train: a new training, a resumed one, or a sweep."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str]) -> None:
+    """Start a new training or sweep, or resume the one that `resume=` or `resume_sweep=` names."""
     resumed = next((argument for argument in arguments if argument.startswith(("resume=", "resume_sweep="))), None)
     if resumed is None:
         compose.run("train", job, [*arguments, *_one_folder(arguments)])
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> None:
 
 
 def job(config: DictConfig) -> float:
-    """One training; what it returns is what a sweeper maximises: exact accuracy on validation."""
+    """Train one run; return its score: exact accuracy on validation, or on test where folds leave no validation."""
     from hydra.core.hydra_config import HydraConfig
 
     folder = Path(HydraConfig.get().runtime.output_dir)
@@ -45,9 +46,9 @@ def job(config: DictConfig) -> float:
         settings: dict[str, Any] = plain(config)
         if compose.sweeping():
             results.hold(Path(HydraConfig.get().sweep.dir))
-        # A sweep that is run again goes on with the jobs that it had begun.
+        # A resumed sweep resumes the jobs that it had begun.
         resumed = compose.sweeping() and results.begun(folder, settings)
-        # From here on torch is needed, which takes seconds to import.
+        # Imported late, since torch takes seconds to import.
         from capbench.runs import RunFolder
 
         return _train(settings, RunFolder(folder), resumed=resumed, sweeping=compose.sweeping())
@@ -67,7 +68,10 @@ def _train(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweepi
 
 
 def _one_folder(arguments: list[str]) -> list[str]:
-    """Tasks that SLURM started side by side fill one folder, though each looks at the clock at a moment of its own."""
+    """Return the override that gives all tasks of a SLURM job the same run folder.
+
+    Each task would otherwise name the folder by the time at which it started.
+    """
     if int(os.environ.get("SLURM_NTASKS", 1)) == 1 or any("hydra.run.dir=" in argument for argument in arguments):
         return []
     job, step = os.environ["SLURM_JOB_ID"], os.environ.get("SLURM_STEP_ID", "")
@@ -75,7 +79,7 @@ def _one_folder(arguments: list[str]) -> list[str]:
 
 
 def _remove_if_empty(folder: Path) -> None:
-    """Hydra makes the folder before the settings are checked; a mistake in them leaves nothing behind."""
+    """Remove the run folder and its parents if empty: Hydra creates the folder before the settings are checked."""
     for empty in (folder, *folder.parents[:2]):
         try:
             empty.rmdir()

@@ -22,7 +22,7 @@ ROOMS = {
 
 
 def main(verb: str, arguments: list[str]) -> None:
-    """Run a verb; those that need more than their settings have a page of their own."""
+    """Run a verb; train and evaluate need more than their settings and have their own modules in this package."""
     if verb in ROOMS:
         compose.run(verb, partial(job, verb), arguments)
     else:
@@ -30,7 +30,7 @@ def main(verb: str, arguments: list[str]) -> None:
 
 
 def job(verb: str, config: DictConfig) -> None:
-    """Call the room and print what it returns; its module is imported only now, for torch takes seconds."""
+    """Call the verb's `run` function and print what it returns; its module is imported late, since torch is slow."""
     settings = plain(config)
     said = importlib.import_module(ROOMS[verb]).run(settings)
     if said is not None:
