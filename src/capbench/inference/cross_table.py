@@ -28,11 +28,14 @@ COLUMNS = ("run", "source", "part", "exact", "low", "high", "char", "images", "t
 
 
 class Table(Callback):
-    """When all pairings of a sweep are evaluated: its runs, beside all sources that they were ever evaluated on."""
+    """Hydra callback that writes and prints the table when a sweep of evaluations is finished.
+
+    Columns are the sweep's runs; rows are all sources that these runs were ever evaluated on.
+    """
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
-        for job in folder.glob("[0-9]*"):  # Hydra's; what it evaluated lies with the run
+        for job in folder.glob("[0-9]*"):  # Hydra's empty job folders: evaluations are stored in the run's folder
             with suppress(OSError):
                 job.rmdir()
         runs = _runs(config.hydra.overrides.task)
@@ -46,7 +49,7 @@ class Table(Callback):
 
 
 def _runs(overrides: Sequence[str]) -> list[str]:
-    """The folders that the command line names."""
+    """Return the run folders that the command line names."""
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         if override.key_or_group == "run":
             values = override.sweep_iterator() if override.is_sweep_override() else [override.value()]
@@ -55,7 +58,10 @@ def _runs(overrides: Sequence[str]) -> list[str]:
 
 
 def _evaluations(run: RunFolder, faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The results by source, of each the latest last; a stranger's may be anything, and is told among the faults."""
+    """Yield each stored evaluation's source and result; of one source, the latest comes last.
+
+    Files may come from a third party: those that fail the check are reported in `faults`.
+    """
     for path in sorted(run.evaluations.glob("*/result.json")):
         try:
             run.check_within(path)
@@ -80,7 +86,7 @@ def _evaluation(
     exact_unseen: Portion | None = None,
     misfits: list[str],
 ) -> None:
-    """What the table takes of a result; the check reads this signature."""
+    """Names and types of the result's values that the table uses; `check` reads this signature."""
 
 
 def _row(run: str, source: str, result: Mapping[str, Any]) -> list[Any]:
@@ -90,7 +96,7 @@ def _row(run: str, source: str, result: Mapping[str, Any]) -> list[Any]:
 
 
 def table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
-    """Lines with a row for each source and a column for each run; what cannot be read has a note."""
+    """Return lines with one row for each source and one column for each run; misfits and known images are footnotes."""
     sources = list(dict.fromkeys(source for of_run in results.values() for source in of_run))
     names = _short(list(results))
     notes: dict[str, str] = {}
@@ -117,7 +123,7 @@ def table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
 
 
 def _short(paths: Sequence[str]) -> list[str]:
-    """As many of the last parts of each path as tell them apart."""
+    """Return the shortest path endings, equally many parts each, that are all different."""
     parts = [Path(path).parts for path in paths]
     for count in range(1, max(map(len, parts), default=1) + 1):
         names = ["/".join(of[-count:]) for of in parts]

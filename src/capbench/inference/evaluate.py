@@ -1,4 +1,4 @@
-"""The verb evaluate: accuracy of a run on any labelled source."""
+"""Verb evaluate: accuracy of a run on any labelled source."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def schema(
     style: Style,
     data: Source,
 ) -> None:
-    """The settings of the verb, by name and type; the check reads this signature."""
+    """Names and types of the verb's settings; `check` reads this signature."""
 
 
 class Unfit(Mistake):
-    """This run cannot read this source, whatever it holds."""
+    """Error of a run whose view does not fit the source's images."""
 
 
 def run(settings: dict[str, Any], called: str = "") -> str:
-    """Read a part of the source with the run, write down what came of it, and tell it as a table.
+    """Read one part of the source with the run, store the result, and return it as a table.
 
-    `called` names the source, beside others that the run is evaluated on.
+    `called` is the source's name in a table of several sources.
     """
     check(settings, schema)
     trained = RunFolder(Path(settings["run"]))
@@ -88,7 +88,7 @@ def run(settings: dict[str, Any], called: str = "") -> str:
 
 
 def material(settings: dict[str, Any], reader: Reader) -> Tested:
-    """The images of the wanted part, as the run sees them."""
+    """Return the images of the wanted part as the run's views."""
     source: Source = build(settings["data"])
     part = settings["part"]
     if isinstance(source, Synthetic):
@@ -113,7 +113,7 @@ def material(settings: dict[str, Any], reader: Reader) -> Tested:
 
 
 def _misfits(reader: Reader, predictions: Sequence[Prediction]) -> list[str]:
-    """Why some texts cannot be read whatever the image: they count as mistakes."""
+    """Return the reasons why some texts cannot be read from any image; they count as mistakes."""
     codec = reader.codec
     told = []
     strange = [p.text for p in predictions if codec.outside(p.text)]

@@ -1,7 +1,8 @@
-"""The verb predict: readings of any number of images by a run.
+"""Verb predict: readings of any number of images by a run.
 
-Answers are kept as they come, a line each, in a file beside the wanted one, with a digest of the image's content. Who
-starts anew goes on with those whose content is still asked for. When all are there, they are written in order.
+While it runs, answers are appended to a file beside the output, one line each, with a digest of the image's content. A
+restarted predict reuses the answers of images that are still asked for. When all answers are known, they are written to
+the output in order.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ Answer = dict[str, Any]
 
 
 def schema(*, run: str, images: str, out: str) -> None:
-    """The settings of the verb, by name and type; the check reads this signature."""
+    """Names and types of the verb's settings; `check` reads this signature."""
 
 
 def run(settings: dict[str, Any]) -> str:
-    """Read all images with the run, write down what came of it, and tell how it went."""
+    """Read all images with the run, write the answers, and return a summary line."""
     check(settings, schema)
     out, folder = Path(settings["out"]), RunFolder(Path(settings["run"]))
     if out.suffix not in WRITERS:
@@ -68,16 +69,16 @@ def run(settings: dict[str, Any]) -> str:
 
 
 class _Kept:
-    """The answers so far by the images' content: what a file is called, and what else is asked for, changes none."""
+    """Answers so far, keyed by image content; independent of file names and of the other images."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._end = 0
         self.places: dict[str, int] = {}
-        """Where in the file each image's answer begins, by the digest of its content."""
+        """File offset of each image's answer, in bytes, by the digest of the image's content."""
         file.seek(0)
         for line in file:
-            if not line.endswith(b"\n"):  # it was being written when all stopped
+            if not line.endswith(b"\n"):  # incomplete: the process was stopped while writing it
                 break
             self._remember(json.loads(line)["image"], line)
         file.truncate(self._end)
@@ -85,7 +86,7 @@ class _Kept:
     @classmethod
     @contextmanager
     def beside(cls, out: Path, run: str) -> Iterator[_Kept]:
-        """The answers of a run, told by its fingerprint; their file is gone when all went well."""
+        """Open and lock the answers of the run with fingerprint `run`; delete their file unless an exception occurs."""
         path = out.with_name(f".{out.name}.{run[:16]}.part")
         with path.open("a+b") as file:
             claim(file, f"out: another predict is at work on {path}; wait for its end")
@@ -93,7 +94,7 @@ class _Kept:
             path.unlink()
 
     def take(self, answers: Iterable[tuple[str, Answer | None]]) -> list[int]:
-        """Keep new answers, each with its image's digest; where these and the earlier ones begin."""
+        """Store new answers, each with its image's digest; return the file offset of each answer, old or new."""
         places = []
         for digest, answer in answers:
             if answer is None:
@@ -103,17 +104,18 @@ class _Kept:
                 line = json.dumps({"image": digest} | answer).encode() + b"\n"
                 self._file.write(line)
                 self._remember(digest, line)
-        self._file.flush()  # with the system from here on: a killed process loses nothing
+        self._file.flush()  # handed to the operating system, so that a killed process loses nothing
         return places
 
     def answer(self, name: str, place: int) -> Answer:
+        """Return the answer at offset `place`, as that of the file `name`."""
         self._file.seek(place)
         answer = json.loads(self._file.readline())
         del answer["image"]
         return {"filename": name} | answer
 
     def _remember(self, digest: str, line: bytes) -> None:
-        if digest:  # what could not be read may be there the next time
+        if digest:  # unreadable files have no digest and are tried again
             self.places[digest] = self._end
         self._end += len(line)
 
@@ -121,9 +123,9 @@ class _Kept:
 def _answers(
     reader: Reader, files: Files, names: Sequence[str], known: frozenset[str]
 ) -> Iterator[list[tuple[str, Answer | None]]]:
-    """Some images' digests and answers after the others', without those that are known by the digest.
+    """Yield a list of digests and answers for each chunk of images, in order; answers are None for digests in `known`.
 
-    Helpers decode the next images while the network reads.
+    With many images, helper processes decode the next images while the network reads.
     """
     size = min(CHUNK, reader.batch)  # large views take memory before the network does
     chunks = [names[start : start + size] for start in range(0, len(names), size)]
@@ -175,4 +177,4 @@ def _write_lines(file: IO[str], answers: Iterable[Answer]) -> int:
 
 
 WRITERS = {".csv": _write_csv, ".jsonl": _write_lines}
-"""By the ending of the file: writes the answers, tells how many are none."""
+"""Functions by file suffix: write the answers, return the number of images that could not be read."""

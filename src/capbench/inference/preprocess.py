@@ -1,4 +1,4 @@
-"""Preparation of any image for a run; needs no torch, so that helper processes can do it."""
+"""Preprocessing of images for a run; needs no torch, so that helper processes stay light."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from capbench.utils import processes
 
 @dataclass(frozen=True)
 class Sight:
-    """The view of a run, for images that may be none or of another kind than those that it was trained on."""
+    """Preprocessing of a run, for images that may be unreadable or unlike those that the run was trained on."""
 
     view: View
     characters: int
-    """How many a text has at most."""
+    """Number of characters of the longest text."""
     shape: tuple[int, int, int]
     """Channels, height and width of one view, as in training."""
     exif: Exif
-    """Whether photographs are turned upright, as in training."""
+    """Treatment of EXIF orientation, as in training."""
 
     def __call__(self, image: Picture) -> np.ndarray:
-        """The view, uint8 [...view], or BadImage."""
+        """Return the view, uint8 [...view]; raise BadImage if the image cannot be read or gives another shape."""
         pixels = images.pixels(image, self.exif)
         try:
             view = self.view(pixels, self.characters)
@@ -47,25 +47,26 @@ class Sight:
 
 
 class Seen(NamedTuple):
-    """What came of looking at some files."""
+    """Preprocessed views of a list of files."""
 
     digests: list[str]
-    """of each file's content; empty where it could not be read"""
+    """Digest of each file's content; empty for a file that could not be read."""
     views: np.ndarray | None
-    """uint8 [image, ...view] of the new ones that could be seen, in their order"""
+    """Views of the new, readable files in their order, uint8 [image, ...view]; None if there are none."""
     faults: dict[str, str]
-    """why other new ones could not"""
+    """Reasons why the other files failed, by file name."""
 
 
 @dataclass(frozen=True)
 class Eyes:
-    """Looks at files by their names; content that is known by its digest needs no view."""
+    """Preprocessor of files by name; files whose digest is in `known` are not decoded."""
 
     files: Files
     sight: Sight
     known: frozenset[str]
 
     def look(self, names: Sequence[str]) -> Seen:
+        """Read the named files and return their digests, views and faults."""
         digests, views, faults = [], [], {}
         for name in names:
             digest = ""
@@ -84,13 +85,13 @@ _eyes: Eyes
 
 
 def begin(files: Files, sight: Sight, known: frozenset[str]) -> None:
-    """In a helper process, before it looks."""
+    """Initialise a helper process."""
     global _eyes
     processes.end_with_parent()
-    cv2.setNumThreads(1)  # other helpers keep the other cores busy
+    cv2.setNumThreads(1)  # one helper runs on each core
     _eyes = Eyes(files, sight, known)
 
 
 def look(names: Sequence[str]) -> Seen:
-    """In a helper process."""
+    """Preprocess the named files in a helper process."""
     return _eyes.look(names)

@@ -1,6 +1,6 @@
-"""A finished run made ready to read: view, recogniser with weights, decoder.
+"""Reader of a finished run: view, recogniser with its weights, decoder.
 
-A run's folder may come from a stranger: nothing in it runs code, leads out of it, or takes up more than it holds.
+A run's folder may come from a third party: nothing in it runs code, no link leads out of it, and sizes are limited.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads images as the run's recogniser was trained to."""
+    """Reader of images, with the recogniser, view and codec of one run."""
 
     view: View
     model: Model
@@ -56,7 +56,7 @@ class Reader:
 
     @classmethod
     def of(cls, folder: RunFolder) -> Reader:
-        """Rebuild from `config.yaml`, `result.json` and the weights, each of them checked first."""
+        """Rebuild the reader from `config.yaml`, `result.json` and the weights, each checked first."""
         for file in (folder.config, folder.result, folder.weights):
             folder.check_own(file, MOST_BYTES_OF_WEIGHTS)
         if not folder.result.is_file():
@@ -91,10 +91,11 @@ class Reader:
     @overload
     def read(self, images: Iterable[Picture]) -> list[Reading]: ...
     def read(self, images: Picture | Iterable[Picture]) -> Reading | list[Reading]:
-        """What stands in one image, or in each of several: text, confidence, and a confidence for each character.
+        """Return the reading of one image, or the list of readings of several images.
 
-        Several are anything to iterate over, an array [image, height, width, 1, 3 or 4] too. BadImage names the first
-        that cannot be read.
+        Several images are any iterable, or an array [image, height, width, channel] with 1, 3 or 4 channels. A reading
+        holds the text, its confidence, and a confidence for each character. Raises BadImage with the name or number of
+        the first image that cannot be read.
         """
         if isinstance(images, ONE) and not (isinstance(images, np.ndarray) and images.ndim == 4):
             return self.codec.read(*_best(self._alone, self._seen(images, "image")[None]))[0]
@@ -108,7 +109,7 @@ class Reader:
 
     @cached_property
     def sight(self) -> Sight:
-        """How it sees an image: any form of one in, a view out."""
+        """Preprocessing of this run: any form of image in, a view out."""
         return Sight(self.view, self.codec.longest, self.shape, self.exif)
 
     def _seen(self, image: Picture, name: str) -> np.ndarray:
@@ -125,15 +126,15 @@ class Reader:
 
     @cached_property
     def _alone(self) -> Network:
-        """The recogniser for one image at a time, which gives the same."""
+        """Network optimised for one image at a time, with the same readings."""
         try:
             return _recorded(self.model, self._blank)
-        except Exception:  # there are backbones that cannot be recorded: those are played as they stand
+        except Exception:  # some backbones cannot be traced: these run as they are
             return self.model
 
 
 def _best(network: Network, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The best classes and their probabilities, each [image, position or time], in views, uint8 [image, ...view]."""
+    """Return the best classes and their probabilities, each [image, position or time]."""
     with torch.inference_mode():
         probability, best = _believed(network, torch.from_numpy(np.array(views)))
     return best.numpy(), probability.numpy()
@@ -146,13 +147,13 @@ def _believed(network: Network, views: torch.Tensor) -> tuple[torch.Tensor, torc
 
 
 def _recorded(model: Model, view: np.ndarray) -> Network:
-    """The network's layers for one view, uint8 [1, ...view], recorded, fused and from then on played without Python.
+    """Return the network traced for one view, uint8 [1, ...view], with its layers fused, to run without Python.
 
-    Played as it stands, a small network that reads one image takes twice the time: most convolutions go another way
-    for one image than for many, and Python's own steps between the layers weigh.
+    Untraced, a small network takes twice the time for a single image: most convolutions use another algorithm for one
+    image than for many, and Python's overhead between the layers counts.
     """
     with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # all this is to give way to what needs a C++ compiler on the machine
+        warnings.simplefilter("ignore")  # torch.jit is deprecated in favour of what needs a C++ compiler
         before = torch.jit.onednn_fusion_enabled()
         torch.jit.enable_onednn_fusion(True)
         try:
@@ -184,7 +185,7 @@ def _batches(views: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
 
 
 def _settings(folder: RunFolder) -> dict[str, Any]:
-    """What of the settings is needed to read, each part found to be one of CapBench's own."""
+    """Return the settings that reading needs, checked to name only CapBench's own classes."""
     settings = folder.settings()
     needed: dict[str, Any] = {"exif": exif_of(settings)}
     for part in ("view", "model", "alphabet"):
@@ -199,11 +200,11 @@ def _settings(folder: RunFolder) -> dict[str, Any]:
 
 
 def _read_with(*, view: View, model: Model, alphabet: Alphabet, exif: images.Exif) -> None:
-    """What of a run's settings decides how it reads; the check reads this signature."""
+    """Names and types of the run's settings that reading needs; `check` reads this signature."""
 
 
 def _facts(folder: RunFolder) -> tuple[str, list[int], Shape]:
-    """Alphabet, bounds of the length and shape of a view, as they came out in training."""
+    """Return the alphabet, the bounds of the text length and the shape of a view, as `result.json` records them."""
     result = folder.read_result()
     facts = {key: result[name] for key, name in FACTS.items() if name in result}
     try:
