@@ -1,4 +1,4 @@
-"""hydra/launcher=processes: each job of a sweep in a process of its own on this machine."""
+"""Launcher hydra/launcher=processes: each job of a sweep in its own process on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from capbench.sweep.launcher import Job, SeparateJobs, last_words
 
 
 class Processes(SeparateJobs):
-    """`at_once` jobs run side by side, each with `gpus` devices of its own."""
+    """Launcher that runs `at_once` jobs in parallel, each with its own `gpus` GPUs."""
 
     def __init__(self, at_once: int, gpus: int) -> None:
         self.at_once, self.gpus = at_once, gpus
@@ -24,6 +24,7 @@ class Processes(SeparateJobs):
         self._running: set[subprocess.Popen[bytes]] = set()
 
     def run(self, jobs: list[Job]) -> Iterator[tuple[Job, str | None]]:
+        """Run the jobs; when interrupted, cancel those that wait and terminate those that run."""
         with ThreadPoolExecutor(self.at_once) as pool:
             ending = {pool.submit(self._run, job): job for job in jobs}
             try:
@@ -36,7 +37,7 @@ class Processes(SeparateJobs):
                 raise
 
     def _run(self, job: Job) -> str | None:
-        """Why it failed, if it did."""
+        """Run one job; return the reason of its failure, or None."""
         log = job.sweep / f"{job.number}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         slot = self._slots.get()

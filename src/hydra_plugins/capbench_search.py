@@ -1,6 +1,6 @@
-"""hydra/sweeper=search: Optuna chooses the settings of each job, by what the jobs before it reached.
+"""Sweeper hydra/sweeper=search: Optuna chooses the settings of each job from the results of earlier jobs.
 
-What is searched is written as Hydra's sweeps are: choice(…), range(…), interval(…), any of them within tag(log, …).
+The search space is written as Hydra's sweeps: choice(…), range(…), interval(…), optionally within tag(log, …).
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from capbench.sweep import study as search
 from capbench.types import Count, CountOrZero, Seed
 from capbench.utils.overrides import quoted
 
-RETRIED = "retries"  # a trial's attribute: the failed one whose settings it has
+RETRIED = "retries"  # user attribute of a trial: the failed trial that it repeats
 
 
 class Asked(NamedTuple):
-    """A trial whose job is to run."""
+    """Trial to be run as a job."""
 
     number: int
     params: dict[str, Any]
 
 
 class Search(Sweeper):
-    """Runs `trials` jobs, and of an earlier call's what is missing; one that fails never takes the others along."""
+    """Sweeper that runs `trials` jobs in all, earlier calls included; a failed job does not stop the others."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Search(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> None:
+        """Run the search over the overrides that are sweeps; raise an error that lists the failed jobs, if any."""
         assert self.hydra_context is not None and self.config is not None and self.launcher is not None
         given = [*(f"{key}={space}" for key, space in self.params.items()), *arguments]
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
@@ -98,14 +99,14 @@ class Search(Sweeper):
             raise results.told(failures, resumable=True)
 
     def _batches(self, study: Any, space: dict[str, Any]) -> Iterator[list[Asked]]:
-        """Trials to run together: first those that were begun, then again those that failed, then new ones."""
+        """Yield the trials to run together: unfinished ones first, then repeats of failed ones, then new ones."""
         states = search.optuna().trial.TrialState
         known = study.get_trials(deepcopy=False)
         done = sum(trial.state in (states.COMPLETE, states.PRUNED) for trial in known)
         missing = max(self.trials - done, 0)
         for trial in [trial for trial in known if trial.state == states.RUNNING][:missing]:
             missing -= 1
-            yield [Asked(trial.number, trial.params)]  # alone: a launcher counts on from the first of its jobs
+            yield [Asked(trial.number, trial.params)]  # one at a time: a launcher numbers its jobs from the first
         retried = {trial.user_attrs.get(RETRIED) for trial in known}
         failed = [trial for trial in known if trial.state == states.FAIL and trial.number not in retried]
         for trial in failed[:missing]:
@@ -116,7 +117,7 @@ class Search(Sweeper):
             yield batch
 
     def _ask(self, study: Any, space: dict[str, Any]) -> Asked:
-        # Drawn anew for each trial, so that a search that is gone on with draws nothing twice.
+        # Each trial has its own seed, so that a resumed search does not sample the same settings again.
         draw = random.Random(f"{self.seed} {len(study.get_trials(deepcopy=False))}").getrandbits(32)
         study.sampler = search.optuna().samplers.TPESampler(n_startup_trials=self.at_random, seed=draw)
         try:
@@ -127,7 +128,7 @@ class Search(Sweeper):
 
 
 def distribution(override: Override) -> Any:
-    """What Optuna draws from for a sweep that is written in Hydra's way."""
+    """Return the Optuna distribution for a sweep in Hydra's notation."""
     kinds = search.optuna().distributions
     key, sweep = override.get_key_element(), override.value()
     tags: set[str] = getattr(sweep, "tags", set())
@@ -150,7 +151,7 @@ def distribution(override: Override) -> Any:
 
 
 def summary(study: Any) -> str:
-    """What a search ends with."""
+    """Return the counts of finished, pruned and failed trials, and the best trial."""
     by_state = itertools.groupby(sorted(study.trials, key=lambda t: t.state.name), key=lambda t: t.state.name)
     numbers = {state: [trial.number for trial in trials] for state, trials in by_state}
     complete = len(numbers.get("COMPLETE", []))
@@ -175,7 +176,7 @@ def _tell(study: Any, number: int, reached: float) -> None:
 
 
 def _failure(error: Exception, folder: Path, trial: Asked) -> results.Failure:
-    """Why this one failed; a launcher may tell of all its jobs at once."""
+    """Return the failure of one trial; a launcher's error may list several jobs."""
     shown = " ".join(f"{key}={value}" for key, value in trial.params.items())
     listed = error.failures if isinstance(error, results.Failed) else []
     reasons = [failure.reason for failure in listed if failure.number == trial.number]

@@ -1,7 +1,7 @@
-"""hydra/launcher=submitit_slurm: each job of a sweep is a job of SLURM's.
+"""Launcher hydra/launcher=submitit_slurm: each job of a sweep as a SLURM job.
 
-Submitit writes and submits the batch scripts, and requeues what is preempted or runs out of time. How a job fares is
-asked of squeue, which every cluster has; submitit would ask the accounts, which not every cluster keeps.
+Submitit writes and submits the batch scripts, and requeues jobs that are preempted or run out of time. The states of
+jobs come from squeue, which every cluster has; submitit would query the accounting database, which some clusters lack.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ OVER = [
     "PREEMPTED",
     "TIMEOUT",
 ]
-GONE = "FAILED"  # SLURM forgets a job minutes after its end
+GONE = "FAILED"  # state assumed for a job that squeue no longer lists: SLURM forgets jobs minutes after their end
 OF_SLURM = ("srun: ", "slurmstepd", "submitit ")
 GENERAL = ["name", "nodes", "tasks_per_node", "cpus_per_task", "gpus_per_node", "mem_gb", "timeout_min"]
-LARGEST_ARRAY = 1000  # jobs submitted at once: SLURM takes 1,001 unless its MaxArraySize says otherwise
-LONGEST_PAUSE = 30  # seconds between two looks at the queue
-LATEST = 15  # seconds that a shared file system may take to show what another machine wrote
+LARGEST_ARRAY = 1000  # jobs submitted at once; SLURM's default MaxArraySize is 1,001
+LONGEST_PAUSE = 30  # seconds between two calls of squeue
+LATEST = 15  # seconds until a shared file system shows what another machine wrote
 
 
 class Slurm(SeparateJobs):
-    """`resources` are submitit's, and most of them sbatch's."""
+    """Launcher that submits jobs to SLURM; `resources` are parameters of submitit, most of them passed on to sbatch."""
 
     def __init__(self, submitit_folder: str, max_num_timeout: int, **resources: Any) -> None:
         self.folder, self.timeouts = submitit_folder, max_num_timeout
@@ -51,6 +51,7 @@ class Slurm(SeparateJobs):
         }
 
     def run(self, jobs: list[Job]) -> Iterator[tuple[Job, str | None]]:
+        """Submit the jobs and poll squeue until all have ended; an interrupt leaves them in SLURM's queue."""
         waiting = self._submitted(jobs)
         pause = 1.0
         try:
@@ -67,7 +68,7 @@ class Slurm(SeparateJobs):
             raise
 
     def _submitted(self, jobs: list[Job]) -> dict[str, Job]:
-        """The jobs, by SLURM's names for them. One that is in the queue from an earlier call is left there."""
+        """Return the jobs by SLURM job id; jobs still in the queue from an earlier call are not submitted again."""
         _check_installed()
         there = {_mark(job).read_text(): job for job in jobs if _mark(job).exists()}
         states = _states(there) if there else {}
@@ -88,7 +89,7 @@ class Slurm(SeparateJobs):
             executor.update_parameters(**resources | {"stderr_to_stdout": True, "slurm_srun_args": self._to_srun()})
             with executor.batch():
                 submitted = [executor.submit(Attempt(job.arguments, job.folder)) for job in jobs]
-        except (AssertionError, submitit.core.utils.FailedJobError) as error:  # the former is about a value's type
+        except (AssertionError, submitit.core.utils.FailedJobError) as error:  # the former for a value's type
             why = str(error).strip().split("\n")[-1]
             raise Mistake(f"hydra.launcher: SLURM does not take the jobs: {why}") from error
         named = {queued.job_id: job for queued, job in zip(submitted, jobs, strict=True)}
@@ -97,12 +98,16 @@ class Slurm(SeparateJobs):
         return named
 
     def _to_srun(self) -> list[str]:
-        """A task that ends badly ends the others, which would wait for it; and what srun no longer takes from sbatch."""
+        """Return srun's options: the number of cores, and the end of all tasks when one fails.
+
+        Without the latter the other tasks would wait for the failed one. srun no longer inherits --cpus-per-task from
+        sbatch.
+        """
         cores = self.resources.get("cpus_per_task")
         return ["--kill-on-bad-exit=1", *([f"--cpus-per-task={cores}"] if cores else [])]
 
     def _end(self, job: Job, name: str, state: str) -> str | None:
-        """Why it failed, if it did."""
+        """Return the reason of a job's failure, or None."""
         if state in ("COMPLETED", GONE) and _left_a_result(job, wait=state == "COMPLETED"):
             return None
         log = self._log(name)
@@ -128,7 +133,7 @@ def _check_installed() -> None:
 
 
 def _states(names: Iterable[str]) -> dict[str, str]:
-    """What SLURM says of each that it knows; while it cannot be reached, that all are as they were."""
+    """Return the state of each job that squeue lists; "UNKNOWN" for all of them if SLURM cannot be reached."""
     numbers = ",".join({name.partition("_")[0]: None for name in names})
     asked = ["squeue", "--noheader", "--array", "--states=all", "--format=%i %T", f"--jobs={numbers}"]
     answer = subprocess.run(asked, capture_output=True, text=True)
@@ -138,11 +143,12 @@ def _states(names: Iterable[str]) -> dict[str, str]:
 
 
 def _mark(job: Job) -> Path:
-    """Holds SLURM's name for the job."""
+    """Return the file that stores the job's SLURM id."""
     return job.sweep / f"{job.number}.job"
 
 
 def _left_a_result(job: Job, *, wait: bool) -> bool:
+    """Return True if the job has a result; with `wait`, allow the shared file system LATEST seconds to show it."""
     until = time.monotonic() + LATEST * wait
     while results.score(job.folder) is None:
         if time.monotonic() > until:
@@ -152,7 +158,7 @@ def _left_a_result(job: Job, *, wait: bool) -> bool:
 
 
 def _first_to_fail(log: Path) -> int:
-    """The task that srun names first; the others it ended on that account."""
+    """Return the number of the task that srun reports first as failed; srun then ended the other tasks."""
     said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     named = re.search(r"^srun: error: .*: tasks? (\d+)", said, flags=re.MULTILINE)
     return int(named[1]) if named else 0
