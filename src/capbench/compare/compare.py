@@ -1,4 +1,4 @@
-"""The verb compare: which recogniser reads better, by how much, how surely, at what cost."""
+"""Verb compare: which recogniser reads better, by how much, with what certainty, at what cost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def schema(
     pictures: Pictures,
     out: str | None,
 ) -> None:
-    """The settings of the verb, by name and type; the check reads this signature."""
+    """Names and types of the verb's settings; `check` reads this signature."""
 
 
 def run(settings: dict[str, Any]) -> None:
@@ -40,7 +40,7 @@ def run(settings: dict[str, Any]) -> None:
         print(screen.table(comparison), flush=True)
     if settings["out"] is None:
         return
-    from capbench.compare import page, paper  # not needed for the screen
+    from capbench.compare import page, paper  # not needed for the table on screen
 
     out = Path(settings["out"])
     out.mkdir(parents=True, exist_ok=True)

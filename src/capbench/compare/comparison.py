@@ -20,29 +20,32 @@ MOST_NAMES = 5
 
 @dataclass(frozen=True)
 class Comparison:
+    """Result of a comparison: ranked rows of runs, the test between the first two rows, and learning curves."""
+
     folder: str
     by: str
     keys: list[str]
     rows: list[Row]
     left_out: list[LeftOut]
     contest: Contest | None
-    """of the first row with the second, where there are two and they read the same images"""
+    """Test between the first two rows; None if there is one row, or the two have no test images in common."""
     learned: list[LearningCurve]
 
     @property
     def runs(self) -> list[Run]:
-        """By rank."""
+        """All runs, by rank of their rows."""
         return [run for row in self.rows for run in row.runs]
 
     @property
     def summary(self) -> str:
+        """Counts of runs, rows and runs left out."""
         count = sum(len(row.runs) for row in self.rows)
         left_out = f"; {len(self.left_out):,} left out" if self.left_out else ""
         return f"{count:,} run{'s' * (count > 1)} in {len(self.rows):,} row{'s' * (len(self.rows) > 1)}{left_out}"
 
     @property
     def verdict(self) -> str:
-        """Whether the first row's setting really reads better than the second's."""
+        """Sentence that says if the first row reads significantly better than the second; "" with a single row."""
         if len(self.rows) < 2:
             return ""
         if self.contest is None:
@@ -52,7 +55,7 @@ class Comparison:
 
     @property
     def warning(self) -> str:
-        """Which runs are tested on what they know already; "" where none is known to be."""
+        """Sentence that names runs tested on images that they were trained or validated on; "" if none is known."""
         names = [run.name for run in self.runs if run.number("test/taught") or run.number("test/validated")]
         if not names:
             return ""
@@ -63,7 +66,7 @@ class Comparison:
         )
 
     def forecasts(self, most: int | None = None) -> list[str]:
-        """How many labelled images each of the first `most` learning curves wants for some accuracies, a line each."""
+        """Return the labelled images needed for some accuracies, one line for each of the first `most` curves."""
         return [str(curve) for curve in self.learned[:most]]
 
 
@@ -96,6 +99,7 @@ def _of_networks(pair: Pair) -> str:
 
 
 def compare(root: Path, where: Mapping[str, Any] | None, by: str, group: str | list[str] | None) -> Comparison:
+    """Return the comparison of the runs below `root` that match `where`, ranked by `by` and grouped by `group`."""
     found, left_out = folders.read(root)
     if not found:
         reason = f" ({left_out[0].name} {left_out[0].reason})" if left_out else ""

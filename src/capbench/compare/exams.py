@@ -1,4 +1,4 @@
-"""Runs that were tested on the same images, and their readings in a compact form."""
+"""Test sets shared by several runs, and the runs' readings in a compact form for the page."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from capbench.compare.folders import Pictures, Run
 from capbench.compare.ranking import Row
 from capbench.compare.readings import Readings
 
-LEADERS = 12  # rows whose disputes are pictured
-MOST_MISTAKES = 100  # kinds of mistakes, of each run
+LEADERS = 12  # first rows, for which images with differing answers are pictured
+MOST_MISTAKES = 100  # pairs of true and wrong symbol, for each run
 
 
 class Exam:
-    """One set of test images."""
+    """Set of test images, with the runs of the first rows that were tested on it."""
 
     def __init__(self, number: int, read: Readings) -> None:
         self.number = number
@@ -29,11 +29,11 @@ class Exam:
         self.symbols = Counter("".join(read.texts))
         self.leaders: list[tuple[Run, Readings]] = []
         self.pictures: dict[int, tuple[str, str]] = {}
-        """text and picture, by place among the images"""
+        """Text and picture (data URI) by index of the image."""
 
     def draw(self, wanted: Pictures) -> None:
-        """Picture what its leaders dispute."""
-        from capbench.compare import gallery  # cleaning and its compiler: not needed where nothing is pictured
+        """Draw pictures of images that some of the leaders read and others do not."""
+        from capbench.compare import gallery  # imports a JIT compiler, and is needed for pictures only
 
         run, read = self.leaders[0]
         places = gallery.disputed([leader.right for _, leader in self.leaders])
@@ -43,11 +43,12 @@ class Exam:
         }
 
     def told(self) -> dict[str, Any]:
+        """Return the test set as plain data for the page."""
         return {"images": self.images, "symbols": self.symbols, "pictures": self.pictures}
 
 
 def judge(rows: Sequence[Row], wanted: Pictures) -> tuple[list[dict[str, Any]], list[dict[str, Any] | None]]:
-    """The exams, and what each run by rank made of its own; None for a run without predictions."""
+    """Return the test sets, and for each run by rank its results on its test set, or None without predictions."""
     exams: dict[bytes, Exam] = {}
     for row in rows[:LEADERS]:
         read = readings.of(row.runs[0])

@@ -1,4 +1,4 @@
-"""Fast reading of thousands of run folders, with the reason for each that is left out."""
+"""Fast reading of thousands of run folders, with a reason for each folder that is left out."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ from capbench.runs import MOST_BYTES_OF_TABLES, RunFolder
 from capbench.settings import TARGET
 from capbench.utils import bounded
 
-INSIDE = {"checkpoints", "pictures", "wandb", "csv", "folds", "labels", "evaluations"}  # of a run, and no runs
+INSIDE = {"checkpoints", "pictures", "wandb", "csv", "folds", "labels", "evaluations"}  # of a run; hold no runs
 SECTION = re.compile(r"^(?=[A-Za-z_])", re.MULTILINE)
 
-MOST = 1 << 63  # of a number; numpy takes no greater whole ones
+MOST = 1 << 63  # bound on numbers; numpy holds no greater integers
 Settings = dict[str, Any]
 Pictures = Literal["rendered", "all"]
-"""Which captchas a page shows: a stranger's run may name any folder as its source, and pages are shared."""
+"""Captchas that a page shows: rendered ones only, or all.
+
+The default is "rendered": a third party's run may name any folder as its source, and pages are shared.
+"""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training: its settings by dotted keys, and its result."""
+    """Finished training: its settings by dotted keys, and its result."""
 
     folder: RunFolder
     name: str
@@ -36,22 +39,22 @@ class Run:
     result: dict[str, Any]
 
     def number(self, key: str) -> float | None:
-        """A measured number, or None where there is none."""
+        """Return a number from the result, or None if there is none under this key."""
         value = self.result.get(key)
         return value if _is_number(value) else None
 
     def value(self, key: str) -> Any:
-        """A setting, or else a part of the result."""
+        """Return a setting, or if there is none, a value of the result."""
         return self.settings[key] if key in self.settings else self.result.get(key)
 
     @property
     def given_up(self) -> bool:
-        """Whether a search stopped it early, because the others did better: its numbers are those of half a training."""
+        """True if a search pruned the run, so that its numbers are those of an incomplete training."""
         return self.result.get("pruned") is not None
 
     @cached_property
     def origin(self) -> tuple[Any, ...]:
-        """What its test images are drawn by; images from files are known by their names and texts alone."""
+        """Settings that decide the rendered test images; empty for images from files, known by name and text only."""
         if self.settings.get("data") != "Synthetic":
             return ()
         drawn_by = ("data.renderer", "data.length", "data.seed", "alphabet.symbols")
@@ -59,12 +62,14 @@ class Run:
 
 
 class LeftOut(NamedTuple):
+    """Folder that is left out of a comparison, with the reason."""
+
     name: str
     reason: str
 
 
 def read(root: Path) -> tuple[list[Run], list[LeftOut]]:
-    """Every run below `root`, in the order of their names, and what else looks like one."""
+    """Return every run below `root` sorted by path, and the folders that look like runs but cannot be read."""
     if not root.is_dir():
         raise Mistake(f"runs: {root} is no folder; give one that holds run folders, such as runs")
     runs: list[Run] = []
@@ -79,7 +84,7 @@ def read(root: Path) -> tuple[list[Run], list[LeftOut]]:
 
 
 def _candidates(root: Path) -> Iterator[Path]:
-    """Folders that have a config.yaml or a result.json."""
+    """Yield folders that contain config.yaml or result.json."""
     for path, folders, files in os.walk(root):
         is_one = "config.yaml" in files or "result.json" in files
         folders[:] = sorted(folder for folder in folders if folder[0] != "." and not (is_one and folder in INSIDE))
@@ -112,9 +117,9 @@ def _read_run(folder: RunFolder, name: str) -> Run:
 
 
 def settings_of(text: str) -> Settings:
-    """The settings of a config.yaml by dotted keys.
+    """Return the settings of a config.yaml by dotted keys.
 
-    Runs of one study share most of their settings, so the text is parsed section by section, each of them once.
+    Runs of one study share most settings, so the text is parsed in sections, and each distinct section once.
     """
     try:
         bounded.check_values(text)
@@ -137,7 +142,7 @@ def _section(text: str) -> tuple[tuple[str, Any], ...]:
         return ()
     if not isinstance(parsed, dict):
         raise Mistake("config.yaml holds no settings")
-    # A rendered source repeats the style and the alphabet; a source of files has no use for a style.
+    # A rendered source contains the style and the alphabet; a source of files needs no style.
     return tuple(
         (key.removeprefix("data.") if key.startswith("data.style") else key, value)
         for key, value in _flat(parsed, "")
@@ -146,12 +151,12 @@ def _section(text: str) -> tuple[tuple[str, Any], ...]:
 
 
 def forget() -> None:
-    """Parse every section anew, as a new process does."""
+    """Clear the cache of parsed sections, as in a new process."""
     _section.cache_clear()
 
 
 def _flat(node: Any, at: str) -> Iterator[tuple[str, Any]]:
-    """Dotted keys and plain values, as overrides name them; what is built stands under its own key by its class."""
+    """Yield dotted keys and plain values as overrides name them; an object yields its class under its own key first."""
     if isinstance(node, dict):
         if TARGET in node:
             name = str(node[TARGET])
@@ -167,7 +172,7 @@ def _flat(node: Any, at: str) -> Iterator[tuple[str, Any]]:
 
 
 def shown(value: Any) -> str:
-    """A setting as it is written on the command line; what a screen or a file cannot show is replaced."""
+    """Return a setting as written on the command line, with unprintable characters replaced."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     text = str(value)

@@ -1,4 +1,4 @@
-"""Pictures of captchas that one run reads and another does not."""
+"""Pictures of captchas that one run reads correctly and another does not."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from capbench.report.embedded import data_uri
 
 FOR_EACH_PAIR = 8
 MOST = 300
-MOST_SAMPLES = 200_000  # of a stream, among which pictures are looked for
+MOST_SAMPLES = 200_000  # first images of an endless source that are searched for pictures
 WIDEST = 320  # pixels
 
 
 def disputed(rights: Sequence[np.ndarray]) -> list[int]:
-    """Places of images that one run reads and another does not: some for each two runs in turn, few for all of them.
+    """Return indices of images that one run reads and another does not, some for each ordered pair of runs.
 
-    `rights`, each bool [image], say what each of some runs read of the same images.
+    `rights` holds one bool array [image] for each run: True where its answer is right.
     """
     wanted: dict[int, None] = {}
     for first, second in permutations(rights, 2):
@@ -38,9 +38,9 @@ def disputed(rights: Sequence[np.ndarray]) -> list[int]:
 
 
 def draw(run: Run, texts: Mapping[str, str], wanted: Pictures) -> dict[str, str]:
-    """Pictures of the run's test images with these names, from its source: rendered ones are drawn again.
+    """Return pictures (data URIs) of the run's test images by name, read from its source or rendered again.
 
-    Those that are no longer there, or have another text by now, are left out, and so is what is not `wanted`.
+    Images that are gone, have another text now, or are excluded by `wanted` are left out.
     """
     try:
         source = _source(run, wanted)

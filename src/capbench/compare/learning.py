@@ -1,4 +1,4 @@
-"""Learning curves: accuracy against the number of labelled images, for runs that differ in nothing else."""
+"""Learning curves: accuracy against the number of labelled images, for runs with otherwise equal settings."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ TARGETS = (0.5, 0.9, 0.99)
 
 @dataclass(frozen=True)
 class Reached:
-    """What it takes until a share of all texts is read."""
+    """Amount of images or seconds at which a target accuracy is reached."""
 
     how: Literal["measured", "at most", "forecast", "not within"]
     amount: float
-    """of images or seconds; of the most that was tried or forecast where it is not reached"""
+    """Labelled images or seconds; if the target is not reached, the largest amount tried or forecast."""
     at_least: float | None = None
     at_most: float | None = None
 
     @property
     def there(self) -> bool:
+        """True if the target is reached, by measurement or forecast."""
         return self.how != "not within"
 
     def __str__(self) -> str:
@@ -40,7 +41,7 @@ class Reached:
 
 
 def _round(amount: float) -> str:
-    """Two digits, which is more than is known."""
+    """Return the amount rounded to 2 significant digits, which is more than its precision."""
     rounded = float(f"{amount:.2g}")
     return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
 
@@ -50,7 +51,7 @@ def _end(amount: float | None) -> str:
 
 
 class Point(NamedTuple):
-    """The runs with one number of labelled images."""
+    """Mean accuracy of the runs with one number of labelled images, with its interval and the number of test images."""
 
     images: float
     exact: float
@@ -61,13 +62,13 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Learned:
-    """Runs that differ in their number of labelled images and their seeds."""
+    """Runs that differ only in their number of labelled images and their seeds."""
 
     runs: list[Run]
 
     @cached_property
     def points(self) -> list[Point]:
-        """By number of images: the mean, and an interval that holds each run and its own uncertainty."""
+        """Points by rising number of images: mean accuracy, and an interval that spans those of the runs (95 %)."""
         gathered: dict[float, list[Run]] = defaultdict(list)
         for run in self.runs:
             gathered[labelled(run)].append(run)
@@ -75,18 +76,21 @@ class Learned:
 
     @cached_property
     def growth(self) -> Growth | None:
+        """Fitted growth of accuracy with images; None with fewer than three different numbers of images."""
         return Growth.of([labelled(run) for run in self.runs], *tests(self.runs))
 
     @property
     def most(self) -> float:
+        """Largest number of labelled images."""
         return self.points[-1].images
 
     @property
     def best(self) -> float:
+        """Highest mean accuracy of any point."""
         return max(point.exact for point in self.points)
 
     def images(self, target: float) -> Reached:
-        """Labelled images until this share is read: measured between two amounts that were tried, or else forecast."""
+        """Return the labelled images needed for an accuracy: interpolated between measured points, or else forecast."""
         points = self.points
         tried, tested = [point.images for point in points], [point.tested for point in points]
         wanted = math.log(target / (1 - target))
@@ -101,9 +105,9 @@ class Learned:
         images, least, _ = self.growth.needed(target)
         if images is None:
             return Reached("not within", self.growth.furthest)
-        if images <= self.most:  # the line says what the measurement has refuted
+        if images <= self.most:  # the forecast contradicts the measurements
             return Reached("not within", self.most)
-        # Open upwards: more images may bring no more than the most that were tried, which do not reach it.
+        # No upper bound: accuracy may not rise above that of the largest amount, which is below the target.
         return Reached("forecast", images, max(least or self.most, self.most))
 
 
@@ -114,16 +118,16 @@ def _point(images: float, runs: Sequence[Run]) -> Point:
 
 
 def tests(runs: Sequence[Run]) -> tuple[list[float], list[int]]:
-    """The share that each run reads, and of how many images."""
+    """Return the accuracy of each run, and its number of test images."""
     return [run.result["test/exact"] for run in runs], [run.result["test/images"] for run in runs]
 
 
 @dataclass(frozen=True)
 class LearningCurve(Learned):
-    """Enough of them for a forecast: at least three different numbers of images."""
+    """Learning curve with enough points for a forecast: at least three different numbers of images."""
 
     values: tuple[str, ...]
-    """of the settings that tell the curves apart"""
+    """Values of the settings that distinguish the curves."""
 
     def __str__(self) -> str:
         told = "; ".join(f"{target}: {self._told(self.images(target))}" for target in TARGETS)
@@ -135,11 +139,12 @@ class LearningCurve(Learned):
 
 
 def keys_of(keys: Sequence[str]) -> list[str]:
+    """Return the keys that distinguish curves: all but the number of images."""
     return [key for key in keys if key not in AMOUNT]
 
 
 def curves(runs: Sequence[Run], keys: Sequence[str]) -> list[LearningCurve]:
-    """Those with at least three different numbers of images; a run that was given up early is no point of any."""
+    """Return the learning curves with at least three different numbers of images; pruned runs are left out."""
     gathered: dict[tuple[str, ...], list[Run]] = defaultdict(list)
     for run in runs:
         if labelled(run) > 0 and not run.given_up:
@@ -153,9 +158,9 @@ def curves(runs: Sequence[Run], keys: Sequence[str]) -> list[LearningCurve]:
 
 
 def labelled(run: Run) -> float:
-    """How many images with their texts the tested recogniser learned from, of several the one with the fewest.
+    """Return the number of labelled images that the tested recogniser learned from; with folds, the fewest of a fold.
 
-    Freshly drawn ones count each time, as none comes twice.
+    Fresh rendered images all count, as no image is shown twice.
     """
     if run.settings.get("data.fresh") and run.settings.get("data.train_size") is None and run.number("train/images"):
         return run.number("train/images") or 0

@@ -1,4 +1,4 @@
-"""Data of the comparison's page."""
+"""Data of the comparison's HTML page."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ MEASURES = (
 )  # fmt: skip
 CURVES = ("val/exact", "val/loss", "train/exact", "train/loss")
 STEPS = ("epoch", "images", "seconds")
-MOST_EPOCHS = 60  # of a run's curve; of longer ones, as many evenly spaced
+MOST_EPOCHS = 60  # points of a run's curve; longer curves are sampled evenly
 
 
 def write(path: Path, comparison: Comparison, pictures: Pictures = "rendered") -> None:
+    """Write the comparison's page."""
     document.write(path, "page.html", SCRIPTS, data(comparison, pictures))
 
 
 def data(comparison: Comparison, pictures: Pictures = "rendered") -> dict[str, Any]:
-    """Everything that the page shows; runs by rank, and columns of them as lists."""
+    """Return all data of the page; runs are in order of rank, and each of their properties is one list."""
     runs = comparison.runs
     exam, judged = exams.judge(comparison.rows, pictures)
     place = {id(run): number for number, run in enumerate(runs)}
@@ -82,14 +83,14 @@ def _row(row: Row, place: dict[int, int]) -> dict[str, Any]:
 
 
 def _column(values: Iterable[Any]) -> dict[str, list[Any]]:
-    """A column in which few values come often: each once, and which of them each run has."""
+    """Return a column as its distinct values, and for each run the index of its value."""
     known: dict[str, int] = {}
     which = [known.setdefault("" if value is None else shown(value), len(known)) for value in values]
     return {"values": list(known), "of": which}
 
 
 def _curve(run: Run) -> dict[str, list[float | None]] | None:
-    """Some columns of metrics.csv; None where it cannot be read."""
+    """Return the curves in metrics.csv by column; None if the file cannot be read."""
     try:
         content = run.folder.content(run.folder.metrics, MOST_BYTES_OF_TABLES)
         heading, *rows = csv.reader(io.StringIO(content, newline=""))

@@ -1,4 +1,4 @@
-"""A comparison as Markdown and CSV."""
+"""Comparison as Markdown and CSV files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REPEATING = ("data/hash", "git", "version/capbench", "version/torch", "command")
 
 
 def write_csv(path: Path, comparison: Comparison) -> None:
-    """Its place and folder, the settings that differ, every number, and what is needed to repeat it."""
+    """Write one row for each run: rank, folder, settings that differ, every number, and what is needed to repeat it."""
     runs = comparison.runs
     numbers = list(dict.fromkeys(key for run in runs for key in run.result if run.number(key) is not None))
     numbers = [key for key in numbers if key != "seed" and key.isprintable()]
@@ -38,6 +38,7 @@ def write_csv(path: Path, comparison: Comparison) -> None:
 
 
 def write_markdown(path: Path, comparison: Comparison) -> None:
+    """Write the ranked table, the verdict and the forecasts as Markdown."""
     by = comparison.by
     lines = [
         line(["", *comparison.keys, by, "95 % interval", "runs", "parameters", "training, s"]),
@@ -60,9 +61,10 @@ def write_markdown(path: Path, comparison: Comparison) -> None:
 
 
 def line(cells: list[str], *, raw: bool = False) -> str:
+    """Return a row of a Markdown table; cells are escaped unless `raw`."""
     return f"| {' | '.join(cells if raw else map(plain, cells))} |"
 
 
 def plain(text: str) -> str:
-    """Names and values as they are: nothing in them is markup."""
+    """Return the text with Markdown and HTML markup escaped."""
     return re.sub(r"([\\`*_{}\[\]<>#|~$&])", r"\\\1", " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""Ranking of runs: seeds grouped, best first, named by the settings that differ."""
+"""Ranking of runs: grouped over seeds, best first, named by the settings that differ."""
 
 from __future__ import annotations
 
@@ -15,39 +15,40 @@ from capbench.errors import Mistake, nearest
 from capbench.metrics import wilson
 
 SEEDS = ("seed", "data.seed")
-AMOUNT = ("data.train_size", "data.split.train", "data.images")  # how many images are learned from
-BOOKKEEPING = ("name", "group", "tags", "trial", "cache", "logger", "trainer.progress")  # changes no number
-HASH = 8  # digits of a hash that tell data apart
+AMOUNT = ("data.train_size", "data.split.train", "data.images")  # settings for the number of training images
+BOOKKEEPING = ("name", "group", "tags", "trial", "cache", "logger", "trainer.progress")  # change no number
+HASH = 8  # digits shown of a data hash
 LESS_IS_BETTER = ("loss", "cer", "ece", "seconds", "cpu_seconds", "params", "bad")
 SHARES_OF = {"test/exact": "test/images", "test/exact_nocase": "test/images", "val/exact": "data/val"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """Runs that differ in nothing but their seeds, or in nothing that was asked for."""
+    """Runs with the same values of the grouping settings, by default all settings but seeds."""
 
     values: tuple[str, ...]
-    """of the settings that tell the rows apart, in their order"""
+    """Values of the settings that distinguish the rows, in the order of the keys."""
     runs: list[Run]
     mean: float | None
     spread: float | None
     interval: tuple[float, float] | None
-    """95 %, of a share: of the mean, on as many images as one run has; other seeds are not in it"""
+    """95 % interval of the mean, if it is a share: for one run's number of test images, without spread over seeds."""
     given_up: bool = False
-    """whether a search stopped these runs early; ranked behind all that were trained to the end"""
+    """True if a search pruned these runs; they rank behind all complete ones."""
 
     def average(self, key: str) -> float | None:
+        """Return the mean of a number over the row's runs, or None."""
         return average(self.runs, key)
 
 
 def average(runs: Iterable[Run], key: str) -> float | None:
-    """The mean of what was measured."""
+    """Return the mean of a number over the runs that have it, or None if none has it."""
     known = [value for run in runs if (value := run.number(key)) is not None]
     return fmean(known) if known else None
 
 
 def chosen(runs: Sequence[Run], where: Mapping[str, Any] | None) -> list[Run]:
-    """The runs whose settings are as wanted: a value, or one of a list."""
+    """Return the runs whose settings match: equal to the wanted value, or to one in a list."""
     if not where:
         return list(runs)
     _check_keys(runs, where, "where")
@@ -64,7 +65,7 @@ def chosen(runs: Sequence[Run], where: Mapping[str, Any] | None) -> list[Run]:
 
 
 def keys(runs: Sequence[Run], group: str | list[str] | None) -> list[str]:
-    """What tells rows apart: the settings asked for, or all that differ and are no seeds."""
+    """Return the settings that distinguish rows: those asked for, or all that differ and are no seeds."""
     if group is None:
         return [key for key in differing(runs) if key not in SEEDS and not _is_bookkeeping(key)]
     wanted = [group] if isinstance(group, str) else group
@@ -78,10 +79,11 @@ def _is_bookkeeping(key: str) -> bool:
 
 
 def with_content(runs: Sequence[Run]) -> list[Run]:
-    """The runs; where the same settings met different data, as of a labelled folder that has grown, with what tells these.
+    """Return the runs, with a setting that identifies the data where equal settings had different data.
 
-    That is `data.images`, the number of training images, or where this is the same, too, `data.hash`. Rendered images of
-    another `data.seed` are meant to differ.
+    A labelled folder that has grown is an example. The added setting is `data.images`, the number of training images,
+    or where this number is equal too, `data.hash`. Runs that differ in `data.seed` are not compared, since their
+    rendered images are meant to differ.
     """
     groups: dict[frozenset[tuple[str, Any]], list[Run]] = defaultdict(list)
     for run in runs:
@@ -101,14 +103,15 @@ def with_content(runs: Sequence[Run]) -> list[Run]:
 
 
 def _trained_by(run: Run, but: str = "") -> frozenset[tuple[str, Any]]:
-    """Every setting that can change a number."""
+    """Return every setting that can change a number, except `but`."""
     return frozenset(item for item in run.settings.items() if item[0] != but and not _is_bookkeeping(item[0]))
 
 
 def once(runs: Sequence[Run]) -> tuple[list[Run], list[LeftOut]]:
-    """The runs without repeats: of the same settings, seeds and data the latest, since others are no further evidence.
+    """Return the runs without repeats, and the repeats as left out.
 
-    Needs runs `with_content`.
+    Of runs with the same settings, seeds and data the latest is kept, as the others add no evidence. The runs must have
+    passed through `with_content`.
     """
     gathered: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
     for run in runs:
@@ -129,7 +132,10 @@ def _finished(run: Run) -> tuple[float, str]:
 
 
 def differing(runs: Sequence[Run]) -> list[str]:
-    """The settings that have several values; those of a part (model.k) among runs with the same part (model)."""
+    """Return the settings with several values.
+
+    A setting of a component (model.k) is compared among runs with the same component (model).
+    """
     known = list(dict.fromkeys(key for run in runs for key in run.settings))
     parts = {key: _part_of(key, set(known)) for key in known}
     seen: dict[tuple[str, Any], set[Any]] = defaultdict(set)
@@ -149,7 +155,7 @@ def _part_of(key: str, known: set[str]) -> str:
 
 
 def rows(runs: Sequence[Run], keys: Sequence[str], by: str) -> list[Row]:
-    """Best first; what has not got the number to rank by comes last."""
+    """Return the rows, best first; rows without the number to rank by come last, pruned runs after all others."""
     numbers = {key for run in runs for key in run.result if run.number(key) is not None}
     if by not in numbers:
         raise Mistake(f"by: {by} is no number that these runs have; {nearest(by, numbers)}")
@@ -162,6 +168,7 @@ def rows(runs: Sequence[Run], keys: Sequence[str], by: str) -> list[Row]:
 
 
 def less_is_better(by: str) -> bool:
+    """Return True if a lower value of this number ranks higher."""
     return by.rpartition("/")[2] in LESS_IS_BETTER
 
 

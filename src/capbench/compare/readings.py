@@ -1,4 +1,4 @@
-"""Readings of test images, from predictions.csv."""
+"""Readings of test images, loaded from predictions.csv."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from capbench.runs import MOST_BYTES_OF_TABLES, Prediction
 
 @dataclass(frozen=True)
 class Readings:
-    """The rows of predictions.csv as columns."""
+    """Columns of predictions.csv; `confidences` is float [image], `right` is bool [image]."""
 
     names: list[str]
     texts: list[str]
@@ -30,7 +30,7 @@ class Readings:
 
 
 def of(run: Run) -> Readings | None:
-    """None where the run has none that can be read."""
+    """Return the readings of the run, or None if there are none that can be loaded."""
     try:
         names, texts, answers, confidences = _columns(run.folder.content(run.folder.predictions, MOST_BYTES_OF_TABLES))
         right = np.fromiter(map(str.__eq__, texts, answers), dtype=bool, count=len(texts))
@@ -41,7 +41,10 @@ def of(run: Run) -> Readings | None:
 
 
 def _columns(content: str) -> list[list[str]]:
-    """The four columns, without their headings. Where nothing is quoted, commas part them four times as fast as csv."""
+    """Return the four columns without their headings.
+
+    Without quotes in the file, splitting at commas is four times as fast as the csv module.
+    """
     wide = len(Prediction._fields)
     if '"' in content:
         rows = list(csv.reader(io.StringIO(content, newline="")))
@@ -57,42 +60,44 @@ def _columns(content: str) -> list[list[str]]:
 
 
 class Pair(NamedTuple):
-    """Two trained networks, and how many images only one of them reads."""
+    """Two trained networks, and the numbers of images that only one of them reads."""
 
     first: str
     second: str
-    """names of their runs"""
+    """Names of the two runs."""
     first_only: int
     second_only: int
     images: int
 
     @property
     def p(self) -> float:
+        """p-value of McNemar's exact test."""
         return mcnemar(self.first_only, self.second_only)
 
 
 @dataclass(frozen=True)
 class Contest:
-    """Two rows on the images that runs of both were tested on."""
+    """Test between two rows, on the images that runs of both were tested on."""
 
     first: Readers
     second: Readers
     pair: Pair
-    """the first run of each row that has such images"""
+    """First run of each row that was tested on the common images."""
 
     @property
     def images(self) -> int:
+        """Number of common images."""
         return len(self.first.shares)
 
     @cached_property
     def difference(self) -> Difference | None:
-        """None where a row has a single training: how far its other seeds would be from it is not known."""
+        """Difference between the rows; None if a row has a single training, whose spread over seeds is unknown."""
         trainings = min(len(side.accuracies) for side in (self.first, self.second))
         return difference(self.first, self.second) if trainings > 1 else None
 
 
 def contest(first: Sequence[Run], second: Sequence[Run]) -> Contest | None:
-    """None where the rows were tested on different images."""
+    """Return the test between two rows, or None if they have no test images in common or their texts differ."""
     ours, theirs = _by_origin(first), _by_origin(second)
     blocks: list[tuple[_Block, _Block]] = []
     for origin in [origin for origin in ours if origin in theirs]:
@@ -110,7 +115,7 @@ def contest(first: Sequence[Run], second: Sequence[Run]) -> Contest | None:
 
 
 def _by_origin(runs: Iterable[Run]) -> dict[object, dict[str, Readings]]:
-    """What the runs read, by what their images are drawn by and by their names."""
+    """Return the runs' readings by origin of the images and by run name."""
     found: dict[object, dict[str, Readings]] = defaultdict(dict)
     for run in runs:
         read = of(run)
@@ -124,7 +129,7 @@ def _texts(side: Mapping[str, Readings]) -> dict[str, str]:
 
 
 class _Block:
-    """Images of one origin, and what some runs read of them."""
+    """Images of one origin, and the readings of some runs for them."""
 
     def __init__(self, side: Mapping[str, Readings], images: Sequence[str]) -> None:
         places = {name: place for place, name in enumerate(images)}
@@ -135,7 +140,7 @@ class _Block:
         shown = ~np.isnan(right)
         self.runs = [run for run, any_shown in zip(side, shown.any(axis=1), strict=True) if any_shown]
         self.right = right[shown.any(axis=1)]
-        """1, 0, or NaN where the run was not shown the image: float [run, image]"""
+        """float [run, image]: 1 if right, 0 if wrong, NaN if the run was not tested on the image."""
 
 
 def _together(blocks: Iterable[_Block]) -> Readers:

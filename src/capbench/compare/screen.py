@@ -1,4 +1,4 @@
-"""A comparison as a table on the screen."""
+"""Comparison as a table on the screen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WIDEST = 28  # characters of a setting's value
 
 
 def table(comparison: Comparison) -> str:
-    """Ranked rows, the verdict on the first two, and what was left out."""
+    """Return the ranked rows, the verdict on the first two, the forecasts, and what was left out."""
     shown = comparison.rows[:MOST_ROWS]
     keys = [printable(key, WIDEST) for key in comparison.keys]
     heading = ["", *keys, comparison.by, "95 %", "runs", "parameters", "seconds"]
@@ -41,12 +41,12 @@ def _cells(rank: int, row: Row, by: str) -> list[str]:
 
 
 def runs(row: Row) -> str:
-    """How many, and whether they were trained to the end."""
+    """Return the number of runs, marked if a search pruned them."""
     return f"{len(row.runs):,}{' given up' if row.given_up else ''}"
 
 
 def measured(row: Row, by: str) -> str:
-    """The mean, and the spread over seeds where there are several."""
+    """Return the mean, and the spread over seeds if there are several runs."""
     if row.mean is None:
         return "–"
     kind = ".4f" if by in SHARES_OF or abs(row.mean) <= 1 else ",.6g"
@@ -54,11 +54,12 @@ def measured(row: Row, by: str) -> str:
 
 
 def count(value: float | None) -> str:
+    """Return the number without decimals, or – for None."""
     return "–" if value is None else f"{value:,.0f}"
 
 
 def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    """Settings to the left, numbers to the right."""
+    """Return the table's lines: settings aligned left, numbers right."""
     columns = len(cells[0])
     widths = [max(len(row[column]) for row in cells) for column in range(columns)]
     left = range(1, columns - 5)

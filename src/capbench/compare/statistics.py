@@ -12,16 +12,19 @@ import numpy as np
 
 from capbench.metrics import wilson
 
-Z = 1.959964  # half the width of a 95 % interval where the standard deviation is known
+Z = 1.959964  # half the width of a 95 % interval, in standard deviations of a normal distribution
 
 
 def spread(values: Sequence[float]) -> float | None:
-    """The standard deviation that the sample tells of; None of a single value."""
+    """Return the sample standard deviation; None for a single value."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def mcnemar(first_only: int, second_only: int) -> float:
-    """How likely two equally good readers differ at least so much: McNemar's exact test, two-sided."""
+    """Return the two-sided p-value of McNemar's exact test.
+
+    It is the probability that two equally good readers differ at least as much.
+    """
     count, least = first_only + second_only, min(first_only, second_only)
     ways, tail = 1, 1
     for chosen in range(least):
@@ -32,18 +35,18 @@ def mcnemar(first_only: int, second_only: int) -> float:
 
 @dataclass(frozen=True)
 class Readers:
-    """The trainings of one setting, and what they read of some images."""
+    """Accuracies of several trainings of one setting, and the share of right readings of each image."""
 
     accuracies: np.ndarray
-    """float [training]: the share of the images that each reads"""
+    """float [training]: share of the images that each training reads."""
     shares: np.ndarray
-    """float [image]: the share of the trainings that read it"""
+    """float [image]: share of the trainings that read the image."""
     tries: np.ndarray
-    """int [image]: how many trainings were shown it"""
+    """int [image]: number of trainings that were tested on the image."""
 
 
 class Difference(NamedTuple):
-    """How much more of all images one setting reads than another, whatever the seed, with its 95 % interval."""
+    """Difference in accuracy between two settings over all seeds and images, with its 95 % interval."""
 
     value: float
     at_least: float
@@ -51,23 +54,24 @@ class Difference(NamedTuple):
 
     @property
     def is_sure(self) -> bool:
+        """True if the interval excludes 0."""
         return self.at_least > 0 or self.at_most < 0
 
 
 def difference(first: Readers, second: Readers) -> Difference:
-    """Compare two settings with at least two trainings each on the same images, by both kinds of chance.
+    """Return the difference between two settings on the same images; each setting needs at least two trainings.
 
-    Other seeds would give other accuracies, and so would other test images. Each has its 95 % interval, and the squares of
-    the two half widths add up (Howe's approximation):
+    Two sources of chance are combined, seeds and test images. Each has its 95 % interval, and the squares of the two
+    half widths add up (Howe's approximation):
 
-    - Seeds: the variance of each side's accuracies over its trainings, with Student's t as in Welch's test, but never with
-      more degrees of freedom than if both sides were as short as the shorter: two seeds that happen to agree say
-      little of their scatter.
-    - Images: the mean square of the paired gaps between the sides, as in McNemar's test. What the trainings of one side
-      disagree on is part of these gaps and of the seeds' variance, so it is taken out here. Two disputed images are added:
-      where few are disputed, that is as careful as the exact test.
+    - Seeds: the variance of each side's accuracies over its trainings, with Student's t as in Welch's test, but with at
+      most the degrees of freedom of two sides that both have as few trainings as the smaller one: two seeds that happen
+      to agree say little of the spread.
+    - Images: the mean square of the paired gaps between the sides, as in McNemar's test. Disagreement between trainings
+      of one side is part of these gaps and of the variance over seeds, so it is subtracted here. Two disputed images
+      are added, which makes the test as careful as the exact one where few images are disputed.
 
-    How often this tells equal settings apart is simulated in experiments/verdict.
+    The rate at which equal settings are declared different is simulated in experiments/verdict.
     """
     gaps = first.shares - second.shares
     seeds = [float(np.var(side.accuracies, ddof=1)) / len(side.accuracies) for side in (first, second)]
@@ -82,34 +86,34 @@ def difference(first: Readers, second: Readers) -> Difference:
 
 
 def _disagreement(side: Readers) -> float:
-    """The variance of a setting's accuracy that comes from its trainings reading the same image differently."""
+    """Return the variance of a setting's accuracy that comes from its trainings reading the same image differently."""
     within = side.shares * (1 - side.shares) / np.maximum(side.tries - 1, 1)
     return float(np.mean(within)) / len(within)
 
 
 def log_odds(accuracies: Sequence[float], tested: Sequence[int]) -> np.ndarray:
-    """Of reading a text; finite where all or none of those tested are read."""
+    """Return the log-odds of reading a text, float [run], kept finite for shares of 0 and 1 by adding half a count."""
     count = np.asarray(tested, dtype=float)
     right = np.asarray(accuracies, dtype=float) * count
     return np.log((right + 0.5) / (count - right + 0.5))
 
 
 def _student(freedom: float) -> float:
-    """Half the width of a 95 % interval, in standard deviations."""
-    from scipy.special import stdtrit  # takes a while to import, and comparisons of single runs need none
+    """Return half the width of a 95 % interval, in standard deviations, by Student's t."""
+    from scipy.special import stdtrit  # slow to import, and not needed to compare single runs
 
     return float(stdtrit(freedom, 0.975))
 
 
-MOST = 1e9  # times as many images, up or down: a factor beyond is not told
-FURTHER = 4  # times the most images that were measured: as far as a forecast goes
-STEPS = 4000  # between one image and the furthest
+MOST = 1e9  # bound of a factor of images, and its inverse
+FURTHER = 4  # times the most images measured: the range of a forecast
+STEPS = 4000  # points between one image and the furthest
 
 
 class Needed(NamedTuple):
-    """Images that an accuracy needs, and between which numbers the band reaches it.
+    """Images needed for an accuracy, and the numbers at which the two ends of the band reach it.
 
-    None: not within FURTHER times the most images measured, or more images are not seen to help.
+    A value is None if it is above FURTHER times the most images measured, or if accuracy does not rise with images.
     """
 
     images: float | None
@@ -119,30 +123,30 @@ class Needed(NamedTuple):
 
 @dataclass(frozen=True)
 class Growth:
-    """Accuracy against labelled images: the log-odds of reading a text as a line over the log of their number.
+    """Line that predicts the log-odds of reading a text from the log of the number of labelled images.
 
-    Odds that grow as a power of the images give an S near the start and a power law of mistakes at the end. Real curves
-    bend away from that line, upwards where a network finds its first characters and downwards near its end, so the band
-    is Student's 95 % interval of one more run, and reaches down to what the most images brought: more may bring no more.
-    How often it holds is measured in experiments/forecast.
+    Odds that grow as a power of the images give an S-shaped curve at the start and a power law of errors at the end.
+    Real curves deviate from the line, upwards where a network starts to read characters and downwards near the end.
+    Therefore the band is Student's 95 % prediction interval for one more run, and its lower end is at most the accuracy
+    of the most images measured, since more images may bring no gain. Its coverage is measured in experiments/forecast.
     """
 
     slope: float
     offset: float
     scatter: float
-    """standard deviation of a run's log-odds around the line"""
+    """Standard deviation of a run's log-odds around the line."""
     runs: int
     centre: float
     width: float
-    """sum of squares of the log numbers around their mean, the centre"""
+    """Sum of squares of the log numbers of images around their mean, `centre`."""
     most: float
-    """images that any of the runs had"""
+    """Largest number of images of any run."""
     plateau: float
-    """log-odds that the runs with the most images have at least, by Wilson's interval of each"""
+    """Lower bound of the log-odds at the most images: the lowest of the runs' Wilson intervals."""
 
     @classmethod
     def of(cls, images: Sequence[float], accuracies: Sequence[float], tested: Sequence[int]) -> Growth | None:
-        """None where fewer than three different numbers of images leave nothing to judge the line by."""
+        """Fit the line; return None with fewer than three different numbers of images."""
         if len(set(images)) < 3:
             return None
         x = np.log(np.asarray(images, dtype=float))
@@ -159,26 +163,26 @@ class Growth:
 
     @property
     def furthest(self) -> float:
-        """Images up to which something is said."""
+        """Largest number of images of a forecast."""
         return FURTHER * self.most
 
     @cached_property
     def _reach(self) -> float:
-        """Of the 95 % interval, in standard deviations."""
+        """Half the width of the 95 % interval, in standard deviations."""
         return _student(self.runs - 2)
 
     def at(self, images: float) -> tuple[float, float, float]:
-        """The accuracy to expect, and the band of one more run's."""
+        """Return the expected accuracy, and the lower and upper end of the band, at a number of images."""
         middle, low, high = self.along(np.array([images]))[:, 0].tolist()
         return middle, low, high
 
     def along(self, images: np.ndarray) -> np.ndarray:
-        """The same for many numbers of images: float [3, images]."""
+        """Return the expected accuracy and the ends of the band for numbers of images [image]: float [3, image]."""
         middle, low, high = self._odds(np.log(images))
         return 0.5 * (1 + np.tanh(np.stack([middle, np.minimum(low, self.plateau), high]) / 2))
 
     def _odds(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The line over log numbers, and Student's 95 % interval of one more run."""
+        """Return log-odds at log numbers of images: the line, and both ends of the band for one more run."""
         middle = self.offset + self.slope * x
         reach = self._reach * self.scatter * np.sqrt(1 + 1 / self.runs + (x - self.centre) ** 2 / self.width)
         return middle, middle - reach, middle + reach
@@ -189,17 +193,18 @@ class Growth:
         return amounts, self.along(amounts)
 
     def needed(self, accuracy: float) -> Needed:
-        """Labelled images from which on this accuracy is to be expected."""
+        """Return the labelled images from which on this accuracy is expected."""
         amounts, (middle, low, high) = self._lines
         reached = [np.flatnonzero(line >= accuracy) for line in (middle, high, low)]
-        # Where more images are not seen to help, what is reached is reached with few.
+        # Without a rising line, no number of images is said to reach the accuracy.
         return Needed(*(float(amounts[there[0]]) if len(there) and self.slope > 0 else None for there in reached))
 
 
 def crossing(images: Sequence[float], odds: Sequence[float], wanted: float) -> float | None:
-    """Where log-odds, joined by straight lines over the log of rising numbers of images, first reach what is wanted.
+    """Return the number of images at which log-odds first reach `wanted`; None if they do not.
 
-    The first number where already that has them; None where none does.
+    The log-odds are interpolated linearly over the log of the rising numbers of images. If the first number already
+    reaches it, that number is returned.
     """
     there = next((place for place, value in enumerate(odds) if value >= wanted), None)
     if not there:
@@ -210,7 +215,10 @@ def crossing(images: Sequence[float], odds: Sequence[float], wanted: float) -> f
 
 
 def common_slope(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float | None:
-    """Of the log-odds over the log of the number of images, in groups whose lines run side by side."""
+    """Return the slope of log-odds over the log number of images, common to all groups; each group has its own offset.
+
+    None if no group has different numbers of images.
+    """
     together, width = 0.0, 0.0
     for images, odds in groups:
         x = np.log(np.asarray(images, dtype=float))
@@ -220,7 +228,7 @@ def common_slope(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> f
 
 
 class Factor(NamedTuple):
-    """What multiplies the labelled images that are needed, with its 95 % interval."""
+    """Factor by which the needed labelled images multiply, with its 95 % interval."""
 
     value: float
     at_least: float
@@ -228,7 +236,7 @@ class Factor(NamedTuple):
 
 
 def factor(gains: Sequence[float], slope: float) -> Factor | None:
-    """What gains in log-odds, of runs paired with others, are worth in images; None where that cannot be told."""
+    """Return the factor of images worth the mean gain in log-odds of paired runs; None if it cannot be estimated."""
     if len(gains) < 2 or slope <= 0:
         return None
     mean = float(np.mean(gains))

@@ -1,1 +1,1 @@
-"""Strength of a captcha: how soon it falls."""
+"""Strength of a captcha: labelled images and time that recognisers need to read it."""

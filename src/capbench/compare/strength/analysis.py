@@ -1,4 +1,4 @@
-"""Strength of a captcha: images each recogniser needs, symbols that resist, effect of each style ingredient."""
+"""Strength of a captcha: images that each recogniser needs, hardest symbols, effect of each style ingredient."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from capbench.runs import MOST_BYTES_OF_TABLES
 WITHOUT = "style.without"
 LOOK = ("data", "style", "alphabet")
 NO_LOOK = (*ranking.AMOUNT, *ranking.SEEDS, WITHOUT, "data.fresh", "data.split")
-MOST = 1000  # times as many images: what lies beyond is told as more than that
-NEXT_TO_NOTHING = 1.5  # times as many images: an ingredient that surely buys less costs machines nothing
-TELLING = (0.02, 0.98)  # where both of a pair read less or more, their difference tells nothing
-CONFUSED = 3  # what a symbol is read as most often
+MOST = 1000  # factor of images; a larger one is shown as "over"
+NEXT_TO_NOTHING = 1.5  # factor of images; an ingredient whose factor is surely below it has no worth
+TELLING = (0.02, 0.98)  # accuracies; a pair of runs that are both below or both above says nothing of an ingredient
+CONFUSED = 3  # wrong symbols shown for each symbol, most frequent first
 
 PEOPLE = {
     "rotation": "turned far, 6 and 9 or N and Z become one another",
@@ -41,11 +41,11 @@ PEOPLE = {
     "contrast": "low contrast shuts out people who see poorly",
     "fonts": "hardly noticed while each face is plain",
 }
-"""By ingredient, what it asks of people: rules of thumb, to be judged by the pictures."""
+"""Cost to people by ingredient: rules of thumb, to be checked against the pictures."""
 
 
 class Epoch(NamedTuple):
-    """The CPU seconds up to its end, and the share of the validation images that was read by then."""
+    """Epoch of a training: CPU seconds up to its end, and the accuracy on validation then, with its 95 % interval."""
 
     seconds: float
     exact: float
@@ -55,10 +55,10 @@ class Epoch(NamedTuple):
 
 @dataclass(frozen=True)
 class Variant(Learned):
-    """One recogniser on the captcha, or on the captcha without one of its ingredients."""
+    """Runs of one recogniser on the captcha, or on the captcha without one ingredient."""
 
     def seconds(self, target: float) -> Reached | None:
-        """CPU seconds until the first epoch after which this share of the validation images was read."""
+        """Return the CPU seconds until the first epoch with this accuracy on validation; None without validation."""
         trainings = [training for run in self.runs if (training := _training(run))]
         if not trainings:
             return None
@@ -73,7 +73,7 @@ class Variant(Learned):
 
 
 def _training(run: Run) -> list[Epoch]:
-    """None where nothing validated it, or where its metrics.csv cannot be read."""
+    """Return the run's epochs; empty if there was no validation or its metrics.csv cannot be read."""
     count = run.number("data/val")
     try:
         content = run.folder.content(run.folder.metrics, MOST_BYTES_OF_TABLES)
@@ -88,19 +88,21 @@ def _training(run: Run) -> list[Epoch]:
 
 @dataclass(frozen=True)
 class Recogniser:
+    """Recogniser on one captcha: its runs on the whole captcha, and on the captcha without each ingredient."""
+
     name: str
     whole: Variant
     without: dict[str, Variant]
-    """by ingredient"""
+    """Runs by the ingredient that was left out."""
 
     @property
     def strength(self) -> tuple[float, ...]:
-        """The least is the strongest: by the images that it needs, the hardest target first."""
+        """Sort key, lowest for the strongest: images needed, for the hardest target first, then the best accuracy."""
         needs = [self.whole.images(target) for target in reversed(TARGETS)]
         return (*(need.amount if need.there else math.inf for need in needs), -self.whole.best)
 
     def bought(self, ingredient: str) -> Bought | None:
-        """What the ingredient makes this recogniser need, from runs that differ in nothing else."""
+        """Return the effect of an ingredient, from pairs of runs that differ in nothing else; None without pairs."""
         if ingredient not in self.without:
             return None
         theirs = {_paired_by(run): run for run in self.without[ingredient].runs}
@@ -133,17 +135,18 @@ def _telling(first: float, second: float) -> bool:
 
 @dataclass(frozen=True)
 class Bought:
-    """What an ingredient makes a recogniser need: times as many labelled images, and points of accuracy."""
+    """Effect of an ingredient on a recogniser: the factor of labelled images needed, and the change of accuracy."""
 
     images: Factor | None
     points: float
-    """of accuracy, over all pairs of runs; negative where the captcha is read less with the ingredient"""
+    """Mean change of accuracy (a fraction) over all pairs of runs; negative if the ingredient makes reading harder."""
     pairs: int
     absent: bool
-    """the captcha has none of it: without it, its images are the same"""
+    """True if the captcha does not use the ingredient, so that the images without it are the same."""
 
     @property
     def verdict(self) -> str:
+        """Conclusion about the ingredient, as text."""
         if self.absent:
             return "the style has none"
         if self.images is None:
@@ -166,32 +169,36 @@ class Bought:
 
 
 class Symbol(NamedTuple):
-    """How one symbol is read."""
+    """Accuracy of the readings of one symbol."""
 
     symbol: str
     shares: list[float]
-    """by the strongest recogniser, by number of labelled images; then by each other one with its most images"""
+    """Shares read right: by the strongest recogniser for each number of labelled images, then by the other ones.
+
+    Each of the others is measured with its largest number of labelled images.
+    """
     interval: tuple[float, float]
-    """95 %, by the strongest recogniser with the most images"""
+    """95 % interval of the share that the strongest recogniser reads with the most images."""
     read_as: list[tuple[str, int]]
     holds_out: bool
-    """surely read less than the symbols are on the whole"""
+    """True if the symbol is read significantly worse than the average symbol."""
 
 
 @dataclass(frozen=True)
 class Captcha:
-    """One look of the images, and the recognisers that were trained on it, strongest first."""
+    """Captcha with one look, and the recognisers trained on it, strongest first."""
 
     name: str
     recognisers: list[Recogniser]
 
     @property
     def strongest(self) -> Recogniser:
+        """Recogniser that needs the fewest images."""
         return self.recognisers[0]
 
     @cached_property
     def ingredients(self) -> list[tuple[str, dict[str, Bought]]]:
-        """What each buys against each recogniser; what buys most against the strongest first."""
+        """Effects of each ingredient by recogniser; that with the largest effect on the strongest one comes first."""
         names = list(dict.fromkeys(name for recogniser in self.recognisers for name in recogniser.without))
         rows = [
             (name, {r.name: bought for r in self.recognisers if (bought := r.bought(name)) is not None})
@@ -205,7 +212,7 @@ class Captcha:
 
     @cached_property
     def symbols(self) -> list[Symbol]:
-        """The least read first; none where no predictions are stored."""
+        """Symbols, the hardest first; empty if no predictions are stored."""
         first, *others = self.recognisers
         columns = [_pairs(_with(first.whole, point.images)) for point in first.whole.points]
         most, runs = columns[-1], len(_with(first.whole, first.whole.most))
@@ -215,7 +222,7 @@ class Captcha:
         for symbol in sorted({true for true, _ in most if true}):
             right, count = most[symbol, symbol], sum(n for (true, _), n in most.items() if true == symbol)
             wrong = Counter({read: n for (true, read), n in most.items() if true == symbol and read != symbol})
-            interval = wilson(right / runs, count / runs)  # seeds are no further images
+            interval = wilson(right / runs, count / runs)  # several seeds read the same images
             read_as = wrong.most_common(CONFUSED)
             shares = [_share(pairs, symbol) for pairs in columns]
             found.append(Symbol(symbol, shares, interval, read_as, interval[1] < on_the_whole))
@@ -223,7 +230,7 @@ class Captcha:
 
     @property
     def verdict(self) -> str:
-        """In words, for who designs it."""
+        """Summary in words for the captcha's designer."""
         half, most, _ = (self.strongest.whole.images(target) for target in TARGETS)
         told = [
             f"{self.strongest.name} reads it best: half of its texts from {half} labelled images on, "
@@ -263,14 +270,17 @@ def _pairs(runs: Iterable[Run]) -> Counter[tuple[str, str]]:
 
 
 def _share(pairs: Mapping[tuple[str, str], int], symbols: str) -> float:
-    """Of these symbols, those that were read as what they are."""
+    """Return the share of these symbols that was read correctly; NaN if there are none."""
     count = sum(n for (true, _), n in pairs.items() if true and true in symbols)
     right = sum(n for (true, read), n in pairs.items() if true and true in symbols and read == true)
     return right / count if count else math.nan
 
 
 def captchas(runs: Sequence[Run]) -> list[Captcha]:
-    """By look, and in each by recogniser; runs of one number of labelled images alone tell nothing of strength."""
+    """Return the captchas by look, each with its recognisers.
+
+    A recogniser needs runs with at least two numbers of labelled images.
+    """
     looks: dict[tuple[Any, ...], list[Run]] = defaultdict(list)
     for run in runs:
         if labelled(run) > 0 and not run.given_up:
@@ -315,6 +325,6 @@ def _is_look(key: str) -> bool:
 
 
 def _common_folder(runs: Sequence[Run]) -> str:
-    """The folder below which all of them lie; "" where it is that of all runs."""
+    """Return the folder that contains all these runs; "" if this is the root of all runs."""
     folder = os.path.commonpath([PurePosixPath(run.name).parent for run in runs])
     return "" if folder == "." else folder

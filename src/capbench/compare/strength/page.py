@@ -1,4 +1,4 @@
-"""The strength of captchas as a page."""
+"""HTML page on the strength of captchas."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ SMOOTH = 40  # points of a drawn line
 
 
 def write(path: Path, folder: str, captchas: Sequence[Captcha], pictures: Pictures = "rendered") -> None:
+    """Write the page on the strength of the captchas; `folder` is where the runs are."""
     told = {
         "folder": folder,
         "version": version("capbench"),
@@ -68,7 +69,7 @@ def _points(variant: Variant) -> list[list[float | None]]:
 
 
 def _curve(variant: Variant) -> dict[str, Any]:
-    """What was measured, and the forecast from the most images on."""
+    """Return the measured points, and the forecast beyond the most images."""
     forecast = []
     if variant.growth is not None:
         further = np.geomspace(variant.most, variant.growth.furthest, SMOOTH)
@@ -77,7 +78,7 @@ def _curve(variant: Variant) -> dict[str, Any]:
 
 
 def _pictures(variant: Variant, wanted: Pictures) -> list[tuple[str, str]]:
-    """Texts and pictures of its first test images: the same texts whatever was left out."""
+    """Return texts and pictures of the first test images; the same texts whichever ingredient was left out."""
     for run in variant.runs:
         read = readings.of(run)
         if read is not None:

@@ -1,4 +1,4 @@
-"""The strength of captchas on the screen, in Markdown and as CSV."""
+"""Tables on the strength of captchas: on screen, in Markdown and as CSV."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Table = list[list[str]]
 
 
 def needs(captcha: Captcha) -> Table:
-    """What each recogniser needs, under its headings."""
+    """Return a table, headings first, of the images and seconds that each recogniser needs."""
     heading = ["recogniser", *(f"images until {share}" for share in SHARES), *(f"CPU s until {s}" for s in SHARES)]
     return [[*heading, "most read"], *(_needs_of(recogniser) for recogniser in captcha.recognisers)]
 
@@ -37,7 +37,7 @@ def _needs_of(recogniser: Recogniser) -> list[str]:
 
 
 def ingredients(captcha: Captcha) -> Table:
-    """How many times as many labelled images each makes the recognisers need, under its headings."""
+    """Return a table, headings first, of the factor of labelled images by ingredient and recogniser."""
     names = [recogniser.name for recogniser in captcha.recognisers]
     rows = []
     for ingredient, bought in captcha.ingredients:
@@ -49,15 +49,17 @@ def ingredients(captcha: Captcha) -> Table:
 
 
 def points(bought: Bought | None) -> str:
+    """Return the change of accuracy in percentage points, or – if there is none."""
     return "–" if bought is None or bought.absent else f"{100 * bought.points:+.1f}"
 
 
 def verdict(bought: Bought | None) -> str:
-    """On the strongest recogniser: whoever reads a captcha takes that one."""
+    """Return the verdict on the strongest recogniser, as an attacker would use that one."""
     return "not tried on the strongest" if bought is None else bought.verdict
 
 
 def screen(captchas: Sequence[Captcha]) -> str:
+    """Return the tables and verdicts as text for the screen."""
     told: list[str] = []
     for captcha in captchas:
         told += ["", captcha.name, "", *_aligned(needs(captcha))]
@@ -74,6 +76,7 @@ def _aligned(table: Table) -> list[str]:
 
 
 def write_markdown(path: Path, captchas: Sequence[Captcha]) -> None:
+    """Write the tables and verdicts as Markdown."""
     lines = []
     for captcha in captchas:
         lines += [f"## {plain(captcha.name)}", "", plain(captcha.verdict), ""]
@@ -105,6 +108,7 @@ def _symbols(captcha: Captcha) -> Table:
 
 
 def read_as(mistakes: Sequence[tuple[str, int]]) -> str:
+    """Return the wrong symbols and their counts as text."""
     return ", ".join(f"{read or WITHOUT_SYMBOL} ×{count:,}" for read, count in mistakes)
 
 
@@ -112,7 +116,7 @@ COLUMNS = ("target", "images", "images_how", "images_low", "images_high", "cpu_s
 
 
 def write_csv(path: Path, captchas: Sequence[Captcha]) -> None:
-    """A row for each captcha, recogniser, ingredient that was left out and share that was to be read."""
+    """Write a row for each captcha, recogniser, omitted ingredient and target accuracy."""
     with replacing(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(
