@@ -1,4 +1,4 @@
-"""CapBench from Python: `capbench.load(RUN).read("captcha.png").text`. Imports nothing heavy."""
+"""Python interface of CapBench: `capbench.load(RUN).read("captcha.png").text`. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 os.environ.setdefault(
     "ORT_DISABLE_TELEMETRY", "1"
-)  # onnxruntime reports to its maker unless this is set before it is loaded
+)  # onnxruntime sends telemetry unless this is set before it is imported
 
 __all__ = ["BadImage", "Mistake", "load"]
 
 
 def load(run: str | PathLike[str]) -> Reader:
-    """The trained run in this folder, ready to read; Mistake where it is none, or not to be trusted."""
+    """Return a reader of the finished run in this folder; raise Mistake if it is no such run or cannot be trusted."""
     from pathlib import Path
 
     from capbench.inference.reader import Reader  # torch: seconds to import

@@ -46,10 +46,11 @@ CAPBENCH_TRACE=1 shows the traceback behind a one-line message."""
 
 
 def main() -> None:
+    """Run the command line; print a Mistake as one line, and exit with the conventional codes."""
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # not every terminal has every letter
+            stream.reconfigure(errors="backslashreplace")  # some terminals cannot encode every character
     try:
         _answer(sys.argv[1:])
         sys.stdout.flush()
@@ -61,20 +62,21 @@ def main() -> None:
     except BrokenPipeError:
         if not _output_is_closed():
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout again at exit
         sys.exit(128 + signal.SIGPIPE)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def _open_closed_streams() -> None:
-    """Give a standard stream that was closed to the null device; a file opened later would take its number otherwise."""
+    """Open closed standard streams on the null device; otherwise a file opened later would get their number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _answer(arguments: list[str]) -> None:
+    """Print help or the version, or run a verb."""
     if arguments and arguments[0] in ("-h", "--help", "help"):
         width = max(map(len, VERBS)) + 2
         print(HELP.format(verbs="\n".join(f"  {verb:{width}}{what}" for verb, what in VERBS.items())))
@@ -89,13 +91,13 @@ def _answer(arguments: list[str]) -> None:
         verb, *arguments = arguments
     if verb not in VERBS:
         raise Mistake(f"{verb}: is no verb; {nearest(verb, VERBS)}")
-    from capbench.cli import verbs  # Hydra: not needed for the help above
+    from capbench.cli import verbs  # imports Hydra, which is slow and not needed for the help above
 
     verbs.main(verb, arguments)
 
 
 def _output_is_closed() -> bool:
-    """Whether standard output goes to a program that has ended, such as `head`."""
+    """Return True if standard output is a pipe to a program that has ended, such as `head`."""
     pipe = select.poll()
     pipe.register(sys.stdout.fileno(), 0)
     return any(event & select.POLLERR for _, event in pipe.poll(0))

@@ -1,4 +1,4 @@
-"""Errors that a user can act on, each told in one line without a traceback."""
+"""Errors that a user can act on, each printed in one line without a traceback."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""The numbers of errors that a full disk, a quota or a limit on files gives."""
+"""Error numbers of a full disk, an exceeded quota and an exceeded file size limit."""
 
 
 MOST_SHOWN = 80  # characters of a value
-MOST_IN_LINE = 2_000
+MOST_IN_LINE = 2_000  # characters of a line
 
 
 def printable(value: object, most: int = MOST_SHOWN) -> str:
-    """A value that a stranger may have chosen as one short line: what a terminal obeys is spelt out, the middle cut."""
+    """Return the value, which may come from an untrusted file, as one short line.
+
+    Control characters are escaped and a long value loses its middle.
+    """
     text = _cut(str(value), most)
     if not text.isprintable():
         text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
@@ -23,32 +26,32 @@ def printable(value: object, most: int = MOST_SHOWN) -> str:
 
 
 def lines(told: Iterable[object]) -> str:
-    """Lines for a screen, of which each stays one, of bounded length, whatever stands in it."""
+    """Return lines for the screen, each kept to one line of bounded length whatever it contains."""
     return "\n".join(printable(line, MOST_IN_LINE) for line in told)
 
 
 def _cut(text: str, most: int) -> str:
     if len(text) <= most:
         return text
-    end = most // 4  # of a path or a message it often says most
+    end = most // 4  # the end of a path or a message is often the most useful part
     return f"{text[: most - end - 1]}…{text[-end:]}"
 
 
 class Mistake(Exception):
-    """What is wrong, where, and what would be right, in one line."""
+    """Error of a user, as one line: where it is, what is wrong, and what would be right."""
 
     def __init__(self, line: object) -> None:
         super().__init__(printable(line, MOST_IN_LINE))
 
 
 class BadImage(Exception):
-    """Why these bytes are no image that CapBench takes: the end of a line that begins with the file's name."""
+    """Error about an image that cannot be read, as the end of a line that begins with the file's name."""
 
     def __init__(self, line: object) -> None:
         super().__init__(printable(line, MOST_IN_LINE))
 
 
-MOST_NAMED = 40
+MOST_NAMED = 40  # options listed in a hint
 
 
 def first_line(error: BaseException) -> str:
@@ -57,7 +60,7 @@ def first_line(error: BaseException) -> str:
 
 
 def nearest(wrong: str, right: Iterable[str]) -> str:
-    """A hint that names the likeliest right ones, or all of a few: ends a Mistake's line."""
+    """Return a hint for the end of a Mistake: the closest valid options, or a list of all."""
     options = sorted(set(right))
     close = get_close_matches(wrong, options, n=3, cutoff=0.6)
     if close:

@@ -1,4 +1,4 @@
-"""Metrics of readings: exact and character accuracy, error rates, confidence, from plain texts."""
+"""Metrics of readings, computed from plain texts: exact and character accuracy, error rates, confidence."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ CALIBRATION_BINS = 15
 
 
 def scores(texts: Sequence[str], answers: Sequence[str]) -> dict[str, float]:
-    """Accuracies of `answers` against the true `texts`.
+    """Return the accuracies of `answers` against the true `texts`.
 
-    `char` counts the characters that stand right at their place, `cer` the edits needed for each true character.
+    `char` is the share of true characters that are right at their position, `cer` the number of edits for each true
+    character, and `position_N` the accuracy at position N, counted from 1.
     """
     characters = sum(len(text) for text in texts)
     longest = max(len(text) for text in texts)
@@ -36,13 +37,13 @@ def scores(texts: Sequence[str], answers: Sequence[str]) -> dict[str, float]:
 
 
 def calibration(right: Sequence[bool], confidences: Sequence[float]) -> dict[str, float]:
-    """The mean confidence of whole texts, and how far it is from the truth (expected calibration error)."""
+    """Return the mean confidence of whole texts, and the expected calibration error (`ece`)."""
     error = sum(count * abs(confidence - share) for count, confidence, share in reliability(right, confidences))
     return {"confidence": float(np.mean(confidences)), "ece": float(error / len(confidences))}
 
 
 def reliability(right: Sequence[bool], confidences: Sequence[float]) -> list[tuple[int, float, float]]:
-    """Of the texts in each bin of confidence that has any: their number, mean confidence, and the share that is right."""
+    """Return the number of texts, their mean confidence, and the share that is right, for each bin that has any."""
     confidence, truth = np.asarray(confidences, dtype=float), np.asarray(right, dtype=float)
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     counts = np.bincount(bins)
@@ -53,16 +54,16 @@ def reliability(right: Sequence[bool], confidences: Sequence[float]) -> list[tup
 
 
 def of_readings(texts: Sequence[str], answers: Sequence[str], confidences: Sequence[float]) -> dict[str, float]:
-    """Accuracies, and how well the confidences tell them."""
+    """Return the accuracies, and the calibration of the confidences."""
     right = [text == answer for text, answer in zip(texts, answers, strict=True)]
     return {**scores(texts, answers), **calibration(right, confidences)}
 
 
 def confusions(texts: Sequence[str], answers: Sequence[str]) -> Counter[tuple[str, str]]:
-    """How often each symbol was read as each, right ones included; "" where one was left out or put in."""
+    """Return the count of each pair of true and read symbol, right ones too; "" for an omitted or inserted symbol."""
     both = list(zip(texts, answers, strict=True))
     equal = [pair for pair in both if len(pair[0]) == len(pair[1])]
-    # Counted in one go: text by text it takes ten times as long.
+    # Counting all texts at once is ten times as fast as text by text.
     pairs = Counter(zip("".join(text for text, _ in equal), "".join(answer for _, answer in equal), strict=True))
     for text, answer in both:
         if len(text) == len(answer):
@@ -74,13 +75,13 @@ def confusions(texts: Sequence[str], answers: Sequence[str]) -> Counter[tuple[st
 
 
 def most_confused(pairs: Counter[tuple[str, str]], most: int = 10) -> list[tuple[str, str, int]]:
-    """True symbol, what was read, how often; most frequent first, ties in alphabetical order."""
+    """Return rows of true symbol, wrong symbol and count; most frequent first, ties in alphabetical order."""
     wrong = [(true, read, count) for (true, read), count in pairs.items() if true != read]
     return sorted(wrong, key=lambda row: (-row[2], row[0], row[1]))[:most]
 
 
 def wilson(right: float, count: float, z: float = 1.959964) -> tuple[float, float]:
-    """The 95 % interval of a share, by Wilson's score."""
+    """Return the confidence interval of a share, by Wilson's score; the default `z` gives 95 %."""
     share = right / count
     centre = share + z * z / (2 * count)
     spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))

@@ -1,7 +1,7 @@
-"""Classes by the names that settings of earlier versions know them by.
+"""Names of classes in settings of earlier versions, and their present names.
 
-A run's settings name the class of each part. Whoever moves or renames such a class adds a line here, so that runs stay
-readable; tests/system/old_runs holds runs that were made before.
+A run's settings name the class of each part. When such a class is moved or renamed, add a line here, so that old runs
+stay readable; tests/system/old_runs holds runs of earlier versions.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ MOVED = {
     "capbench.optim.Optim": "capbench.train.optim.Optim",
     "capbench.training.Hardware": "capbench.train.trainer.TrainerSettings",
 }
-"""The name that a class has now, by the one that it had."""
+"""Present class name by former name."""
 
 
 def renamed(settings: Any) -> Any:
-    """Return settings, a tree of plain data, with each class by the name that it has now."""
+    """Return settings, a tree of plain data, with former class names replaced by present ones."""
     if isinstance(settings, dict):
         return {
             key: MOVED.get(value, value) if key == "_target_" and isinstance(value, str) else renamed(value)

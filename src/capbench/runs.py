@@ -28,19 +28,19 @@ from capbench.utils.locks import alone, held
 if TYPE_CHECKING:
     import torch
 
-MOST_BYTES_OF_WEIGHTS = 1 << 32
+MOST_BYTES_OF_WEIGHTS = 1 << 32  # of model.safetensors
 MOST_BYTES_OF_TABLES = 1 << 27  # of a predictions.csv or a metrics.csv
 RECORDED = ("capbench", "torch", "pytorch-lightning", "timm", "captcha", "albumentations", "numpy", "pillow")
 
 
 def exif_of(settings: Mapping[str, Any]) -> Any:
-    """The setting `data.exif` of a run, unchecked: runs on rendered captchas have none."""
+    """Return the setting `data.exif` of a run, unchecked; "ignore" for runs on rendered captchas, which have none."""
     data = settings.get("data")
     return data.get("exif", "ignore") if isinstance(data, dict) else "ignore"
 
 
 class Prediction(NamedTuple):
-    """A row of predictions.csv: the true text of an image, and what was read."""
+    """Row of predictions.csv: the true text of an image, and the answer with its confidence."""
 
     filename: str
     text: str
@@ -50,65 +50,73 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One training's folder: `config.yaml` makes it a run, `result.json` a finished one."""
+    """Folder of one training: `config.yaml` makes it a run, `result.json` a finished run."""
 
     path: Path
 
     @property
     def config(self) -> Path:
+        """Settings of the run."""
         return self.path / "config.yaml"
 
     @property
     def result(self) -> Path:
+        """Results of the finished run; written last."""
         return self.path / "result.json"
 
     @property
     def metrics(self) -> Path:
+        """Metrics of each epoch."""
         return self.path / "metrics.csv"
 
     @property
     def predictions(self) -> Path:
+        """Readings of the test images."""
         return self.path / "predictions.csv"
 
     @property
     def weights(self) -> Path:
+        """Weights of the recogniser."""
         return self.path / "model.safetensors"
 
     @property
     def seen(self) -> Path:
-        """Which images the run was taught; capbench.data.seen reads and writes it."""
+        """Images that the run was trained and validated on; read and written by capbench.data.seen."""
         return self.path / "seen.safetensors"
 
     @property
     def evaluations(self) -> Path:
-        """What the run reads of other sources, a folder for each time that it was asked."""
+        """Evaluations on other sources, one folder each."""
         return self.path / "evaluations"
 
     @property
     def last(self) -> Path:
+        """Checkpoint of the last epoch."""
         return self.path / "checkpoints" / "last.ckpt"
 
     @property
     def best(self) -> Path:
+        """Checkpoint of the best epoch."""
         return self.path / "checkpoints" / "best.ckpt"
 
     @property
     def data_hash(self) -> Path:
-        """The hash of the data that the checkpoints learn from."""
+        """Hash of the data that the checkpoints were trained on."""
         return self.path / "checkpoints" / "data.hash"
 
     def fold(self, number: int) -> RunFolder:
-        """Where one fold's training keeps what it needs to go on; it is gone when the run is finished."""
+        """Return the folder of one fold's training; it is removed when the fold is finished."""
         return RunFolder(self.path / "folds" / str(number))
 
     @property
     def pictures(self) -> Path:
+        """Plots and sheets of images."""
         return self.path / "pictures"
 
     def check_own(self, file: Path, most: int | None = None) -> None:
-        """Refuse what a stranger may have put in a file's place: a link that leads out of the folder, a pipe, a device.
+        """Refuse a file that an untrusted folder may contain: a link out of the folder, a pipe, or a device.
 
-        And where `most` is given, a file of more bytes. What is not there is for the reader of it to tell.
+        With `most`, refuse a file of more bytes too. A missing file is left to its reader to report.
         """
         try:
             found = os.lstat(file)
@@ -117,7 +125,7 @@ class RunFolder:
                 found = file.stat()
         except FileNotFoundError:
             return
-        except (OSError, ValueError) as error:  # a loop of links, or a name that no file can have
+        except (OSError, ValueError) as error:  # a loop of links, or an invalid name
             raise Mistake(f"{file}: cannot be read ({getattr(error, 'strerror', error)})") from error
         if not stat.S_ISREG(found.st_mode):
             raise Mistake(f"{file}: {bounded.NOT_REGULAR}")
@@ -130,11 +138,12 @@ class RunFolder:
             raise Mistake(f"{path}: leads out of the run's folder; copy the file there")
 
     def content(self, file: Path, most: int = bounded.MOST_BYTES) -> str:
-        """The text of one of the folder's own files, whoever wrote it."""
+        """Return the text of one of the folder's files, which may be untrusted; `most` is in bytes."""
         self.check_own(file)
         return bounded.text(file, most)
 
     def begin(self, settings: Mapping[str, Any]) -> None:
+        """Create the folder with its settings; raise Mistake if it holds a run already."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -151,7 +160,7 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes from training this run until the end of the block; remove what a killed one began to write."""
+        """Lock the run against other processes during the block, and remove unfinished files of a killed process."""
         with held(self.config, "r+b", f"{self.path}: another process trains this run; wait for its end"):
             for unfinished in self.path.rglob(f".*{UNFINISHED}"):
                 unfinished.unlink(missing_ok=True)
@@ -159,7 +168,7 @@ class RunFolder:
             yield
 
     def check_data(self, data_hash: str, *, writes: bool) -> None:
-        """Refuse to go on with other data than the run began with; the process that `writes` keeps their hash."""
+        """Refuse to resume with other data than the run began with; the process that `writes` stores their hash."""
         if self.data_hash.exists():
             begun = self.data_hash.read_text(encoding="utf-8").strip()
             if begun != data_hash:
@@ -173,7 +182,7 @@ class RunFolder:
                 file.write(f"{data_hash}\n")
 
     def settings(self) -> dict[str, Any]:
-        """The settings that `begin` wrote; plain data, whatever stands in the file."""
+        """Return the settings that `begin` wrote, as plain data, unchecked."""
         if not self.config.is_file():
             raise Mistake(f"resume: {self.path} is no run; it has no config.yaml")
         try:
@@ -185,16 +194,18 @@ class RunFolder:
         return settings
 
     def fingerprint(self) -> str:
-        """A hash of the settings and the weights, which decide what the run reads."""
+        """Return a hash of the settings and the weights, which decide the run's readings."""
         self.check_own(self.weights, MOST_BYTES_OF_WEIGHTS)
         return hashlib.sha256(repr((self.settings(), self.weights.read_bytes())).encode()).hexdigest()
 
     def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write `result.json`, which marks the run as finished."""
         with replacing(self.result) as file:
             json.dump(result, file, indent=1, ensure_ascii=False)
             file.write("\n")
 
     def read_result(self) -> dict[str, Any]:
+        """Return the content of `result.json`, as plain data, unchecked."""
         try:
             result = bounded.from_json(self.content(self.result))
         except ValueError as error:
@@ -204,13 +215,14 @@ class RunFolder:
         return result
 
     def write_predictions(self, predictions: Iterable[Prediction]) -> None:
+        """Write `predictions.csv`."""
         with replacing(self.predictions) as file:
             writer = csv.writer(file)
             writer.writerow(Prediction._fields)
             writer.writerows((*p[:3], f"{p.confidence:.6f}") for p in predictions)
 
     def read_predictions(self) -> list[Prediction]:
-        """What was written of them so far."""
+        """Return the predictions written so far."""
         if not self.predictions.exists():
             return []
         with self.predictions.open(newline="", encoding="utf-8") as file:
@@ -218,6 +230,7 @@ class RunFolder:
         return [Prediction(row["filename"], row["text"], row["answer"], float(row["confidence"])) for row in rows]
 
     def write_weights(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Write the weights as safetensors."""
         from safetensors.torch import save
 
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
@@ -226,7 +239,7 @@ class RunFolder:
 
 
 def provenance() -> dict[str, Any]:
-    """What else decides a run's numbers: versions, the code's revision, the machine, the command."""
+    """Return other facts that influence a run's numbers: versions, revision of the code, machine, command."""
     import torch
 
     versions = {f"version/{package}": _version(package) for package in RECORDED}
@@ -248,7 +261,7 @@ def _version(package: str) -> str | None:
 
 
 def _revision() -> str | None:
-    """The commit of the checkout that this code runs from, with + where it has changes; None outside one."""
+    """Return the commit of the checkout with + if it has changes; None outside a checkout."""
     here = Path(__file__).parents[2]
     if not (here / ".git").exists():
         return None

@@ -1,10 +1,10 @@
-"""Settings: where they lie, and the check that finds a mistake before anything runs.
+"""Settings: their location, and the check that finds mistakes before anything runs.
 
-The keyword-only parameters of what a setting builds are its schema: their names are the keys, their types the
-accepted values. Positional parameters are what CapBench itself supplies.
+The keyword-only parameters of the class that a setting builds are its schema: their names are the keys, their types the
+accepted values. Positional parameters are supplied by CapBench itself.
 
-A value is data unless its type names a class of CapBench: only there may a stranger's settings build something, and
-only that class or a subclass of it.
+A value is data unless its type names a class of CapBench: only then may settings from an untrusted file build an
+object, and only one of that class or a subclass.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ ANY_CLASS = ConfigDict(arbitrary_types_allowed=True)
 
 
 def conf_dir() -> Path:
-    """conf/ of the checkout, or the copy that lies within an installed package."""
+    """Return conf/ of the checkout, or the copy in an installed package."""
     inside = Path(__file__).parent / "conf"
     return inside if inside.is_dir() else Path(__file__).parents[2] / "conf"
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """Plain data: interpolations resolved, nothing missing."""
+    """Return the settings as plain data, with interpolations resolved; raise Mistake if a value is missing."""
     try:
         settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
@@ -51,7 +51,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 
 def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "") -> None:
-    """Hold `settings` against the keyword-only parameters of `target`; `at` is the key they stand under."""
+    """Check `settings` against the keyword-only parameters of `target`; `at` is their key, used in messages."""
     if not isinstance(settings, Mapping):
         raise Mistake(f"{at}: {printable(repr(settings))} is not accepted; keys and values are wanted")
     accepted = {
@@ -74,17 +74,20 @@ def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "")
 
 
 def _hints(target: Callable[..., Any]) -> dict[str, Any]:
-    """The types of what `target` takes, by name. A dataclass takes its bases' fields too, whose types their modules know."""
+    """Return the types of the parameters of `target`, by name.
+
+    A dataclass also takes the fields of its bases, whose types are resolved in the modules of the bases.
+    """
     if inspect.isclass(target) and not is_dataclass(target):
         return typing.get_type_hints(target.__init__, include_extras=True)
     return typing.get_type_hints(target, include_extras=True)
 
 
 def build(settings: Mapping[str, Any], *supplied: Any) -> Any:
-    """The object that checked settings describe.
+    """Return the object that checked settings describe, with `supplied` as positional arguments.
 
-    Strings stay what they are: Hydra's own instantiation would resolve an interpolation that a stranger wrote into
-    one, and build whatever came of it unchecked.
+    Strings are passed unchanged: Hydra's instantiate would resolve interpolations that an untrusted file contains, and
+    build the result unchecked.
     """
     target = target_class(settings)
     named = {str(key): _built(value) for key, value in settings.items() if key not in (TARGET, PARTIAL)}
@@ -100,7 +103,7 @@ def _built(value: Any) -> Any:
 
 
 def target_class(settings: Mapping[str, Any], at: str = "") -> Any:
-    """The class that settings build; `at` is the key they stand under."""
+    """Return the class that the settings build; `at` is their key, used in messages."""
     return _ours(settings.get(TARGET), at)
 
 
@@ -138,7 +141,7 @@ def _builds(value: Any) -> bool:
 
 
 def _builds_within(value: Any) -> bool:
-    """Whether `build` would find a class anywhere in this value."""
+    """Return True if `build` would find a class anywhere in this value."""
     return any(_builds(item) or _builds_within(item) for _, item in _items(value))
 
 
@@ -149,7 +152,7 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def _check_plain(value: Any, hint: Any, at: str) -> None:
-    # A class with a config of its own, such as a dataclass, takes no other.
+    # pydantic refuses a config for types that have their own, such as dataclasses.
     adapter = TypeAdapter(InstanceOf[hint]) if _is_ours(hint) else TypeAdapter(hint, config=ANY_CLASS)
     try:
         adapter.validate_python(value, strict=True)
@@ -159,7 +162,7 @@ def _check_plain(value: Any, hint: Any, at: str) -> None:
 
 
 def _ours(path: Any, at: str) -> type:
-    """The class that `_target_` names, if it is one that CapBench itself defines."""
+    """Return the class that `_target_` names; raise Mistake if CapBench does not define it."""
     module, _, name = MOVED.get(str(path), str(path)).rpartition(".")
     try:
         if not module.startswith("capbench."):
@@ -167,7 +170,7 @@ def _ours(path: Any, at: str) -> type:
         found = getattr(importlib.import_module(module), name)
         if not inspect.isclass(found) or found.__module__ != module:
             raise ImportError
-    except (ImportError, AttributeError, RecursionError) as error:  # the last of a name of a million dots
+    except (ImportError, AttributeError, RecursionError) as error:  # RecursionError: a name with a million dots
         key = _join(at, TARGET)
         raise Mistake(
             f"{key}: {printable(path)} is nothing that CapBench builds; choose an option of {at or 'conf'}="
@@ -176,7 +179,7 @@ def _ours(path: Any, at: str) -> type:
 
 
 def _options(hint: Any) -> list[Any]:
-    """What a hint accepts: the parts of a union, without annotations."""
+    """Return the types that a hint accepts: the parts of a union, without annotations."""
     if typing.get_origin(hint) is Annotated:
         return _options(typing.get_args(hint)[0])
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
@@ -185,7 +188,7 @@ def _options(hint: Any) -> list[Any]:
 
 
 def _classes(hint: Any, *, partly: bool) -> tuple[type, ...]:
-    """The classes of CapBench that a hint accepts or, `partly`, that the callables make which it accepts."""
+    """Return the classes of CapBench that a hint accepts, or if `partly` those that its accepted callables return."""
     options = _options(hint)
     if partly:
         made = [typing.get_args(option)[-1] for option in options if typing.get_origin(option) is Callable]
@@ -198,7 +201,7 @@ def _is_ours(hint: Any) -> bool:
 
 
 def _hint_within(hint: Any, kind: type) -> Any:
-    """The hint for each item of a list or a mapping; Any where the hint accepts no such container."""
+    """Return the hint for the items of a list or a mapping; Any if the hint accepts no such container."""
     inner = [typing.get_args(option)[-1] for option in _options(hint) if typing.get_origin(option) is kind]
     return inner[0] if inner else Any
 

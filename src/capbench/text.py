@@ -1,4 +1,4 @@
-"""Alphabets, text to class numbers and back, and the one decoder of all recognisers."""
+"""Alphabets, conversion of text to class numbers and back, and the decoder of all recognisers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from annotated_types import Ge, Le, Len
 from capbench.errors import Mistake
 
 AUTO = "auto"
-UNKNOWN = -100  # the class number of a symbol outside the alphabet, which torch's cross-entropy passes over
+UNKNOWN = -100  # class number of a symbol outside the alphabet; torch's cross-entropy ignores it
 
 Over = Literal["positions", "time"]
 
@@ -24,7 +24,7 @@ Length = Characters | Annotated[list[Characters], Len(2, 2)]
 
 
 def bounds(length: int | list[int], key: str = "data.length") -> tuple[int, int]:
-    """The shortest and the longest text; `key` names the setting in messages."""
+    """Return the shortest and the longest text length; `key` names the setting in messages."""
     shortest, longest = (length, length) if isinstance(length, int) else length
     if shortest > longest:
         raise Mistake(f"{key}: [{shortest}, {longest}] is reversed; write [shortest, longest]")
@@ -32,13 +32,13 @@ def bounds(length: int | list[int], key: str = "data.length") -> tuple[int, int]
 
 
 def with_zeros(text: str, length: int) -> str:
-    """A number of `length` digits as it was before a spreadsheet ate its leading zeros; any other text as it is."""
+    """Return a number padded to `length` digits, as spreadsheets remove leading zeros; return other texts unchanged."""
     return text.zfill(length) if text.isdecimal() else text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alphabet:
-    """The symbols a captcha may hold, in class order; case folding lives here and nowhere else."""
+    """Symbols that a captcha may hold, in class order, with case folding."""
 
     symbols: str
     fold: Literal["lower", "upper"] | None
@@ -55,6 +55,7 @@ class Alphabet:
             raise Mistake(f"alphabet.symbols: {self.symbols!r} changes when folded to {self.fold} case; give it folded")
 
     def folded(self, text: str) -> str:
+        """Return the text in the alphabet's case."""
         if self.fold == "lower":
             return text.lower()
         if self.fold == "upper":
@@ -62,7 +63,7 @@ class Alphabet:
         return text
 
     def known(self) -> Alphabet:
-        """This alphabet, which must not be `auto`: there are no labels to read it from."""
+        """Return this alphabet; raise Mistake if it is `auto`, for use where no labels exist."""
         if self.symbols == AUTO:
             raise Mistake(
                 "alphabet.symbols: auto is read from labels and there are none; choose one, such as alphabet=digits"
@@ -70,7 +71,7 @@ class Alphabet:
         return self
 
     def settled(self, texts: Iterable[str]) -> Alphabet:
-        """This alphabet, or where it is `auto` the symbols of `texts` in sorted order."""
+        """Return this alphabet or, if it is `auto`, the symbols of `texts` in sorted order."""
         if self.symbols != AUTO:
             return self
         symbols = "".join(sorted({symbol for text in texts for symbol in self.folded(text)}))
@@ -79,9 +80,9 @@ class Alphabet:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a recogniser read: the text, its confidence, and one for each character.
+    """Text that a recogniser read, with its confidence and that of each character, from 0 to 1.
 
-    The confidence of the text is at most the product of its characters'; see `Codec.read`.
+    The confidence of the text is at most the product of the characters' confidences; see `Codec.read`.
     """
 
     text: str
@@ -90,10 +91,10 @@ class Reading:
 
 
 class Codec:
-    """Texts of `shortest` to `longest` symbols as class numbers, and scores as texts.
+    """Conversion of texts with `shortest` to `longest` symbols to class numbers, and of scores to texts.
 
-    Over `positions`, class k at position p says that symbol k stands there; where lengths differ, the class
-    `blank` fills the positions behind the text. Over `time` (CTC), repeats are merged and blanks dropped.
+    Over `positions`, class k at position p means that symbol k is at p; where lengths differ, the class `blank` fills
+    the positions after the text. Over `time` (CTC), repeats are merged and blanks dropped.
     """
 
     def __init__(self, alphabet: Alphabet, shortest: int, longest: int, over: Over) -> None:
@@ -101,20 +102,21 @@ class Codec:
         self.shortest = shortest
         self.longest = longest
         self.over = over
-        self.blank = len(alphabet.symbols)  # behind the symbols, so that theirs are the same numbers either way
+        self.blank = len(alphabet.symbols)  # last, so that symbols have the same numbers with and without blanks
         self._has_blank = over == "time" or shortest != longest
         self._number = {symbol: number for number, symbol in enumerate(alphabet.symbols)}
 
     @property
     def classes(self) -> int:
+        """Number of classes of a score, with the blank if there is one."""
         return len(self.alphabet.symbols) + self._has_blank
 
     def outside(self, text: str) -> list[str]:
-        """The symbols of `text` that are not in the alphabet."""
+        """Return the symbols of `text` that are not in the alphabet."""
         return sorted({symbol for symbol in self.alphabet.folded(text) if symbol not in self._number})
 
     def fault(self, text: str) -> str | None:
-        """Why `text` cannot be encoded, or None."""
+        """Return the reason why `text` cannot be encoded, or None."""
         folded = self.alphabet.folded(text)
         outside = self.outside(text)
         if outside:
@@ -125,9 +127,9 @@ class Codec:
         return None
 
     def encode(self, texts: Iterable[str]) -> np.ndarray:
-        """Class numbers, int64 [text, longest], blank behind shorter texts.
+        """Return class numbers, int64 [text, longest], padded with `blank` after shorter texts.
 
-        A symbol outside the alphabet is UNKNOWN over positions, and left out over time.
+        A symbol outside the alphabet is UNKNOWN over positions, and omitted over time.
         """
         rows = [[self._number.get(symbol, UNKNOWN) for symbol in self.alphabet.folded(text)] for text in texts]
         if self.over == "time":
@@ -138,25 +140,25 @@ class Codec:
         return numbers
 
     def spell(self, numbers: np.ndarray) -> list[str]:
-        """The texts that class numbers [text, longest] of `encode` stand for."""
+        """Return the texts of class numbers [text, longest] from `encode`."""
         symbols = np.array([*self.alphabet.symbols, ""])
         return ["".join(row) for row in symbols[np.where(numbers == UNKNOWN, self.blank, numbers)].tolist()]
 
     def kept(self, best: np.ndarray) -> np.ndarray:
-        """Which entries of the best classes [image, position or time] become symbols, bool of that shape."""
+        """Return a mask of the best classes [image, position or time] that become symbols, bool of the same shape."""
         symbols = best != self.blank
         if self.over == "time":
             symbols[:, 1:] &= best[:, 1:] != best[:, :-1]
         return symbols
 
     def texts(self, best: np.ndarray) -> list[str]:
-        """The texts of the best classes [image, position or time]."""
+        """Return the texts of the best classes [image, position or time]."""
         symbols = np.array([*self.alphabet.symbols, ""])[best]
         symbols[~self.kept(best)] = ""
         return ["".join(row) for row in symbols.tolist()]
 
     def read(self, best: np.ndarray, probability: np.ndarray) -> list[Reading]:
-        """Readings from the best class and its probability, each [image, position or time].
+        """Return the readings of the best classes and their probabilities, each [image, position or time].
 
         What is no probability, such as a network gives whose numbers overflow, counts for the nearest one, and NaN for
         none.
@@ -183,7 +185,7 @@ def probabilities(numbers: np.ndarray) -> np.ndarray:
 
 
 def _highest_of_run(best: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """At the start of each run of equal classes, the highest probability within it."""
+    """Return the probabilities with, at the start of each run of equal classes, the highest one of that run."""
     highest = probability.copy()
     for step in range(best.shape[1] - 2, -1, -1):
         same = best[:, step] == best[:, step + 1]

@@ -1,4 +1,4 @@
-"""Annotated types of settings that carry their range."""
+"""Types of settings, annotated with their range."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le, Len, Lt
 
 Count = Annotated[int, Ge(1)]
-Layers = Annotated[list[Count], Len(0, 100)]  # how wide each is
+Layers = Annotated[list[Count], Len(0, 100)]  # width of each layer: units or channels
 CountOrZero = Annotated[int, Ge(0)]
 Pixels = Annotated[int, Ge(1), Le(4096)]
 Positive = Annotated[float, Gt(0)]
