@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # importing it asks a package index otherwise
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise the import queries a package index
 
 import albumentations
 
@@ -18,13 +18,13 @@ from capbench.errors import Mistake, nearest
 
 
 class Augment:
-    """A chain of albumentations' transforms, by name, such as {Rotate: {limit: 5}}."""
+    """Chain of albumentations transforms given by name, such as {Rotate: {limit: 5}}."""
 
     def __init__(self, *, steps: list[dict[str, Any]]) -> None:
         self._chain = albumentations.Compose([_transform(step) for step in steps]) if steps else None
 
     def __call__(self, image: np.ndarray, seed: Sequence[int]) -> np.ndarray:
-        """A changed copy of uint8 [height, width, channel]; the same `seed`, the same change."""
+        """Return the changed image, uint8 [height, width, channel]; equal seeds give equal changes."""
         if self._chain is None:
             return image
         self._chain.set_random_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
@@ -33,10 +33,12 @@ class Augment:
 
     @property
     def empty(self) -> bool:
+        """True where there are no transforms."""
         return self._chain is None
 
 
 def _transform(step: dict[str, Any]) -> Any:
+    """Return the transform of one step, {name: settings}; raise Mistake where albumentations does not accept it."""
     if len(step) != 1:
         raise Mistake(
             f"augment.steps: {step} is no step; write one name with its settings, such as Rotate: {{limit: 5}}"
@@ -50,7 +52,7 @@ def _transform(step: dict[str, Any]) -> Any:
     if name not in kinds:
         raise Mistake(f"augment.steps: {name} is unknown to albumentations; {nearest(name, kinds)}")
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # it only warns of an argument that it does not know
+        warnings.simplefilter("error")  # albumentations only warns about unknown arguments
         try:
             return kinds[name](**(settings or {}))
         except (UserWarning, TypeError, ValueError) as error:

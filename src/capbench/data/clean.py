@@ -1,6 +1,6 @@
-"""Cleaning steps of a view, each doing one thing to a picture before it is cut.
+"""Cleaning steps of a view, each making one change to a picture before it is cut.
 
-A picture is uint8 [height, width, 3] in colour, [height, width] in grey, and [height, width] of 0 and 255 in black and
+A picture is uint8: [height, width, 3] in colour, [height, width] in grey, and [height, width] of 0 and 255 in black and
 white, where white is ink. Sizes are in pixels of the image.
 """
 
@@ -23,11 +23,11 @@ from capbench.types import Byte, CountOrZero, Pixels
 
 Odd = Annotated[int, Ge(3), Le(255)]
 Kernel = Annotated[list[Pixels], Len(2, 2)]
-SHADES = 16  # grey levels that count as one when the commonest colour is looked for
+SHADES = 16  # grey levels in each bin of the histogram that gives the commonest colour
 
 
 class Kind(IntEnum):
-    """What a picture may be; a step that takes one kind takes the plainer ones too."""
+    """Kinds of picture, from plain to rich; a step that takes one kind takes the plainer kinds too."""
 
     BLACK_AND_WHITE = 0
     GREY = 1
@@ -35,18 +35,22 @@ class Kind(IntEnum):
 
 
 class Step(ABC):
-    """One step of a chain."""
+    """One cleaning step: a callable from picture to picture."""
 
     takes: ClassVar[Kind]
+    """Richest kind of picture that the step takes."""
     gives: ClassVar[Kind | None]
-    """None: what it was given"""
+    """Kind of the result; None: the kind of the input."""
 
     @abstractmethod
     def __call__(self, picture: np.ndarray) -> np.ndarray: ...
 
 
 def check_chain(steps: Sequence[Step], kind: Kind) -> Kind:
-    """The kind of picture that the chain gives, from one of `kind`; refuses a step that cannot take what it is given."""
+    """Return the kind of picture that the chain gives for a picture of `kind`.
+
+    Raise Mistake where a step cannot take the kind that reaches it.
+    """
     for number, step in enumerate(steps):
         if kind > step.takes:
             name = type(step).__name__
@@ -61,7 +65,10 @@ def check_chain(steps: Sequence[Step], kind: Kind) -> Kind:
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold(Step):
-    """Black and white: bright above `at`, or below it when inverted; Otsu's own level where `at` is otsu."""
+    """Binarisation at level `at`, or at the level of Otsu's method.
+
+    White is brighter than the level, or not brighter when inverted.
+    """
 
     at: Byte | Literal["otsu"]
     invert: bool = False
@@ -78,7 +85,10 @@ class Threshold(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Adaptive(Step):
-    """Black and white: `by` levels brighter than the mean of the `size` pixels around, or darker when inverted."""
+    """Binarisation by the mean of the `size`×`size` pixels around each pixel.
+
+    White is more than `by` levels brighter than the mean, or darker when inverted.
+    """
 
     size: Odd
     by: Byte
@@ -92,13 +102,13 @@ class Adaptive(Step):
 
     def __call__(self, picture: np.ndarray) -> np.ndarray:
         picture = cv2.bitwise_not(picture) if self.invert else picture
-        # OpenCV's constant is taken from the mean: a negative one asks for more than it.
+        # OpenCV subtracts its constant from the mean, so a negative constant raises the threshold above the mean.
         return cv2.adaptiveThreshold(picture, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, self.size, -self.by)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Blur(Step):
-    """The three-by-three binomial filter."""
+    """Blur with the 3×3 binomial filter."""
 
     takes = Kind.GREY
     gives = Kind.GREY
@@ -110,7 +120,7 @@ class Blur(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Median(Step):
-    """Each pixel becomes the median of the `size` by `size` around it."""
+    """Median filter over the `size`×`size` pixels around each pixel."""
 
     size: Odd
 
@@ -126,7 +136,10 @@ class Median(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Open(Step):
-    """Takes away what is bright and smaller than `size`, [height, width]: [1, 3] thin uprights, [3, 1] flat lines."""
+    """Morphological opening: removes bright things smaller than `size`, [height, width].
+
+    [1, 3] removes thin vertical strokes, [3, 1] thin horizontal ones.
+    """
 
     size: Kernel
 
@@ -139,7 +152,7 @@ class Open(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Close(Step):
-    """Fills what is dark and smaller than `size`, [height, width]."""
+    """Morphological closing: fills dark things smaller than `size`, [height, width]."""
 
     size: Kernel
 
@@ -152,7 +165,10 @@ class Close(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Divide(Step):
-    """Divides by the background, which becomes white: what is left of it when dark things under `size` are filled."""
+    """Division by the background, which becomes white.
+
+    The background is the picture with dark things smaller than `size` filled, averaged over `size`×`size` pixels.
+    """
 
     size: Pixels
 
@@ -166,7 +182,7 @@ class Divide(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Ink(Step):
-    """How far each pixel is from the background, the commonest colour: ink becomes bright, whatever its colour."""
+    """Largest channel difference from the background, the commonest colour: ink of any colour becomes bright."""
 
     takes = Kind.COLOUR
     gives = Kind.GREY
@@ -177,9 +193,9 @@ class Ink(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class TextColour(Step):
-    """Ink of the text's colour, the commonest of the ink; lines and dots of other colours go.
+    """Ink of the text's colour, the commonest colour of the ink; lines and dots of other colours are removed.
 
-    Ink is more than `ink` levels away from the background, and up to `within` from the text's colour.
+    Ink differs from the background by more than `ink` levels. Its colour differs from the text's by at most `within`.
     """
 
     ink: Byte
@@ -197,7 +213,7 @@ class TextColour(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Specks(Step):
-    """Takes away connected ink of fewer than `area` pixels."""
+    """Removal of connected ink of fewer than `area` pixels."""
 
     area: Pixels
 
@@ -211,7 +227,7 @@ class Specks(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Dots(Step):
-    """Takes away round ink of up to `size` pixels across that touches nothing."""
+    """Removal of round ink up to `size` pixels across that touches no other ink."""
 
     size: Pixels
 
@@ -222,14 +238,17 @@ class Dots(Step):
         labels, stats = _components(picture)
         width, height, area = (stats[:, column] for column in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
         small = np.maximum(width, height) <= self.size
-        # A disc fills 0.79 of the square around it, one of few pixels half of it; a bent stroke less.
+        # A disc fills 0.79 of its bounding square, a disc of few pixels half of it, a bent stroke less.
         disc = (np.abs(width - height) <= 1) & (2 * area >= width * height)
         return _without(picture, labels, small & disc)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lines(Step):
-    """Takes away ink up to `thickness` thick where it runs on for `length` pixels; what it crosses stays, if thicker."""
+    """Removal of ink up to `thickness` pixels thick that extends over at least `length` pixels.
+
+    Thicker ink that it crosses stays.
+    """
 
     thickness: Pixels
     length: Pixels
@@ -248,10 +267,10 @@ class Lines(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Curves(Step):
-    """Follows curves from left to right and takes away those that run on for `length` columns.
+    """Removal of curves that can be followed from left to right through at least `length` columns.
 
-    A curve is up to `thickness` pixels high in each column. Where it crosses something it is lost for up to `gap`
-    columns and looked for where it was heading; what it crosses stays.
+    A curve is up to `thickness` pixels high in each column. Where it crosses other ink it may be lost for up to `gap`
+    columns, and is searched for along its last slope; the ink that it crosses stays.
     """
 
     thickness: Pixels
@@ -271,7 +290,10 @@ def _check_odd(name: str, size: int) -> None:
 
 
 def _commonest(picture: np.ndarray, among: np.ndarray | None = None) -> Sequence[Any]:
-    """The mean colour of the commonest shade, channel by channel; of the pixels `among`, if there are any."""
+    """Return the mean colour of the commonest shade, a level per channel.
+
+    Only the pixels set in `among`, uint8 [height, width], are counted, unless none is set.
+    """
     shades: np.ndarray = np.zeros(picture.shape[:2], np.uint16)
     for channel in cv2.split(picture):
         shades = shades * SHADES + channel // SHADES
@@ -281,17 +303,21 @@ def _commonest(picture: np.ndarray, among: np.ndarray | None = None) -> Sequence
 
 
 def _away(picture: np.ndarray, colour: Sequence[Any]) -> np.ndarray:
-    """The largest difference of any channel from `colour`, uint8 [height, width]."""
+    """Return the largest difference of any channel from `colour`, uint8 [height, width]."""
     apart = [cv2.absdiff(channel, level) for channel, level in zip(cv2.split(picture), colour, strict=True)]
     return functools.reduce(cv2.max, apart)
 
 
 def _components(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which connected ink each pixel belongs to, and left, top, width, height, area of each; the first is no ink."""
+    """Return the number of the connected component at each pixel, and the measures of each component.
+
+    The measures are left, top, width, height and area, int32 [component, 5]. Component 0 is everything that is not ink.
+    """
     _, labels, stats, _ = cv2.connectedComponentsWithStats(picture, connectivity=8)
     return labels, stats
 
 
 def _without(picture: np.ndarray, labels: np.ndarray, unwanted: np.ndarray) -> np.ndarray:
+    """Return the picture without the components marked in `unwanted`, bool [component]."""
     unwanted[0] = False
     return np.where(unwanted[labels], np.uint8(0), picture)

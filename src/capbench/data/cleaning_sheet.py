@@ -23,9 +23,10 @@ SHOWN = 12  # images
 
 
 def sheet(source: Source, view: Characters, count: int, path: Path) -> str:
-    """Tell in how many of `count` images as many characters are found as the source has.
+    """Save a contact sheet, and return a line with the share of images whose characters are counted correctly.
 
-    Draws what each step makes of a few of them, half of these miscounted where there are such.
+    `count` images of the source are cut. The sheet shows each step for a few of them, half of these miscounted where
+    there are enough.
     """
     shortest, longest = source.lengths()
     right: list[tuple[str, np.ndarray]] = []
@@ -50,7 +51,10 @@ def _chain(view: Characters, image: np.ndarray, text: str, characters: int, colo
 
 
 def _some(source: Source, count: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Texts and images, evenly over the source; a bad one is left out or refused as the source says."""
+    """Yield at most `count` texts and images, evenly spaced over the source.
+
+    A bad image is left out or raises Mistake, according to `source.on_bad`.
+    """
     samples = source.samples
     for number in tqdm(_evenly(range(len(samples)), count), desc="cutting", unit="img", leave=False, delay=1):
         sample = samples[number]
@@ -64,6 +68,6 @@ def _some(source: Source, count: int) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _evenly(items: Sequence[T], count: int) -> list[T]:
-    """At most `count` of them, evenly spaced."""
+    """Return at most `count` of the items, evenly spaced."""
     count = min(count, len(items))
     return [items[number * len(items) // count] for number in range(count)]

@@ -12,7 +12,10 @@ from capbench.text import Alphabet
 
 
 def doubts(samples: Sequence[Sample], digests: np.ndarray, alphabet: Alphabet) -> list[str]:
-    """A line on copies with different labels and one on copies in different parts, where there are such."""
+    """Return a line on copies with different labels and one on copies in different parts, where there are any.
+
+    `digests` are uint64 [image], in the order of `samples`.
+    """
     groups = list(_groups(samples, digests))
     return [
         *_told(
@@ -31,7 +34,7 @@ def doubts(samples: Sequence[Sample], digests: np.ndarray, alphabet: Alphabet) -
 
 
 def _groups(samples: Sequence[Sample], digests: np.ndarray) -> Iterator[list[Sample]]:
-    """The samples of each image that there is more than once."""
+    """Yield the samples of each image that occurs more than once."""
     _, which, counts = np.unique(digests, return_inverse=True, return_counts=True)
     copied = np.flatnonzero(counts[which] > 1)
     for _, places in groupby(copied[np.argsort(which[copied], kind="stable")].tolist(), key=which.__getitem__):
@@ -39,12 +42,14 @@ def _groups(samples: Sequence[Sample], digests: np.ndarray) -> Iterator[list[Sam
 
 
 def _differing(group: Sequence[Sample], by: Callable[[Sample], str]) -> tuple[Sample, Sample] | None:
+    """Return the first sample and one that differs from it in `by`, or None where all are equal."""
     return next(((group[0], other) for other in group if by(other) != by(group[0])), None)
 
 
 def _told(
     pairs: Sequence[tuple[Sample, Sample]], fault: str, hint: str, shown: Callable[[Sample], str]
 ) -> Iterator[str]:
+    """Yield a line about the first pair and the number of the others, where there is a pair."""
     if pairs:
         one, other = pairs[0]
         more = f" (and {len(pairs) - 1:,} more such)" if len(pairs) > 1 else ""

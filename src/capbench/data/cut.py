@@ -19,36 +19,36 @@ from capbench.types import CountOrZero, Pixels
 
 Box = Annotated[list[CountOrZero], Len(4, 4)]
 NOTHING: Box = [0, 0, 0, 0]
-LOW = 0.1  # share of the highest hill: what is lower is no character
+LOW = 0.1  # share of the highest peak; a lower peak is no character
 
 
 class Pieces(NamedTuple):
-    """One box for each expected character, from left to right; `NOTHING` where there is none."""
+    """One box for each expected character, from left to right; `NOTHING` stands for a missing character."""
 
     boxes: list[Box]
     found: int
-    """How many characters the cutter itself counted"""
+    """Number of characters that the cutter itself counted."""
 
     @property
     def miscounted(self) -> bool:
-        """Whether they are not as many as expected: then no box is to be trusted."""
+        """True where the cutter counted another number of characters than expected; then no box is reliable."""
         return self.found != len(self.boxes)
 
 
 class Cutter(ABC):
-    """One way of cutting."""
+    """One way of cutting a picture into characters."""
 
     needs_ink: ClassVar[bool]
-    """Whether it looks at the ink, and so needs a picture in black and white."""
+    """True where the cutter works on the ink, and so needs a black and white picture."""
 
     @abstractmethod
     def __call__(self, picture: np.ndarray, characters: int) -> Pieces:
-        """Of uint8 [height, width] or [height, width, channel], which should hold so many characters."""
+        """Return boxes for `characters` characters in a picture, uint8 [height, width] or [height, width, channel]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fixed(Cutter):
-    """Given boxes."""
+    """Boxes given in the settings."""
 
     boxes: list[Box]
 
@@ -76,7 +76,7 @@ class Fixed(Cutter):
 
 @dataclass(frozen=True, kw_only=True)
 class Equal(Cutter):
-    """Equal shares of the width."""
+    """Boxes of equal width and full height."""
 
     needs_ink = False
 
@@ -88,11 +88,12 @@ class Equal(Cutter):
 
 @dataclass(frozen=True, kw_only=True)
 class ByInk(Cutter):
-    """What the cutters that look at the ink share: broken characters are merged, joined ones split.
+    """Base of the cutters that work on the ink: broken characters are merged, joined characters are split.
 
-    A piece narrower than `narrowest` pixels, or one that stands above another, is merged with its nearest; one wider
-    than `widest` is split where there is least ink (null: none is). That is what is counted. If it is fewer than
-    expected, the widest pieces are split as long as none becomes too narrow; if it is more, those with least ink go.
+    A piece narrower than `narrowest` pixels, or one that stands above another, is merged with its neighbour. A piece
+    wider than `widest` is split at the columns with least ink; null splits none. The result is counted. If it has fewer
+    pieces than expected, those widest for their height are split further as long as no part becomes narrower than
+    `narrowest`; if it has more, the pieces with least ink are dropped.
     """
 
     narrowest: Pixels = 4
@@ -109,14 +110,14 @@ class ByInk(Cutter):
 
     @abstractmethod
     def _found(self, ink: np.ndarray) -> list[Box]:
-        """Boxes around what hangs together, in any order."""
+        """Return boxes around connected ink, in any order."""
 
     def __call__(self, picture: np.ndarray, characters: int) -> Pieces:
         boxes = merged(self._found(picture), self.narrowest)
         parts = [1 if self.widest is None else -(-(box[3] - box[2]) // self.widest) for box in boxes]
         found = sum(parts)
         for _ in range(characters - found):
-            # Small characters are narrow too: what is wide for its height holds several.
+            # Small characters are narrow too, so a piece is split by its width relative to its height.
             flat = [
                 (box[3] - box[2]) / (box[1] - box[0]) / count if box[3] - box[2] >= self.narrowest * (count + 1) else 0
                 for box, count in zip(boxes, parts, strict=True)
@@ -133,7 +134,7 @@ class ByInk(Cutter):
 
 @dataclass(frozen=True, kw_only=True)
 class Projection(ByInk):
-    """Cuts where a column holds up to `least` pixels of ink."""
+    """Cuts at columns that hold at most `least` pixels of ink."""
 
     least: CountOrZero = 0
 
@@ -147,7 +148,7 @@ class Projection(ByInk):
 
 @dataclass(frozen=True, kw_only=True)
 class Components(ByInk):
-    """Connected ink."""
+    """Cuts between connected components of the ink."""
 
     def _found(self, ink: np.ndarray) -> list[Box]:
         _, _, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(ink), connectivity=8)
@@ -156,7 +157,10 @@ class Components(ByInk):
 
 @dataclass(frozen=True, kw_only=True)
 class Watershed(ByInk):
-    """Smears the ink by `spread` pixels until each character is one hill, and cuts along the valleys between hills."""
+    """Cuts along the valleys of the blurred ink; its peaks are the characters.
+
+    `spread` is the blur's standard deviation in pixels.
+    """
 
     spread: Annotated[float, Gt(0), Le(100)] = 4.0
 
@@ -170,14 +174,17 @@ class Watershed(ByInk):
 
 
 def hilltops(heights: np.ndarray) -> np.ndarray:
-    """Where each pixel comes out by always climbing to its highest neighbour, as a place in the flat picture."""
+    """Return the peak that each pixel reaches by climbing to its highest neighbour, step by step.
+
+    `heights` is float32 [height, width]. A peak is an index into the flat picture, int64 [height, width].
+    """
     rows, columns = heights.shape
     framed = np.pad(heights, 1, constant_values=-1)
     highest = cv2.dilate(heights, np.ones((3, 3), np.uint8))
     places = np.arange(heights.size).reshape(rows, columns)
     above = places.copy()
     for y, x in product(range(3), range(3)):
-        # Of equals the last: so no climb ever comes round.
+        # Among equal neighbours the last one wins, so that no climb runs in a circle.
         np.copyto(above, places + (y - 1) * columns + x - 1, where=framed[y : y + rows, x : x + columns] == highest)
     while not np.array_equal(above, higher := above.take(above)):
         above = higher
@@ -189,14 +196,18 @@ def _box(rows: np.ndarray, columns: np.ndarray) -> Box:
 
 
 def around(ink: np.ndarray, box: Box) -> Box | None:
-    """The box drawn in to the ink that it holds; None where it holds none."""
+    """Return the box shrunk to the ink that it holds, or None where it holds none."""
     top, bottom, left, right = box
     x, y, width, height = cv2.boundingRect(np.ascontiguousarray(ink[top:bottom, left:right]))
     return [top + y, top + y + height, left + x, left + x + width] if width else None
 
 
 def merged(boxes: list[Box], narrowest: int) -> list[Box]:
-    """Joins boxes that stand above each other, and narrow ones with a neighbour less than their width away."""
+    """Return the boxes from left to right, with those joined that belong to one character.
+
+    Two boxes are joined where they overlap horizontally by half of the narrower one, or where one is narrower than
+    `narrowest` pixels and the gap between them is too.
+    """
     joined: list[Box] = []
     for box in sorted(boxes, key=lambda box: box[2]):
         while joined and _belong(joined[-1], box, narrowest):
@@ -213,7 +224,7 @@ def _belong(one: Box, other: Box, narrowest: int) -> bool:
 
 
 def split(ink: np.ndarray, box: Box, parts: int) -> list[Box]:
-    """A box cut into so many of about the same width, where the columns hold least ink."""
+    """Return the box cut into `parts` boxes of about equal width, at the columns with least ink."""
     if parts == 1:
         return [box]
     top, bottom, left, right = box

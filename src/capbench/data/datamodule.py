@@ -1,4 +1,4 @@
-"""The LightningDataModule: loaders for the training, validation and test parts."""
+"""LightningDataModule with loaders for the training, validation and test parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from capbench.text import Codec
 
 
 class Captchas(pl.LightningDataModule):
-    """Loaders for the three parts. `batch_size` counts the images of one step over all devices."""
+    """Loaders for the three parts; `batch_size` counts the images of one step over all devices."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Captchas(pl.LightningDataModule):
             ranks,
             self.epoch_images if training else None,
         )
-        # On a CPU, a thread that draws while others learn only takes their cores away.
+        # On a CPU, a thread that draws images would only take cores from the training.
         apart = self.trainer.strategy.root_device.type != "cpu"
         kind = Ahead if part.renewed and apart and self.workers == 0 else DataLoader
         return kind(
@@ -64,10 +64,13 @@ class Captchas(pl.LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:
+        """Return the loader of the training part, augmented and shuffled anew for each epoch."""
         return self._loader("train")
 
     def val_dataloader(self) -> DataLoader[Batch]:
+        """Return the loader of the validation part, in order."""
         return self._loader("val")
 
     def test_dataloader(self) -> DataLoader[Batch]:
+        """Return the loader of the test part, in order."""
         return self._loader("test")

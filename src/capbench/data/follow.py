@@ -5,24 +5,25 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-STEADY = 0.85  # how much of a curve's slope is kept from column to column: pixels are coarser than it
+STEADY = 0.85  # share of a curve's slope kept from column to column, since one pixel gives only a coarse slope
 
 
 @njit(nogil=True, cache=True)
 def erase_curves(picture, thickness, length, gap):
-    """A copy of uint8 [height, width] without the curves that were seen in at least `length` columns.
+    """Return a copy of uint8 [height, width] without the curves that were found in at least `length` columns.
 
-    In each column a run of ink up to `thickness` high goes on with the curve that heads for its middle, or begins one.
+    In each column, a run of ink up to `thickness` pixels high continues the curve that heads for its middle, or begins
+    a new curve. A curve may be lost for up to `gap` columns.
     """
     height, width = picture.shape
     most = height * width // 2 + 1
-    # Of each curve: where it was last and where it heads.
+    # State of each curve: its last middle, its slope, its last column, and in how many columns it was found.
     middle, slope = np.empty(most), np.empty(most)
     column, seen = np.empty(most, np.int64), np.empty(most, np.int64)
-    # Of each run: where it is, and the curve that it belongs to.
+    # Each run of ink: column, top, bottom, and the curve that it belongs to or -1.
     runs = np.empty((most, 4), np.int64)
     curves, known = 0, 0
-    first = 0  # of the curves that may still go on
+    first = 0  # the first curve that may still continue
     for x in range(width):
         begun = known
         top = -1

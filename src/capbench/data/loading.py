@@ -1,4 +1,4 @@
-"""Batches of views: the same images in the same order whatever the workers, and each once over all ranks."""
+"""Batches of views: the same order for any number of workers, and each image once over all ranks."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ T = TypeVar("T")
 
 
 class Batch(NamedTuple):
+    """One batch of views with what the training needs to know about each image."""
+
     views: torch.Tensor
     """uint8 [image, channel, height, width], or [image, character, channel, height, width]"""
     targets: torch.Tensor
-    """int64 [image, position]"""
+    """int64 [image, position], class numbers"""
     numbers: torch.Tensor
-    """int64 [image], the images' places in their part"""
+    """int64 [image], each image's index in its part"""
     poses: torch.Tensor
-    """float32 [image, position, number]: how characters were drawn, NaN behind a text; empty where nobody tells"""
+    """float32 [image, position, number], how characters were drawn; NaN beyond a text's end, empty where unknown"""
 
 
 class Batches(Sampler[Request]):
-    """One rank's share of each global batch. Shuffled by (seed, epoch) where there is a seed, else in order.
+    """Sampler of one rank's share of each global batch, shuffled by (seed, epoch), or in order where `seed` is None.
 
-    An epoch is `shown` images: if there are fewer, they come again, as numbers beyond `images`, in another order.
+    An epoch has `shown` images. If there are fewer, they are repeated in another order, under numbers from `images` on.
     """
 
     def __init__(
@@ -49,14 +51,14 @@ class Batches(Sampler[Request]):
         self.own_size = batch_size // ranks
         self.seed = seed
         self.used = shown or images
-        if not whole:  # leave out a last, smaller batch; of a single one, what the ranks cannot share evenly
+        if not whole:  # drop a last, smaller batch; of a single batch, drop what the ranks cannot share evenly
             self.used -= self.used % (batch_size if self.used >= batch_size else ranks)
         self.rank = rank
         self.ranks = ranks
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
+        """Set the epoch to shuffle for; Lightning calls this before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -71,14 +73,14 @@ class Batches(Sampler[Request]):
             for again in orders:
                 shuffler.shuffle(again)
         order = orders.reshape(-1)
-        # Every ranks-th image: of each whole batch an equal share, of the rest no rank an empty one.
+        # Taking every ranks-th image gives each rank an equal share of a whole batch, and no empty batch of the rest.
         own = order[: self.used][self.rank :: self.ranks]
         for start in range(0, len(own), self.own_size):
             yield Request(self.epoch, own[start : start + self.own_size])
 
 
 class Views(Dataset[Batch]):
-    """Makes whole batches at once, since one copy of many images is far cheaper than many of one."""
+    """Dataset whose items are whole batches, since one copy of many images is far cheaper than many copies of one."""
 
     def __init__(self, part: Part, codec: Codec, augment: Augment | None, seed: int) -> None:
         self.part = part
@@ -103,7 +105,7 @@ class Views(Dataset[Batch]):
 
 
 class Ahead(DataLoader[Batch]):
-    """A loader whose next batches are made by a thread while this one is learned from."""
+    """Loader whose next batches are prepared by a thread while the training works on the current one."""
 
     DEPTH = 4  # batches
 
@@ -112,7 +114,7 @@ class Ahead(DataLoader[Batch]):
 
 
 def ahead(items: Iterator[T], depth: int) -> Iterator[T]:
-    """`items` in their order, up to `depth` of them made beforehand by a thread; its errors are raised here."""
+    """Yield `items` in their order while a thread prepares up to `depth` of them; its errors are raised here."""
     ready: Queue[tuple[bool, Any]] = Queue(depth)
     unwanted = Event()
 
@@ -135,7 +137,7 @@ def ahead(items: Iterator[T], depth: int) -> Iterator[T]:
             offer((False, error))
 
     maker = Thread(target=make, name="ahead", daemon=True)
-    maker.start()  # when the first is asked for: until then the sampler may still be told which epoch it is
+    maker.start()  # only at the first `next`, since Lightning may set the sampler's epoch until then
     try:
         while True:
             there, item = ready.get()

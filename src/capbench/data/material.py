@@ -1,4 +1,4 @@
-"""The images of a training: a source, viewed, parted and checked."""
+"""Images of one training: the views of a source, split into parts and checked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from capbench.text import AUTO, Alphabet, Codec, Over
 
 
 class Request(NamedTuple):
-    """What a worker needs to make one batch: all else it has."""
+    """Epoch and image numbers, int64 [image], from which a worker makes one batch."""
 
     epoch: int
     numbers: np.ndarray
@@ -26,39 +26,45 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """The images of one part of the split."""
+    """Images of one part of the split."""
 
     views: np.ndarray
+    """uint8 [stored image, ...view], the views of all parts"""
     places: np.ndarray
+    """int64 [image], the index of each image of this part in `views`"""
     samples: list[Sample]
     poses: np.ndarray
-    """float32 [image, position, number], as the source tells; of no image but those to learn from"""
+    """float32 [image, position, number], from the source; empty for validation and test"""
 
     renewed = False
+    """True where the source draws the images anew in each epoch."""
 
     def __len__(self) -> int:
         return len(self.samples)
 
     @property
     def texts(self) -> list[str]:
+        """Label of each image."""
         return [sample.text for sample in self.samples]
 
     @property
     def view_shape(self) -> tuple[int, ...]:
+        """Shape of one view: [height, width, channel] or [character, height, width, channel]."""
         return self.views.shape[1:]
 
     def take(self, request: Request) -> tuple[np.ndarray, list[str]]:
-        """Views uint8 [image, ...view] and texts of the images asked for."""
-        numbers = request.numbers % len(self)  # an image that is shown again has a number of its own
+        """Return the views, uint8 [image, ...view], and the texts of the requested images."""
+        numbers = request.numbers % len(self)  # repeats of an image have numbers from len(self) on
         return np.array(self.views[self.places[numbers]]), [self.samples[number].text for number in numbers.tolist()]
 
     def poses_of(self, request: Request) -> np.ndarray:
+        """Return the poses of the requested images, float32 [image, position, number]; empty where unknown."""
         return self.poses[request.numbers % len(self)] if len(self.poses) else self.poses
 
 
 @dataclass(frozen=True)
 class Renewed(Part):
-    """A training part whose images the source draws anew in each epoch."""
+    """Training part whose images the source draws anew in each epoch."""
 
     source: Source
     view: View
@@ -71,12 +77,15 @@ class Renewed(Part):
 
     @property
     def view_shape(self) -> tuple[int, ...]:
+        """Shape of one view: [height, width, channel] or [character, height, width, channel]."""
         return self.take(Request(0, np.zeros(1, dtype=np.int64)))[0].shape[1:]
 
     def take(self, request: Request) -> tuple[np.ndarray, list[str]]:
+        """Return newly drawn views, uint8 [image, ...view], and their texts."""
         return self.source.renew(self._counted(request), self.view, self.characters)
 
     def poses_of(self, request: Request) -> np.ndarray:
+        """Return the poses of the drawn images, float32 [image, position, number]."""
         return self.source.poses(self._counted(request))
 
     def _counted(self, request: Request) -> np.ndarray:
@@ -84,10 +93,10 @@ class Renewed(Part):
 
 
 class Material:
-    """A source, viewed, parted and checked: all that can be wrong with the data is found when this is made.
+    """Views of a source, split into parts and checked: construction finds all errors of the data.
 
-    Where the source is parted into folds, all images are there to train and all to test, but not at once: `fold`
-    gives the parts of each training.
+    Where the source is split into folds, all images are in the training part and all in the test part; `fold` gives the
+    parts of each single training.
     """
 
     def __init__(self, source: Source, view: View, alphabet: Alphabet, cache: str | None) -> None:
@@ -99,31 +108,31 @@ class Material:
         self.bad = self.kept.bad
         self._samples = [source.samples[number] for number in self.kept.numbers]
         self.doubts = copies.doubts(self._samples, self.kept.digests, alphabet)
-        """What to know of the data, a line each: it can be learned from all the same."""
+        """Warnings about the data, one line each; they do not prevent a training."""
         self._alphabet, self._reads_alphabet = alphabet, alphabet.symbols == AUTO
         self.fold_of = np.empty(0, dtype=np.int64)
-        """Each test image's fold, int64 [image]; empty where the images test all at once."""
+        """int64 [image], the fold of each test image; empty without folds."""
         self.fold_train = 0
-        """How many images the recogniser of each fold learns from, at least."""
+        """Least number of images that the recogniser of a fold learns from; 0 without folds."""
         rule = source.rule
         if not isinstance(rule, Folds):
             self._divide(source.parts(self.kept.numbers, self.kept.digests))
             return
-        # One alphabet for all folds: recognisers of one size, which another run can begin whatever a fold leaves out.
+        # One alphabet for all folds: all recognisers have the same size, and another run can start from any of them.
         self._alphabet = alphabet.settled(sample.text for sample in self._samples)
         self.fold_of = rule.numbers(self.kept.digests)
         self._divide(rule.trained_without(None, self.kept.digests), tests=np.arange(len(self._samples)))
-        # The fold that leaves the least to train on shows what is wrong.
+        # The fold with the fewest training images shows whether the data are sufficient for all.
         least = self.fold(int(np.bincount(self.fold_of).argmax()))
         self.fold_train = len(least.parts["train"])
 
     @property
     def folds(self) -> int:
-        """How many trainings it takes to read every image; 0 where the images test all at once."""
+        """Number of trainings that are needed to read every image; 0 without folds."""
         return int(self.fold_of.max(initial=-1)) + 1
 
     def fold(self, number: int) -> Material:
-        """The same images with this fold as the test part."""
+        """Return the same images with fold `number` as the test part."""
         rule = self.source.rule
         assert isinstance(rule, Folds)
         one = copy.copy(self)
@@ -132,7 +141,10 @@ class Material:
         return one
 
     def _divide(self, parts: np.ndarray, tests: np.ndarray | None = None) -> None:
-        """Fill the parts by the name of each image's; `tests` are the places of those that test besides."""
+        """Fill `self.parts` from the part's name of each image, <U5 [image].
+
+        `tests`, int64 [image], are the indices of the test images where other parts may hold them as well.
+        """
         source, kept = self.source, self.kept
         if source.train_size is not None:
             parts = splits.keep_fewer(parts, kept.digests, source.train_size)
@@ -147,16 +159,17 @@ class Material:
             places = tests if name == "test" and tests is not None else np.flatnonzero(parts == name)
             if not len(places) and not (name == "val" and unvalidated):
                 raise Mistake(f"data.split.{name}: leaves no image for it of {len(parts)}; ask for more")
-            told = kept.numbers[places] if name == "train" else places[:0]  # only what is learned from
+            told = kept.numbers[places] if name == "train" else places[:0]  # poses are used in training only
             poses = source.poses(told)
             self.parts[name] = Part(kept.views, places, [self._samples[place] for place in places], poses)
         self.alphabet = self._alphabet.settled(self.parts["train"].texts)
         self._check_texts()
         self.unseen = self._never_shown() if self._reads_alphabet else ""
-        """The symbols that only validation and test hold: a recogniser cannot know those, and they count as mistakes"""
+        """Symbols that only validation and test hold: the recogniser cannot know them, so they count as errors."""
 
     @property
     def validates(self) -> bool:
+        """True where there are validation images."""
         return len(self.parts["val"]) > 0
 
     @property
@@ -166,10 +179,14 @@ class Material:
         return channels, height, width
 
     def codec(self, over: Over) -> Codec:
+        """Return the codec of these texts for scores over positions or over time."""
         return Codec(self.alphabet, self.shortest, self.longest, over)
 
     def _check_texts(self) -> None:
-        """Refuse texts that cannot be; symbols outside an alphabet that was read from training are no mistake."""
+        """Raise Mistake for a text that cannot be encoded.
+
+        Symbols outside an alphabet that was read from the training texts are allowed.
+        """
         codec = self.codec("positions")
         for part in self.parts.values():
             for sample in part.samples:
@@ -182,6 +199,7 @@ class Material:
                     )
 
     def _never_shown(self) -> str:
+        """Return the symbols of validation and test that no training text holds."""
         symbols = {
             name: {symbol for text in part.texts for symbol in self.alphabet.folded(text)}
             for name, part in self.parts.items()
@@ -190,7 +208,10 @@ class Material:
 
     @property
     def hash(self) -> str:
-        """One hash of every image's pixels, text and part, whatever their order; of a stream, what it is drawn by."""
+        """Hash of every image's pixels, text and part, independent of their order.
+
+        Training images that are drawn anew enter by their source's key.
+        """
         stream = [self.source.key] if self.source.renewed else []
         rows = stream + sorted(
             f"{name} {self.kept.digests[place]:016x} {sample.text}"
@@ -201,6 +222,7 @@ class Material:
 
 
 def _check_labels(source: Source) -> None:
+    """Raise Mistake where all labels are the same."""
     texts = {sample.text for sample in source.samples}
     if len(texts) == 1 < len(source.samples) and not source.renewed:
         raise Mistake(

@@ -1,4 +1,4 @@
-"""Labels in file names, found without a pattern."""
+"""Extraction of labels from file names without a pattern."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from capbench.errors import Mistake
 
-APART = "_. ()-"  # what stands between the pieces of a name
+APART = "_. ()-"  # separators between the pieces of a name
 PIECE = f"[^{APART}]+"
 NAME = re.compile(rf"(?:(?P<number>\d+)_)?(?P<label>{PIECE})")
 
@@ -21,9 +21,9 @@ class _Named(NamedTuple):
 
 
 def plain_labels(root: str, names: Sequence[str]) -> list[str]:
-    """The text in each name such as 5UFQ.jpg, or such as 50_7136.png with a number of its own before the text.
+    """Return the text in each name such as 5UFQ.jpg, or such as 50_7136.png with a running number before the text.
 
-    Other names are refused, and so are numbers that may be texts themselves.
+    Raise Mistake for other names, and for numbers that may be texts themselves.
     """
     all_named = [_named(root, PurePosixPath(name)) for name in names]
     _check_beginnings(root, all_named)
@@ -39,7 +39,10 @@ def _named(root: str, path: PurePosixPath) -> _Named:
 
 
 def _check_beginnings(root: str, all_named: Sequence[_Named]) -> None:
-    """Refuse what looks like a text and a count of its copies: a number before two texts is no number of its own."""
+    """Refuse names that look like a text and a counter of its copies.
+
+    A number before two different texts is no running number.
+    """
     first: dict[tuple[PurePosixPath, str], _Named] = {}
     for named in all_named:
         other = first.setdefault((named.path.parent, named.number or named.label), named)
@@ -48,7 +51,10 @@ def _check_beginnings(root: str, all_named: Sequence[_Named]) -> None:
 
 
 def _check_lengths(root: str, all_named: Sequence[_Named]) -> None:
-    """Refuse what looks like a text and the file's number: texts tend to be of one length, running numbers do not."""
+    """Refuse names that look like a text and a running number.
+
+    Texts tend to have one length, running numbers do not.
+    """
     numbered = [named for named in all_named if named.number is not None]
     if len({len(named.number or "") for named in numbered}) == 1 < len({len(named.label) for named in numbered}):
         raise _ambiguous(root, numbered[0].path, ", as all first pieces have one length and the second ones have not")

@@ -1,4 +1,4 @@
-"""Record of the images a run has used: to learn from, and to choose weights by."""
+"""Record of the images that a run has used for training and for choosing its weights."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from capbench.runs import RunFolder
 from capbench.utils import bounded
 from capbench.utils.atomic import replacing
 
-MOST_BYTES = 1 << 30  # of the file: over a hundred million images
+MOST_BYTES = 1 << 30  # size limit of the file, enough for over a hundred million images
 MOST_STREAMS = 10_000
 
 
 @dataclass(frozen=True)
 class Images:
-    """A set of images: kept ones by the digests of their pixels, drawn ones by stream.
+    """Set of images: stored ones by the digests of their pixels, drawn ones by stream.
 
-    A stream is known by the digest of its first image; of each the first so many images are in the set.
+    A stream is identified by the digest of its first image, and counts how many of its first images are in the set.
     """
 
     digests: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
-    """uint64 [image], rising"""
+    """uint64 [image], ascending"""
     streams: Mapping[int, int] = field(default_factory=dict)
-    """How many images, by stream"""
+    """Number of images by stream"""
 
     @classmethod
     def of(cls, material: Material, part: str, epochs: int) -> Images:
-        """Those of one part of a training's material, after so many epochs."""
+        """Return the images of one part of a training's material after `epochs` epochs."""
         images, first = material.parts[part], material.source.first_drawn
         if images.renewed and first is not None:
             return cls(streams={digest_of(first): epochs * len(images)})
@@ -62,27 +62,30 @@ class Tested(NamedTuple):
     source: Source
     kept: Store
     places: np.ndarray
-    """int64 [image], among those that are kept"""
+    """int64 [image], the index of each image in `kept`"""
 
     @property
     def samples(self) -> list[Sample]:
+        """Sample of each image."""
         return [self.source.samples[number] for number in self.kept.numbers[self.places].tolist()]
 
     @property
     def views(self) -> np.ndarray:
+        """Views of the images, uint8 [image, ...view]."""
         return self.kept.views[self.places]
 
     @property
     def hash(self) -> str:
-        """One hash of their pixels and texts, whatever their order."""
+        """Hash of the images' pixels and texts, independent of their order."""
         digests = self.kept.digests[self.places].tolist()
         rows = sorted(f"{digest:016x} {sample.text}" for digest, sample in zip(digests, self.samples, strict=True))
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
     def among(self, images: Images) -> np.ndarray | None:
-        """Which of them are in the set, bool [image]; None where that cannot be known.
+        """Return which of the tested images are in the set, bool [image], or None where that cannot be known.
 
-        Files may hold what was drawn elsewhere: if they hold a stream's first image, any of them may be of that stream.
+        Files may hold images that were drawn elsewhere: if they hold the first image of a stream in the set, any of
+        them may belong to that stream.
         """
         found = np.isin(self.kept.digests[self.places], images.digests)
         first = self.source.first_drawn
@@ -95,25 +98,25 @@ class Tested(NamedTuple):
 
 @dataclass(frozen=True)
 class Seen:
-    """What a run has met of images, with all that the runs it began with have met."""
+    """Images that a run has used, with those of all runs that it started from."""
 
     learned: Images = field(default_factory=Images)
-    """Learned from by the run itself; by the runs that it is made of where it trained nothing"""
+    """Images that the run itself learned from; where it trained nothing, those of the runs that it is made of"""
     before: Images = field(default_factory=Images)
-    """Learned from by the runs that these began with, all the way back"""
+    """Images that the earlier runs learned from, back to the first"""
     validated: Images = field(default_factory=Images)
-    """Those by which any of them chose its best epoch"""
+    """Images by which any of these runs chose its best epoch"""
 
     @classmethod
     def by_all(cls, runs: Sequence[Seen | None]) -> Seen | None:
-        """What several runs have met together; None where it is not known of one."""
+        """Return the images that several runs have used together, or None where one of them has no record."""
         known = [run for run in runs if run is not None]
         if len(known) < len(runs):
             return None
         return cls(*(reduce(or_, (getattr(run, f.name) for run in known)) for f in fields(cls)))
 
     def after(self, material: Material, epochs: int) -> Seen:
-        """The same when a training on this material has begun with it; without epochs nothing is met."""
+        """Return the record of a training on `material` that started from this run; the same record for 0 epochs."""
         if not epochs:
             return self
         validated = self.validated | Images.of(material, "val", epochs)
@@ -121,9 +124,11 @@ class Seen:
 
     @property
     def taught(self) -> Images:
+        """Images that this run or an earlier one learned from."""
         return self.learned | self.before
 
     def write(self, folder: RunFolder) -> None:
+        """Write the record to the run's folder."""
         tensors = {}
         for name in (f.name for f in fields(self)):
             images: Images = getattr(self, name)
@@ -134,7 +139,10 @@ class Seen:
 
     @classmethod
     def read(cls, folder: RunFolder) -> Seen | None:
-        """What `write` left; None of a run that was trained before such lists were kept, or began with one that was."""
+        """Return the record that `write` left, or None.
+
+        None means that the run, or one that it started from, was trained before such records were kept.
+        """
         if not folder.seen.is_file():
             return None
         folder.check_own(folder.seen)
@@ -151,14 +159,15 @@ class Seen:
             SafetensorError,
             ValueError,
             TypeError,
-        ) as error:  # the last of numbers that NumPy has no type for
+        ) as error:  # TypeError: a number type that NumPy lacks
             raise Mistake(f"{folder.seen}: is no list of images that CapBench wrote ({error})") from error
 
 
 def met(seen: Seen | None, tested: Tested, right: Sequence[bool]) -> dict[str, Any]:
-    """How many of the tested images were learned from, and how many others chose weights; None where that is not known.
+    """Return how many tested images the run learned from, and how many others it chose its weights by.
 
-    And the share that was read of those that were neither, where there are any.
+    Both are None where that is not known. Where some images were used for neither, the result also holds the share of
+    these that was read correctly. `right` has an entry for each tested image.
     """
     taught = None if seen is None else tested.among(seen.taught)
     validated = None if seen is None else tested.among(seen.validated)
@@ -172,6 +181,7 @@ def met(seen: Seen | None, tested: Tested, right: Sequence[bool]) -> dict[str, A
 
 
 def _images(digests: np.ndarray, streams: np.ndarray) -> Images:
+    """Return the set of images that two arrays of a file stand for; raise ValueError where they are malformed."""
     if any(array.dtype != np.uint64 for array in (digests, streams)) or digests.ndim != 1 or streams.shape[1:] != (2,):
         raise ValueError("arrays of another shape or type")
     if (digests[1:] <= digests[:-1]).any() or len(streams) > MOST_STREAMS:

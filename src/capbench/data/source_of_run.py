@@ -12,11 +12,15 @@ from capbench.runs import RunFolder
 from capbench.settings import build, check, target_class
 
 Which = Literal["rendered", "all"]
-"""Which sources are built: those that CapBench renders by itself, or whatever reads images as well."""
+"""Sources that may be built: `rendered` allows those that CapBench draws itself, `all` also those that read images."""
 
 
 def source_of(run: RunFolder, which: Which) -> Source:
-    """The source that the run was trained on; Mistake where it cannot be had again, or opens files unasked."""
+    """Return the source that the run was trained on.
+
+    Raise Mistake where its settings cannot be built, or where `which` is `rendered` and the source would open other
+    files.
+    """
     data: Any = run.settings().get("data")
     check({"data": data}, _any)
     if which == "rendered":
@@ -28,4 +32,4 @@ def source_of(run: RunFolder, which: Which) -> Source:
 
 
 def _any(*, data: Source) -> None:
-    """What of a run's settings is built here; the check reads this signature."""
+    """Declare the part of a run's settings that is built here; `check` reads this signature."""

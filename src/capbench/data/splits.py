@@ -19,20 +19,23 @@ Size = Annotated[int, Ge(1)] | Annotated[float, Gt(0), Lt(1)]
 
 
 class Rule(ABC):
-    """How a source's images are parted. `val` null: none validate, and the last epoch's weights count."""
+    """Rule that assigns images to parts.
+
+    With `val` null there is no validation, and the weights of the last epoch are kept.
+    """
 
     val: Size | None
 
     @abstractmethod
     def assign(self, digests: np.ndarray) -> np.ndarray:
-        """A part's name for each image, from the digests of the pixels, uint64 [image]."""
+        """Return the part's name of each image, <U5 [image], from the digests of the pixels, uint64 [image]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split(Rule):
-    """Sizes of the parts: a count of images or a fraction of them; `train` null takes the rest, `val` null none.
+    """Sizes of the parts, each a number of images or a fraction; `train` null takes the rest, `val` null takes none.
 
-    With fractions an image keeps its part when others are added, with counts it may not.
+    With fractions, an image keeps its part when other images are added; with numbers it may not.
     """
 
     train: Size | None
@@ -40,16 +43,16 @@ class Split(Rule):
     test: Size
 
     def assign(self, digests: np.ndarray) -> np.ndarray:
-        """A part's name for each image, from the digests of the pixels, uint64 [image].
+        """Return the part's name of each image, <U5 [image], from the digests of the pixels, uint64 [image].
 
-        The parts lie one behind the other along the range of the digests: test, val, train. A count takes the next
-        images, a fraction the next piece of the range. So an image keeps its part when others are added if that part
-        and those before it are fractions; a count takes other images then. Equal images have equal digests and so
-        never stand on both sides. Left-over images have the name "".
+        The parts follow one another along the range of the digests: test, val, train. A number takes the next images, a
+        fraction the next piece of the range. So an image keeps its part when other images are added if that part and
+        those before it are fractions; a number takes other images then. Equal images have equal digests and so are
+        always in the same part. Images that are left over have the name "".
         """
         parts = np.full(len(digests), "", dtype="<U5")
         position = digests.astype(np.float64) / 2.0**64
-        end = 0.0  # of the last part, as a position
+        end = 0.0  # end of the last part, as a share of the digests' range
         for name in ("test", "val", "train"):
             size = getattr(self, name)
             free = parts == ""
@@ -67,19 +70,21 @@ class Split(Rule):
 
 @dataclass(frozen=True, kw_only=True)
 class Folds(Rule):
-    """Each image tests once: it is read by a recogniser that was trained on the other folds. `all`: each image alone.
+    """Cross-validation: each image is tested once, by a recogniser that was trained on the other folds.
 
-    In each training `val` of its images, a count or a fraction, validate.
+    `folds` is their number, or `all` for a fold of each image. In each training, `val` of its images, a number or a
+    fraction, validate.
     """
 
     folds: Annotated[int, Ge(2)] | Literal["all"]
     val: Size | None
 
     def assign(self, digests: np.ndarray) -> np.ndarray:
+        """Return "test" for each image, <U5 [image]: all of them are tested."""
         return np.full(len(digests), "test", dtype="<U5")
 
     def numbers(self, digests: np.ndarray) -> np.ndarray:
-        """The fold of each image, int64 [image]; equal images are in one fold."""
+        """Return the fold of each image, int64 [image]; equal images share a fold."""
         different, rank = np.unique(digests, return_inverse=True)
         folds = len(different) if self.folds == "all" else self.folds
         if not 2 <= folds <= len(different):
@@ -89,7 +94,7 @@ class Folds(Rule):
         return rank % folds
 
     def trained_without(self, fold: int | None, digests: np.ndarray) -> np.ndarray:
-        """The parts where `fold` tests; where it is None, all images are there to train."""
+        """Return the part's name of each image, <U5 [image], where `fold` is tested; None tests no image."""
         parts = np.full(len(digests), "train", dtype="<U5")
         if fold is not None:
             parts[self.numbers(digests) == fold] = "test"
@@ -101,7 +106,7 @@ class Folds(Rule):
 
 
 def _lowest(digests: np.ndarray, count: int, key: str) -> np.ndarray:
-    """The lowest digests that together stand for `count` images; equal ones are taken or left together."""
+    """Return the lowest digests that together cover `count` images; images with equal digests stay together."""
     if count > len(digests):
         raise Mistake(f"{key}: {count} images are wanted and {len(digests)} are left; ask for fewer")
     values, counts = np.unique(digests, return_counts=True)
@@ -109,7 +114,7 @@ def _lowest(digests: np.ndarray, count: int, key: str) -> np.ndarray:
 
 
 def given(names: Sequence[str | None], where: Sequence[str]) -> np.ndarray:
-    """The parts that the data itself names."""
+    """Return the part names that the data itself gives, <U5 [image]; raise Mistake for an unknown name."""
     for name, place in zip(names, where, strict=True):
         if name not in PARTS:
             raise Mistake(f"{place}: split {name!r} is unknown; write train, val or test")
@@ -117,7 +122,10 @@ def given(names: Sequence[str | None], where: Sequence[str]) -> np.ndarray:
 
 
 def keep_fewer(parts: np.ndarray, digests: np.ndarray, train_size: int) -> np.ndarray:
-    """Only the `train_size` training images of lowest digest stay in training; N's are among those of N+1."""
+    """Return the parts with only the `train_size` training images of lowest digest left in training.
+
+    The images of a smaller `train_size` are among those of a larger one.
+    """
     train = np.flatnonzero(parts == "train")
     if train_size > len(train):
         raise Mistake(f"data.train_size: {train_size} are wanted and the training part has {len(train)}; ask for fewer")

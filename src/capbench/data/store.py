@@ -1,4 +1,4 @@
-"""Decoded images kept as arrays, in memory or in a cache file named by their content."""
+"""Views of decoded images kept as arrays, in memory or in a cache folder named by their content."""
 
 from __future__ import annotations
 
@@ -29,23 +29,24 @@ from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.images import BadImage
 
-CHUNK = 256
+CHUNK = 256  # images
 SUMS = "sums.json"  # the checksum of each other file in a prepared folder
-EDITION = 3  # of what a prepared folder holds; folders of earlier ones are left alone
-WORTH_A_POOL = 8 * CHUNK  # below this, starting processes costs more than it saves
+EDITION = 3  # version of what a prepared folder holds; folders of earlier versions are left alone
+WORTH_A_POOL = 8 * CHUNK  # images; below this, starting processes costs more than it saves
 
 
 @dataclass(frozen=True)
 class Store:
-    """Views of all good images of a source, and why the others were left out."""
+    """Views of all good images of a source, and the reasons why others were left out."""
 
     views: np.ndarray
     """uint8 [image, ...view]"""
     digests: np.ndarray
     """uint64 [image], of the decoded pixels"""
     numbers: np.ndarray
-    """int64 [image], each image's place among the source's samples"""
+    """int64 [image], each image's index in the source's samples"""
     bad: list[str]
+    """One line for each image that was left out"""
 
 
 class _Chunk(NamedTuple):
@@ -86,6 +87,7 @@ def prepare(source: Source, view: View, characters: int, cache: str | None, at_o
 
 
 def _checked(bad: list[str], source: Source) -> list[str]:
+    """Return `bad`, or raise Mistake where the source does not allow bad images."""
     if bad and source.on_bad == "error":
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         raise Mistake(f"{bad[0]}{more}; mend it, or leave such files out with data.on_bad=skip")
@@ -94,7 +96,7 @@ def _checked(bad: list[str], source: Source) -> list[str]:
 
 @contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
-    """A folder to fill that becomes `folder` only when all that it holds is on the disk, with a checksum of each file."""
+    """Yield a folder to fill; it becomes `folder` once all its files and their checksums are on the disk."""
     unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
     try:
         yield unfinished
@@ -109,7 +111,7 @@ def _replacing(folder: Path) -> Iterator[Path]:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Wait until a file, or the entries of a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -118,7 +120,7 @@ def _flush(path: Path) -> None:
 
 
 def _checksum(path: Path) -> int:
-    """Return the CRC-32 of a file: it finds damage, and takes a second for a gigabyte."""
+    """Return the CRC-32 of a file, which detects damage and takes about a second per gigabyte."""
     total = 0
     with path.open("rb") as file:
         while piece := file.read(1 << 20):
@@ -127,7 +129,7 @@ def _checksum(path: Path) -> int:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether a prepared folder holds what was written to it."""
+    """Return whether a prepared folder holds what was written to it."""
     try:
         sums = json.loads((folder / SUMS).read_text())
         return bool(sums) and all(_checksum(folder / name) == known for name, known in sums.items())
@@ -175,6 +177,7 @@ def _build(source: Source, view: View, characters: int, folder: Path, at_once: i
 
 
 def _with_header(raw: Path, target: Path, shape: tuple[int, ...]) -> None:
+    """Write the raw bytes as a NumPy file of `shape`, and delete the raw file."""
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     with target.open("wb") as out, raw.open("rb") as content:
         np.lib.format.write_array_header_1_0(out, header)
@@ -235,7 +238,10 @@ def _views(source: Source, view: View, characters: int, numbers: range) -> _Chun
 
 
 def digest_of(image: np.ndarray) -> int:
-    """64 bits that stand for the pixels, by which data are split; the same with an alpha channel that hides nothing and without."""
+    """Return a 64-bit hash of the pixels, uint8 [height, width, channel], by which data are split.
+
+    An alpha channel that is opaque everywhere does not change it.
+    """
     if image.shape[2] == 4 and (image[:, :, 3] == 255).all():
         image = image[:, :, :3]
     digest = hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=8).digest()

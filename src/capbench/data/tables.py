@@ -12,12 +12,12 @@ DELIMITERS = ",;\t"  # spreadsheets write the last two in countries whose number
 
 
 def delimiter_of(text: str) -> str:
-    """What stands between the columns of a table, as its heading shows."""
+    """Return the delimiter of a table's columns: the one that its heading holds most often."""
     return max(DELIMITERS, key=text.partition("\n")[0].count)
 
 
 def rows(place: str, content: bytes, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """The rows of a table that must have these columns, each behind the line where it stands, as `place:line`."""
+    """Yield each row of a CSV file with its place, as `place:line`; raise Mistake where one of `columns` is missing."""
     try:
         text = content.decode("utf-8-sig")
         delimiter = delimiter_of(text)

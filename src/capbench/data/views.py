@@ -1,4 +1,4 @@
-"""Views: an image whole, or cleaned and cut into characters."""
+"""Views of an image: whole, or cleaned and cut into characters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CUTTERS = {"equal": Equal, "projection": Projection, "components": Components, "
 
 
 class View(ABC):
-    """Turns a decoded image into what a recogniser is fed, always of one shape."""
+    """Transformation of a decoded image into a recogniser's input, which always has the same shape."""
 
     cuts: bool
     """Whether it gives one picture for each character."""
@@ -32,11 +32,14 @@ class View(ABC):
 
     @abstractmethod
     def __call__(self, image: np.ndarray, characters: int) -> np.ndarray:
-        """From uint8 [height, width, 1, 3 or 4] to [height, width, channel], or [character, height, width, channel]."""
+        """Return the view of an image, uint8 [height, width, 1, 3 or 4].
+
+        The view is uint8 [height, width, channel], or [character, height, width, channel] with `characters` pictures.
+        """
 
 
 def pick(image: np.ndarray, channel: Channel) -> np.ndarray:
-    """The wanted channels, uint8 [height, width, 1 or 3]; transparency shows white."""
+    """Return the wanted channels, uint8 [height, width, 1 or 3]; transparent pixels become white."""
     if channel == "alpha":
         if image.shape[2] < 4:
             raise Mistake("view.channel: alpha is wanted and an image has none; choose grey or colour")
@@ -52,7 +55,10 @@ def pick(image: np.ndarray, channel: Channel) -> np.ndarray:
 
 
 def resize(image: np.ndarray, height: int, width: int, fit: Literal["stretch", "pad"]) -> np.ndarray:
-    """[height, width, channel] of the wanted size; `pad` keeps the aspect and repeats the edge."""
+    """Return the image, [height, width, channel], in a size in pixels.
+
+    `pad` keeps the aspect ratio and repeats the edge.
+    """
     rows, columns = image.shape[:2]
     if (rows, columns) == (height, width):
         return image
@@ -69,7 +75,10 @@ def resize(image: np.ndarray, height: int, width: int, fit: Literal["stretch", "
 
 @dataclass(frozen=True, kw_only=True)
 class Whole(View):
-    """The whole image, resized; the images' own size where `size` is null, which must then be one."""
+    """Whole image, resized to `size`, [height, width] in pixels.
+
+    With `size` null the images keep their own size, which must then be the same for all.
+    """
 
     channel: Channel
     size: Size | None
@@ -84,9 +93,10 @@ class Whole(View):
 
 @dataclass(frozen=True, kw_only=True)
 class Characters(View):
-    """One picture for each character: the image cleaned step by step, cut, and each piece resized.
+    """One picture for each character: the image is cleaned step by step and cut, and each piece is resized.
 
-    A cutter's name stands for it as it is by default; `boxes` are those of fixed.
+    A cutter that is given by name has its default settings; `boxes` belong to `cut: fixed`. `size` is [height, width]
+    in pixels.
     """
 
     channel: Channel
@@ -111,12 +121,13 @@ class Characters(View):
 
     @cached_property
     def cutter(self) -> Cutter:
+        """Cutter that `cut` names or holds."""
         if isinstance(self.cut, Cutter):
             return self.cut
         return Fixed(boxes=self.boxes or []) if self.cut == "fixed" else CUTTERS[self.cut]()
 
     def steps(self, image: np.ndarray) -> Iterator[np.ndarray]:
-        """The picked channels, then what each step makes of them: uint8 [height, width] or [height, width, 3]."""
+        """Yield the picked channels, then the picture after each step: uint8 [height, width] or [height, width, 3]."""
         picture = np.ascontiguousarray(pick(image, self.channel))
         picture = picture[:, :, 0] if picture.shape[2] == 1 else picture
         yield picture
@@ -125,7 +136,7 @@ class Characters(View):
             yield picture
 
     def pieces(self, image: np.ndarray, characters: int) -> tuple[np.ndarray, Pieces]:
-        """The cleaned picture, and where its characters stand."""
+        """Return the cleaned picture and the boxes of its characters."""
         *_, picture = self.steps(image)
         return picture, self.cutter(picture, characters)
 

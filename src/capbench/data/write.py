@@ -1,4 +1,4 @@
-"""The verb render: captchas drawn into a labelled folder, resumable."""
+"""Verb `render`: captchas drawn into a labelled folder, resumable."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from capbench.utils.locks import LOCK, alone
 
 CHUNK = 128  # pictures
 SHEET = 48  # pictures
-# Captchas are flat areas: PNG without its filters is smaller, and twice as fast.
+# Captchas have flat areas, for which PNG without its filters is smaller and twice as fast.
 PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
-SETTINGS = "render.json"  # beside the images: what they were drawn with
+SETTINGS = "render.json"  # file beside the images that holds the settings they were drawn with
 
 
 def schema(
@@ -50,11 +50,11 @@ def schema(
     data: Source | None = None,
     view: Characters | None = None,
 ) -> None:
-    """The settings of the verb, by name and type; the check reads this signature."""
+    """Declare the names and types of the verb's settings; `check` reads this signature."""
 
 
 def run(settings: dict[str, Any]) -> str:
-    """Check the settings, draw what they say, and tell where it lies."""
+    """Check the settings, draw the captchas, and return a line that says where they are."""
     check(settings, schema)
     if settings.get("view") or settings.get("data"):
         return draw_cleaning(settings)
@@ -73,7 +73,7 @@ def run(settings: dict[str, Any]) -> str:
 
 
 def draw_sheet(painter: Painter, path: Path) -> Path:
-    """The first samples in one picture, each with its text."""
+    """Save the first samples in one picture, each with its text, and return its path."""
     numbers = np.arange(SHEET)
     path.parent.mkdir(parents=True, exist_ok=True)
     style = painter.style
@@ -82,7 +82,10 @@ def draw_sheet(painter: Painter, path: Path) -> Path:
 
 
 def draw_cleaning(settings: dict[str, Any]) -> str:
-    """What the view's cleaning and cutting make of a source's images, or of the ones to render."""
+    """Save a sheet of the view's cleaning and cutting, and return a line on its counts and its path.
+
+    The images are those of the source `data`, or rendered ones where there is none.
+    """
     if not settings.get("view"):
         raise Mistake("data: is looked at through a view; add one, such as view=characters")
     if not settings["sheet"]:
@@ -94,6 +97,7 @@ def draw_cleaning(settings: dict[str, Any]) -> str:
 
 
 def _rendered(settings: dict[str, Any]) -> Source:
+    """Return a source of the captchas that the settings render."""
     return Synthetic(
         renderer="capbench",
         fresh=False,
@@ -108,7 +112,10 @@ def _rendered(settings: dict[str, Any]) -> Source:
 
 
 def write_folder(painter: Painter, count: int, folder: Path, drawn_with: dict[str, Any], as_array: bool) -> Path:
-    """images/ or images.npy, and labels.csv last: its presence says that the folder is whole."""
+    """Write images/ or images.npy, then labels.csv, and return the folder.
+
+    labels.csv is written last, so that its presence says that the folder is complete.
+    """
     if folder.exists() and not folder.is_dir():
         raise Mistake(f"out: {folder} is a file; give a new or an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,7 +141,10 @@ def _write_folder(painter: Painter, count: int, folder: Path, drawn_with: dict[s
 
 
 def write_zip(painter: Painter, count: int, path: Path, drawn_with: dict[str, Any]) -> Path:
-    """A zip of the folder, which is drawn beside it first, so that this too can be gone on with."""
+    """Write a zip file of the labelled folder, and return its path.
+
+    The folder is written beside it first, so that an interrupted run can be resumed.
+    """
     unpacked = path.with_name(f".{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     with alone(path, "render"):
@@ -149,7 +159,7 @@ def write_zip(painter: Painter, count: int, path: Path, drawn_with: dict[str, An
 
 
 def _begin(folder: Path, drawn_with: dict[str, Any]) -> None:
-    """Take a new folder, or one that was begun with the same settings."""
+    """Accept a new folder or one that was begun with the same settings; raise Mistake for any other."""
     known = folder / SETTINGS
     if known.is_file():
         if json.loads(known.read_text()) != drawn_with:
@@ -182,7 +192,7 @@ def _write_pictures(painter: Painter, names: list[str], folder: Path) -> None:
 
 
 def _write_array(painter: Painter, count: int, path: Path) -> None:
-    """Chunk behind chunk; what an interrupted run left is kept up to its last whole picture."""
+    """Write the pictures chunk by chunk; a resumed run keeps the whole pictures of the interrupted one."""
     if path.exists() and np.load(path, mmap_mode="r").shape[0] == count:
         return
     unfinished = path.with_name(f".{path.name}.part")

@@ -1,4 +1,4 @@
-"""Source: where pairs of image and text come from."""
+"""Interface of the sources of image and text pairs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from capbench.types import Count
 
 
 class Sample(NamedTuple):
-    """One pair before its image is decoded; `where` names its origin in messages."""
+    """One pair before its image is decoded.
+
+    `where` names its origin in messages; `part` is the part that the data itself gives, or None.
+    """
 
     name: str
     text: str
@@ -28,7 +31,7 @@ class Source(ABC):
     train_size: Count | None
     on_bad: Literal["error", "skip"]
     truth: ClassVar[str] = "labels"
-    """Who says what stands in its images: labels that come with them, renderer or engines"""
+    """Origin of the texts: `labels` that come with the images, the `renderer`, or OCR `engines`"""
 
     @property
     @abstractmethod
@@ -37,23 +40,23 @@ class Source(ABC):
     @property
     @abstractmethod
     def key(self) -> str:
-        """A hash of all that decides the images' pixels."""
+        """Hash of everything that determines the images' pixels."""
 
     @abstractmethod
     def image(self, number: int) -> np.ndarray:
-        """uint8 [height, width, 3 or 4], or BadImage. Called from several processes."""
+        """Return one image, uint8 [height, width, 3 or 4], or raise BadImage; called from several processes."""
 
     @abstractmethod
     def lengths(self) -> tuple[int, int]:
-        """The shortest and the longest text to expect."""
+        """Return the lengths of the shortest and the longest text to expect."""
 
     @property
     @abstractmethod
     def rule(self) -> Rule | None:
-        """How the images are parted, or None where each sample names its part."""
+        """Rule that splits the images into parts; None where each sample names its part."""
 
     def parts(self, numbers: np.ndarray, digests: np.ndarray) -> np.ndarray:
-        """The part's name of each of the samples `numbers`, whose pixels have these digests."""
+        """Return the part's name of each of the samples `numbers`, whose pixels have these digests, uint64 [sample]."""
         if self.rule is not None:
             return self.rule.assign(digests)
         samples = [self.samples[number] for number in numbers]
@@ -61,25 +64,29 @@ class Source(ABC):
 
     @property
     def first_drawn(self) -> np.ndarray | None:
-        """The first image of the stream that training images are drawn from; None where all images come from files."""
+        """First image of the stream that training images are drawn from; None where all images come from files."""
         return None
 
     def drawn_at(self, numbers: np.ndarray) -> np.ndarray:
-        """The place of each of the samples `numbers` in that stream, int64 [sample]."""
+        """Return the index in the source's stream of each of the samples `numbers`, int64 [sample]."""
         raise TypeError(f"{type(self).__name__} draws nothing")
 
     @property
     def renewed(self) -> int:
-        """How many training images each epoch draws anew; 0 where all training images are among the samples."""
+        """Number of training images that each epoch draws anew; 0 where all training images are samples."""
         return 0
 
     def renew(self, numbers: np.ndarray, view: View, characters: int) -> tuple[np.ndarray, list[str]]:
-        """Views uint8 [image, ...view] and texts of training images, counted from the first epoch's first."""
+        """Return the views, uint8 [image, ...view], and the texts of newly drawn training images.
+
+        `numbers` count the images from the first one of the first epoch.
+        """
         raise TypeError(f"{type(self).__name__} has its images once and for all")
 
     def poses(self, numbers: np.ndarray) -> np.ndarray:
-        """How the characters of training images are drawn, float32 [image, position, number], NaN behind a text.
+        """Return how the characters of training images are drawn, float32 [image, position, number].
 
-        Training images are counted as `renew` does. Of images that nobody here drew there are no numbers.
+        `numbers` count the images as `renew` does. NaN stands beyond the end of a text. Sources that do not draw their
+        images give no numbers: [image, 0, 0].
         """
         return np.empty((len(numbers), 0, 0), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Labelled folders whose labels stand in the names of the images."""
+"""Labelled folders with the labels in the names of the images."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from capbench.errors import Mistake
 
 @dataclass(frozen=True, kw_only=True)
 class FileNames(Folder):
-    """Images whose names hold their text: the group `label` of a pattern matched against each name.
+    """Images with their text in the file name: the group `label` of a pattern that matches the whole name.
 
-    Without a pattern, names must be such that there is one way to read them.
+    Without a pattern, only names that can be read in one way are accepted.
     """
 
     pattern: str | None

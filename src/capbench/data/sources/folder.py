@@ -1,4 +1,4 @@
-"""What all labelled folders share as sources."""
+"""Base class of the sources that are labelled folders."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from capbench.types import Count
 
 @dataclass(frozen=True, kw_only=True)
 class Folder(Source):
-    """What all labelled folders share; each kind says where the labels stand."""
+    """Labelled folder; each subclass finds the labels in another place."""
 
     root: str
     split: Rule | None
@@ -42,6 +42,7 @@ class Folder(Source):
 
     @property
     def rule(self) -> Rule | None:
+        """Rule that splits the images into parts; None where each sample names its part."""
         return self.split
 
     @abstractmethod
@@ -49,6 +50,7 @@ class Folder(Source):
 
     @cached_property
     def samples(self) -> list[Sample]:
+        """Labelled images in a stable order; raise Mistake where there are none."""
         samples = self._labelled()
         if not samples:
             raise Mistake(
@@ -58,6 +60,7 @@ class Folder(Source):
 
     @cached_property
     def key(self) -> str:
+        """Hash of the image files' names and contents, and of what decodes them."""
         digest = hashlib.sha256(f"{version('pillow')} {self.exif}".encode())
         for sample in self.samples:
             try:
@@ -68,9 +71,11 @@ class Folder(Source):
         return digest.hexdigest()
 
     def image(self, number: int) -> np.ndarray:
+        """Return one image, uint8 [height, width, 3 or 4], or raise BadImage."""
         return images.decode(self.files.read(self.samples[number].name), self.exif)
 
     def lengths(self) -> tuple[int, int]:
+        """Return the lengths of the shortest and the longest text."""
         if self.length is not None:
             return bounds(self.length)
         sizes = [len(sample.text) for sample in self.samples]
@@ -78,13 +83,13 @@ class Folder(Source):
 
 
 def check_utf8(key: str, path: str) -> None:
-    """A run writes its settings down, in UTF-8."""
+    """Raise Mistake for a path that is not UTF-8, in which a run writes its settings."""
     if legible(path) != path:
         raise Mistake(f"{key}: '{legible(path)}' is no text in UTF-8; rename it")
 
 
 def without_repeats(samples: Iterable[Sample]) -> list[Sample]:
-    """A file may stand in several rows only if they agree."""
+    """Return one sample for each file; raise Mistake where rows about one file disagree."""
     first: dict[str, Sample] = {}
     for sample in samples:
         known = first.setdefault(sample.name, sample)

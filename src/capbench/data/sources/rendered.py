@@ -22,17 +22,18 @@ from capbench.render.style import Style
 from capbench.text import Alphabet, Length, bounds
 from capbench.types import Count, Seed
 
-WITNESSES = 16  # samples whose pixels stand for how a renderer draws
+WITNESSES = 16  # samples whose pixels enter the key, to detect that a renderer draws differently
 
 PART_SPACING = 1 << 40  # indices between the training, validation and test samples of one stream
 
 
 @dataclass(frozen=True, kw_only=True)
 class Synthetic(Source):
-    """Rendered captchas. Sample i of a seed is the same for ever; the parts are far-apart ranges of i.
+    """Rendered captchas: sample i of a seed is always the same, and the parts are far-apart ranges of i.
 
-    `fresh` training images are drawn anew for each epoch, without end and without storage; `train_size` asks for
-    certain images, the same in each epoch. Training draws each symbol once more for each time it stands in `often`.
+    With `fresh`, training images are drawn anew for each epoch, without end and without storage; `train_size` asks for
+    fixed images instead, the same in each epoch. A symbol in `often` is as frequent in training texts as if it stood in
+    the alphabet that many more times.
     """
 
     renderer: Literal["capbench", "captcha"]
@@ -91,6 +92,7 @@ class Synthetic(Source):
 
     @cached_property
     def samples(self) -> list[Sample]:
+        """Samples of all parts, without the training images that are drawn anew."""
         samples: list[Sample] = []
         for part, group in groupby(self._indices, key=itemgetter(1)):
             indices = [index for index, _ in group]
@@ -103,17 +105,18 @@ class Synthetic(Source):
 
     @cached_property
     def key(self) -> str:
+        """Hash of the settings, the versions of the drawing packages, and the pixels of the first samples."""
         engines = [version(package) for package in ("captcha", "pillow", "numpy", "numba", "opencv-python-headless")]
         stream = (self.renderer, self.fresh, self.style, self.alphabet, self.often, bounds(self.length), self.seed)
         digest = hashlib.sha256(repr((stream, self.split, self.train_size, engines)).encode())
-        # A renderer that came to draw otherwise must not be taken for what it was.
+        # The key must change when the renderer draws differently.
         digest.update(self._renderer.pictures(np.arange(WITNESSES)).tobytes())
         return digest.hexdigest()
 
     def only(self, part: str, most: int | None = None) -> Synthetic:
-        """This source with next to nothing in its other parts, for who wants just one; of fresh images, the first.
+        """Return this source with one image in each of the other parts, and at most the first `most` images of `part`.
 
-        And with no more than the first `most` images of that part.
+        The training images are the first ones of the stream, not drawn anew.
         """
         count = getattr(self.split, part)
         count = count if most is None else min(count, most)
@@ -122,24 +125,30 @@ class Synthetic(Source):
         return replace(self, fresh=False, split=Split(**sizes), train_size=train_size)
 
     def image(self, number: int) -> np.ndarray:
+        """Return one picture, uint8 [height, width, 3]."""
         index, part = self._indices[number]
         return self._renderer_of(part).sample(index)[0]
 
     def lengths(self) -> tuple[int, int]:
+        """Return the lengths of the shortest and the longest text."""
         return bounds(self.length)
 
     @cached_property
     def first_drawn(self) -> np.ndarray:
+        """First training image of the stream, uint8 [height, width, 3]."""
         return self._training_renderer.sample(0)[0]
 
     def drawn_at(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the index in the stream of each of the samples `numbers`, int64 [sample]."""
         return np.array([self._indices[number][0] for number in numbers.tolist()], dtype=np.int64)
 
     @property
     def renewed(self) -> int:
+        """Number of training images that each epoch draws anew; 0 without `fresh` or with `train_size`."""
         return int(self.split.train or 0) if self.fresh and self.train_size is None else 0
 
     def renew(self, numbers: np.ndarray, view: View, characters: int) -> tuple[np.ndarray, list[str]]:
+        """Return the views, uint8 [image, ...view], and the texts of the training images with these indices."""
         renderer = self._training_renderer
         if isinstance(renderer, Painter) and isinstance(view, Whole) and view.channel == "grey":
             pictures = renderer.pictures(numbers, grey=True)
@@ -150,5 +159,6 @@ class Synthetic(Source):
         return np.stack([view(picture, characters) for picture in pictures]), renderer.texts(numbers)
 
     def poses(self, numbers: np.ndarray) -> np.ndarray:
+        """Return how the characters are drawn, float32 [image, position, number]; NaN beyond the end of a text."""
         renderer = self._training_renderer
         return renderer.poses(numbers) if isinstance(renderer, Painter) else super().poses(numbers)

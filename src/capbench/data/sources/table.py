@@ -1,4 +1,4 @@
-"""Labelled folders whose labels stand in a CSV file."""
+"""Labelled folders with the labels in a CSV file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from capbench.types import Share
 
 @dataclass(frozen=True, kw_only=True)
 class Csv(Folder):
-    """Images named by a CSV file that lies among them."""
+    """Images and labels listed in a CSV file, which lies among the images or elsewhere."""
 
     labels: str
     file_column: str
@@ -34,6 +34,7 @@ class Csv(Folder):
 
     @property
     def rule(self) -> Rule | None:
+        """Rule that splits the images into parts; None where a column of the file names the parts."""
         return None if self.split_column else self.split
 
     def _labelled(self) -> list[Sample]:
@@ -49,7 +50,7 @@ class Csv(Folder):
             raise Mistake(f"{self.root}/{self.labels}: {error}; mend it, or split the folder") from error
 
     def _table(self) -> tuple[str, bytes]:
-        """Where the CSV file stands, below the root or elsewhere, and its content."""
+        """Return the place and the content of the CSV file, which lies below the root or elsewhere."""
         if self._below is not None:
             return f"{self.root}/{self._below}", self.files.read(self._below)
         elsewhere = Path(self.labels)
@@ -60,7 +61,11 @@ class Csv(Folder):
 
     @cached_property
     def _below(self) -> str | None:
-        """The CSV file's path below the root, as it is set or, in a zip file of a folder, where the only such file is."""
+        """Path of the CSV file below the root, or None where it lies elsewhere.
+
+        It is the path in the settings, or that of the only file of this name in a subfolder, as in a zip file of a
+        folder.
+        """
         if self.labels in self.files.known:
             return self.labels
         deeper = [name for name in self.files.names if PurePosixPath(name).name == self.labels]
@@ -81,7 +86,10 @@ class Csv(Folder):
         return Sample(name, label, place, row[self.split_column].strip() if self.split_column else None)
 
     def _named(self, written: str) -> str | None:
-        """The file that a row means: by a path from the root or from the CSV file's folder, or by its whole path."""
+        """Return the file that a row names, or None.
+
+        A row may hold a path from the root, a path from the CSV file's folder, or an absolute path.
+        """
         if written in self.files.known:
             return written
         path = written.replace("\\", "/")
@@ -99,7 +107,10 @@ class Csv(Folder):
 
 @dataclass(frozen=True, kw_only=True)
 class Ocr(Csv):
-    """Images with labels on which engines agreed: rows without a label, or less sure than wanted, stay out."""
+    """Images with labels on which OCR engines agreed.
+
+    Rows without a label, or with less confidence than `min_confidence`, are left out.
+    """
 
     confidence_column: str
     min_confidence: Share
