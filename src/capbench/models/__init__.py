@@ -1,4 +1,4 @@
-"""Recognisers: plain torch modules, views in, scores out. They know no Lightning and no Hydra."""
+"""Recognisers: plain torch modules from views to scores, independent of Lightning and Hydra."""
 
 from capbench.models.base import Model, PerCharacter, Shape
 

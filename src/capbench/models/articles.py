@@ -1,4 +1,4 @@
-"""Networks of the seed articles, layer by layer."""
+"""Networks of the articles that the project grew from, layer by layer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _convolutions(inputs: int, outputs: int, count: int) -> list[nn.Module]:
 
 
 def _begin_as_keras(network: nn.Module) -> None:
-    """With weights as Keras draws them, by Glorot and Bengio, and biases of zero."""
+    """Initialise weights as Keras does: Glorot uniform weights and zero biases."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
@@ -26,9 +26,9 @@ def _begin_as_keras(network: nn.Module) -> None:
 
 
 class DigitMember(Model):
-    """The member of the per-digit ensemble: 619,370 parameters for ten digits on one channel of 40×120.
+    """Member of the per-digit ensemble: 619,370 parameters for ten digits on one channel of 40×120 pixels.
 
-    With several positions it is the whole ensemble on one shared trunk, a head for each.
+    With several positions it is the whole ensemble on one shared trunk, with a linear head for each position.
     """
 
     def __init__(self, shape: Shape, positions: int, classes: int) -> None:
@@ -38,7 +38,7 @@ class DigitMember(Model):
         for outputs, count in ((32, 2), (64, 2), (128, 2), (256, 1)):
             layers += [
                 *_convolutions(inputs, outputs, count),
-                nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01),  # Keras' own
+                nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01),  # Keras' defaults
                 nn.MaxPool2d(2),
                 Dropout(0.3),
             ]
@@ -48,11 +48,12 @@ class DigitMember(Model):
         _begin_as_keras(self)
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
+        """Return scores [image, position, class]."""
         return self.head(self.features(views))
 
 
 class WholeImage(Model):
-    """Three unpadded convolutions of 32, 64 and 64, then dense layers of 1024 and 512 for each character."""
+    """Three unpadded convolutions of 32, 64 and 64 channels, then dense layers of 1024 and 512 units per character."""
 
     def __init__(self, shape: Shape, positions: int, classes: int) -> None:
         super().__init__()
@@ -75,11 +76,12 @@ class WholeImage(Model):
         _begin_as_keras(self)
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
+        """Return scores [image, position, class]."""
         return self.dense(self.features(views)).view(len(views), self.positions, -1)
 
 
 class PlainResNet(Model):
-    """ResNet-18 with an unstrided 3×3 stem and without its first pooling; the average feeds every position."""
+    """ResNet-18 with an unstrided 3×3 stem and no first pooling; every position gets the average of all features."""
 
     def __init__(self, shape: Shape, positions: int, classes: int) -> None:
         super().__init__()
@@ -92,4 +94,5 @@ class PlainResNet(Model):
         self.head = LinearHead(output_shape(self.features, shape), positions, classes, "global", dropout=0)
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
+        """Return scores [image, position, class]."""
         return self.head(self.features(views))

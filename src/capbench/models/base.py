@@ -1,4 +1,4 @@
-"""Model: the interface of every recogniser."""
+"""Interface of every recogniser."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Shape = tuple[int, int, int]
 
 
 class Model(nn.Module):
-    """Views [image, channel, height, width], floats from 0 to 1, to scores [image, position or time, class].
+    """Recogniser from views [image, channel, height, width] to scores [image, position or time, class].
 
-    Scores are logits: their softmax is the recogniser's belief. A model that learns `in_one_pass` keeps what
-    `learn` shows it and has no gradient.
+    Views are floats from 0 to 1. Scores are logits: their softmax is the probability of each class. A model with
+    `in_one_pass` stores what `learn` is given, and has no gradient.
     """
 
     over: ClassVar[Over] = "positions"
@@ -25,20 +25,20 @@ class Model(nn.Module):
 
     @property
     def seen_channels(self) -> int:
-        """How many numbers `with_seen` gives of each character; 0 where a model does not look at each."""
+        """Number of features that `with_seen` gives for each character; 0 where the model has none."""
         return 0
 
     def with_seen(self, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The scores, and what they were told by: what is seen of each character, [image, position, channel]."""
+        """Return the scores and the features of each character that they come from, [image, position, channel]."""
         raise TypeError(f"{type(self).__name__} does not look at each character")
 
     def learn(self, views: torch.Tensor, targets: torch.Tensor) -> None:
-        """Take in views and their class numbers [image, position]."""
+        """Store views and their class numbers [image, position]."""
         raise TypeError(f"{type(self).__name__} learns by gradient")
 
 
 class PerCharacter(Model):
-    """A model of one position, laid over views that are cut: [image, character, channel, height, width]."""
+    """Model of one position, applied to views that are cut: [image, character, channel, height, width]."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -46,8 +46,10 @@ class PerCharacter(Model):
         self.in_one_pass = model.in_one_pass  # type: ignore[misc]
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
+        """Return scores [image, character, class]."""
         images, characters = views.shape[:2]
         return self.model(views.flatten(0, 1)).view(images, characters, -1)
 
     def learn(self, views: torch.Tensor, targets: torch.Tensor) -> None:
+        """Store the views of all characters and their class numbers [image, character]."""
         self.model.learn(views.flatten(0, 1), targets.flatten().unsqueeze(1))

@@ -1,4 +1,4 @@
-"""Building blocks shared by several networks."""
+"""Building blocks that several networks share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from capbench.models.base import Model, Shape
 
 
 def output_shape(network: nn.Module, shape: Shape) -> Shape:
-    """What `network` makes of one view of `shape`."""
+    """Return the shape that `network` gives for one view of `shape`."""
     training = network.training
     network.eval()
     with torch.no_grad():
@@ -22,6 +22,10 @@ def output_shape(network: nn.Module, shape: Shape) -> Shape:
 
 
 def conv_norm_relu(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """Return a padded convolution without bias, batch normalisation and ReLU: [n, inputs, h, w] to [n, outputs, h, w].
+
+    With a stride, height and width are divided by it and rounded up.
+    """
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -30,7 +34,7 @@ def conv_norm_relu(inputs: int, outputs: int, kernel: int, stride: int = 1) -> n
 
 
 class Residual(nn.Module):
-    """Two 3×3 convolutions beside a shortcut: [n, inputs, h, w] to [n, outputs, ⌈h/stride⌉, ⌈w/stride⌉]."""
+    """Two 3×3 convolutions with a shortcut: [n, inputs, h, w] to [n, outputs, ⌈h/stride⌉, ⌈w/stride⌉]."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, pooled_shortcut: bool = True) -> None:
         super().__init__()
@@ -47,6 +51,7 @@ class Residual(nn.Module):
             self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return features [n, outputs, ⌈h/stride⌉, ⌈w/stride⌉]."""
         return F.relu(self.second(self.first(x)) + self.shortcut(x))
 
 
@@ -54,11 +59,13 @@ Pool = Literal["attend", "flat", "columns", "global"]
 
 
 class Dropout(nn.Dropout):
-    """Draws from torch's generator, or from one of its own: what runs beside it must not take its turn."""
+    """Dropout that can draw from a generator of its own, so that parallel threads do not change its draws."""
 
     generator: torch.Generator | None = None
+    """Source of random numbers while training; None: torch's global generator."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Return the input, with a share `p` of it zeroed and the rest scaled up while training."""
         if self.generator is None or not self.training or not 0 < self.p < 1:
             return super().forward(input)
         kept = torch.empty_like(input).bernoulli_(1 - self.p, generator=self.generator)
@@ -66,16 +73,16 @@ class Dropout(nn.Dropout):
 
 
 def position_head(shape: Shape, positions: int, classes: int, pool: Pool, dropout: float) -> nn.Module:
-    """From features [n, channel, h, w] to scores [n, position, class]."""
+    """Return a head from features [n, channel, h, w] to scores [n, position, class]."""
     if pool == "attend":
         return AttendingHead(shape, positions, classes, dropout)
     return LinearHead(shape, positions, classes, pool, dropout)
 
 
 class LinearHead(nn.Module):
-    """One linear layer over the features.
+    """One linear layer over pooled features.
 
-    `columns` averages over the height and keeps the width, where the characters stand; `flat` keeps both;
+    `columns` averages over the height and keeps the width, along which the characters stand; `flat` keeps both;
     `global` averages over both.
     """
 
@@ -89,13 +96,14 @@ class LinearHead(nn.Module):
         self.positions = positions
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return scores [n, position, class] from features [n, channel, h, w]."""
         return self.linear(self.dropout(self.pool(features).flatten(1))).unflatten(1, (self.positions, -1))
 
 
 def _evenly_spaced(height: int, width: int, positions: int) -> torch.Tensor:
-    """Logits [position, h·w] of looking where each character would stand if all were evenly spaced.
+    """Return attention logits [position, h·w] for characters that are evenly spaced along the width.
 
-    A head that starts by looking everywhere needs its first thousands of images to tell the positions apart.
+    A head that starts with uniform attention needs its first thousands of images to tell the positions apart.
     """
     columns = (torch.arange(width) + 0.5) / width
     centres = (torch.arange(positions) + 0.5) / positions
@@ -104,15 +112,15 @@ def _evenly_spaced(height: int, width: int, positions: int) -> torch.Tensor:
 
 
 class AttendingHead(nn.Module):
-    """Each position looks at the cells where its character stands; one classifier serves them all.
+    """Attention head: each position attends to the cells of its character, and all share one classifier.
 
-    Where to look is told by all cells together, since the place of a character depends on those before it. The
-    shared classifier learns a symbol from every position at once, so it needs far fewer images than a layer that
-    learns each position's symbols apart.
+    The attention is computed from all cells together, since the place of a character depends on the characters before
+    it. The shared classifier learns a symbol from every position at once, so it needs far fewer images than a layer
+    with separate weights for each position.
     """
 
-    SUMMARY = 16  # numbers that each cell contributes to the decision where to look
-    LAYOUT = 64  # numbers that all cells together are boiled down to for it
+    SUMMARY = 16  # features of each cell that the attention is computed from
+    LAYOUT = 64  # units of the hidden layer that combines these features of all cells
 
     def __init__(self, shape: Shape, positions: int, classes: int, dropout: float) -> None:
         super().__init__()
@@ -128,11 +136,14 @@ class AttendingHead(nn.Module):
         self.positions = positions
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return scores [n, position, class] from features [n, channel, h, w]."""
         return self.with_seen(features)[0]
 
     def with_seen(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The scores, and what each position sees, [n, position, channel]."""
-        cells = features.permute(0, 2, 3, 1).flatten(1, 2)  # [n, h·w, channel]: no copy where channels lie last
+        """Return the scores, and the features that each position attends to, [n, position, channel]."""
+        cells = features.permute(0, 2, 3, 1).flatten(
+            1, 2
+        )  # [n, h·w, channel], no copy in the channels-last memory format
         layout = F.relu(self.layout(F.relu(self.summary(cells)).flatten(1)))
         where = self.look(layout).unflatten(1, (self.positions, -1)).softmax(-1)
         seen = where @ cells
@@ -140,31 +151,35 @@ class AttendingHead(nn.Module):
 
 
 class Headed(Model):
-    """A network whose features, [n, channel, h, w], go to a head that finds each position."""
+    """Network with features [n, channel, h, w] and a head that turns them into scores of each position."""
 
     head: nn.Module
 
     def features_of(self, views: torch.Tensor) -> torch.Tensor:
+        """Return the features [n, channel, h, w] of views."""
         raise TypeError(f"{type(self).__name__} makes no features")
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
+        """Return scores [image, position, class]."""
         return self.head(self.features_of(views))
 
     @property
     def seen_channels(self) -> int:
+        """Number of features for each character; 0 without an attention head."""
         return self.head.classify.in_features if isinstance(self.head, AttendingHead) else 0
 
     def with_seen(self, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the scores, and the features that each position attends to, [image, position, channel]."""
         if not isinstance(self.head, AttendingHead):
             return super().with_seen(views)
         return self.head.with_seen(self.features_of(views))
 
 
 class PoseHead(nn.Module):
-    """From what is seen of characters, [n, position, channel], how they were drawn: [n, position, number].
+    """Head from the features of characters, [n, position, channel], to their poses, [n, position, number].
 
-    It is there while training lasts and no part of the recogniser. Who tells how far a character was turned and bent
-    knows what it was before, and learns far more of an image than which symbol it shows.
+    It exists during training only and is not part of the recogniser. Predicting how far a character is turned and bent
+    makes the features learn far more from an image than its symbols alone.
     """
 
     HIDDEN = 64
@@ -174,4 +189,5 @@ class PoseHead(nn.Module):
         self.layers = nn.Sequential(nn.Linear(channels, self.HIDDEN), nn.ReLU(), nn.Linear(self.HIDDEN, numbers))
 
     def forward(self, seen: torch.Tensor) -> torch.Tensor:
+        """Return poses [n, position, number]."""
         return self.layers(seen)

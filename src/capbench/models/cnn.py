@@ -1,4 +1,4 @@
-"""A small residual network for whole images."""
+"""Small residual network for whole images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from capbench.types import Layers, Share
 
 
 class CNN(Headed):
-    """A convolution that halves height and width for each of `stem`, and a residual block for each of `widths`."""
+    """Residual network: a convolution of stride 2 for each of `stem`, then a residual block for each of `widths`."""
 
     def __init__(
         self,
@@ -44,4 +44,5 @@ class CNN(Headed):
         self.head = position_head(output_shape(self.features, shape), positions, classes, pool, dropout)
 
     def features_of(self, views: torch.Tensor) -> torch.Tensor:
+        """Return the features [n, channel, h, w] of views."""
         return self.features(views * 2 - 1)

@@ -1,4 +1,4 @@
-"""Committee: several recognisers of one kind, read as one by the mean of their probabilities."""
+"""Committee of recognisers of one kind, which answers by the mean of their probabilities."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from capbench.types import Count
 
 
 class Committee(Model):
-    """Each member reads the whole text; what is believed is the mean of their probabilities.
+    """Members that each read the whole text; the answer is the mean of their probabilities.
 
-    What one of them misreads another often reads, so that the mean can be right more often than any of them.
+    Members make different errors, so that their mean can be right more often than any of them.
     """
 
     def __init__(
@@ -32,5 +32,6 @@ class Committee(Model):
         self.members = nn.ModuleList([first, *(member(shape, positions, classes) for _ in range(size - 1))])
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
+        """Return logarithms of the mean probabilities, [image, position, class]."""
         beliefs = torch.stack([member(views).log_softmax(-1) for member in self.members])
         return beliefs.logsumexp(0) - math.log(len(self.members))  # [image, position, class]

@@ -11,7 +11,7 @@ from capbench.types import Count, Share
 
 
 class CRNN(Model):
-    """Scores over time, one step for every four columns of pixels: [image, width / 4, class]."""
+    """Convolutions, a bidirectional LSTM, and scores over time, one step for every four columns of pixels."""
 
     over = "time"
 
@@ -22,7 +22,7 @@ class CRNN(Model):
         self.features = nn.Sequential(
             conv_norm_relu(shape[0], width, 3, stride=2),
             Residual(width, 3 * width, stride=2),
-            nn.MaxPool2d((2, 1), ceil_mode=True),  # the width is the time: keep it
+            nn.MaxPool2d((2, 1), ceil_mode=True),  # pools the height only, since the width is the time axis
             Residual(3 * width, 6 * width, stride=1),
         )
         channels, height, _ = output_shape(self.features, shape)
@@ -32,6 +32,7 @@ class CRNN(Model):
         self.linear = nn.Linear(2 * hidden, classes)
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
+        """Return scores [image, width / 4, class]."""
         columns = self.features(views * 2 - 1).flatten(1, 2).transpose(1, 2)  # [n, time, channel·h]
         context, _ = self.recurrence(torch.relu(self.squeeze(columns)))
         return self.linear(self.dropout(context))

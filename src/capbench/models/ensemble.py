@@ -1,4 +1,4 @@
-"""Ensemble: one member with its own backbone for each position."""
+"""Ensemble of one member for each position, each with its own backbone."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ Done = TypeVar("Done")
 
 
 class Ensemble(Model):
-    """Member p reads the character at position p from the whole view.
+    """Members of which number p reads the character at position p from the whole view.
 
-    On a GPU, which a member alone leaves idle, they run stacked: each layer of all members is one grouped operation.
-    A CPU's convolutions are as fast for one member's channels as they get, and slower in groups. Its cores learn a
-    member each, side by side, which wastes less than to share out every layer of one. The weights are kept by member
-    either way.
+    A single member leaves a GPU idle, so there the members run stacked: each layer of all members is one grouped
+    operation. On a CPU, grouped convolutions are slower than those of one member. So each core trains one member, which
+    wastes less than sharing each layer of one member among the cores. The weights are stored by member in both cases.
     """
 
     def __init__(self, shape: Shape, positions: int, classes: int, *, member: Callable[..., Model]) -> None:
@@ -33,24 +32,26 @@ class Ensemble(Model):
         self.members = nn.ModuleList([member(shape, 1, classes) for _ in range(positions)])
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
+        """Return scores [image, position, class]."""
         if views.is_cuda:
             return self.stacked(views)
         if not self.training:
             return self.in_turn(views)
         with _drawing_apart(self.members):
-            # What a thread is told of gradients and precision, others do not know.
+            # torch's modes for gradients and precision are per thread, so new threads only fit the default modes.
             plain = torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu") and not views.requires_grad
             return self.side_by_side(views) if plain and torch.get_num_threads() > 1 else self.in_turn(views)
 
     def side_by_side(self, views: torch.Tensor) -> torch.Tensor:
-        """The same as `in_turn`, a thread for each core."""
+        """Return the scores of all members as `in_turn` does, computed in parallel threads."""
         return _SideBySide.apply(self.members, views, *(weight for own in _weights(self.members) for weight in own))
 
     def in_turn(self, views: torch.Tensor) -> torch.Tensor:
+        """Return the scores of all members, [image, position, class], computed one after another."""
         return torch.cat([member(views) for member in self.members], dim=1)
 
     def stacked(self, views: torch.Tensor) -> torch.Tensor:
-        """The same as `in_turn`, whose random draws alone are others."""
+        """Return the scores of all members as `in_turn` does, but with other random draws, in grouped operations."""
         one = self.members[0]
 
         def read(weights: Tensors, state: Tensors) -> torch.Tensor:
@@ -60,7 +61,7 @@ class Ensemble(Model):
         state = _stack(states)
         weights = _stack([dict(member.named_parameters()) for member in self.members])
         scores = vmap(read, out_dims=1, randomness="different")(weights, state)  # [image, member, 1, class]
-        if self.training:  # norms have changed their means and variances
+        if self.training:  # batch norms have updated their means and variances
             with torch.no_grad():
                 for number, own in enumerate(states):
                     for name, value in own.items():
@@ -69,18 +70,18 @@ class Ensemble(Model):
 
 
 def _stack(parts: list[Tensors]) -> Tensors:
-    """By name, one tensor of all members': [member, …]."""
+    """Return one tensor [member, …] for each name."""
     return {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
 
 
 def _weights(members: nn.ModuleList) -> list[list[nn.Parameter]]:
-    """Those that learn, by member."""
+    """Return the trainable weights of each member."""
     return [[weight for weight in member.parameters() if weight.requires_grad] for member in members]
 
 
 @contextmanager
 def _drawing_apart(members: nn.ModuleList) -> Iterator[None]:
-    """Give each member a generator, so that what it drops out does not hang on when its thread has its turn."""
+    """Give each member its own generator, so that its dropout does not depend on the order of the threads."""
     dropouts = [[module for module in member.modules() if isinstance(module, Dropout)] for member in members]
     for own, seed in zip(dropouts, torch.randint(2**62, (len(dropouts),)).tolist(), strict=True):
         generator = torch.Generator().manual_seed(seed)
@@ -95,9 +96,9 @@ def _drawing_apart(members: nn.ModuleList) -> Iterator[None]:
 
 
 class _SideBySide(torch.autograd.Function):
-    """Of members and views [image, channel, height, width] the scores [image, member, class].
+    """Autograd function from members and views [image, channel, height, width] to scores [image, member, class].
 
-    The members' weights are given too, so that gradients reach them as they do anywhere else.
+    The members' weights are inputs as well, so that gradients reach them.
     """
 
     @staticmethod
@@ -121,11 +122,14 @@ class _SideBySide(torch.autograd.Function):
 
 
 def _on_all_cores(work: Callable[[int], Done], count: int) -> list[Done]:
-    """What it does of each number, in as many threads as torch has; these share what torch has."""
+    """Return the results of `work` for each number below `count`, computed in as many threads as torch has.
+
+    The threads divide torch's own threads among them.
+    """
     threads = torch.get_num_threads()
     side_by_side = min(threads, count)
     try:
         with ThreadPoolExecutor(side_by_side, "member", torch.set_num_threads, (threads // side_by_side,)) as pool:
             return list(pool.map(work, range(count)))
     finally:
-        torch.set_num_threads(threads)  # of threads that are yet to come, too
+        torch.set_num_threads(threads)  # the pool has lowered the number for later threads, too

@@ -14,7 +14,7 @@ from capbench.types import Layers, Share
 
 
 class MLP(Model):
-    """Flattened views through hidden layers of ReLU; the article's is one layer of 100."""
+    """Hidden layers with ReLU over flattened views; the article's network has one layer of 100 units."""
 
     def __init__(
         self, shape: Shape, positions: int, classes: int, *, hidden: Layers, norm: bool, dropout: Share
@@ -31,4 +31,5 @@ class MLP(Model):
         self.positions = positions
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
+        """Return scores [image, position, class]."""
         return self.layers(views).view(len(views), self.positions, -1)

@@ -1,4 +1,4 @@
-"""Any backbone of timm, for whole images of any size."""
+"""Backbones of timm for whole images of any size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from capbench.types import Count, Share
 
 
 class Timm(Headed):
-    """A timm backbone and a head that finds each position."""
+    """timm backbone with a head that turns its features into scores of each position."""
 
     def __init__(
         self,
@@ -37,11 +37,12 @@ class Timm(Headed):
         self.head = position_head(output_shape(self.backbone, shape), positions, classes, pool, dropout)
 
     def features_of(self, views: torch.Tensor) -> torch.Tensor:
+        """Return the features [n, channel, h, w] of views."""
         return self.backbone(views * 2 - 1)
 
 
 class _Features(nn.Module):
-    """Feature maps [n, channel, h, w] of whichever family: convolutional, or tokens on a grid."""
+    """Backbone whose output is always [n, channel, h, w], from convolutions or from tokens on a grid."""
 
     def __init__(self, name: str, shape: Shape, widths: list[int] | None, stem_stride: int | None) -> None:
         super().__init__()
@@ -71,7 +72,7 @@ class _Features(nn.Module):
             raise
 
     def _set_stem_stride(self, name: str, stride: int) -> None:
-        """The stems of ResNets shrink the image by 4, which is much for small captchas."""
+        """Set the stride of a ResNet's stem, which is 4 by default: much for small captchas."""
         stem, pool = getattr(self.network, "conv1", None), getattr(self.network, "maxpool", None)
         if not isinstance(stem, nn.Conv2d) or pool is None:
             raise Mistake(f"model.stem_stride: {name} has no stem of its own kind; only ResNets do; set null")
