@@ -26,13 +26,13 @@ from capbench.images.orientation import TAG, UPRIGHT
 
 Exif = Literal["ignore", "turn"]
 Picture = str | PathLike[str] | bytes | bytearray | memoryview | np.ndarray | Image.Image
-"""One image: its file, the file's content, its pixels in the order red, green, blue, alpha, or Pillow's own."""
+"""One image: a path, a file's content, pixels in the order red, green, blue, alpha, or a Pillow image."""
 ONE = (str, PathLike, bytes, bytearray, memoryview, np.ndarray, Image.Image)
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".txt", ".b64"})
-MOST_BYTES = 10 * 2**20
+MOST_BYTES = 10 * 2**20  # size limit of a file
 
-# Asked by name: Image.open would go on guessing, and takes other formats that begin like these.
+# Chosen by name, since Image.open would also try other formats that begin like these.
 _DECODERS: dict[str, type[ImageFile]] = {
     "PNG": PngImageFile,
     "JPEG": JpegImageFile,
@@ -41,8 +41,8 @@ _DECODERS: dict[str, type[ImageFile]] = {
     "WEBP": WebPImageFile,
 }
 
-# What Pillow raises on purpose, and then what the Python in its decoders may stumble into on bytes that nobody foresaw.
-# None of these tells of more than that the bytes are bad: nothing but Pillow's own work is guarded by them.
+# Errors that Pillow raises on purpose, then errors that its decoders raise by accident on malformed bytes. Only calls
+# of Pillow are guarded by them, so that each of them means bad bytes.
 _PURPOSEFUL = (OSError, SyntaxError, ValueError, EOFError)
 _STUMBLED = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError),
@@ -50,7 +50,7 @@ _STUMBLED = (
 )
 _DAMAGE = (*_PURPOSEFUL, *_STUMBLED)
 
-# It also warns of damaged notes beside pixels that are whole, without a word on which file they are in.
+# Pillow also warns of damaged metadata beside intact pixels, without naming the file.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _TURNS = {
@@ -65,7 +65,7 @@ _TURNS = {
 
 
 def pixels(image: Picture, exif: Exif = "ignore") -> np.ndarray:
-    """Any of the forms of an image as `decode` gives it, or BadImage."""
+    """Return an image in any form as `decode` does, uint8 [height, width, 3 or 4], or raise BadImage."""
     if isinstance(image, np.ndarray):
         return _of_array(image)
     if isinstance(image, Image.Image):
@@ -82,6 +82,7 @@ def pixels(image: Picture, exif: Exif = "ignore") -> np.ndarray:
 
 
 def _of_array(array: np.ndarray) -> np.ndarray:
+    """Return an array of uint8 as [height, width, 3 or 4]; raise BadImage for another type or shape."""
     grey = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 1)
     if array.dtype != np.uint8 or not (grey or (array.ndim == 3 and array.shape[2] in (3, 4))):
         raise BadImage(
@@ -102,10 +103,11 @@ def _of_pillow(picture: Image.Image, exif: Exif) -> np.ndarray:
 
 
 def decode(content: bytes, exif: Exif = "ignore", most: int | None = None) -> np.ndarray:
-    """The first frame as uint8 [height, width, 3], or [height, width, 4] where it has an alpha channel.
+    """Return the first frame as uint8 [height, width, 3], or [height, width, 4] where it has an alpha channel.
 
-    What a file is, its content says: its name may end as it likes, and any may hold base64 text instead.
-    `most` bounds the bytes and the pixels that are passed over: TooMuchWork where there are more, found out soon.
+    The format is found from the content, whatever the file's name is; base64 text of an image is accepted in place of
+    any format. `most` limits the bytes and the pixels to be processed: TooMuchWork is raised early where there are
+    more. Any other content that cannot be decoded raises BadImage.
     """
     if not content:
         raise BadImage("is empty")
@@ -128,6 +130,7 @@ def decode(content: bytes, exif: Exif = "ignore", most: int | None = None) -> np
 
 
 def _readable(kind: str, content: bytes) -> bool:
+    """Return whether Pillow can decode a file of this format."""
     try:
         with _DECODERS[kind](io.BytesIO(content)) as picture:
             picture.load()
@@ -142,7 +145,7 @@ def _turned(picture: Image.Image, orientation: int) -> np.ndarray:
 
 
 def _whole(picture: Image.Image) -> Image.Image:
-    """All pixels, as red, green, blue and, where there is one, alpha."""
+    """Return all pixels of the picture as RGB, or as RGBA where some may be transparent."""
     tile = getattr(picture, "tile", None)
     deep = ";16" in str(tile[0].args) if tile else False
     picture.load()
@@ -151,7 +154,10 @@ def _whole(picture: Image.Image) -> Image.Image:
 
 
 def _eight_bits(picture: Image.Image, deep: bool) -> Image.Image:
-    """Pillow clips 16-bit grey to white when it converts, and does not scale the colour that stands for transparent."""
+    """Return the picture with 16-bit grey, and with a transparent colour of 16 bits, reduced to 8 bits.
+
+    Pillow clips 16-bit grey to white when it converts, and does not scale the colour that stands for transparent.
+    """
     clear = picture.info.get("transparency")
     if picture.mode.startswith("I"):
         wide = np.asarray(picture, dtype=np.uint32)

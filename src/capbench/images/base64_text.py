@@ -24,17 +24,17 @@ _TYPES = {
     "image/webp": "WEBP",
 }
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
-# What forms and scripts escape; urllib's unquote would take gigabytes for a text of nothing but percent signs.
+# Escapes written by forms and scripts; urllib's unquote would take gigabytes for a text of percent signs only.
 _ESCAPED = {b"%2B": b"+", b"%2F": b"/", b"%3D": b"=", b"%0D": b"", b"%0A": b""}
 _OUTSIDE = re.compile(rb"[^A-Za-z0-9+/]")
-_BEGINNING = 16  # characters, enough to tell every format
+_BEGINNING = 16  # characters, enough to recognise every format
 
 
 def image_within(content: bytes) -> bytes | None:
-    """The image file that a text holds; None where it is no such text, BadImage where it is one, but damaged.
+    """Return the image file that a base64 text holds, or None for other text; raise BadImage for damaged base64.
 
-    Lines may be wrapped, the alphabet the one for URLs, and the padding missing. A space could be a plus that a form
-    turned into one, and could be nothing at all: it is refused.
+    Lines may be wrapped, the alphabet may be the one for URLs, and the padding may be missing. A space is refused,
+    since it may be a plus sign changed by a form, or mere white space.
     """
     text = content.removeprefix(b"\xef\xbb\xbf").strip()
     uri = _URI.match(text)
@@ -53,6 +53,7 @@ def image_within(content: bytes) -> bytes | None:
 
 
 def _beginning(text: bytes) -> bytes:
+    """Return the decoded first characters of a text, or no bytes where it is not base64."""
     unwrapped = text[: 4 * _BEGINNING].translate(_URL_SAFE, delete=b"\r\n")
     try:
         return b64decode(unwrapped[:_BEGINNING], validate=True)
@@ -61,6 +62,7 @@ def _beginning(text: bytes) -> bytes:
 
 
 def _bytes_of(text: bytes) -> bytes:
+    """Return the decoded base64 text, or raise BadImage where it is malformed."""
     text = text.translate(_URL_SAFE, delete=b"\r\n")
     digits = text.rstrip(b"=")
     wrong = _OUTSIDE.search(digits)

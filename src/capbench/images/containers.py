@@ -1,8 +1,8 @@
-"""Checks of image files against their headers, before a decoder sees them.
+"""Checks of image files against their headers, before a decoder reads them.
 
-A decoder makes up what is missing and drops what is too much: a file whose header lies would give a picture that
-nobody drew. It also reads whatever is wrapped around the pixels, profiles, texts and frames to come, which can cost
-thousands of times what the pixels do: so it is given a file of nothing but the picture.
+A decoder makes up missing pixels and drops surplus ones, so that a file with a false header would give a picture that
+nobody drew. A decoder also reads what surrounds the pixels, such as profiles, texts and later frames, which can cost
+thousands of times as much as the pixels. So it is given a file that holds nothing but the picture.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from capbench.images.orientation import UPRIGHT, orientation
 MOST_PIXELS = 4_000_000
 MOST_FRAMES = 256
 MOST_PARTS = 5_000  # chunks, segments or extensions
-MOST_BLOCKS = 100_000  # of data in a GIF; those of the largest file are 41,000 where they are full
+MOST_BLOCKS = 100_000  # data blocks of a GIF; a file of the most bytes has 41,000 full ones
 MOST_FILL = 256  # bytes between two segments of a JPEG
-MOST_HEAD = 2**18  # bytes of a JPEG before its pixels, notes not counted; Pillow reads tables one by one
-MOST_RUNS = 2**20  # pixels of a BMP in run lengths, and bytes; Pillow takes both one by one
-MOST_SCANS = 64  # of a JPEG; each passes over the whole picture
-STEP = 16  # pixels that a decoder passes over while Python takes one step
+MOST_HEAD = 2**18  # bytes of a JPEG before its pixels, without metadata; Pillow reads tables one by one
+MOST_RUNS = 2**20  # pixels, and bytes, of a run-length coded BMP; Pillow reads both one by one
+MOST_SCANS = 64  # scans of a JPEG; each passes over the whole picture
+STEP = 16  # pixels that a decoder processes in the time of one step of Python
 
 TOO_SHORT = "is truncated: its {} ends before the picture does"
 TOO_LONG = "says {}×{} pixels and holds more"
 
 
 class Outline(NamedTuple):
-    """What a file says of its first frame."""
+    """Format and size in pixels of a file's first frame, and the bytes to decode."""
 
     kind: str
     width: int
     height: int
     content: bytes
-    """What to decode, without anything beside the picture: fails where the file's pixels end too soon."""
+    """File to decode, without anything beside the picture; decoding fails where the file's pixels end too soon"""
     orientation: int = UPRIGHT
-    """The way up that the file's EXIF gives."""
+    """EXIF orientation, 1 to 8"""
     cut: bytes | None = None
-    """The same without the last pixels. Where it can be decoded all the same, the file holds more than it says."""
+    """`content` without its last pixels; if this can be decoded, the file holds more pixels than it says"""
 
 
 class TooMuchWork(BadImage):
-    """More would have to be done for this image than was allowed."""
+    """Refusal of an image that takes more work than the caller allows."""
 
 
 def outline(content: bytes, most: int | None = None) -> Outline:
-    """The outline of an image file, or BadImage. Decodes nothing.
+    """Return the outline of an image file without decoding it, or raise BadImage.
 
-    `most` bounds the pixels that a decoder may pass over: TooMuchWork where there are more.
+    `most` limits the pixels that a decoder may process: TooMuchWork is raised where there are more.
     """
     kind = kind_of(content)
     if kind is None:
@@ -64,16 +64,18 @@ def outline(content: bytes, most: int | None = None) -> Outline:
 
 
 def kind_of(content: bytes) -> str | None:
-    """The format that the first bytes name."""
+    """Return the format that the first bytes name, or None."""
     return next((name for name, kind in KINDS.items() if kind.magic.match(content)), None)
 
 
 def check_work(amount: int, most: int | None) -> None:
+    """Raise TooMuchWork where `amount`, in bytes or pixels, is above `most`."""
     if most is not None and amount > most:
         raise TooMuchWork(f"takes the work of {amount:,} bytes or pixels; {most:,} are allowed")
 
 
 def check_size(width: int, height: int, most: int | None = None) -> tuple[int, int]:
+    """Return width and height in pixels, or raise BadImage where a picture may not have that size."""
     if width <= 0 or height <= 0:
         raise BadImage(f"has {width}×{height} pixels")
     if width * height > MOST_PIXELS:
@@ -88,7 +90,10 @@ def _frames(count: int) -> None:
 
 
 def _turns(number: int, what: str, most: int | None = None) -> Iterator[None]:
-    """As many turns as a file may have of something, and then BadImage; each is a step of the work of `most`."""
+    """Yield as many times as a file may have items of one kind, then raise BadImage.
+
+    Each item counts as STEP pixels of the work that `most` limits.
+    """
     for turn in range(number):
         check_work(STEP * turn, most)
         yield
@@ -140,11 +145,12 @@ def _png(content: bytes, most: int | None) -> Outline:
 
 
 def _png_data(chunk: bytes) -> bytes:
+    """Return the data of a chunk, without its length, name and checksum."""
     return chunk[8:-4]
 
 
 def _png_bytes(width: int, height: int, bits: int, interlaced: bool) -> int:
-    """Bytes of the inflated picture: each row has one more that names its filter."""
+    """Return the number of bytes of the inflated picture; each row has one more, which names its filter."""
     adam7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
     total = 0
     for left, top, right, down in adam7 if interlaced else [(0, 0, 1, 1)]:
@@ -154,11 +160,11 @@ def _png_bytes(width: int, height: int, bits: int, interlaced: bool) -> int:
 
 
 _MARKER = re.compile(rb"\xff([^\x00\xff])")
-_FILL = re.compile(rb"\xff{2,}")  # means no more than one of them; libjpeg reads all again and again
+_FILL = re.compile(rb"\xff{2,}")  # equivalent to a single fill byte; libjpeg reads them all again and again
 _AFTER_SCAN = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")  # stuffed bytes and restarts belong to the scan
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_NOTES = frozenset([*range(0xE1, 0xEE), 0xEF, 0xFE])  # APP0 and APP14 tell how colours are coded: they are none
-_NO_CODE = b"\xff\x00" * 8  # ones alone are no Huffman code; eight bytes are read ahead
+_NOTES = frozenset([*range(0xE1, 0xEE), 0xEF, 0xFE])  # metadata; not APP0 and APP14, which say how colours are coded
+_NO_CODE = b"\xff\x00" * 8  # a run of ones is no Huffman code; decoders read eight bytes ahead
 
 
 def _jpeg(content: bytes, most: int | None) -> Outline:
@@ -169,7 +175,7 @@ def _jpeg(content: bytes, most: int | None) -> Outline:
         if marker is None or marker[1] == b"\xd9":
             raise BadImage(f"is truncated or damaged: no segment of a JPEG file follows byte {at:,}")
         code, at = marker[1][0], marker.end()
-        if code == 0x01 or 0xD0 <= code <= 0xD8:  # these stand alone
+        if code == 0x01 or 0xD0 <= code <= 0xD8:  # markers without a length
             kept.append(content[at - 2 : at])
             continue
         if code in _START_OF_FRAME:
@@ -195,9 +201,9 @@ def _jpeg(content: bytes, most: int | None) -> Outline:
     after = _AFTER_SCAN.search(pixels)
     if after is None:
         raise BadImage(TOO_SHORT.format("file"))
-    if after[1] != b"\xd9" or frame not in (0xC0, 0xC1):  # several scans, or progressive: nothing more can be said
+    if after[1] != b"\xd9" or frame not in (0xC0, 0xC1):  # several scans, or progressive: the end cannot be checked
         return Outline("JPEG", width, height, head + pixels, turned)
-    # libjpeg paints the rest grey when it meets the end mark too soon; without the mark it waits for more, in vain.
+    # At an early end mark, libjpeg fills the rest with grey; without the mark it reports that data are missing.
     scan = pixels[: after.start()]
     cut = head + scan[:-16] if len(scan) > 16 else None
     return Outline("JPEG", width, height, head + scan + _NO_CODE, turned, cut)
@@ -214,7 +220,7 @@ def _gif(content: bytes, most: int | None) -> Outline:
             break
         if mark == 0x21:
             _, at = _gif_data(content, start + 2, blocks)
-            if content[start + 1] == 0xF9 and not frames:  # it may say which colour is transparent
+            if content[start + 1] == 0xF9 and not frames:  # may define the transparent colour
                 kept.append(content[start:at])
         elif mark == 0x2C:
             left, top, columns, rows, flags = struct.unpack_from("<HHHHB", content, start + 1)
@@ -232,18 +238,18 @@ def _gif(content: bytes, most: int | None) -> Outline:
     if not frames:
         raise BadImage("has no frame")
     before = b"".join(kept)
-    # The end's code and a part of the last pixels' are the last four bytes.
+    # The last four bytes hold the end code and a part of the last pixels' code.
     cut = before + _gif_blocks(first[:-4])
     return Outline("GIF", width, height, before + _gif_blocks(first) + b"\0;", cut=cut)
 
 
 def _gif_colours(flags: int) -> int:
-    """Bytes of the colour table that flags announce."""
+    """Return the number of bytes of the colour table that `flags` announces."""
     return 3 * (2 << (flags & 7)) if flags & 0x80 else 0
 
 
 def _gif_data(content: bytes, at: int, turns: Iterator[None]) -> tuple[bytes, int]:
-    """What the blocks of data that begin at `at` hold, and where they end; each takes a turn."""
+    """Return the data of the blocks that begin at `at`, and the place after them; each block takes one of `turns`."""
     data = bytearray()
     while length := content[at]:
         next(turns)
@@ -253,7 +259,7 @@ def _gif_data(content: bytes, at: int, turns: Iterator[None]) -> tuple[bytes, in
 
 
 def _gif_blocks(data: bytes) -> bytes:
-    """Data in blocks that are full."""
+    """Return the data in full blocks of 255 bytes and a last, smaller one."""
     pieces = (data[i : i + 255] for i in range(0, len(data), 255))
     return b"".join(bytes([len(piece)]) + piece for piece in pieces)
 
@@ -265,7 +271,7 @@ def _bmp(content: bytes, most: int | None) -> Outline:
         packing = 0
     else:
         width, height, _, bits, packing = struct.unpack_from("<iiHHI", content, 18)
-    height = abs(height)  # negative: from top to bottom
+    height = abs(height)  # negative where rows run from top to bottom
     check_size(width, height, most)
     if offset < 14 + header:
         raise BadImage(f"says that its pixels begin at byte {offset}, within its header")

@@ -1,4 +1,4 @@
-"""Files of a folder or a zip file, and which of them are images."""
+"""Files of a folder or a zip file, and the images among them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ UTF_8 = 0x800  # flag of a zip file's member: its name is UTF-8
 
 
 class Files:
-    """The files of a folder or a zip file, read one at a time; safe to send to another process."""
+    """Files of a folder or a zip file, read one at a time; can be sent to another process."""
 
     def __init__(self, root: str, key: str) -> None:
-        """`key` is the setting that names `root`, for messages."""
+        """Check that `root` is a folder or a zip file; `key` is the setting that names it, for messages."""
         self.root = Path(root)
         self.key = key
         if not self.root.exists():
@@ -44,7 +44,7 @@ class Files:
 
     @cached_property
     def _stored(self) -> dict[str, str]:
-        """What each file is stored under, by its path below the root as text with forward slashes."""
+        """Stored name of each file, by its path below the root as text with forward slashes."""
         if self.zipped:
             members = [member for member in self._zip.infolist() if member.filename and not member.is_dir()]
             return {_packed_name(member): member.filename for member in members}
@@ -55,22 +55,25 @@ class Files:
 
     @property
     def known(self) -> Set[str]:
-        """All files."""
+        """Paths of all files."""
         return self._stored.keys()
 
     @cached_property
     def names(self) -> list[str]:
-        """All files but those that systems hide, sorted."""
+        """Paths of all files but the hidden ones, sorted."""
         return sorted(name for name in self._stored if not _hidden(name))
 
     @property
     def images(self) -> list[str]:
-        """The files that their names call images, base64 text among them; whether each is one, decoding tells."""
+        """Paths with the suffix of an image or of base64 text; only decoding shows whether a file is an image."""
         return [name for name in self.names if PurePosixPath(name).suffix.lower() in SUFFIXES]
 
     def read(self, name: str) -> bytes:
-        """A file's content, or BadImage; never more than the limit of it, whatever a zip file says of its size."""
-        # Only where a name may not be the stored one: to list a folder takes time.
+        """Return a file's content, or raise BadImage.
+
+        No more than MOST_BYTES are read, whatever size a zip file claims.
+        """
+        # The stored name is looked up only where it may differ, since listing a folder takes time.
         stored = self._stored.get(name, name) if self.zipped or "\\" in name else name
         try:
             if self.zipped and self._zip.getinfo(stored).compress_type not in (
@@ -82,7 +85,7 @@ class Files:
                 )  # others inflate unbounded
             with self._zip.open(stored) if self.zipped else opened(self.root / stored) as file:
                 content = file.read(MOST_BYTES + 1)
-        # zipfile tells an unknown compression and a password with the last two.
+        # zipfile raises the last two for an unknown compression and for a password.
         except (
             OSError,
             zipfile.BadZipFile,
@@ -99,32 +102,35 @@ class Files:
 
 
 def legible(name: str) -> str:
-    """A file's name as text, in which bytes that are no UTF-8 are spelt out: not every system's names are text."""
+    """Return a file's name as text, with bytes that are no UTF-8 escaped, since some systems allow them."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _packed_name(member: zipfile.ZipInfo) -> str:
-    """A member's name as it was packed: macOS does not say that a name is UTF-8, and old programs write backslashes."""
+    """Return a member's name as it was packed.
+
+    macOS does not flag a name as UTF-8, and old programs write backslashes.
+    """
     name = member.filename
     if not member.flag_bits & UTF_8:
         with suppress(UnicodeDecodeError):
-            name = name.encode("cp437").decode("utf-8")  # zipfile took it for the format's own code page
+            name = name.encode("cp437").decode("utf-8")  # zipfile has decoded it by the format's own code page
     return name.replace("\\", "/")
 
 
 def _hidden(name: str) -> bool:
-    """Whether the file is hidden by its name, as are those that macOS lays beside others, in zip files in a folder."""
+    """Return whether a file's name hides it, as do the names of the extra files that macOS adds to zip files."""
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
 def _below(root: Path) -> Iterator[str]:
-    """The paths of all files below a folder; links to other folders are followed, to each folder once."""
+    """Yield the paths of all files below a folder; links to folders are followed, each folder once."""
 
     def refuse(error: OSError) -> None:
         raise error
 
     seen = set()
-    waiting = [root]  # grows as links are met
+    waiting = [root]  # grows by each link that is found
     for start in waiting:
         for where, folders, files in os.walk(start, onerror=refuse):
             here = Path(where)
@@ -139,9 +145,10 @@ def _below(root: Path) -> Iterator[str]:
 
 
 def image_names(root: str, key: str) -> tuple[Files, list[str]]:
-    """Images by their names: those of a folder or a zip file, one image file, or those that a text file lists.
+    """Return images by their names: those in a folder or a zip file, one image file, or those in a list.
 
-    `key` is the setting that names `root`, for messages. Listed paths begin where the program runs.
+    `key` is the setting that names `root`, for messages. A list is a text file with a path on each line, relative to
+    the working directory.
     """
     path = Path(root)
     if path.is_file() and _is_image(path):
@@ -155,7 +162,7 @@ def image_names(root: str, key: str) -> tuple[Files, list[str]]:
 
 
 def _is_image(path: Path) -> bool:
-    """Whether the file begins as an image or is base64 text of one, even if it is a damaged one."""
+    """Return whether the file begins as an image or is base64 text of one, even a damaged one."""
     with path.open("rb") as file:
         content = file.read(MOST_BYTES + 1)
     try:
@@ -165,6 +172,7 @@ def _is_image(path: Path) -> bool:
 
 
 def _listed(path: Path, key: str) -> list[str]:
+    """Return the paths on the lines of a text file; raise Mistake where none is the path of a file."""
     wanted = f"{key}: {path} is no image, no zip file and no list"
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

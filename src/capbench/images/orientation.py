@@ -1,4 +1,4 @@
-"""Orientation of a picture, as its EXIF data says."""
+"""Reading of a picture's orientation from its EXIF data."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": 
 
 
 def orientation(exif: bytes) -> int:
-    """The number that EXIF gives to the way up, 1 to 8; UPRIGHT where it gives none or is damaged.
+    """Return the EXIF orientation, 1 to 8; UPRIGHT where there is none or the data is damaged.
 
-    Of all that may be written there, nothing else is read: the whole of it can cost many times what the pixels do.
+    Nothing else in the EXIF data is read, since all of it can cost many times as much as the pixels.
     """
     exif = exif.removeprefix(b"Exif\0\0")
     order = _ORDERS.get(exif[:4])
