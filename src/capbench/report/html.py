@@ -11,9 +11,9 @@ SHARED = Path(__file__).with_name("elements.js")
 
 
 def assembled(template: Path, scripts: Sequence[str], policy: str, **parts: str) -> str:
-    """The template with `page.css` and the scripts beside it, and other parts, where it names them.
+    """Return the page that a template makes with `page.css`, the scripts beside it, and other parts by name.
 
-    `policy` says what else it may.
+    `policy` holds the directives that the page's Content Security Policy needs in addition.
     """
     folder = template.parent
     style = (folder / "page.css").read_text(encoding="utf-8")

@@ -28,7 +28,7 @@ def _save(figure: Figure, path: Path) -> Path:
 
 
 def sheet(path: Path, views: Sequence[np.ndarray], captions: Sequence[str], title: str, colour: str = QUIET) -> Path:
-    """Views [height, width, channel], each with a caption, in rows of four."""
+    """Save views [height, width, channel], each with a caption, in rows of four; return the path."""
     columns = min(4, max(len(views), 1))
     rows = max(1, -(-len(views) // columns))
     height, width = views[0].shape[:2] if len(views) else (1, 3)
@@ -44,7 +44,7 @@ def sheet(path: Path, views: Sequence[np.ndarray], captions: Sequence[str], titl
 
 
 class Chain(NamedTuple):
-    """An image, what each step made of it, and the boxes that the last picture is cut by."""
+    """Row of `chains`: an image, the picture after each step, and the boxes that the last picture is cut by."""
 
     pictures: Sequence[np.ndarray]
     boxes: Sequence[Sequence[int]]
@@ -53,9 +53,10 @@ class Chain(NamedTuple):
 
 
 def chains(path: Path, rows: Sequence[Chain], headings: Sequence[str], title: str) -> Path:
-    """A row for each image, which stands first with its caption, and then a column for each of the headings.
+    """Save a picture with a row for each image, and return its path.
 
-    Boxes are [top, bottom, left, right].
+    The image stands first with its caption, followed by a column for each of the headings. Boxes are [top, bottom,
+    left, right] in pixels.
     """
     height, width = rows[0].pictures[0].shape[:2]
     cell = 2.4
@@ -77,13 +78,16 @@ def chains(path: Path, rows: Sequence[Chain], headings: Sequence[str], title: st
 
 
 def _show(axes: Axes, picture: np.ndarray) -> None:
-    """uint8 [height, width], or [height, width, 1, 3 or 4]"""
+    """Draw a picture, uint8 [height, width] or [height, width, 1, 3 or 4]."""
     grey = picture.ndim == 3 and picture.shape[2] == 1
     axes.imshow(picture[:, :, 0] if grey else picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
 
 
 def curves(path: Path, metrics: Path) -> Path:
-    """Loss and exact accuracy over the epochs of metrics.csv, training beside validation."""
+    """Save the curves of loss and exact accuracy over the epochs of metrics.csv, and return the path.
+
+    Training and validation share the axes.
+    """
     with metrics.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     epochs = [float(row["epoch"]) for row in rows]
@@ -106,7 +110,11 @@ def curves(path: Path, metrics: Path) -> Path:
 
 
 def confusion(path: Path, pairs: Counter[tuple[str, str]]) -> Path:
-    """Rows true, columns read; shares of each true symbol, the diagonal left out so that mistakes show."""
+    """Save the confusion matrix of (true, read) symbols, and return its path.
+
+    Rows are true symbols and columns read symbols. Cells are shares of each true symbol; the diagonal is left out so
+    that errors are visible.
+    """
     symbols = sorted({symbol for pair in pairs for symbol in pair})
     place = {symbol: i for i, symbol in enumerate(symbols)}
     counts = np.zeros((len(symbols), len(symbols)))
@@ -129,5 +137,5 @@ def confusion(path: Path, pairs: Counter[tuple[str, str]]) -> Path:
 
 
 def _literal(text: str) -> str:
-    """Captions come from labels: a dollar sign is one, not the start of a formula."""
+    """Return a caption in which a dollar sign does not begin a formula."""
     return text.replace("$", r"\$")

@@ -11,7 +11,7 @@ SHOWN = ("exact", "exact_nocase", "char", "cer", "confidence", "ece", "loss")
 
 
 def results(result: Mapping[str, Any]) -> str:
-    """Each part's metrics side by side, then what it cost."""
+    """Return a table of each part's metrics side by side, then lines on the labels, the cost and the confusions."""
     parts = ("train", "val", "test")
     told = ["", f"{'':14}" + "".join(f"{part:>10}" for part in parts)]
     for name in SHOWN:
@@ -23,12 +23,13 @@ def results(result: Mapping[str, Any]) -> str:
 
 
 def pairing(result: Mapping[str, Any]) -> str:
-    """What a trained run read of another source."""
+    """Return the metrics of a trained run on another source, one on each line."""
     told = [f"{name:14}{result[f'test/{name}']:>10.4f}" for name in SHOWN if f"test/{name}" in result]
     return lines([*told, "", f"exact is {_interval(result)}", *_truth(result), *_confused(result)])
 
 
 def _interval(result: Mapping[str, Any]) -> str:
+    """Return the confidence interval of the exact accuracy, and the images that it was measured on."""
     low, high = result["test/exact_ci"]
     known = met(result)
     on = f"{result['test/images']:,} images ({known})" if known else f"{result['test/images']:,} unseen images"
@@ -36,7 +37,7 @@ def _interval(result: Mapping[str, Any]) -> str:
 
 
 def met(result: Mapping[str, Any]) -> str:
-    """How many of the tested images the run had met before; "" where it is known that there were none."""
+    """Return how many tested images the run had used before, or "" where it is known that there were none."""
     taught, validated = result.get("test/taught"), result.get("test/validated")
     if taught is None or validated is None:
         return "which of them it was taught is not known"
@@ -48,7 +49,7 @@ def met(result: Mapping[str, Any]) -> str:
 
 
 def _truth(result: Mapping[str, Any]) -> list[str]:
-    """A line where the texts that answers are held against are themselves a guess."""
+    """Return a line for results whose labels come from OCR engines and may be wrong, else none."""
     if result.get("test/truth") != "engines":
         return []
     return [
