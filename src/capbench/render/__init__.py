@@ -1,1 +1,1 @@
-"""The renderer: from a style to pixels."""
+"""Renderer of captchas: from a style to pixels."""

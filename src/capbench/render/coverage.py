@@ -1,6 +1,7 @@
-"""The characters that a TrueType or OpenType font has glyphs of, looked up one at a time.
+"""Lookup of the characters that a TrueType or OpenType font has glyphs for.
 
-A font of a few bytes may say that it has millions of characters, many times over: nothing of that is unfolded.
+A font of a few bytes may claim millions of characters, many times over. So characters are looked up one at a time and
+never listed.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-MOST_BYTES = 64 * 2**20  # of a font; collections of all Chinese characters have some 20 MiB
+MOST_BYTES = 64 * 2**20  # size limit of a font file; collections of all Chinese characters have some 20 MiB
 OUTLINES = (b"\0\1\0\0", b"OTTO", b"true")
 COLLECTION = b"ttcf"
 UNICODE = [(3, 10), (0, 6), (0, 4), (3, 1), (0, 3), (0, 2), (0, 1), (0, 0)]  # platform and encoding, the best first
 
 
 class Coverage(Container[str]):
-    """The characters of a font, or of the first one of a collection; ValueError where the file is none."""
+    """Characters of a font, or of the first font of a collection; raises ValueError for any other file."""
 
     def __init__(self, path: str) -> None:
         with Path(path).open("rb") as file:
@@ -35,12 +36,12 @@ class Coverage(Container[str]):
     def __contains__(self, character: object) -> bool:
         try:
             return isinstance(character, str) and self._glyph(self._map, ord(character)) > 0
-        except (struct.error, ValueError):  # beyond the table's end
+        except (struct.error, ValueError):  # the address is beyond the table's end
             return False
 
 
 def _characters(content: bytes) -> bytes:
-    """The table `cmap`."""
+    """Return the table `cmap` of a font file."""
     start = struct.unpack_from(">I", content, 12)[0] if content.startswith(COLLECTION) else 0
     if not content.startswith(OUTLINES, start):
         raise ValueError("it is no TrueType or OpenType font")
@@ -53,11 +54,12 @@ def _characters(content: bytes) -> bytes:
 
 
 def _preference(one: tuple[tuple[int, int], int]) -> int:
+    """Return the rank of a map by its platform and encoding, 0 for the best."""
     return UNICODE.index(one[0])
 
 
 def _best(characters: bytes) -> bytes:
-    """The map of the most Unicode characters, and whatever follows it."""
+    """Return the table from the beginning of the map that covers most Unicode characters."""
     _, count = struct.unpack_from(">HH", characters)
     maps: dict[tuple[int, int], int] = {}
     for number in range(count):
@@ -70,10 +72,12 @@ def _best(characters: bytes) -> bytes:
 
 
 def _of_byte(table: bytes, code: int) -> int:
+    """Return the glyph of a character in a map of format 0: one byte per character."""
     return table[6 + code] if code < 256 and 6 + code < len(table) else 0
 
 
 def _of_segment(table: bytes, code: int) -> int:
+    """Return the glyph of a character in a map of format 4: segments of 16-bit characters."""
     if code > 0xFFFF:
         return 0
     count = struct.unpack_from(">H", table, 6)[0] // 2
@@ -90,6 +94,8 @@ def _of_segment(table: bytes, code: int) -> int:
 
 
 def _of_row(form: str) -> Callable[[bytes, int], int]:
+    """Return the lookup for a map of one row of consecutive characters; `form` is the layout of its header."""
+
     def glyph(table: bytes, code: int) -> int:
         first, count = struct.unpack_from(form, table)
         if not first <= code < first + count:
@@ -100,7 +106,10 @@ def _of_row(form: str) -> Callable[[bytes, int], int]:
 
 
 def _of_group(each: int) -> Callable[[bytes, int], int]:
-    """Of a map whose glyphs follow one another within a group, or are `each` the same."""
+    """Return the lookup for a map of groups of characters.
+
+    Within a group the glyph number grows by `each` per character: 1, or 0 where all share one glyph.
+    """
 
     def glyph(table: bytes, code: int) -> int:
         (count,) = struct.unpack_from(">I", table, 12)
@@ -119,4 +128,4 @@ FORMATS: dict[int, Callable[[bytes, int], int]] = {
     12: _of_group(1),
     13: _of_group(0),
 }
-"""By the format of a map, the glyph of a character's code; 0 where there is none"""
+"""Lookup of the glyph number of a character's code, 0 where there is none, by the format of the map"""

@@ -1,7 +1,7 @@
 """Random numbers as a pure function of (seed, sample, stream, place).
 
-Philox 4×32 with ten rounds (Salmon et al., 2011). A sample's numbers have fixed places, so leaving out its dots
-does not move its characters.
+The generator is Philox 4×32 with ten rounds (Salmon et al., 2011). Each random number of a sample has a fixed place, so
+that leaving out the dots does not move the characters. The kernel's docstring lists the places.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-# Streams: what a number is drawn for. Noise layer k has the stream NOISE + k.
+# Streams, one for each purpose of the numbers. Noise layer k has the stream NOISE + k.
 TEXT, PICTURE, CHARACTER, NOISE = 0, 1, 2, 16
 
 _MULTIPLY_0 = np.uint64(0xD2511F53)
@@ -25,7 +25,7 @@ _UNIT = 1.0 / 4294967296.0
 
 @njit(nogil=True, cache=True, inline="always")
 def philox(key, counter_low, counter_high):
-    """Four 32-bit numbers, of a 64-bit key and a 128-bit counter."""
+    """Return four 32-bit numbers for a 64-bit key and a 128-bit counter."""
     k0 = np.uint64(key) & _LOW
     k1 = np.uint64(key) >> _HALF
     c0 = np.uint64(counter_low) & _LOW
@@ -43,17 +43,18 @@ def philox(key, counter_low, counter_high):
 
 @njit(nogil=True, cache=True)
 def draw(seed, index, stream, place):
-    """Four numbers from 0 to below 1."""
+    """Return four numbers from 0 to below 1."""
     a, b, c, d = philox(np.uint64(seed), np.uint64(index), (np.uint64(stream) << _HALF) | np.uint64(place))
     return a * _UNIT, b * _UNIT, c * _UNIT, d * _UNIT
 
 
 @njit(nogil=True, cache=True, inline="always")
 def between(low, high, share):
+    """Return the number that lies at `share`, 0 to 1, of the way from `low` to `high`."""
     return low + (high - low) * share
 
 
 @njit(nogil=True, cache=True, inline="always")
 def whole_between(low, high, share):
-    """A whole number from `low` to `high`, both possible."""
+    """Return a whole number from `low` to `high`, both included, for a `share` from 0 to below 1."""
     return int(low + math.floor((high - low + 1.0) * share))

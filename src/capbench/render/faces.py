@@ -1,4 +1,4 @@
-"""Fonts that a style names, and their glyphs as drawn by Pillow or a pen."""
+"""Fonts that a style names, and the faces in which they are drawn."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from capbench.errors import Mistake, nearest
 from capbench.render.coverage import Coverage
 from capbench.render.single_line import SUFFIX, LineFace, line_font
 
-FARTHEST = 8  # times the size of a font that a glyph of it may reach
+FARTHEST = 8  # times its size that a font's glyphs may extend
 Face = ImageFont.FreeTypeFont | LineFace
 
 
 def bundled_fonts() -> dict[str, Path]:
-    """Fonts that come with CapBench and the packages it needs, by file name."""
+    """Return the fonts that come with CapBench and the packages it needs, by file name."""
     spec = importlib.util.find_spec("matplotlib")
     assert spec is not None and spec.origin is not None
     folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
@@ -30,7 +30,7 @@ def bundled_fonts() -> dict[str, Path]:
 
 
 def font_file(name: str) -> str:
-    """The path of a font: a path as it is, or the file name of a bundled one."""
+    """Return the path of a font that is given by its path or by the file name of a bundled font."""
     if Path(name).is_file():
         return name
     bundled = bundled_fonts()
@@ -40,11 +40,12 @@ def font_file(name: str) -> str:
 
 
 def has_single_lines(path: str) -> bool:
-    """Whether the font has lines without a width, for a pen to follow."""
+    """Return whether the font has lines without a width, to be drawn by a pen."""
     return path.endswith(SUFFIX)
 
 
 def face(path: str, size: float) -> Face:
+    """Return the font in a size in pixels, or raise Mistake where it cannot be drawn."""
     if has_single_lines(path):
         return LineFace(path, size)
     with drawing(path):
@@ -55,21 +56,22 @@ def face(path: str, size: float) -> Face:
 
 @contextmanager
 def drawing(path: str) -> Iterator[None]:
-    """Tell whatever FreeType finds wrong with a font meanwhile as a mistake that names it."""
+    """Convert FreeType's errors about a font into a Mistake that names it."""
     try:
         yield
-    except (OSError, ValueError, MemoryError) as error:  # all that Pillow makes of FreeType's errors
+    except (OSError, ValueError, MemoryError) as error:  # the types in which Pillow raises FreeType's errors
         raise Mistake(f"style.fonts: {path} cannot be drawn ({error or type(error).__name__})") from error
 
 
 def check_glyph(of: ImageFont.FreeTypeFont, symbol: str) -> None:
-    """Refuse a glyph that is absurdly large before anything of it is drawn."""
+    """Raise Mistake for an absurdly large glyph, before any of it is drawn."""
     path = str(of.path)
     with drawing(path):
         _check_reach(path, of.size, f"its glyph {symbol!r}", *of.getbbox(symbol), of.getlength(symbol))
 
 
 def _check_reach(path: str, size: float, what: str, *ends: float) -> None:
+    """Raise Mistake where one of `ends`, in pixels, is beyond FARTHEST times the font's size."""
     farthest = max(map(abs, ends))
     if not farthest <= FARTHEST * size:
         raise Mistake(
@@ -80,7 +82,7 @@ def _check_reach(path: str, size: float, what: str, *ends: float) -> None:
 
 @lru_cache(maxsize=64)
 def known(path: str) -> Container[str]:
-    """The characters that a font has glyphs of."""
+    """Return the characters that a font has glyphs for."""
     if has_single_lines(path):
         return line_font(path).advance
     try:
@@ -90,13 +92,16 @@ def known(path: str) -> Container[str]:
 
 
 def forms_in(path: str, forms: Sequence[str]) -> dict[str, str]:
-    """By symbol, what the font has of the characters that are drawn in its place."""
+    """Return, by symbol, those characters of its form that the font has glyphs for.
+
+    Each of `forms` is a symbol followed by the characters that are drawn in its place.
+    """
     there = {form[0]: "".join(character for character in form[1:] if character in known(path)) for form in forms}
     return {symbol: characters for symbol, characters in there.items() if characters}
 
 
 def check_font(path: str, symbols: str, forms: Sequence[str] = ()) -> None:
-    """Refuse what is no font, or lacks a glyph of the alphabet and each of its forms."""
+    """Raise Mistake for a file that is no font, or a font that lacks the glyphs of a symbol and of its forms."""
     there, formed = known(path), forms_in(path, forms)
     lacking = "".join(symbol for symbol in symbols if symbol not in there and symbol not in formed)
     if lacking:

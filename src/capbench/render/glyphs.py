@@ -17,27 +17,31 @@ from capbench.errors import Mistake
 from capbench.render.faces import Face, check_glyph, drawing, face, forms_in, has_single_lines
 from capbench.render.single_line import LineFace
 
-ENLARGED = 3  # texels to a pixel
-BORDER = 2  # empty texels around each glyph, so that a rounded address still hits
-MOST_TEXELS = 1 << 30  # of all enlarged glyphs
-MOST_WORK = 1 << 39  # points that pens touch, again and again, until all glyphs are drawn: seconds
+ENLARGED = 3  # texels per pixel, along each axis
+BORDER = 2  # empty texels around each glyph, so that a rounded address stays inside
+MOST_TEXELS = 1 << 30  # texels of all enlarged glyphs together
+MOST_WORK = 1 << 39  # points that pens touch, repeats counted, while all glyphs are drawn: seconds of work
 
-# Columns of Atlas.sizes: the ink's width and height, the tile's, how far the ink's centre lies below the line's.
+# Columns of Atlas.sizes, in pixels: width and height of the ink, width and height of the tile (the glyph's place on the
+# line), and how far the ink's centre lies below the line's centre.
 INK_W, INK_H, TILE_W, TILE_H, DROP = range(5)
 
 
 @dataclass(frozen=True)
 class Atlas:
-    """Glyph s of face f; the last symbol is the space, which has a tile and no ink. Outlined faces follow the filled."""
+    """Glyphs of all faces and symbols of a style.
+
+    The last symbol is the space, which has a tile and no ink. Outlined faces follow the filled faces.
+    """
 
     ink: np.ndarray
-    """uint8, all enlarged glyphs one behind another"""
+    """uint8, the coverage of all enlarged glyphs, one after another"""
     start: np.ndarray
-    """int64 [face, symbol], where a glyph begins in `ink`"""
+    """int64 [face, symbol], the index in `ink` at which each glyph begins"""
     shape: np.ndarray
-    """int64 [face, symbol, 2], its rows and columns of texels, borders among them"""
+    """int64 [face, symbol, 2], rows and columns of texels of each glyph, borders included"""
     sizes: np.ndarray
-    """float64 [face, symbol, 5], in pixels"""
+    """float64 [face, symbol, 5], in pixels: columns INK_W to DROP"""
 
 
 @lru_cache(maxsize=8)
@@ -52,10 +56,12 @@ def rasterise(
     stretch: bool,
     fade: bool,
 ) -> Atlas:
-    """The atlas of all faces; `stretch` and `fade` give tiles and edges as the captcha package does.
+    """Return the atlas of all faces.
 
-    Each of `forms` is a symbol and the characters that are drawn in its place. A font has as many kinds of faces as the
-    longest has characters; the n-th kind draws the n-th, and begins again where there are fewer.
+    A face is a font in one size (pixels), width (factor), pen (pixels, single-line fonts only), kind and outline. Each
+    of `forms` is a symbol followed by the characters that are drawn in its place. Each font has as many kinds of faces
+    as the longest form has characters: kind n draws the n-th character of each form, and starts over in shorter forms.
+    `stretch` gives the tiles and `fade` the edges of the captcha package.
     """
     kinds = range(max((len(form) - 1 for form in forms), default=1))
     faces = [(face(font, size), wide, pen, _forms(font, forms, kind), outline)
@@ -90,6 +96,7 @@ def rasterise(
 
 
 def _check(taken: int, most: int, fault: str) -> None:
+    """Raise Mistake where the memory or work taken is above the most allowed."""
     if taken > most:
         raise Mistake(
             f"style.font_sizes: to draw all glyphs {fault}; give fewer or smaller sizes, or other style.fonts"
@@ -97,12 +104,15 @@ def _check(taken: int, most: int, fault: str) -> None:
 
 
 def _forms(font: str, forms: tuple[str, ...], kind: int) -> dict[str, str]:
-    """By symbol, the form of that kind among those that the font has."""
+    """Return, by symbol, the character of that kind among the forms that the font has."""
     return {symbol: there[kind % len(there)] for symbol, there in forms_in(font, forms).items()}
 
 
 def _ink(of: Face, symbol: str, outline: bool) -> tuple[np.ndarray, float]:
-    """Coverage of the glyph, uint8 [height, width], cut to its ink, and how far its centre lies below the line's."""
+    """Return the coverage of a glyph and how far its centre lies below the line's, in pixels.
+
+    The coverage is uint8 [height, width], cropped to the ink.
+    """
     if isinstance(of, LineFace):
         return of.lines(symbol)
     check_glyph(of, symbol)
@@ -111,6 +121,7 @@ def _ink(of: Face, symbol: str, outline: bool) -> tuple[np.ndarray, float]:
 
 
 def _outlined_ink(of: ImageFont.FreeTypeFont, symbol: str, outline: bool) -> tuple[np.ndarray, float]:
+    """Return the coverage of a TrueType or OpenType glyph and how far its centre lies below the line's."""
     room = 2 * int(of.size) + 8
     canvas = Image.new("L", (room + 2 * int(of.size) * len(symbol), 2 * room))
     pen = ImageDraw.Draw(canvas)
@@ -128,7 +139,7 @@ def _outlined_ink(of: ImageFont.FreeTypeFont, symbol: str, outline: bool) -> tup
 
 
 def _tile(of: Face, symbol: str) -> tuple[float, float]:
-    """Width and height of the box into which the captcha package stretches the ink."""
+    """Return width and height in pixels of the box to which the captcha package stretches the ink."""
     assert isinstance(of, ImageFont.FreeTypeFont)  # a style stretches no other
     _, _, right, bottom = ImageDraw.Draw(Image.new("RGB", (1, 1))).multiline_textbbox((1, 1), symbol, font=of)
     if not (int(right) > 0 and int(bottom) > 0):
@@ -137,12 +148,12 @@ def _tile(of: Face, symbol: str) -> tuple[float, float]:
 
 
 def _set_width(of: Face, symbol: str, ink: np.ndarray) -> tuple[float, float]:
-    """The room on the line that the font gives the glyph."""
+    """Return the width that the font gives the glyph on the line and the height of its ink, in pixels."""
     return max(of.getlength(symbol), float(ink.shape[1])), float(ink.shape[0])
 
 
 def _enlarged(ink: np.ndarray) -> np.ndarray:
-    """Bilinear interpolation of the glyph, which fades out over its border, at ENLARGED points to a pixel."""
+    """Return the glyph enlarged by bilinear interpolation, ENLARGED texels per pixel; it fades out over its border."""
     padded = np.pad(ink, 1)
     rows, columns = padded.shape
     large = cv2.resize(padded, (columns * ENLARGED, rows * ENLARGED), interpolation=cv2.INTER_LINEAR)
@@ -151,7 +162,7 @@ def _enlarged(ink: np.ndarray) -> np.ndarray:
 
 
 def _enlarged_to_the_edge(ink: np.ndarray) -> np.ndarray:
-    """As `_enlarged`, but what touches the edge of its box does not fade out over it: the captcha package cuts there."""
+    """Return the glyph enlarged without fading at the edge of its box, where the captcha package cuts it."""
     rows, columns = ink.shape
     large = cv2.resize(ink, (columns * ENLARGED, rows * ENLARGED), interpolation=cv2.INTER_LINEAR)
     return np.pad(large, BORDER)

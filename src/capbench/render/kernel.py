@@ -1,8 +1,46 @@
 """Compiled kernel that draws a range of samples into an array.
 
-Every function is a pure function of its arguments and releases the GIL, so that threads share a batch. A picture is
-drawn into planes [channel, height, width]: one of luminance, or three of colour; drawing is linear in the colours, so
-the one is the grey of the three. All that is random comes from `draws`, by address.
+Every function is a pure function of its arguments and releases the GIL, so that threads can share a batch. A picture is
+drawn into planes, uint8 [channel, height, width]: one plane of luminance, or three of colour. Drawing is linear in the
+colours, so the one plane is the grey of the three.
+
+All randomness comes from draws.draw(seed, index, stream, place), which returns four numbers. Their slots, with p for a
+character's position in the text and i for an item of noise ("-": unused):
+
+stream     place     first             second           third            fourth
+TEXT       0         length            -                -                -
+TEXT       1 + p     symbol            -                -                -
+PICTURE    0         text's red        text's green     text's blue      shift of the text (play)
+PICTURE    1         background's red  its green        its blue         angle of the gradient
+PICTURE    2         gradient's red    its green        its blue         -
+PICTURE    3         salt of the grain -                -                -
+PICTURE    4         blur              JPEG quality     -                -   (used by painter)
+PICTURE    5         reach of sway     period of sway   phase of sway    -
+CHARACTER  8 p       face              space before     overlap          outlined
+CHARACTER  8 p + 1   turn              limit of x warp  limit of y warp  lift
+CHARACTER  8 p + 2   corner x1         corner y1        corner x2        corner y2
+CHARACTER  8 p + 3   own red           own green        own blue         opacity
+CHARACTER  8 p + 4   face of the space play with SPREAD -                overlap of the space
+CHARACTER  8 p + 5   salt of scatter   scatter          -                -
+CHARACTER  8 p + 6   slant             -                -                -
+NOISE + k  0         count             -                -                -
+NOISE + k  1 + 4 i   a                 b                c                size
+NOISE + k  2 + 4 i   own red           own green        own blue         -
+NOISE + k  3 + 4 i   d                 e                f                -
+
+Where a colour has a saturation, brightest level, saturation and hue stand for red, green and blue. The slots a to f
+are: x and y of specks and dots; x and y of the middle, length and tilt of a line; left, right, top, bottom, first and
+last angle of an arc; left end, height of the middle, length, amplitude, period and phase of a wave.
+
+Parameters that several functions share:
+
+- look: the style as numbers.
+- ink, start, shape, sizes: the fields of Atlas, or in functions for one character the entries of its glyph.
+- seed, indices (index): the stream of samples, and the samples' numbers in it, int64 [sample].
+- classes, lengths: symbol numbers, int64 [sample, longest] with -1 beyond a text's end, and lengths, int64 [sample].
+- planes: the picture; colour: float64 [red, green, blue] from 0 to 255; hue: the text's hue from 0 to 1.
+- tables: see Scratch; salt: a drawn number from which `_scramble` derives a number for each pixel.
+- size: width of a stroke or diameter of a dot in pixels; hard: no half-tones at edges.
 """
 
 from __future__ import annotations
@@ -17,95 +55,104 @@ from capbench.render import pasted
 from capbench.render.draws import CHARACTER, NOISE, PICTURE, TEXT, between, draw, whole_between
 from capbench.render.glyphs import BORDER, DROP, ENLARGED, INK_H, INK_W, TILE_H, TILE_W
 
-# Rows that say what to draw a colour from: [lowest level, highest, lowest saturation or -1, highest, hue of the text].
-# Rows of noise: kind, behind, count (2), size (2), colour's own, colour row (5), then what the kind needs (8).
+# Columns of a colour row: lowest and highest level (0 to 255), lowest and highest saturation (0 to 1; -1: red, green
+# and blue are drawn separately), and 1 for the hue of the text or 0 for a hue of its own.
+# Columns of a noise row: kind, 1 if behind the text, count (2), size in pixels (2), 1 if of its own colour, colour row
+# (5), form (8). Pairs are [lowest, highest]. The form of a line is length (share of the width) and tilt (degrees). The
+# form of a wave is length (share of the width), amplitude (of the height), period (of the width) and middle (of the
+# height; 0: any).
 COLOUR_COLUMNS = 5
 KIND, BEHIND, COUNT, SIZE, OWN, COLOUR = 0, 1, 2, 4, 6, 7
 FORM = COLOUR + COLOUR_COLUMNS
 NOISE_COLUMNS = FORM + 8
 SPECKS, DOTS, ARC, LINE, WAVE = range(5)
 LEFT, CENTRE, SPREAD = range(3)
-# Columns of the tiles of a text: its place, or -1 of a space; its width, how near the next comes, its face, its left.
+# Columns of a text's tiles: place in the text or -1 for a space, width in pixels, draw for the overlap with the next
+# tile, face, left edge in pixels from the first tile's.
 PLACE, WIDTH, NEAR, FACE, BEGIN = range(5)
 TILE_COLUMNS = 5
-FIXED = np.uint64(16)
+FIXED = np.uint64(16)  # fractional bits of a fixed-point coordinate
 
 ARC_STEPS = 40
 WAVE_STEP = 3.0  # pixels between the points of a wave
-POSE = 8  # numbers that say how a character is drawn, see `poses`
-NATURAL_ROOM = 0.35  # how far beyond its tile a warped glyph may reach, as a share of the tile
+POSE = 8  # numbers on each character in `poses`
+NATURAL_ROOM = 0.35  # share of the tile by which a warped glyph may extend beyond it
 
 
 class Look(NamedTuple):
-    """A style as numbers."""
+    """Style as numbers; each pair of low and high is a range to draw from."""
 
-    outlined_from: int  # the first outlined face; the number of faces where there is none
-    outline: float
-    stretch: bool
-    tilt_low: float
+    outlined_from: int  # number of the first outlined face, which is the number of filled faces
+    outline: float  # share of characters that are drawn as outlines
+    stretch: bool  # stretch the turned ink to the tile, as the captcha package does
+    tilt_low: float  # degrees
     tilt_high: float
-    slant_low: float
+    slant_low: float  # shares of the ink's height
     slant_high: float
-    warp_x: float
-    warp_y: float
-    align: int
-    margin: float
-    overlap_low: float
+    warp_x: float  # furthest move of a corner, as a share of the tile's width
+    warp_y: float  # furthest move of a corner, as a share of the tile's height
+    align: int  # LEFT, CENTRE or SPREAD
+    margin: float  # share of a character's width with LEFT, else of the picture's width
+    overlap_low: float  # shares of the average tile's width
     overlap_high: float
-    spaces: float
-    play_low: float
+    spaces: float  # chance of a space before a character
+    play_low: float  # pixels to the right, of the text, or with SPREAD of each character
     play_high: float
-    lift_low: float
+    lift_low: float  # pixels downwards
     lift_high: float
-    own_colours: bool
-    opacity_low: float
+    own_colours: bool  # a colour for each character
+    opacity_low: float  # 0 to 1
     opacity_high: float
-    fade: bool
-    hard: bool
-    scatter_low: float
+    fade: bool  # bend and paste characters as the captcha package does
+    hard: bool  # no half-tones at edges
+    scatter_low: float  # pixels
     scatter_high: float
-    hatch: int
-    sway_low: float
+    hatch: int  # leave every n-th pixel of every n-th row of characters out; 0: none
+    sway_low: float  # pixels
     sway_high: float
-    period_low: float
+    period_low: float  # pixels
     period_high: float
     gradient: bool
-    angle_low: float
+    angle_low: float  # degrees
     angle_high: float
-    grain: float
+    grain: float  # furthest shift of a background pixel in grey levels
     smooth: bool
-    text: np.ndarray
-    background: np.ndarray
-    gradient_to: np.ndarray
-    noise: np.ndarray
+    text: np.ndarray  # colour row
+    background: np.ndarray  # colour row
+    gradient_to: np.ndarray  # colour row
+    noise: np.ndarray  # noise rows, float64 [layer, NOISE_COLUMNS]
     specks: np.ndarray
-    """int64 [size, pixel, 2]: the pixels of a speck, as x and y; those beyond its number of pixels lie far outside"""
+    """int64 [size, pixel, 2]: the pixels of a speck, as x and y; unused entries lie far outside any picture"""
 
 
 class Scratch(NamedTuple):
-    """Memory for one thread, so that none is asked for by each picture."""
+    """Buffers of one thread, reused for all its pictures."""
 
     planes: np.ndarray
     """uint8 [channel, height, width]: the picture before smoothing"""
     sums: np.ndarray
-    """float32 [width]: of three pixels above each other"""
+    """float32 [width]: sums of three pixels above each other"""
     lines: np.ndarray
     """uint8 [channel, width]: a finished row"""
     tiles: np.ndarray
     """float64 [tile, 5]: characters and spaces, in the columns PLACE to BEGIN"""
     tables: np.ndarray
-    """int32 [channel + 1, 256]: what each coverage adds to a channel, and last what it keeps; times 65,536"""
+    """int32 [channel + 1, 256]: by coverage, what to add to each channel, and last what to keep of it; times 65,536"""
     colour: np.ndarray
-    """float64 [3]: the text's"""
+    """float64 [3]: colour of the text"""
     other: np.ndarray
-    """float64 [3]: of whatever is being drawn"""
+    """float64 [3]: colour of the item being drawn"""
     bent: np.ndarray
-    """uint8 [2, pixels of the largest character]"""
+    """uint8 [2, pixels of the largest character]: buffers of pasted.bend"""
 
 
 @njit(nogil=True, cache=True)
 def texts(seed, indices, symbols, shortest, longest, classes, lengths):
-    """Fill classes int64 [sample, longest] (-1 behind a text) and lengths [sample]: uniform, each on its own."""
+    """Fill classes and lengths with random texts.
+
+    Lengths are uniform from `shortest` to `longest`. Each symbol is uniform from 0 to below `symbols`, the size of the
+    alphabet.
+    """
     for row in range(len(indices)):
         index = indices[row]
         size, _, _, _ = draw(seed, index, TEXT, 0)
@@ -119,10 +166,10 @@ def texts(seed, indices, symbols, shortest, longest, classes, lengths):
 
 @njit(nogil=True, cache=True)
 def poses(look, sizes, seed, indices, classes, lengths, out):
-    """Fill float32 [sample, longest, POSE] with how each character is drawn.
+    """Fill `out`, float32 [sample, longest, POSE], with how each character is drawn.
 
-    Its width and height in pixels, its turn in radians, its slant as a share of its height, and how far its corners move:
-    x and y of one pair, of the other.
+    The numbers are the tile's width and height in pixels, the turn in radians, the slant as a share of the height, and
+    the moves x1, y1, x2, y2 of the tile's corners in pixels, as `_pose` returns them.
     """
     for row in range(len(indices)):
         for place in range(lengths[row]):
@@ -136,9 +183,10 @@ def poses(look, sizes, seed, indices, classes, lengths, out):
 
 @njit(nogil=True, cache=True)
 def paint(look, ink, start, shape, sizes, seed, indices, classes, lengths, pictures, boxes):
-    """Draw uint8 pictures [sample, height, width, 1 or 3] and the boxes of their characters.
+    """Draw uint8 pictures [sample, height, width, 1 or 3] and fill the boxes of their characters.
 
-    Boxes are float32 [sample, longest, 4]: left, top, right, bottom of each character's tile in pixels.
+    Boxes are float32 [sample, longest, 4]: left, top, right, bottom of each character's tile in pixels. The order of
+    drawing is: background, noise behind the text, text, sway, noise before the text, smoothing.
     """
     _, height, width, channels = pictures.shape
     room = pasted.room(sizes, look.warp_x, look.warp_y) if look.fade else 0
@@ -173,7 +221,11 @@ def paint(look, ink, start, shape, sizes, seed, indices, classes, lengths, pictu
 
 @njit(nogil=True, cache=True)
 def pick_colour(source, first, second, third, text_hue, colour):
-    """A colour from its row of settings and three draws, into float64 [red, green, blue]."""
+    """Fill `colour` with a random colour from three draws, each 0 to 1, and a colour row `source`.
+
+    Without a saturation the draws give red, green and blue; with it they give the brightest level, the saturation and
+    the hue, unless the hue is the text's.
+    """
     if source[2] < 0:
         colour[0] = whole_between(source[0], source[1], first)
         colour[1] = whole_between(source[0], source[1], second)
@@ -183,7 +235,7 @@ def pick_colour(source, first, second, third, text_hue, colour):
     saturation = between(source[2], source[3], second)
     hue = (text_hue if source[4] > 0 else third) * 6.0
     for channel in range(3):
-        # How far the channel lies from its own pure hue, on the wheel of six.
+        # Distance of the hue from the channel's pure hue, on a wheel whose circumference is six.
         distance = abs((hue - 2.0 * channel + 3.0) % 6.0 - 3.0)
         strength = min(1.0, max(0.0, 2.0 - distance))
         colour[channel] = np.round(brightest * (1.0 - saturation * (1.0 - strength)))
@@ -191,7 +243,7 @@ def pick_colour(source, first, second, third, text_hue, colour):
 
 @njit(nogil=True, cache=True)
 def hue_of(colour):
-    """The place of a colour on the wheel, 0 to 1; 0 for a grey."""
+    """Return the hue of a colour as its place on the colour wheel, 0 to 1; 0 for a grey."""
     red, green, blue = colour[0], colour[1], colour[2]
     highest, lowest = max(red, green, blue), min(red, green, blue)
     if highest == lowest:
@@ -206,7 +258,7 @@ def hue_of(colour):
 
 @njit(nogil=True, cache=True, inline="always")
 def level(colour, channel, channels):
-    """What a colour leaves in a plane."""
+    """Return the level of a colour in one plane: its grey where there is one channel, else that channel's level."""
     if channels == 1:
         return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
     return colour[channel]
@@ -214,7 +266,7 @@ def level(colour, channel, channels):
 
 @njit(nogil=True, cache=True)
 def _fill(look, seed, index, hue, planes, colour):
-    """Background: plain or a gradient, and grain on it."""
+    """Fill the planes with the background: one colour or a gradient, with grain on it."""
     channels, height, width = planes.shape
     first, second, third, turn = draw(seed, index, PICTURE, 1)
     pick_colour(look.background, first, second, third, hue, colour)
@@ -245,7 +297,7 @@ def _fill(look, seed, index, hue, planes, colour):
 
 @njit(nogil=True, cache=True, inline="always")
 def _scramble(salt, place):
-    """A cheap number from 0 to below 1 for each pixel, of one properly drawn number."""
+    """Return a number from 0 to below 1 for each place, hashed from one drawn number: cheaper than a draw per pixel."""
     mixed = np.uint64(salt * 4294967296.0) ^ (np.uint64(place) * np.uint64(0x9E3779B97F4A7C15))
     mixed = (mixed ^ (mixed >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -254,7 +306,7 @@ def _scramble(salt, place):
 
 @njit(nogil=True, cache=True)
 def _write(look, ink, start, shape, sizes, seed, index, classes, length, scratch, boxes):
-    """The characters: their faces and places first, then their pixels."""
+    """Draw the text: choose the faces and places of all characters, then draw each one's pixels and fill its box."""
     width = scratch.planes.shape[2]
     tiles, other = scratch.tiles, scratch.other
     space = sizes.shape[1] - 1
@@ -323,9 +375,11 @@ def _write(look, ink, start, shape, sizes, seed, index, classes, length, scratch
 
 @njit(nogil=True, cache=True)
 def _mix(colour, opacity, fade, hard, tables):
-    """What each coverage from 0 to 255 adds to a plane, and in the last row what it keeps; both times 65,536.
+    """Fill `tables` with what to add to each channel at a coverage from 0 to 255, and last with what to keep of it.
 
-    `fade` is how the captcha package pastes: the darker the ink, the thinner; and it knows no half-tones.
+    Both are times 65,536. `fade` imitates the captcha package: the darker the ink, the more transparent it is, and
+    there are no half-tones, so only coverages 0 and 255 are filled. `hard` counts a coverage of at least 128 as full,
+    else as none.
     """
     channels = len(tables) - 1
     for coverage in range(0, 256, 255 if fade else 1):
@@ -342,7 +396,7 @@ def _mix(colour, opacity, fade, hard, tables):
 
 @njit(nogil=True, cache=True)
 def _sway(look, seed, index, planes):
-    """Move each point along a wave: those of a column up or down together, those of a row to a side."""
+    """Shift the pixels along a wave: each column up or down, each row to a side."""
     channels, height, width = planes.shape
     share, length, start, _ = draw(seed, index, PICTURE, 5)
     reach = between(look.sway_low, look.sway_high, share)
@@ -362,12 +416,17 @@ def _sway(look, seed, index, planes):
 
 @njit(nogil=True, cache=True, inline="always")
 def _face(look, share, kind):
+    """Return the number of a character's face from its draws for the face and for the outline."""
     return int(share * look.outlined_from) + (look.outlined_from if kind < look.outline else 0)
 
 
 @njit(nogil=True, cache=True)
 def _pose(look, sizes, seed, index, place):
-    """How a character is drawn: its turn, slant and lift, the size of its tile, and how far the tile's corners move."""
+    """Return angle, slant and lift of a character, width and height of its tile, and the moves of the tile's corners.
+
+    The angle is in radians, the slant a share of the height, all else in pixels. The moves x1 and x2 belong to the left
+    and right corners, y1 and y2 to the upper and lower ones.
+    """
     turn, move_x, move_y, lift = draw(seed, index, CHARACTER, place * 8 + 1)
     corner_x1, corner_y1, corner_x2, corner_y2 = draw(seed, index, CHARACTER, place * 8 + 2)
     angle = math.radians(between(look.tilt_low, look.tilt_high, turn))
@@ -384,11 +443,13 @@ def _pose(look, sizes, seed, index, place):
 
 @njit(nogil=True, cache=True)
 def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, squeeze, scratch, box):
-    """One character: each pixel of its tile looks up the point of the glyph that lands there.
+    """Draw one character: each pixel of its tile looks up the point of the glyph that falls on it.
 
-    From tile to glyph: a quadrilateral with moved corners, then the turned ink stretched to its size, then the turn.
-    Along a row both coordinates of the glyph change evenly. With `fade` the pixels of the stretched ink are made
-    first, and looked up.
+    The mapping from tile to glyph passes through a quadrilateral with moved corners, the turned ink stretched to the
+    quadrilateral's size, and the turn. Along a row, both coordinates of the glyph, u and v in texels, change at a
+    constant rate. With `fade` the stretched ink is drawn first, and the lookup is in its pixels. `left` and `advance`
+    are left edge and width of the character's place on the line, in pixels before the text is narrowed by the factor
+    `squeeze`.
     """
     planes, tables = scratch.planes, scratch.tables
     channels, height, width = planes.shape
@@ -404,7 +465,7 @@ def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, sq
         left += (advance - tile_w) / 2
         top = (height - tile_h) / 2 + sizes[DROP]
     top += lift
-    left += slant * ink_h / 2  # the head stays where it is
+    left += slant * ink_h / 2  # keeps the character's head in place
     full_w, full_h = tile_w + abs(x1) + abs(x2), tile_h + abs(y1) + abs(y2)
 
     box[0], box[1] = left * squeeze, top
@@ -426,20 +487,20 @@ def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, sq
     rough = scatter > 0 or look.hatch > 0
     for y in range(first_y, last_y):
         down = y + 0.5 - top
-        # The point of the quadrilateral under tile column 0, and its change for each tile column.
+        # Point (u, v) of the quadrilateral at tile column 0, and its change per tile column.
         u = x1 - 2.0 * x1 * down / tile_h
         v = y1 + (full_h - y2 - y1) * down / tile_h
         du = (full_w - x2 - x1) / tile_w + 2.0 * (x1 + x2) * down / (tile_w * tile_h)
         dv = -2.0 * y1 / tile_w + 2.0 * (y1 + y2) * down / (tile_w * tile_h)
         if not look.fade:
-            # Shrunk to the turned ink, turned back, put upright, and enlarged.
+            # Shrink to the turned ink, undo the turn and the slant, and enlarge to texels.
             at_x, at_y = u * turned_w / full_w - turned_w / 2, v * turned_h / full_h - turned_h / 2
             step_x, step_y = du * turned_w / full_w, dv * turned_h / full_h
             u, v = cos * at_x + sin * at_y, cos * at_y - sin * at_x
             du, dv = cos * step_x + sin * step_y, cos * step_y - sin * step_x
             u, v = (u - slant * v + ink_w / 2) * ENLARGED + BORDER, (v + ink_h / 2) * ENLARGED + BORDER
             du, dv = (du - slant * dv) * ENLARGED, dv * ENLARGED
-        # By picture column.
+        # Convert from tile columns to columns of the picture.
         du, dv = du / squeeze, dv / squeeze
         u += du * (0.5 - left * squeeze)
         v += dv * (0.5 - left * squeeze)
@@ -470,11 +531,13 @@ def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, sq
 
 @njit(nogil=True, cache=True, inline="always")
 def _mixed(pixel, kept, added):
+    """Return a pixel of which `kept` is kept and to which `added` is added, both times 65,536."""
     return np.uint8((np.int32(pixel) * kept + added + np.int32(32768)) >> 16)
 
 
 @njit(nogil=True, cache=True, inline="always")
 def _blend(planes, y, x, coverage, tables):
+    """Draw one pixel at a coverage from 0 to 255 into all planes, by the tables."""
     channels = len(planes)
     for channel in range(channels):
         kept = np.int32(planes[channel, y, x]) * tables[channels, coverage]
@@ -483,7 +546,7 @@ def _blend(planes, y, x, coverage, tables):
 
 @njit(nogil=True, cache=True)
 def _rough_row(look, scatter, ink, start, rows, columns, u, v, du, dv, x_from, x_to, y, salt, planes, tables):
-    """A row of a character whose points are scattered, or that is left out on a hatch."""
+    """Draw a row of a character with scattered points, or with pixels left out on a hatch."""
     width = planes.shape[2]
     for x in range(x_from, x_to):
         if look.hatch > 0 and x % look.hatch == 0 and y % look.hatch == 0:
@@ -498,7 +561,7 @@ def _rough_row(look, scatter, ink, start, rows, columns, u, v, du, dv, x_from, x
 
 @njit(nogil=True, cache=True)
 def _draw_noise(look, layer, seed, index, text_colour, hue, planes, colour):
-    """One layer of noise."""
+    """Draw one layer of noise."""
     _, height, width = planes.shape
     settings = look.noise[layer]
     kind, form = int(settings[KIND]), settings[FORM:]
@@ -535,7 +598,7 @@ def _draw_noise(look, layer, seed, index, text_colour, hue, planes, colour):
 
 @njit(nogil=True, cache=True)
 def _arc(planes, a, b, c, d, e, f, size, colour, hard):
-    """The lower part of an ellipse whose box is drawn as the captcha package draws it."""
+    """Draw the lower part of an ellipse whose box and angles are chosen as in the captcha package, from six draws."""
     _, height, width = planes.shape
     fifth_w, fifth_h = width // 5, height // 5
     left = int(a * (fifth_w + 1))
@@ -558,6 +621,7 @@ def _arc(planes, a, b, c, d, e, f, size, colour, hard):
 
 @njit(nogil=True, cache=True)
 def _wave(planes, form, a, b, c, d, e, f, size, colour, hard):
+    """Draw a sine wave of the ranges in `form` from six draws."""
     _, height, width = planes.shape
     length = between(form[0], form[1], c) * width
     amplitude = between(form[2], form[3], d) * height
@@ -576,7 +640,10 @@ def _wave(planes, form, a, b, c, d, e, f, size, colour, hard):
 
 @njit(nogil=True, cache=True)
 def _line(planes, x1, y1, x2, y2, size, colour, hard):
-    """A straight piece: one pixel thick without half-tones, as Pillow draws it, or thicker with soft edges."""
+    """Draw a straight piece between two points.
+
+    Below a `size` of 1.5 it is one pixel thick without half-tones, as Pillow draws it; otherwise it has soft edges.
+    """
     if size >= 1.5:
         _capsule(planes, x1, y1, x2, y2, size, colour, hard)
         return
@@ -589,7 +656,7 @@ def _line(planes, x1, y1, x2, y2, size, colour, hard):
 
 @njit(nogil=True, cache=True)
 def _capsule(planes, x1, y1, x2, y2, size, colour, hard):
-    """All points within half of `size` from a straight piece; a dot where it has no length."""
+    """Draw all points within half of `size` of a straight piece; a piece without length makes a dot."""
     _, height, width = planes.shape
     half = size / 2
     along_x, along_y = x2 - x1, y2 - y1
@@ -611,6 +678,7 @@ def _capsule(planes, x1, y1, x2, y2, size, colour, hard):
 
 @njit(nogil=True, cache=True, inline="always")
 def _dot(planes, x, y, colour, coverage):
+    """Blend one pixel with a colour at a coverage from 0 to 1; a place outside the picture is ignored."""
     channels, height, width = planes.shape
     if not (0 <= x < width and 0 <= y < height):
         return
@@ -621,7 +689,7 @@ def _dot(planes, x, y, colour, coverage):
 
 @njit(nogil=True, cache=True)
 def _finish(smooth, scratch, picture):
-    """The planes, smoothed or as they are, as a picture uint8 [height, width · channels]."""
+    """Copy the planes, smoothed or not, to a picture, uint8 [height, width · channels]."""
     channels, height, _ = scratch.planes.shape
     for y in range(height):
         for channel in range(channels):
@@ -637,7 +705,10 @@ def _finish(smooth, scratch, picture):
 
 @njit(nogil=True, cache=True)
 def _smooth(above, here, below, sums, line):
-    """Pillow's SMOOTH: 3×3, five times the middle; the outermost pixels stay as they are."""
+    """Fill `line` with a row smoothed by Pillow's SMOOTH: a 3×3 filter with a weight of 5 in the middle.
+
+    The outermost pixels stay unchanged.
+    """
     share, half, four = np.float32(1.0 / 13.0), np.float32(0.5), np.float32(4.0)
     width = len(line)
     for x in range(width):
@@ -650,6 +721,7 @@ def _smooth(above, here, below, sums, line):
 
 @njit(nogil=True, cache=True)
 def _interleave(red, green, blue, pixels):
+    """Fill a row of pixels, uint8 [3 · width], from three rows of channels."""
     for x in range(len(red)):
         pixels[3 * x] = red[x]
         pixels[3 * x + 1] = green[x]

@@ -1,4 +1,4 @@
-"""The renderer: whole batches over threads; a sample drawn alone has the same bytes."""
+"""Renderer of batches by several threads; a sample drawn alone has the same bytes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from capbench.render.draws import PICTURE, between, draw
 from capbench.render.faces import check_font
 from capbench.render.style import Arc, Colour, Dots, Line, Noise, Specks, Style, Wave
 
-SHARE = 32  # samples that are worth handing to a thread
-SHARES = 8  # for each thread, so that one on a slower core is not waited for
-TIGHTEST = 0.35  # a longer text may be squeezed to this share of its width
-USUAL = 1024  # samples that tell how large, turned and bent characters usually are
+SHARE = 32  # samples, the fewest that are worth handing to a thread
+SHARES = 8  # per thread, so that the batch does not wait for a thread on a slower core
+TIGHTEST = 0.35  # share of its width to which a text that is too long may be narrowed
+USUAL = 1024  # samples from which mean and spread of the poses are measured
 TALLEST = 1.35  # a character may reach this many times the picture's height
 
 
@@ -34,7 +34,7 @@ def _threads() -> ThreadPoolExecutor:
 
 @dataclass(frozen=True)
 class Painter:
-    """Draws texts of `shortest` to `longest` of `symbols` in a style; `seed` names the stream."""
+    """Renderer of texts of `shortest` to `longest` symbols in a style; each `seed` gives another stream of samples."""
 
     style: Style
     symbols: str
@@ -89,17 +89,17 @@ class Painter:
         return _look(self.style, faces)
 
     def classes(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Symbol numbers int64 [sample, longest], -1 behind a text, and lengths [sample]."""
+        """Return symbol numbers, int64 [sample, longest] with -1 beyond a text's end, and lengths, int64 [sample]."""
         classes = np.empty((len(indices), self.longest), dtype=np.int64)
         lengths = np.empty(len(indices), dtype=np.int64)
         kernel.texts(self.seed, indices, len(self.symbols), self.shortest, self.longest, classes, lengths)
         return classes, lengths
 
     def poses(self, indices: np.ndarray) -> np.ndarray:
-        """How each character is drawn, float32 [sample, longest, number], NaN behind a text.
+        """Return how each character is drawn, float32 [sample, longest, number], NaN beyond the end of a text.
 
-        Of its width, height, turn, slant and moved corners those that the style varies, each with a mean of about 0 and a
-        spread of about 1.
+        The numbers are those of `kernel.poses` that vary in this style, scaled to a mean of about 0 and a standard
+        deviation of about 1.
         """
         mean, spread = self._usual_poses
         varied = spread > 0
@@ -107,32 +107,38 @@ class Painter:
 
     @cached_property
     def _usual_poses(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of each number of the poses, float32 [number]."""
         measured = self._measured_poses(np.arange(USUAL))
         return np.nanmean(measured, axis=(0, 1)), np.nanstd(measured, axis=(0, 1))
 
     def _measured_poses(self, indices: np.ndarray) -> np.ndarray:
+        """Return the unscaled poses, float32 [sample, longest, POSE], NaN beyond the end of a text."""
         poses = np.full((len(indices), self.longest, kernel.POSE), np.nan, dtype=np.float32)
         classes, lengths = self.classes(indices)
         kernel.poses(self._look, self._atlas.sizes, self.seed, indices, classes, lengths, poses)
         return poses
 
     def texts(self, indices: np.ndarray) -> list[str]:
+        """Return the text of each sample."""
         letters = np.array([*self.symbols, ""])
         return ["".join(row) for row in letters[self.classes(indices)[0]].tolist()]
 
     def sample(self, index: int) -> tuple[np.ndarray, str]:
-        """The picture, uint8 [height, width, 3], and its text."""
+        """Return one picture, uint8 [height, width, 3], and its text."""
         indices = np.array([index], dtype=np.int64)
         return self.pictures(indices)[0], self.texts(indices)[0]
 
     def pictures(self, indices: np.ndarray, *, grey: bool = False, threads: int | None = None) -> np.ndarray:
-        """uint8 [sample, height, width, 3], or [sample, height, width, 1] in grey."""
+        """Return pictures, uint8 [sample, height, width, 3], or [sample, height, width, 1] in grey."""
         return self.drawn(indices, grey=grey, threads=threads)[0]
 
     def drawn(
         self, indices: np.ndarray, *, grey: bool = False, threads: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Pictures, and where their characters stand: float32 [sample, longest, 4] of left, top, right, bottom."""
+        """Return pictures and the boxes of their characters, float32 [sample, longest, 4].
+
+        Pictures are as in `pictures`. A box is left, top, right and bottom in pixels, NaN beyond the end of a text.
+        """
         indices = np.ascontiguousarray(indices, dtype=np.int64)
         style = self.style
         pictures = np.empty((len(indices), style.height, style.width, 1 if grey else 3), dtype=np.uint8)
@@ -162,7 +168,7 @@ class Painter:
         return pictures, boxes
 
     def _finish(self, indices: np.ndarray, pictures: np.ndarray) -> None:
-        """Blur and JPEG, which OpenCV does best."""
+        """Blur the pictures and give them JPEG artefacts, in place, by OpenCV."""
         style = self.style
         if style.jpeg is None and style.blur[1] == 0:
             return
@@ -179,13 +185,14 @@ class Painter:
 
 
 def _parts(count: int, wanted: int) -> list[slice]:
-    """Even shares, none too small to be handed to a thread."""
+    """Return slices of `count` samples in even shares, none too small to be worth a thread."""
     shares = max(1, min(wanted, count // SHARE))
     edges = [count * share // shares for share in range(shares + 1)]
     return [slice(low, high) for low, high in pairwise(edges)]
 
 
 def _colour_row(colour: Colour) -> list[float]:
+    """Return a colour as the row of numbers that the kernel's docstring describes."""
     return [*colour.levels, *(colour.saturation or [-1.0, -1.0]), float(colour.hue == "text")]
 
 
@@ -193,6 +200,7 @@ KINDS: list[type[Noise]] = [Specks, Dots, Arc, Line, Wave]
 
 
 def _noise_row(noise: Noise) -> list[float]:
+    """Return a layer of noise as the row of numbers that the kernel's docstring describes."""
     form: list[float] = []
     if isinstance(noise, Line):
         form = [*noise.length, *noise.tilt]
@@ -205,7 +213,7 @@ def _noise_row(noise: Noise) -> list[float]:
 
 
 def _speck_pixels() -> np.ndarray:
-    """The pixels of Pillow's shortest diagonal line in widths 0 to 3, int64 [width, pixel, 2]."""
+    """Return the pixels of Pillow's shortest diagonal line in widths 0 to 3, int64 [width, pixel, 2]."""
     middle, most = 8, 8
     table = np.full((4, most, 2), -10_000, dtype=np.int64)
     for width in range(1, 4):
@@ -217,7 +225,7 @@ def _speck_pixels() -> np.ndarray:
 
 
 def _look(style: Style, faces: int) -> kernel.Look:
-    """A style as the kernel's numbers."""
+    """Return a style as the kernel's numbers; `faces` is the number of filled faces."""
     aligns: Sequence[str] = ("left", "centre", "spread")
     noise = [_noise_row(layer) for layer in style.noise]
     end = style.gradient.to if style.gradient else style.background

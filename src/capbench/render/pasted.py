@@ -1,10 +1,12 @@
 """Bending of a character, pixel by pixel, as the captcha package does it.
 
-It turns the ink, stretches the turned pixels to the size of their place, and moves the corners. In between stand
-pictures with transparency, where a point that is hardly covered keeps the ink's full colour; the transparency is not
-looked at afterwards. So its characters are thicker than the font's and have edges without half-tones, frayed anew at
-every turn, and a network learns from that. Here it is done in 8 bits, and by a filter that does not widen when the
-ink shrinks: of the pixels that are ink here or there, 97 of 100 are ink in both.
+The package turns the ink, stretches the turned pixels to the size of their place, and moves the corners. The pictures
+between these steps have transparency: a point that is hardly covered keeps the full colour of the ink, and its
+transparency is ignored afterwards. So characters are thicker than in the font, and their edges have no half-tones and
+are frayed differently at every angle, which a network learns from.
+
+This module does the same in 8 bits, with a filter that does not widen when the ink shrinks. Of the pixels that are ink
+in either result, 97 of 100 are ink in both.
 """
 
 from __future__ import annotations
@@ -16,13 +18,13 @@ from numba import njit
 
 from capbench.render.glyphs import ENLARGED, INK_H, INK_W, TILE_H, TILE_W
 
-FIXED = np.uint64(16)  # bits behind the point of an address
-PHASES = 256  # places between two pixels
-WHOLE = 64  # what the shares of four neighbours add up to; more would not fit 16 bits
+FIXED = np.uint64(16)  # fractional bits of a fixed-point address
+PHASES = 256  # positions between two pixels
+WHOLE = 64  # sum of the weights of four neighbours; a larger sum would not fit 16 bits
 
 
 def _bicubic_shares() -> np.ndarray:
-    """int16 [phase, 4]: how much a point takes of the four pixels around it."""
+    """Return the weights of the four pixels around a point, int16 [phase, 4], times WHOLE."""
     ahead = (np.arange(PHASES) + 0.5)[:, None] / PHASES
     away = np.abs(ahead - np.array([-1.0, 0.0, 1.0, 2.0]))
     near = (1.5 * away - 2.5) * away**2 + 1.0
@@ -37,7 +39,11 @@ SHARES = _bicubic_shares()
 
 @njit(nogil=True, cache=True)
 def room(sizes, warp_x, warp_y):
-    """How many pixels `bend` may need for the largest of these glyphs."""
+    """Return the number of pixels that each buffer of `bend` needs for the largest of these glyphs.
+
+    `sizes` are Atlas.sizes. `warp_x` and `warp_y` are the furthest moves of a corner as shares of the tile's width and
+    height.
+    """
     side = 0.0
     for face in range(sizes.shape[0]):
         for symbol in range(sizes.shape[1]):
@@ -49,23 +55,28 @@ def room(sizes, warp_x, warp_y):
 
 @njit(nogil=True, cache=True)
 def turned_size(ink_w, ink_h, cos, sin):
-    """Width and height of the pixels that the turned ink touches, as Pillow counts them."""
+    """Return width and height of the pixels that the turned ink touches, as Pillow counts them.
+
+    `cos` and `sin` are those of the angle.
+    """
     wide, high = abs(ink_w * cos) + abs(ink_h * sin), abs(ink_w * sin) + abs(ink_h * cos)
     return _touched(ink_w, wide), _touched(ink_h, high)
 
 
 @njit(nogil=True, cache=True, inline="always")
 def _touched(before, after):
-    """How many pixels a side has that grew, or shrank, on both ends alike."""
+    """Return how many pixels a side touches that grew or shrank from `before` to `after` equally at both ends."""
     return math.ceil((before + after) / 2 - 1e-9) - math.floor((before - after) / 2 + 1e-9)
 
 
 @njit(nogil=True, cache=True)
 def bend(ink, start, rows, columns, cos, sin, turned_w, turned_h, full_w, full_h, one, two):
-    """Fill `two`, row by row, with the ink turned and stretched to `full_w` × `full_h`; tell how long its rows are.
+    """Fill `two` with the ink turned and stretched to `full_w` × `full_h` pixels; return the length of a row in it.
 
-    The turned ink is written column by column, [turned_w, turned_h], since stretching mixes whole rows of an array at
-    once; then it is transposed and stretched the other way. Rows are whole vectors of the processor.
+    `ink`, `start`, `rows` and `columns` give the enlarged glyph, as in Atlas; `one` and `two` are uint8 buffers of
+    `room` pixels. The turned ink is written column by column, [turned_w, turned_h], since stretching mixes whole rows
+    of an array at once; then it is transposed and stretched along the other axis. Rows are padded to whole vectors of
+    the processor.
     """
     padded_w, padded_h = _padded(full_w), _padded(turned_h)
     turned = one[: turned_w * padded_h].reshape(turned_w, padded_h)
@@ -87,12 +98,13 @@ def bend(ink, start, rows, columns, cos, sin, turned_w, turned_h, full_w, full_h
 
 @njit(nogil=True, cache=True, inline="always")
 def _padded(count):
+    """Return the count rounded up to a multiple of 16."""
     return (count + 15) // 16 * 16
 
 
 @njit(nogil=True, cache=True)
 def _turn(ink, start, rows, columns, cos, sin, turned_h, turned):
-    """Coverage of the turned ink, uint8 [turned width, turned height], 0 outside the ink's own box."""
+    """Fill `turned`, uint8 [turned width, turned height], with the turned ink's coverage, 0 outside the ink's box."""
     turned_w = turned.shape[0]
     du, dv = sin * ENLARGED, cos * ENLARGED
     du_fixed, dv_fixed = np.uint64(np.int64(du * 65536.0)), np.uint64(np.int64(dv * 65536.0))
@@ -118,7 +130,7 @@ def _turn(ink, start, rows, columns, cos, sin, turned_h, turned):
 
 @njit(nogil=True, cache=True, inline="always")
 def inside(origin, step, size, low, high):
-    """The part of [low, high] where origin + step·x lies safely within [0, size)."""
+    """Return the part of [low, high] where origin + step·x lies in [0, size), with a margin of 0.02."""
     least, most = 0.02, size - 0.02
     if abs(step) < 1e-9:
         return (low, high) if least <= origin <= most else (1.0, 0.0)
@@ -128,7 +140,7 @@ def inside(origin, step, size, low, high):
 
 @njit(nogil=True, cache=True)
 def _stretch(source, target):
-    """Resize uint8 [n, m] to [k, m], bicubic; beyond an edge stands the edge."""
+    """Resize uint8 [n, m] to [k, m] by bicubic interpolation; pixels beyond an edge repeat it."""
     last, wanted = source.shape[0] - 1, target.shape[0]
     for to in range(wanted):
         at = (to + 0.5) * (last + 1) / wanted - 0.5
@@ -139,6 +151,6 @@ def _stretch(source, target):
         three, four = source[min(before + 1, last)], source[min(before + 2, last)]
         line = target[to]
         for place in range(len(line)):
-            # All of it in 16 bits, so that eight or more go at once.
+            # All of it in 16 bits, so that the processor computes eight or more values at once.
             mixed = np.int16(one[place] * a + two[place] * b + three[place] * c + four[place] * d)
             line[place] = np.uint8(min(max(mixed, np.int16(0)), np.int16(255 * WHOLE)) >> np.int16(6))

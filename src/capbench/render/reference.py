@@ -1,4 +1,4 @@
-"""The `captcha` package as renderer, made a pure function of (style, text length, seed, index)."""
+"""Renderer by the `captcha` package, made a pure function of (style, symbols, text length, seed, index)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Renderer(Protocol):
-    """What every renderer offers of its stream, by index: texts, and pictures uint8 [height, width, 3]."""
+    """Interface of renderers: texts, and pictures uint8 [sample, height, width, 3], by their index in the stream."""
 
     def texts(self, indices: np.ndarray) -> list[str]: ...
 
@@ -32,9 +32,9 @@ class Renderer(Protocol):
 
 
 class _Seeded:
-    """Stands where the package expects `secrets`: the same three draws, from the sample's own generator.
+    """Replacement of `secrets` in the package: the same three functions, from the generator of the sample being drawn.
 
-    Whoever uses the package without asking for a sample gets what `secrets` gives.
+    Outside `drawing_from` they return what `secrets` returns.
     """
 
     def __init__(self) -> None:
@@ -42,6 +42,7 @@ class _Seeded:
 
     @contextmanager
     def drawing_from(self, rng: np.random.Generator) -> Iterator[None]:
+        """Make this thread draw from `rng` within the context."""
         self._local.rng = rng
         try:
             yield
@@ -72,13 +73,13 @@ def _image_captcha(width: int, height: int, fonts: tuple[str, ...], sizes: tuple
 
 
 def sample_text(symbols: str, shortest: int, longest: int, rng: np.random.Generator) -> str:
-    """A text of uniformly drawn symbols, its length uniform between `shortest` and `longest`."""
+    """Return a text of uniformly drawn symbols, its length uniform between `shortest` and `longest`."""
     length = int(rng.integers(shortest, longest + 1))
     return "".join(symbols[i] for i in rng.integers(len(symbols), size=length))
 
 
 class CaptchaPackage:
-    """Sample `index` is the same bytes for ever, whichever process or thread draws it."""
+    """Renderer by the captcha package: a sample has the same bytes in every process and thread."""
 
     def __init__(self, style: Style, symbols: str, shortest: int, longest: int, seed: int) -> None:
         if not (style.stretch and style.fade):
@@ -99,15 +100,17 @@ class CaptchaPackage:
         return np.random.Generator(np.random.Philox(key=[self.seed, index]))
 
     def texts(self, indices: np.ndarray) -> list[str]:
+        """Return the text of each sample."""
         return [
             sample_text(self.symbols, self.shortest, self.longest, self._generator(index)) for index in indices.tolist()
         ]
 
     def pictures(self, indices: np.ndarray) -> np.ndarray:
+        """Return pictures, uint8 [sample, height, width, 3]."""
         return np.stack([self.sample(index)[0] for index in indices.tolist()])
 
     def sample(self, index: int) -> tuple[np.ndarray, str]:
-        """The picture, uint8 [height, width, 3], and its text."""
+        """Return one picture, uint8 [height, width, 3], and its text."""
         rng = self._generator(index)
         text = sample_text(self.symbols, self.shortest, self.longest, rng)
         style = self.style

@@ -17,54 +17,55 @@ from fontTools.svgLib.path import parse_path
 from capbench.errors import Mistake
 
 SUFFIX = ".svg"
-PIECES = 16  # straight ones that a curve is drawn in
-FINE = 8  # points to a pixel where a pen draws
+PIECES = 16  # straight pieces that approximate a curve
+FINE = 8  # points per pixel, along each axis, where a pen draws
 
-# What a font may cost, whoever made it.
-MOST_BYTES = 2**20  # of its file
+# Limits on what a font from an untrusted file may cost.
+MOST_BYTES = 2**20  # size limit of the file
 MOST_PATH = 2**14  # characters of a glyph's path
-MOST_POINTS = 2**19  # of all glyphs together
+MOST_POINTS = 2**19  # points of all glyphs together
 MOST_CANVAS = 2**26  # points of the canvas of one glyph, FINE to a pixel
-FARTHEST = 8  # times units-per-em that anything of it may reach
-THICKEST = 0.25  # of units-per-em
+FARTHEST = 8  # times units-per-em that any length may have
+THICKEST = 0.25  # most width of a stroke, as a share of units-per-em
 SMALLEST_EM, LARGEST_EM = 1e-3, 1e6
 
 WAY = np.linspace(0, 1, PIECES + 1)[1:, None]
 SHARES = np.hstack([(1 - WAY) ** 3, 3 * WAY * (1 - WAY) ** 2, 3 * WAY**2 * (1 - WAY), WAY**3])
-"""How much of each of its four corners is in each of a curve's points, float64 [point, corner]"""
+"""Weights of a cubic Bézier curve's four control points in each of its points, float64 [point, control point]"""
 
 
 @dataclass(frozen=True)
 class LineFont:
-    """Lengths in units of the font, heights above its base line."""
+    """Single-line font; lengths are in units of the font, heights above its base line."""
 
     em: float
+    """units-per-em, the font's size"""
     middle: float
-    """the height of the middle of a line of text"""
+    """Height of the middle of a line of text"""
     advance: dict[str, float]
-    """by character, the room on the line that it takes"""
+    """Width on the line, by character"""
     strokes: dict[str, list[np.ndarray]]
-    """by character, its strokes, float64 [point, 2], from the left and upwards"""
+    """Strokes by character, each float64 [point, 2]: x to the right and y upwards"""
     thick: dict[str, float]
-    """by character, how wide its strokes are, where the font says so"""
+    """Width of the strokes by character, where the font gives one"""
 
     @property
     def without_width(self) -> str:
-        """Characters whose strokes only a pen of the style's can draw."""
+        """Characters whose strokes have no width in the font, so that a style's pen must draw them."""
         return "".join(symbol for symbol, strokes in self.strokes.items() if strokes and symbol not in self.thick)
 
 
 @lru_cache(maxsize=64)
 def line_font(path: str) -> LineFont:
-    """The first font of an SVG file."""
+    """Return the first font of an SVG file, or raise Mistake where it cannot be read."""
     try:
         return _Found(path).font()
-    except (ExpatError, OSError, ValueError, LookupError) as error:  # the last of an encoding that nobody knows
+    except (ExpatError, OSError, ValueError, LookupError) as error:  # LookupError: an unknown encoding
         raise Mistake(f"style.fonts: {path} cannot be read as an SVG font ({' '.join(str(error).split())})") from error
 
 
 class _Found:
-    """The first <font> of an SVG file: its attributes, and those of its face and its glyphs, told element by element."""
+    """Reader of the first <font> of an SVG file: its attributes, and those of its face and its glyphs."""
 
     def __init__(self, path: str) -> None:
         self._usual: dict[str, str] | None = None
@@ -101,6 +102,7 @@ class _Found:
         raise ValueError("it declares entities, and they may unfold without end")
 
     def font(self) -> LineFont:
+        """Return the font that was read; raise ValueError where there is none or its numbers are wrong."""
         if self._usual is None:
             raise ValueError("it has no <font>")
         em = float(self._measures.get("units-per-em", 1000))
@@ -123,7 +125,7 @@ class _Found:
         )
 
     def _numbers(self, name: str, em: float, usual: float | None = None) -> dict[str, float]:
-        """By character, what its glyph gives, or else the font, or else is usual."""
+        """Return an attribute by character: the glyph's value, else the font's, else `usual`."""
         assert self._usual is not None
         common = self._usual.get(name, usual)
         given = {symbol: glyph.get(name, common) for symbol, glyph in self._glyphs.items()}
@@ -131,13 +133,14 @@ class _Found:
 
 
 def _within(length: float, em: float) -> float:
+    """Return the length, or raise ValueError where it is beyond FARTHEST times units-per-em."""
     if not abs(length) <= FARTHEST * em:
         raise ValueError(f"a length of {length:g} is over {FARTHEST} times units-per-em, the most that is taken")
     return length
 
 
 class _Pieces(BasePen):
-    """Keeps what it is told to draw as points with straight pieces between them: of all glyphs no more than so many."""
+    """Pen that records paths as points joined by straight pieces, at most MOST_POINTS for all glyphs together."""
 
     def __init__(self, em: float) -> None:
         super().__init__()
@@ -146,6 +149,7 @@ class _Pieces(BasePen):
         self._strokes: list[list[np.ndarray]] = []
 
     def strokes_of(self, path: str) -> list[np.ndarray]:
+        """Return the strokes of an SVG path, each float64 [point, 2]."""
         if len(path) > MOST_PATH:
             raise ValueError(f"a path has over {MOST_PATH:,} characters, the most that are taken")
         self._strokes = []
@@ -181,7 +185,7 @@ class _Pieces(BasePen):
 
 @dataclass(frozen=True)
 class LineFace:
-    """A font of single lines in a size, in pixels; with the names that Pillow's faces have."""
+    """Single-line font in a size in pixels, with the names of Pillow's faces."""
 
     path: str
     size: float
@@ -191,10 +195,14 @@ class LineFace:
         return self.size / line_font(self.path).em
 
     def getlength(self, symbol: str) -> float:
+        """Return the width in pixels that a symbol takes on the line."""
         return line_font(self.path).advance.get(symbol, 0.0) * self._scale
 
     def lines(self, symbol: str, wide: float = 1.0) -> tuple[np.ndarray, float]:
-        """uint8 [height, width], 255 where its lines are, one point thin, cut to them; how far their middle lies below the line's."""
+        """Return a glyph's lines, one point thin, and how far their middle lies below the line's, in pixels.
+
+        The lines are 255 in uint8 [height, width], cropped to them; `wide` is a factor on the width.
+        """
         points, first, last = self._placed(symbol, wide)
         canvas = np.zeros(self._sides(symbol, first, last), dtype=np.uint8)
         if not points:
@@ -204,7 +212,7 @@ class LineFace:
         return canvas, float((first[1] + last[1]) / 2 + line_font(self.path).middle * self._scale)
 
     def _placed(self, symbol: str, wide: float) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-        """The strokes in pixels, to the right and downwards, and the ends of the box around them."""
+        """Return the strokes in pixels, x to the right and y downwards, and two corners of their bounding box."""
         points = [
             stroke * [wide * self._scale, -self._scale] for stroke in line_font(self.path).strokes.get(symbol, [])
         ]
@@ -213,7 +221,7 @@ class LineFace:
         return points, np.min([p.min(0) for p in points], 0), np.max([p.max(0) for p in points], 0)
 
     def _sides(self, symbol: str, first: np.ndarray, last: np.ndarray) -> tuple[int, int]:
-        """Rows and columns of the box."""
+        """Return rows and columns of the bounding box, or raise Mistake where they are too many."""
         width, height = (math.ceil(side) + 1 for side in last - first)
         if width * height > MOST_CANVAS:
             raise Mistake(
@@ -223,7 +231,7 @@ class LineFace:
         return height, width
 
     def work(self, symbol: str, wide: float, pen: float | None) -> int:
-        """How many points the pen's tip touches, again and again, while it draws the glyph."""
+        """Return how many points the pen's tip touches, repeats counted, while it draws the glyph."""
         fine = LineFace(self.path, FINE * self.size)
         points, first, last = fine._placed(symbol, wide)
         if not points:
@@ -233,14 +241,18 @@ class LineFace:
         return (rows + room) * (columns + room) * self._tip(symbol, pen) ** 2
 
     def _pen(self, symbol: str, pen: float | None) -> float:
+        """Return the width of the pen in pixels: the given one, or the font's own for None."""
         return line_font(self.path).thick[symbol] * self._scale if pen is None else pen
 
     def _tip(self, symbol: str, pen: float | None) -> int:
-        """How many points the pen's tip is across."""
+        """Return the diameter of the pen's tip in points, FINE per pixel."""
         return max(1, round(FINE * self._pen(symbol, pen)))
 
     def penned(self, symbol: str, wide: float, pen: float | None) -> np.ndarray:
-        """Coverage, uint8 [height, width], of the glyph, `wide` times as wide, by a pen of so many pixels, or the font's own."""
+        """Return the glyph's coverage, uint8 [height, width], drawn by a pen of `pen` pixels.
+
+        None stands for the font's own stroke width; `wide` is a factor on the glyph's width.
+        """
         lines, _ = LineFace(self.path, FINE * self.size).lines(symbol, wide)
         if not lines.any():
             return lines

@@ -1,4 +1,4 @@
-"""Style: settings of how a rendered captcha looks, each checked alone and against the others."""
+"""Settings of a rendered captcha's look, each checked alone and against the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from capbench.render.single_line import line_font
 from capbench.types import Byte, CountOrZero
 
 MOST_FACES = 1024
-MOST_LAYERS = 32  # of noise
+MOST_LAYERS = 32  # layers of noise
 
 Side = Annotated[int, Ge(8), Le(1024)]
 FontSize = Annotated[int, Ge(5), Le(200)]
@@ -38,7 +38,7 @@ Quality = Annotated[list[Annotated[int, Ge(1), Le(100)]], Len(2, 2)]
 
 
 def check_order(settings: object, at: str) -> None:
-    """Refuse every pair whose first number is the greater."""
+    """Raise Mistake for a pair [lowest, highest] whose first number is the greater."""
     for setting in fields(settings):  # type: ignore[arg-type]
         value = getattr(settings, setting.name)
         pair = isinstance(value, list) and len(value) == 2 and all(isinstance(v, int | float) for v in value)
@@ -48,10 +48,10 @@ def check_order(settings: object, at: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Colour:
-    """A random colour.
+    """Range that a random colour is drawn from.
 
-    Without `saturation`, red, green and blue are each drawn from `levels`. With it, the brightest of them is, and a
-    hue is drawn, or is the text's.
+    Without `saturation`, red, green and blue are each drawn from `levels`, 0 to 255. With it, the brightest of the
+    three is drawn from `levels`, and the hue is drawn, or is the text's.
     """
 
     levels: Levels
@@ -59,7 +59,7 @@ class Colour:
     hue: Literal["own", "text"]
 
     def check(self, at: str) -> None:
-        """Refuse what cannot be; `at` is the key that the colour stands under."""
+        """Raise Mistake for settings that contradict each other; `at` is the key of the colour."""
         check_order(self, at)
         if self.hue == "text" and self.saturation is None:
             raise Mistake(f"{at}.hue: text needs a saturation, such as [0.5, 1.0]")
@@ -67,7 +67,7 @@ class Colour:
 
 @dataclass(frozen=True, kw_only=True)
 class Gradient:
-    """From the background's colour to another one, in a direction drawn anew for each picture."""
+    """Gradient from the background's colour to another one, at an angle in degrees drawn for each picture."""
 
     to: Colour
     angle: Range
@@ -79,7 +79,10 @@ class Gradient:
 
 @dataclass(frozen=True, kw_only=True)
 class Sway:
-    """A wave that moves all points of a column up or down and those of a row to a side, by up to `reach` pixels."""
+    """Wave that shifts columns of pixels up or down and rows to a side, by up to `reach` pixels.
+
+    `period` is in pixels.
+    """
 
     reach: Reach
     period: Annotated[list[Annotated[float, Ge(8), Le(4096)]], Len(2, 2)]
@@ -90,7 +93,10 @@ class Sway:
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """A layer of noise; each item has a colour of its own, or the text's where `colour` is null."""
+    """Layer of noise: `count` items, each in a colour of its own, or in the text's where `colour` is null.
+
+    A layer that is `behind` is drawn before the text.
+    """
 
     count: Counts
     size: Sizes
@@ -106,12 +112,12 @@ class Noise:
 
 @dataclass(frozen=True, kw_only=True)
 class Specks(Noise):
-    """Tiny diagonal strokes of `size` pixels, anywhere."""
+    """Tiny diagonal strokes, `size` pixels wide, at random places."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dots(Noise):
-    """Round dots of `size` pixels across, anywhere."""
+    """Round dots of `size` pixels across, at random places."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +127,7 @@ class Arc(Noise):
 
 @dataclass(frozen=True, kw_only=True)
 class Line(Noise):
-    """Straight strokes, `size` pixels thick, `length` a share of the width, `tilt` in degrees."""
+    """Straight strokes, `size` pixels thick; `length` is a share of the width, `tilt` is in degrees."""
 
     length: Shares
     tilt: Range
@@ -129,9 +135,10 @@ class Line(Noise):
 
 @dataclass(frozen=True, kw_only=True)
 class Wave(Noise):
-    """Sine waves over a `length` of the width; `amplitude` and `middle` a share of the height, `period` of the width.
+    """Sine waves, `size` pixels thick; `length` and `period` are shares of the width.
 
-    Without a `middle` they stand anywhere where all of them is to be seen.
+    `amplitude` and `middle` are shares of the height. Without a `middle`, a wave stands at a random height where all of
+    it is visible.
     """
 
     length: Shares
@@ -142,7 +149,7 @@ class Wave(Noise):
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """A style; conf/style/default.yaml says what each setting means."""
+    """Settings of a style; conf/style/default.yaml explains each of them."""
 
     width: Side
     height: Side
@@ -232,16 +239,17 @@ class Style:
 
     @property
     def faces(self) -> int:
-        """How many faces a character may be drawn in, of one form and one outline."""
+        """Number of faces of one form and one outline in which a character may be drawn."""
         return len(self.fonts or DEFAULT_FONTS) * len(self.font_sizes) * len(self.widths) * max(1, len(self.pens))
 
     @property
     def font_files(self) -> list[str]:
+        """Path of each font."""
         return [font_file(font) for font in self.fonts] if self.fonts else list(DEFAULT_FONTS)
 
 
 def _without_contrast(style: Style) -> dict[str, Any]:
-    """Black on white."""
+    """Return the settings for black text on white."""
     black, white = ([level, level] for level in (0, 255))
     return {
         "text": Colour(levels=black, saturation=None, hue="own"),
@@ -254,7 +262,7 @@ def _without_contrast(style: Style) -> dict[str, Any]:
 
 
 def _without_fonts(style: Style) -> dict[str, Any]:
-    """One face in one size and width, the middle ones; of each symbol its first form."""
+    """Return the settings for one face in the middle size and width, with the first form of each symbol."""
     size, wide = (sorted(of)[len(of) // 2] for of in (style.font_sizes, style.widths))
     pens = sorted(style.pens)[len(style.pens) // 2 :][:1]
     one = {"font_sizes": [size], "widths": [wide], "pens": pens, "forms": [form[:2] for form in style.forms]}
@@ -275,4 +283,4 @@ ABSENT: dict[Ingredient, Callable[[Style], dict[str, Any]]] = {
     "contrast": _without_contrast,
     "fonts": _without_fonts,
 }
-"""By ingredient, the settings of a style that has none of it."""
+"""Settings of a style without an ingredient, by the ingredient"""
