@@ -1,1 +1,1 @@
-"""Labels for raw images: engines, and the rule by which their readings become labels."""
+"""Labels for raw images: OCR engines and the rules that turn their readings into labels."""

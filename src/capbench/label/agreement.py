@@ -1,4 +1,4 @@
-"""Rules that decide when readings of several engines make a label."""
+"""Rules that turn the readings of several engines into a label."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from capbench.types import Count, Share
 
 
 class Decision(NamedTuple):
-    """A label with its confidence and the engines that gave it, or no label and why not."""
+    """Label of one image with its confidence and the engines that read it, or an empty label and the reason."""
 
     label: str
     confidence: float
@@ -22,22 +22,26 @@ class Decision(NamedTuple):
 
 
 class Rule(ABC):
-    """Decides; `engines` is how many must agree."""
+    """Rule that decides on the label of one image; `engines` is the number of engines that must agree."""
 
     engines: Count
 
     @abstractmethod
     def decide(self, readings: Mapping[str, Reading], shortest: int, longest: int) -> Decision:
-        """From the answers of all engines, by name in their order; the shortest and longest text that can be."""
+        """Return the decision for one image.
+
+        `readings` maps each engine's name to its reading, in the order of the settings. `shortest` and `longest` bound
+        the number of symbols of a valid text.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lead(Rule):
-    """The first engine's text where it is sure of the whole, else a text that `engines` read alike.
+    """Rule that takes the first engine's text where its confidence is high, else a text on which `engines` agree.
 
-    For a first engine that knows these images better than the others do, such as a run trained on them. Where it is
-    sure and enough others agree on something else, the label is suspicious, and nobody's. So it is where another reads
-    a `disputed` symbol: the first was never taught what that may stand for.
+    It suits a first engine that knows these images better than the others, such as a run trained on them. The image
+    gets no label where the first engine is confident and enough others agree on a different text, nor where another
+    engine reads a symbol in `disputed`, because the first engine's training left out such images.
     """
 
     engines: Count
@@ -45,6 +49,7 @@ class Lead(Rule):
     disputed: str
 
     def decide(self, readings: Mapping[str, Reading], shortest: int, longest: int) -> Decision:
+        """Return the first engine's text where it is sure and not contradicted, else the agreed text or a rejection."""
         first, leading = next(iter(readings.items()))
         others = "".join(reading.text for name, reading in readings.items() if name != first)
         disputed = sorted({symbol for symbol in others if symbol in self.disputed})
@@ -65,10 +70,13 @@ class Lead(Rule):
 
 @dataclass(frozen=True, kw_only=True)
 class Vote(Rule):
-    """How many engines must agree, in what, and how sure each must be.
+    """Rule by majority vote: `engines` must agree, each with at least `min_confidence` in every character.
 
-    `text`: in the whole text. `characters`: in each place, whoever they are. `contained`: each character that the
-    first engine reads stands somewhere in the others' texts, as in the article.
+    `by` says what they must agree on. `text`: the whole text. `characters`: the symbol at each position, where the
+    engines may differ from one position to the next. `contained`: every symbol of the first engine's text occurs
+    somewhere in the other engines' texts, as in the seed article.
+
+    A label with a symbol in `disputed` is rejected.
     """
 
     by: Literal["text", "characters", "contained"]
@@ -77,6 +85,7 @@ class Vote(Rule):
     disputed: str
 
     def decide(self, readings: Mapping[str, Reading], shortest: int, longest: int) -> Decision:
+        """Return the agreed text, or a rejection with the reason."""
         sure = {
             name: reading
             for name, reading in readings.items()
@@ -136,7 +145,7 @@ class Vote(Rule):
 
 
 def _voters(readings: Mapping[str, Reading]) -> dict[str, list[str]]:
-    """Who read each text."""
+    """Return the names of the engines that read each text."""
     voters = defaultdict(list)
     for name, reading in readings.items():
         voters[reading.text].append(name)

@@ -1,4 +1,4 @@
-"""Reading of all images by all engines, over processes, resumable."""
+"""Reading of all images by all engines in several processes; resumes where it was stopped."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from capbench.label.journal import Answer, Journal, digest_of
 from capbench.text import Alphabet, Reading
 from capbench.utils import processes
 
-CHUNK = 8  # images handed to a process at a time
+CHUNK = 8  # images in one task of a worker process
 NOTHING = Reading("", 0.0, ())
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is put to the engines."""
+    """Images to read, the engines that read them, and the alphabet of the answers."""
 
     files: Files
     names: Sequence[str]
@@ -34,23 +34,25 @@ class Question:
     alphabet: Alphabet
 
     def keys(self) -> dict[str, str]:
-        """For each engine a hash of all that decides its answers."""
+        """Return for each engine a hash of everything that decides its answers: settings, version and alphabet."""
         return {name: _hash(repr((engine, engine.version, self.alphabet))) for name, engine in self.engines.items()}
 
 
 class Asked(NamedTuple):
-    """What came of it: each readable file's readings by engine, and why the other files are none."""
+    """Readings of all readable images, and the reasons for missing ones."""
 
     readings: dict[str, dict[str, Reading]]
+    """Readings by file name, then by engine."""
     faults: dict[str, dict[str, str]]
-    """by file, why an engine has no answer"""
+    """Reasons why an engine has no answer, by file name, then by engine."""
     seconds: dict[str, list[float]]
-    """of each engine's answers that were asked for"""
+    """Seconds of each answer, by engine; known readings that took no call are left out."""
     bad: dict[str, str]
+    """Reasons why a file cannot be read as an image, by file name."""
 
 
 class Task(NamedTuple):
-    """One image and the engines that have not read it."""
+    """One image and the engines that have not read it yet."""
 
     digest: str
     name: str
@@ -58,7 +60,11 @@ class Task(NamedTuple):
 
 
 def ask(question: Question, journal: Journal, agree: Callable[[Mapping[str, Reading]], bool]) -> Asked:
-    """Have each engine read each image once, now or before; the same bytes under two names are one image."""
+    """Return every engine's reading of every image, from the journal where it is there already.
+
+    Files with the same bytes count as one image. New answers are added to the journal as they come; `agree` says
+    whether the readings of one image make a label, for the progress bar.
+    """
     keys = question.keys()
     digests, bad = _digests(question)
     once: dict[str, str] = {}
@@ -100,7 +106,7 @@ def ask(question: Question, journal: Journal, agree: Callable[[Mapping[str, Read
 
 
 def tell(question: Question, journal: Journal, known: Mapping[str, Mapping[str, Reading]]) -> None:
-    """Put into the journal what is known without asking, by engine and file name."""
+    """Add known readings to the journal, by engine and file name, without running an engine."""
     keys = question.keys()
     digests, _ = _digests(question) if known else ({}, {})
     journal.add(
@@ -113,7 +119,7 @@ def tell(question: Question, journal: Journal, known: Mapping[str, Mapping[str, 
 
 @dataclass
 class _Tally:
-    """How many of the images that all engines have read now they agree on."""
+    """Count of the images that all engines have read, and of those that they agree on."""
 
     keys: Mapping[str, str]
     agree: Callable[[Mapping[str, Reading]], bool]
@@ -134,7 +140,7 @@ class _Tally:
 
 
 def _digests(question: Question) -> tuple[dict[str, str], dict[str, str]]:
-    """Of each file's content by name; and why some cannot be read."""
+    """Return the digest of each file's content by name, and by name the reasons why other files cannot be read."""
     digests, bad = {}, {}
     for name in question.names:
         try:
@@ -145,7 +151,7 @@ def _digests(question: Question) -> tuple[dict[str, str], dict[str, str]]:
 
 
 Given = tuple[list[Answer], dict[str, str]]
-"""Answers, and why images are none, by digest"""
+"""Answers to a chunk of tasks, and by digest the reasons why images cannot be read."""
 
 
 def _answers(question: Question, keys: Mapping[str, str], tasks: list[Task], helpers: int) -> Iterator[Given]:
@@ -163,7 +169,7 @@ class _Opened(NamedTuple):
 
 
 class _Worker:
-    """Opens an engine when it is first asked, once."""
+    """Worker that opens each engine once, when the first image needs it."""
 
     def __init__(self, question: Question, keys: Mapping[str, str]) -> None:
         self._question = question
@@ -203,7 +209,7 @@ _worker: _Worker
 
 
 def _start(question: Question, keys: Mapping[str, str]) -> None:
-    """In a new process."""
+    """Set up a new worker process."""
     global _worker
     cv2.setNumThreads(1)
     _worker = _Worker(question, keys)

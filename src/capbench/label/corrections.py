@@ -1,4 +1,4 @@
-"""Labels given by people: gold to measure against, and corrections, which every later labelling keeps."""
+"""Labels by people: gold labels to measure against, and corrections that every later labelling keeps."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from capbench.label.journal import digest_of
 from capbench.text import Codec, Reading, with_zeros
 
 COLUMNS = ("filename", "label", "image")
-NAMED = 3  # files in a message
+NAMED = 3  # files that a message lists by name
 
 
 class Row(NamedTuple):
-    """What was said of one image; without a label, that it is to be left out."""
+    """One row of a file of labels; an empty label leaves the image out."""
 
     name: str
     label: str
     image: str
-    """the digest of the image that was looked at, where the file tells"""
+    """The digest of the image that the person saw, empty where the file has no such column."""
 
 
 def read_gold(path: Path, codec: Codec, names: Iterable[str]) -> dict[str, str]:
-    """The true texts by file name, folded as labels are; some of these must be among the images."""
+    """Return the true texts by file name, case-folded as labels are.
+
+    Raise Mistake where a file has two labels, or where none of the labelled files is among `names`.
+    """
     gold: dict[str, str] = {}
     for row in _rows(path, "gold"):
         text = _text(row, codec)
@@ -41,19 +44,19 @@ def read_gold(path: Path, codec: Codec, names: Iterable[str]) -> dict[str, str]:
 
 
 class Corrections:
-    """What a person said: lines are added, and none is ever changed or removed. The newest line of an image counts."""
+    """Labels by a person, kept in an append-only file; the newest line of an image counts."""
 
     def __init__(self, path: Path, codec: Codec, files: Files) -> None:
         self._path, self._codec, self._files = path, codec, files
         self._names = frozenset(files.images)
         self.texts: dict[str, str] = {}
         self.told: list[str] = []
-        """What came of the files of corrections, where it may not be what the person expects."""
+        """Messages about corrections that were changed or not taken."""
         if path.exists():
             self.texts = self._said(path, [row for row in _rows(path, "corrections") if row.name in self._names])
 
     def merge(self, path: Path) -> None:
-        """Take another file's corrections and keep them; where two differ, the newer file is right."""
+        """Add the corrections of another file; where the two differ, the newer file wins."""
         rows = _rows(path, "corrections")
         for row in rows:
             if row.name not in self._names:
@@ -70,11 +73,14 @@ class Corrections:
         added = {name: text for name, text in said.items() if self.texts.get(name) != text}
         if added:
             self._append(added)
-            newest = max(given, kept)  # the file's time is that of the newest word in it
+            newest = max(given, kept)  # the file's time is that of its newest correction
             os.utime(self._path, ns=(newest, newest))
 
     def prompt_for(self, disputed: Iterable[tuple[Path, str, Mapping[str, Reading]]]) -> None:
-        """Ask for one image after the other; an empty line passes, `-` leaves the image out, an end stops."""
+        """Ask on the terminal for the text of each disputed image that has no correction yet.
+
+        An empty line skips the image, `-` leaves it out of the labels, and end of input (Ctrl-D) stops.
+        """
         for path, name, readings in disputed:
             if name in self.texts:
                 continue
@@ -94,7 +100,7 @@ class Corrections:
                 self._append({name: "" if text == "-" else self._codec.alphabet.folded(text)})
 
     def _said(self, path: Path, rows: list[Row]) -> dict[str, str]:
-        """The texts of the rows whose images are still the ones that the person looked at."""
+        """Return the texts of the rows whose images have not changed since the person saw them."""
         texts, others = {}, []
         for row in rows:
             if row.image and row.image != self._digest(row.name):
@@ -114,7 +120,7 @@ class Corrections:
             return ""
 
     def _append(self, texts: Mapping[str, str]) -> None:
-        """To the columns that the file has, as whoever edited it left them."""
+        """Append rows to the file, with the columns and the delimiter that it already has."""
         self.texts |= texts
         self._path.parent.mkdir(parents=True, exist_ok=True)
         before = self._path.read_text(encoding="utf-8-sig") if self._path.exists() else ""
@@ -136,12 +142,12 @@ class Corrections:
 
 
 def _time(path: Path) -> int:
-    """When the file was changed last, in nanoseconds."""
+    """Return the time of the file's last change, in nanoseconds."""
     return path.stat().st_mtime_ns
 
 
 def _rows(path: Path, key: str) -> list[Row]:
-    """The rows of a CSV file with the columns filename and label; `key` names the setting, for messages."""
+    """Return the rows of a CSV file with the columns filename and label; messages name the setting `key`."""
     try:
         content = path.read_bytes()
     except OSError as error:

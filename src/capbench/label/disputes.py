@@ -1,4 +1,4 @@
-"""HTML page of the images on which engines disagree, for a person to settle."""
+"""HTML page of the images on which the engines disagree, for a person to label."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from capbench.text import Reading
 from capbench.utils.atomic import replacing
 
 MOST = 500  # images on a page
-LARGEST = 800  # pixels of an image's longer side on the page
+LARGEST = 800  # pixels, of an image's longer side on the page
 
 PAGE = """<!doctype html>
 <meta charset="utf-8">
@@ -59,7 +59,10 @@ PAGE = """<!doctype html>
 def page(
     path: Path, files: Files, decisions: Mapping[str, Decision], readings: Mapping[str, Mapping[str, Reading]]
 ) -> None:
-    """Those first that an engine is surest of: there the engines contradict each other most."""
+    """Write the page of the images without a label, at most MOST.
+
+    Images that some engine read with high confidence come first: there the engines contradict each other most.
+    """
     disputed = [name for name, decision in decisions.items() if not decision.label]
     disputed.sort(key=lambda name: (-max(r.confidence for r in readings[name].values()), name))
     rows = [_row(files, name, decisions[name], readings[name]) for name in disputed[:MOST]]
@@ -72,7 +75,7 @@ def _row(files: Files, name: str, decision: Decision, readings: Mapping[str, Rea
     try:
         content = files.read(name)
         picture = data_uri(_fitted(pick(images.decode(content), "colour")))
-    except BadImage as error:  # it was there when the engines read it
+    except BadImage as error:  # removed or changed since the engines read it
         return f"<tr><td>{known}</td><td></td><td>{html.escape(str(error))}</td></tr>\n"
     told = ", ".join(
         f"{engine} {reading.text or '∅'} ({reading.confidence:.2f})" for engine, reading in readings.items()

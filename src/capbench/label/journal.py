@@ -1,4 +1,4 @@
-"""Journal of readings: a file that only grows, so that nothing is read twice."""
+"""Journal of readings: an append-only file, so that no engine reads an image twice."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from capbench.utils.locks import claim
 
 
 def digest_of(content: bytes) -> str:
-    """An image's address: of the file's content, so that a renamed image, or a second copy, is the same one."""
+    """Return a hash of a file's content, so that a renamed or copied image counts as the same one."""
     return hashlib.sha256(content).hexdigest()[:32]
 
 
 class Answer(NamedTuple):
-    """What one engine made of one image: a reading, or why there is none."""
+    """Reading of one image by one engine, or the reason why there is none."""
 
     image: str
-    """the digest of the file's content"""
+    """Digest of the file's content."""
     engine: str
-    """of the engine's settings and version"""
+    """Hash of the engine's settings and version, and of the alphabet."""
     reading: Reading
     seconds: float
     fault: str
 
 
 class Journal:
-    """Every answer that was given, by image and engine."""
+    """All answers so far, by image and engine, in memory and in the file; locked against other processes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -41,7 +41,7 @@ class Journal:
         claim(self._file, f"out: another label is at work on {path}; wait for its end")
         self._file.seek(0)
         content = self._file.read()
-        whole = content.rfind(b"\n") + 1  # a line without an end was being written when all stopped
+        whole = content.rfind(b"\n") + 1  # a last line without an end was cut off by a crash
         for number, line in enumerate(content[:whole].splitlines(), 1):
             try:
                 self._remember(_parsed(json.loads(line)))
@@ -50,12 +50,14 @@ class Journal:
         self._file.truncate(whole)
 
     def add(self, answers: Iterable[Answer]) -> None:
+        """Append answers to the file."""
         for answer in answers:
             self._file.write(json.dumps(_plain(answer), ensure_ascii=False).encode() + b"\n")
             self._remember(answer)
-        self._file.flush()  # with the system from here on: a killed process loses nothing
+        self._file.flush()  # the operating system has the bytes now: a killed process loses nothing
 
     def close(self) -> None:
+        """Close the file, which ends the lock."""
         self._file.close()
 
     def _remember(self, answer: Answer) -> None:

@@ -1,4 +1,4 @@
-"""The verb label: from a folder of images to labels and a report."""
+"""The verb label: write labels and a report for a folder of images."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def schema(
     alphabet: Alphabet,
     label: Panel,
 ) -> None:
-    """The settings of the verb, by name and type; the check reads this signature."""
+    """Declare the settings of the verb by name and type; `check` reads this signature."""
 
 
 def run(settings: dict[str, Any], known: Mapping[str, Mapping[str, Reading]] | None = None) -> str:
-    """Write labels.csv and, in a folder beside it, all that led to it; tell the report.
+    """Write labels.csv, and a folder beside it with everything that led to the labels; return the report as text.
 
-    `known` are readings by engine and file name that need no asking.
+    `known` are readings by engine and file name that need no call of an engine.
     """
     check(settings, schema)
     panel: Panel = build(settings["label"])
@@ -64,7 +64,7 @@ def run(settings: dict[str, Any], known: Mapping[str, Mapping[str, Reading]] | N
     try:
         with closing(
             Journal(out.with_suffix("") / "readings.jsonl")
-        ) as journal:  # first: no other label writes there now
+        ) as journal:  # opened first, as it locks the folder against other labellings
             said = Corrections(out.with_suffix("") / "corrections.csv", codec, files)
             if settings["corrections"]:
                 said.merge(Path(settings["corrections"]))
@@ -85,7 +85,7 @@ def _labelled(
     known: Mapping[str, Mapping[str, Reading]],
     journal: Journal,
 ) -> dict[str, Any]:
-    """Ask, decide, and write down what came of it; the report."""
+    """Read the images, decide on their labels, write all files, and return the report."""
     out, folder = Path(settings["out"]), Path(settings["out"]).with_suffix("")
 
     def decide(readings: Mapping[str, Reading]) -> Decision:
@@ -111,7 +111,7 @@ def _labelled(
 
 
 def _write(out: Path, folder: Path, decisions: Mapping[str, Decision], asked: Asked, panel: Panel) -> None:
-    """labels.csv of what was accepted, rejected.csv of the rest with reasons."""
+    """Write labels.csv with the accepted labels, and rejected.csv with the other images and the reasons."""
     with replacing(out) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["filename", "label", "confidence", "engines"])
@@ -135,7 +135,7 @@ def _report(
     panel: Panel,
     gold: Mapping[str, str],
 ) -> dict[str, Any]:
-    """How it went: `agreed` is what the engines decided, `decisions` what a person left of it."""
+    """Return the report's figures, from the engines' decisions `agreed` and those after corrections, `decisions`."""
     accepted = {name: d for name, d in decisions.items() if d.label}
     readings = asked.readings
     pairs: Counter[tuple[str, str]] = Counter()
@@ -176,7 +176,7 @@ def _labels(decisions: Mapping[str, Decision]) -> dict[str, str]:
 
 
 def _against(gold: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, float]:
-    """Coverage, precision and recall of the texts that are not empty, by captcha and by character, against all of gold."""
+    """Return coverage, precision and recall of the non-empty texts against all of `gold`, by captcha and character."""
     texts = {name: text for name, text in texts.items() if text and name in gold}
     names = list(texts)
     right = sum(texts[name] == gold[name] for name in names)

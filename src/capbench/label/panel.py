@@ -1,4 +1,4 @@
-"""Settings of a labelling: engines, rule, and rounds of self-training."""
+"""Settings of a labelling: engines, agreement rule, and rounds of self-training."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from capbench.errors import Mistake
 from capbench.label.agreement import Rule
 from capbench.label.engines.base import Engine
 
-PERSON = "person"  # who gives corrections
-RUN = "run"  # the last round's training
+PERSON = "person"  # stands in labels.csv where a correction gave the label
+RUN = "run"  # the engine that reads with the previous round's run
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """The engines, by names of your choice, and the rule by which their answers become labels."""
+    """Engines, by names of the user's choice, and the rule that turns their readings into labels."""
 
     engines: dict[str, Engine]
     agree: Rule
@@ -37,9 +37,11 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class SelfTraining:
-    """Rounds of labelling and training: the first on what `label` says, the others on what the last run leads.
+    """Rounds of labelling and training.
 
-    `split` parts the labelled images of all rounds but the last, whose training is parted as any other.
+    The first round trains on the labels by `label`; each later one on the labels by the rule `agree`, with the previous
+    round's run as the first engine. `split` divides the labelled images of all rounds but the last, whose training is
+    split as any other.
     """
 
     rounds: Annotated[int, Ge(1), Le(20)]

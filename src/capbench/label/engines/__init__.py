@@ -1,1 +1,1 @@
-"""Engines that read without a training."""
+"""Engines that read the text of an image: OCR packages, a web service, and finished runs."""

@@ -1,4 +1,4 @@
-"""Baidu's OCR service over HTTP: token, rate limit, retries, errors by name."""
+"""Baidu's OCR service over HTTP, with token renewal, rate limit, retries and named errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from capbench.text import Alphabet, Reading
 from capbench.utils.extras import needed
 
 KEY, SECRET = "BAIDU_OCR_KEY", "BAIDU_OCR_SECRET"
-TIMEOUT = 15  # seconds, of one request
+TIMEOUT = 15  # seconds for one request
 
 TOKEN_IS_OLD = {110: "the token is invalid", 111: "the token has expired"}
 TRY_AGAIN = {1: "unknown error", 2: "service not available", 4: "cluster over its limit", 18: "too many a second",
@@ -32,7 +32,10 @@ BAD_IMAGE = {216200: "empty image", 216201: "image format is not taken", 216202:
 
 @dataclass(frozen=True, kw_only=True)
 class Baidu(Engine):
-    """General text recognition. Key and secret come from the environment: BAIDU_OCR_KEY and BAIDU_OCR_SECRET."""
+    """Engine that calls Baidu's general text recognition.
+
+    The API key and secret come from the environment variables BAIDU_OCR_KEY and BAIDU_OCR_SECRET.
+    """
 
     url: str
     per_second: Annotated[float, Gt(0), Le(100)]
@@ -42,9 +45,11 @@ class Baidu(Engine):
 
     @property
     def version(self) -> str:
+        """Name of the service's endpoint, which has no version number."""
         return "general_basic"
 
     def open(self, alphabet: Alphabet) -> Read:
+        """Return a function that reads by the service; symbols outside the alphabet are dropped."""
         client = Client(self.url.rstrip("/"), self.per_second, self.attempts)
 
         def read(image: np.ndarray) -> Reading:
@@ -59,7 +64,7 @@ class Baidu(Engine):
 
 
 class Client:
-    """Speaks the service's contract: form-encoded base64 in, errors in the body of a good answer out."""
+    """HTTP client of the service; the service reports its errors in the body of a response with status 200."""
 
     def __init__(self, url: str, per_second: float, attempts: int) -> None:
         self._requests = needed("requests", "ocr")
@@ -71,7 +76,7 @@ class Client:
         self._token = ""
 
     def recognise(self, content: bytes) -> list[tuple[str, float]]:
-        """The lines of text in an image file, each with its confidence."""
+        """Return the lines of text in an image file, each with its confidence from 0 to 1."""
         form = {"image": base64.b64encode(content).decode(), "probability": "true"}
         problem = ""
         for attempt in range(self._attempts):
@@ -110,7 +115,7 @@ class Client:
         return str(answer["access_token"])
 
     def _post(self, path: str, query: dict[str, str], form: dict[str, str]) -> tuple[dict[str, Any], str]:
-        """The answer, or an empty one and what went wrong on the way."""
+        """Return the service's answer and an empty string, or an empty answer and the reason of the failure."""
         now = time.monotonic()
         time.sleep(max(0.0, self._next - now))
         self._next = max(now, self._next) + self._pause
@@ -119,7 +124,7 @@ class Client:
             if answer.status_code >= 500:
                 return {}, f"status {answer.status_code}"
             return dict(answer.json()), ""
-        except (self._requests.RequestException, ValueError) as error:  # ValueError: what came is no JSON
+        except (self._requests.RequestException, ValueError) as error:  # ValueError: the body is not JSON
             return {}, type(error).__name__
 
 

@@ -1,4 +1,4 @@
-"""Engine: settings that, once opened, read one image at a time."""
+"""Base class of engines: settings that open to a function which reads one image."""
 
 from __future__ import annotations
 
@@ -11,39 +11,45 @@ from capbench.images import Exif
 from capbench.text import Alphabet, Reading
 
 Read = Callable[[np.ndarray], Reading]
-"""From a decoded image, uint8 [height, width, 3 or 4], to what stands in it."""
+"""Function that reads a decoded image, uint8 [height, width, 3 or 4]."""
 
 
 class Unread(Exception):
-    """Why an engine has no answer for this image; the next one may be fine."""
+    """Reason why an engine has no answer for one image; the next image may be fine."""
 
 
-WIDEST = 100  # times as wide as high is the widest line: as many symbols as wide as high
+WIDEST = 100  # the largest width of a line in multiples of its height, room for about as many symbols
 
 
 def check_line(image: np.ndarray) -> None:
-    """Refuse what is no line of text, before it is scaled to a line's height: it would fill the memory."""
+    """Raise Unread where an image, [height, width, …], is too wide for a line of text.
+
+    Scaled to the height that a network needs, such an image would fill the memory.
+    """
     height, width = image.shape[:2]
     if width > WIDEST * height:
         raise Unread(f"is {width}×{height}, no line of text; at most {WIDEST} times as wide as high is read")
 
 
 class Engine(ABC):
-    """Settings of one way to read. They decide its answers, so they are part of an answer's address."""
+    """Settings of one engine.
+
+    All of them are part of the key under which the journal keeps the engine's answers.
+    """
 
     one_process = False
-    """Whether it must not be asked by several processes at once."""
+    """True where only one process at a time may call the engine."""
 
     @property
     def exif(self) -> Exif:
-        """Whether the images that it is given are to be turned upright."""
+        """`turn` where images must be turned upright by their EXIF orientation before a read, else `ignore`."""
         return "ignore"
 
     @abstractmethod
     def open(self, alphabet: Alphabet) -> Read:
-        """Load what is needed, once for each process; answers hold only symbols of the alphabet."""
+        """Load the engine, once per process, and return its read function; answers hold only symbols of `alphabet`."""
 
     @property
     @abstractmethod
     def version(self) -> str:
-        """What else decides its answers: versions, weights."""
+        """Version of packages and weights, which decide the answers besides the settings."""

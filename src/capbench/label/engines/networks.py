@@ -1,7 +1,8 @@
-"""Neural engines whose weights come with their packages.
+"""Neural OCR engines whose weights come with their packages.
 
-Their decoders drop what is outside an alphabet after the choice is made. Here the scores are masked first, cases that
-the alphabet folds are added up, and the one decoder of all recognisers does the rest.
+The packages' own decoders drop symbols outside an alphabet after the choice is made. Here the probabilities are masked
+first, those of upper and lower case are added up where the alphabet folds case, and the project's own decoder turns
+them into text.
 """
 
 from __future__ import annotations
@@ -20,22 +21,27 @@ from capbench.label.engines.base import Engine, Read, check_line
 from capbench.text import Alphabet, Codec, Reading
 from capbench.utils.extras import needed
 
-LONGEST = 99  # symbols; how many there are is for the rule to judge
+LONGEST = 99  # symbols; the agreement rule checks the length
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rapid(Engine):
-    """RapidOCR's recogniser (PP-OCR), the whole image as one line: its detector costs much and finds little here."""
+    """RapidOCR's recogniser (PP-OCR) on the whole image as one line.
+
+    Its text detector is left out, since it is slow and finds little in captchas.
+    """
 
     HEIGHT = 48
-    LEAST_WIDTH = 320  # pixels; narrower lines are padded, as in its training
+    LEAST_WIDTH = 320  # pixels; narrower lines are padded, as in the network's training
 
     @property
     def version(self) -> str:
+        """Version of the rapidocr package."""
         needed("rapidocr", "ocr")
         return version("rapidocr")
 
     def open(self, alphabet: Alphabet) -> Read:
+        """Load the network and return its read function."""
         folder = Path(needed("rapidocr", "ocr").__file__ or "").parent / "models"
         session = _session(sorted(folder.glob("*_rec_*.onnx"))[0])
         symbols = session.get_modelmeta().custom_metadata_map["character"].splitlines()
@@ -55,7 +61,7 @@ class Rapid(Engine):
 
 @dataclass(frozen=True, kw_only=True)
 class Dddd(Engine):
-    """ddddocr, made for captchas; `beta` takes the newer of its two networks."""
+    """The ddddocr package, which is made for captchas; `beta` selects the newer of its two networks."""
 
     beta: bool
 
@@ -63,10 +69,12 @@ class Dddd(Engine):
 
     @property
     def version(self) -> str:
+        """Version of the ddddocr package."""
         needed("ddddocr", "ocr")
         return version("ddddocr")
 
     def open(self, alphabet: Alphabet) -> Read:
+        """Load the network and return its read function."""
         folder = Path(needed("ddddocr", "ocr").__file__ or "").parent
         session = _session(folder / ("common.onnx" if self.beta else "common_old.onnx"))
         symbols = needed("ddddocr.models.charset_manager", "ocr").CharsetManager()
@@ -85,7 +93,7 @@ class Dddd(Engine):
 
 
 class Masked:
-    """Probabilities over a network's symbols, its blank first, as a reading in the wanted alphabet."""
+    """Decoder from probabilities over a network's symbols, blank first, to a reading in the wanted alphabet."""
 
     def __init__(self, symbols: list[str], alphabet: Alphabet) -> None:
         self._codec = Codec(alphabet, 0, LONGEST, "time")
@@ -94,7 +102,7 @@ class Masked:
         self._from, self._to = zip(*pairs, strict=True)
 
     def read(self, probability: np.ndarray) -> Reading:
-        """From float [time, symbol of the network]."""
+        """Return the reading of probabilities float [time, symbol of the network]."""
         wanted = np.zeros((probability.shape[0], self._codec.classes))
         for place, number in zip(self._from, self._to, strict=True):
             wanted[:, number] += probability[:, place]
@@ -105,7 +113,7 @@ class Masked:
 
 @cache
 def _session(weights: Path) -> Any:
-    """One thread: other images keep the other cores busy."""
+    """Return an onnxruntime session with one thread, because other processes keep the other cores busy."""
     onnxruntime = needed("onnxruntime", "ocr")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

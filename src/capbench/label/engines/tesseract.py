@@ -1,4 +1,4 @@
-"""Tesseract as a library in this process."""
+"""Tesseract, called as a library in this process."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ PLACES = ("/usr/share/tesseract-ocr/*/tessdata", "/usr/share/tessdata", "/opt/ho
 
 @dataclass(frozen=True, kw_only=True)
 class Tesseract(Engine):
-    """Reads the view as one line, or character by character where the view cuts."""
+    """Engine that reads the view as one line, or character by character where the view cuts."""
 
     view: View
     characters: int | None
-    """how many a cutting view is to find; null where it does not cut"""
+    """The number of characters that a cutting view finds; null where the view does not cut."""
     tessdata: str | None
 
     def __post_init__(self) -> None:
@@ -35,9 +35,11 @@ class Tesseract(Engine):
 
     @property
     def version(self) -> str:
+        """Version of the Tesseract library."""
         return str(needed("tesserocr", "ocr").tesseract_version())
 
     def open(self, alphabet: Alphabet) -> Read:
+        """Load Tesseract, limited to the alphabet's symbols, and return its read function."""
         tesserocr = needed("tesserocr", "ocr")
         mode = tesserocr.PSM.SINGLE_CHAR if self.view.cuts else tesserocr.PSM.SINGLE_LINE
         api = tesserocr.PyTessBaseAPI(path=self._folder(), psm=mode)
@@ -76,7 +78,10 @@ class Tesseract(Engine):
 
 
 def _on_paper(piece: np.ndarray) -> np.ndarray:
-    """A cut character, uint8 [height, width, channel], dark on light within a margin: Tesseract reads few without."""
+    """Return a cut character, uint8 [height, width, channel], dark on light and with a margin.
+
+    Tesseract reads few characters without a margin.
+    """
     edge = np.concatenate([piece[0], piece[-1], piece[:, 0], piece[:, -1]])
     if np.median(edge) < 128:
         piece = 255 - piece
@@ -85,7 +90,7 @@ def _on_paper(piece: np.ndarray) -> np.ndarray:
 
 
 def _symbols(tesserocr: Any, api: Any, piece: np.ndarray) -> list[tuple[str, float]]:
-    """Symbols and confidences, 0 to 1, of a picture uint8 [height, width, 1 or 3]."""
+    """Return the symbols of a picture uint8 [height, width, 1 or 3], each with its confidence from 0 to 1."""
     try:
         api.SetImage(Image.fromarray(piece[:, :, 0] if piece.shape[2] == 1 else piece))
     except RuntimeError as error:
@@ -97,6 +102,6 @@ def _symbols(tesserocr: Any, api: Any, piece: np.ndarray) -> list[tuple[str, flo
     for item in tesserocr.iterate_level(api.GetIterator(), level):
         try:
             found.append((item.GetUTF8Text(level), item.Confidence(level) / 100))
-        except RuntimeError:  # how tesserocr says that there is no text here
+        except RuntimeError:  # tesserocr raises it where there is no text
             continue
     return [(text, sure) for text, sure in found if text.strip()]

@@ -16,12 +16,13 @@ from capbench.text import Alphabet, Reading
 
 @dataclass(frozen=True, kw_only=True)
 class Trained(Engine):
-    """Reads as the run does; its alphabet is its own."""
+    """Engine that reads as a finished run does, with the run's own alphabet."""
 
     run: str
 
     @property
     def version(self) -> str:
+        """Fingerprint of the run's folder; raise Mistake where the run is not finished."""
         folder = RunFolder(Path(self.run))
         if not folder.weights.is_file():
             raise Mistake(f"label.engines: {self.run} is no finished run; it has no {folder.weights.name}")
@@ -29,14 +30,16 @@ class Trained(Engine):
 
     @property
     def exif(self) -> Exif:
+        """The run's own treatment of the EXIF orientation."""
         return exif_of(RunFolder(Path(self.run)).settings())
 
     def open(self, alphabet: Alphabet) -> Read:
-        import torch  # only here: the other engines do without
+        """Load the run and return its read function, with the alphabet's case folding."""
+        import torch  # imported here because the other engines do not need it
 
         from capbench.inference.reader import Reader
 
-        torch.set_num_threads(1)  # other images keep the other cores busy
+        torch.set_num_threads(1)  # other processes keep the other cores busy
         reader = Reader.of(RunFolder(Path(self.run)))
 
         def read(image: np.ndarray) -> Reading:
