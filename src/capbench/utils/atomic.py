@@ -1,4 +1,4 @@
-"""Writing of files that are either whole or absent."""
+"""Atomic writing of files: either the whole file or none."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-UNFINISHED = ".part"  # the end of the name of a file that is being written
+UNFINISHED = ".part"  # suffix of a file that is being written
 
 
 @contextmanager
 def replacing(path: Path, mode: str = "w") -> Iterator[IO]:
-    """A file to write that takes `path`'s place only when it is complete and on the disk."""
+    """Open a temporary file that replaces `path` at the end of the block, once it is complete and on the disk."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
     encoding = None if "b" in mode else "utf-8"
     try:
@@ -28,12 +28,12 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO]:
 
 
 def share(source: Path, target: Path) -> None:
-    """Let `target` hold what `source` holds now: the same file where the file system has hard links, else a copy."""
+    """Make `target` a hard link to `source`, or a copy where the file system has no hard links."""
     link = target.with_name(f".{target.name}{UNFINISHED}")
     link.unlink(missing_ok=True)
     try:
         os.link(source, link)
-    except OSError:  # whatever else is wrong hinders the copy, too
+    except OSError:  # any other fault makes the copy fail, too
         with source.open("rb") as original, replacing(target, "wb") as copy:
             shutil.copyfileobj(original, copy)
     else:

@@ -1,7 +1,7 @@
-"""Files that CapBench wrote, and that a stranger may have changed since: read within bounds, as plain data.
+"""Reading of untrusted files of a run or an export within limits on size and depth, as plain data.
 
-Only regular files are read, since a pipe or a device may never end; no more of them than CapBench writes; and of YAML
-and JSON only what nests as settings do and unfolds to no more than its text.
+Only regular files are read, since a pipe or a device may never end, and at most as many bytes as CapBench itself
+writes. YAML and JSON are refused where they hold aliases, too many values, or too deep a nesting.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ KINDS = ("null", "bool", "int", "float", "str", "seq", "map", "merge")
 
 
 def opened(path: str | os.PathLike[str]) -> BinaryIO:
-    """A regular file to read, or OSError at once: nobody is waited for who may write into a pipe."""
-    file = open(path, "rb", opener=_at_once)  # noqa: SIM115 - whoever asked for it closes it
+    """Open a regular file to read; raise OSError for any other, without waiting for the writer of a pipe."""
+    file = open(path, "rb", opener=_at_once)  # noqa: SIM115 - the caller closes it
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
@@ -39,11 +39,11 @@ def opened(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def content(path: Path, most: int = MOST_BYTES) -> bytes:
-    """What a regular file of at most so many bytes holds."""
+    """Return the bytes of a regular file; raise Mistake where it cannot be read or has more than `most` bytes."""
     try:
         with opened(path) as file:
             found = file.read(most + 1)
-    except (OSError, ValueError) as error:  # the latter of a name that no file can have
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise Mistake(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from error
     if len(found) > most:
         raise Mistake(f"{path} has over {most:,} bytes, more than any that CapBench writes")
@@ -51,7 +51,7 @@ def content(path: Path, most: int = MOST_BYTES) -> bytes:
 
 
 def text(path: Path, most: int = MOST_BYTES) -> str:
-    """The text of a regular file of at most so many bytes."""
+    """Return the text of a regular file of at most `most` bytes; raise Mistake where it is unreadable or not UTF-8."""
     try:
         return content(path, most).decode()
     except UnicodeDecodeError as error:
@@ -70,12 +70,12 @@ def check_heading(path: Path) -> None:
 
 
 def _at_once(path: str, flags: int) -> int:
-    """Open a file without waiting for whoever writes into a pipe."""
+    """Open a file without waiting for the writer of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def from_yaml(text: str) -> Any:
-    """The data in a text of YAML, or ValueError."""
+    """Return the data of a YAML text; raise ValueError where it is invalid or exceeds the limits."""
     check_values(text)
     try:
         _check_events(yaml.parse(text, _Loader))
@@ -85,13 +85,13 @@ def from_yaml(text: str) -> Any:
 
 
 def check_values(text: str) -> None:
-    """Refuse a text of YAML that separates more values than settings have, before it takes the time to parse it."""
+    """Raise ValueError where a YAML text has over MOST_VALUES separators, before the slow parsing of it."""
     if text.count("\n") + text.count(",") > MOST_VALUES:
         raise ValueError(TOO_MANY)
 
 
 def _check_events(events: Iterable[Any]) -> None:
-    """Refuse what unfolds to more than any memory holds, and what libyaml would overflow its stack with."""
+    """Raise ValueError on aliases, which can expand to any size, and on nesting that would overflow libyaml's stack."""
     depth = 0
     for event in events:
         if isinstance(event, yaml.AliasEvent):
@@ -105,7 +105,7 @@ def _check_events(events: Iterable[Any]) -> None:
 
 
 def from_json(text: str) -> Any:
-    """The data in a text of JSON, or ValueError."""
+    """Return the data of a JSON text; raise ValueError where it is invalid or exceeds the limits."""
     try:
         data = json.loads(text, parse_int=_whole)
     except RecursionError as error:
@@ -116,7 +116,7 @@ def from_json(text: str) -> Any:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml is ten times as fast
-    """Plain kinds of values and no others."""
+    """YAML loader of plain values only."""
 
 
 def _number(loader: Any, node: Any) -> Any:
@@ -139,7 +139,7 @@ _Loader.yaml_constructors = {
 
 
 def _size(data: Any, left: int = DEEPEST) -> int:
-    """How many values lie in lists and mappings within one another, not too deep."""
+    """Return the number of values in nested lists and mappings; raise ValueError where they are nested too deep."""
     if not left:
         raise ValueError(TOO_DEEP)
     items = data.values() if isinstance(data, dict) else data

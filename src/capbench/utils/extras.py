@@ -9,7 +9,7 @@ from capbench.errors import Mistake
 
 
 def needed(module: str, extra: str) -> ModuleType:
-    """A module that an extra installs, or the command that installs it."""
+    """Return a module that an extra installs; raise Mistake with the command that installs it where it is missing."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

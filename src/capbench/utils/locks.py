@@ -1,4 +1,4 @@
-"""Locks on files between processes; a lock ends with the process that holds it."""
+"""File locks between processes; a lock ends with the process that holds it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import IO
 
 from capbench.errors import Mistake
 
-NO_LOCKS_HERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # some network file systems have none
-LOCK = ".lock"  # in a folder that is written
+NO_LOCKS_HERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # some network file systems have no locks
+LOCK = ".lock"  # name of the lock file in a folder that is written
 
 
 def claim(file: IO, refusal: str) -> None:
-    """Keep a file from other processes while it is open; Mistake(`refusal`) where one of them has it."""
+    """Lock a file against other processes while it is open; raise Mistake(`refusal`) where one holds the lock."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -29,22 +29,22 @@ def claim(file: IO, refusal: str) -> None:
 
 @contextmanager
 def held(path: Path, mode: str, refusal: str) -> Iterator[IO]:
-    """Open a file that no other process has until the end of the block; Mistake(`refusal`) where one has it.
+    """Open and lock a file until the end of the block; raise Mistake(`refusal`) where another process holds the lock.
 
-    `mode` is one that writes: some file systems lock no others.
+    `mode` must be a writing one, because some file systems lock only files that are open for writing.
     """
     with path.open(mode) as file:
         claim(file, refusal)
-        if not os.fstat(file.fileno()).st_nlink:  # it was removed since it was opened
+        if not os.fstat(file.fileno()).st_nlink:  # the lock's holder removed the file between opening and locking
             raise Mistake(refusal)
         yield file
 
 
 @contextmanager
 def alone(out: Path, verb: str) -> Iterator[None]:
-    """Keep other processes from writing a file, or into a folder that exists, until the end of the block.
+    """Keep other processes from writing a file, or into an existing folder, until the end of the block.
 
-    A file is locked by another one beside it, as it may be replaced by a new one.
+    The lock of a file is a second file beside it, because the file itself may be replaced by a new one.
     """
     lock = out / LOCK if out.is_dir() else out.with_name(f".{out.name}{LOCK}")
     with held(lock, "wb", f"{out}: another {verb} writes there; wait for its end"):

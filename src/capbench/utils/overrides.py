@@ -8,11 +8,11 @@ from hydra.core.override_parser.types import Quote, QuotedString
 
 
 def quoted(key: str, text: object) -> str:
-    """Return `key='text'`, which Hydra reads as this text: brackets, commas, quotes and letters of any script included."""
+    """Return `key='text'` such that Hydra reads exactly this text, with any brackets, commas, quotes and letters."""
     return f"{key}={QuotedString(text=str(text), quote=Quote.single).with_quotes()}"
 
 
 def for_shell(key: str, text: object) -> str:
-    """Return the same to be pasted into a shell."""
+    """Return the output of `quoted` in a form that can be pasted into a shell."""
     override = quoted(key, text)
     return shlex.quote(override) if set(override) & set('"$`\\!') else f'"{override}"'

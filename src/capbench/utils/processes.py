@@ -1,4 +1,4 @@
-"""Helper processes: work in order, a bounded distance ahead, none outliving its parent."""
+"""Helper processes that return results in order, with few tasks in flight, and that end with their parent."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from capbench.errors import Mistake
 Task = TypeVar("Task")
 Done = TypeVar("Done")
 
-AHEAD = 2  # tasks for each process that may wait for their turn, or for someone to take what came of them
+AHEAD = 2  # tasks per process that may wait for a free process, or whose results wait to be taken
 
 
 def end_with_parent() -> None:
-    """In a helper process: end when the one that started it does, however that one ended."""
+    """End this helper process when its parent process ends, for whatever reason."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -38,9 +38,9 @@ def in_order(
     start: Callable[..., None],
     given: tuple[Any, ...],
 ) -> Iterator[Done]:
-    """What `work` makes of each task, in helper processes that each begin with `start(*given)`.
+    """Yield `work(task)` for each task in order, computed in helper processes that each begin with `start(*given)`.
 
-    However many tasks there are, only a few are under way at a time.
+    Only a few tasks are in flight at a time, however many there are.
     """
     context = multiprocessing.get_context("spawn")  # not forked: torch's threads may be running in this process
     with ProcessPoolExecutor(processes, context, start, given) as pool:
@@ -52,7 +52,7 @@ def in_order(
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
-        except BrokenProcessPool as error:  # killed, for its memory as a rule
+        except BrokenProcessPool as error:  # killed, usually for lack of memory
             raise Mistake("a helper process came to a sudden end; what was read is kept, start again") from error
         finally:
             pool.shutdown(cancel_futures=True)
