@@ -1,4 +1,4 @@
-"""Trained runs over HTTP."""
+"""HTTP service of trained runs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from capbench.utils.extras import needed
 
 
 def run(settings: dict[str, Any]) -> None:
-    """Serve until a signal says otherwise, if the packages of the extra `serve` are there."""
+    """Serve until SIGTERM or SIGINT; raise Mistake where a package of the extra `serve` is missing."""
     for module in ("httptools", "prometheus_client", "python_multipart", "starlette", "uvicorn"):
         needed(module, "serve")
-    from capbench.serve import server  # imports these packages
+    from capbench.serve import server  # imported here because it needs these packages
 
     server.run(settings)

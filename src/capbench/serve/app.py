@@ -1,4 +1,4 @@
-"""The HTTP application: routes, authorisation, answers."""
+"""HTTP application: routes, authorisation, responses."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class Service:
-    """The endpoints, over one desk."""
+    """HTTP endpoints on top of one batching queue."""
 
     def __init__(self, desk: Desk, intake: Intake, gauges: Gauges, token: str | None, local: bool) -> None:
-        """`local`: other machines cannot reach the service."""
+        """Keep the parts of the service; `local` is true where only this machine can reach it."""
         self._desk = desk
         self._intake = intake
         self._gauges = gauges
@@ -43,6 +43,7 @@ class Service:
         self._document = openapi.document(intake, token is not None)
 
     def application(self) -> Starlette:
+        """Return the Starlette application with all routes, the middleware and the error handlers."""
         routes = [
             Route("/", self.page),
             Route("/read", self.read, methods=["POST"]),
@@ -65,6 +66,7 @@ class Service:
             yield
 
     async def read(self, request: Request) -> Response:
+        """Answer POST /read: the readings of the images in the body."""
         self._admit(request)
         async with self._intake.uploads(request) as uploads:
             try:
@@ -89,6 +91,7 @@ class Service:
         )
 
     async def health(self, _: Request) -> Response:
+        """Answer GET /health: the state of the service, its runs and its limits."""
         if not self._desk.works:
             raise busy("nothing is read any longer; the log says why")
         runs = [{"name": name, "alphabet": graph.alphabet} for name, graph in self._desk.graphs.items()]
@@ -96,17 +99,20 @@ class Service:
         return data({"status": "ok", "runs": runs, "limits": limits, "token": self._token is not None})
 
     async def metrics(self, request: Request) -> Response:
+        """Answer GET /metrics: the metrics in Prometheus' text format."""
         self._admit(request)
         return Response(self._gauges.told(), headers={"Content-Type": self._gauges.content_type})
 
     async def description(self, _: Request) -> Response:
+        """Answer GET /openapi.json: the OpenAPI description."""
         return data(self._document)
 
     async def page(self, _: Request) -> Response:
+        """Answer GET /: the web page."""
         return HTMLResponse(self._page, headers={**PRIVATE, **HEADERS})
 
     def _admit(self, request: Request) -> None:
-        """Refuse what a page of another site asks through a user's browser, and who has not the token."""
+        """Raise Refused for a request by a page of another site or with a wrong token."""
         host, origin = request.headers.get("host"), request.headers.get("origin")
         if self._local and host is not None and not _is_local(host):
             raise Refused(403, f"host: {host[:MOST_ECHO]} is no name of this machine; ask for 127.0.0.1 or localhost")
@@ -115,7 +121,7 @@ class Service:
         if self._token is None:
             return
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        # Both are compared whole, so that the time it takes tells nothing of the token.
+        # A comparison in constant time, so that its duration reveals nothing of the token.
         right = hmac.compare_digest(given.strip().encode(), self._token.encode())
         if scheme.lower() != "bearer" or not right:
             raise Refused(
@@ -124,7 +130,10 @@ class Service:
 
 
 def _is_local(host: str) -> bool:
-    """Whether a Host header names this machine; the name of another site may lead to its address, too."""
+    """Return whether a Host header names this machine.
+
+    The IP address alone is no proof: the domain name of another site may resolve to it (DNS rebinding).
+    """
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     try:
         return name.lower() == "localhost" or ip_address(name.strip("[]")).is_loopback
@@ -133,10 +142,12 @@ def _is_local(host: str) -> bool:
 
 
 def data(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a JSON response."""
     return Response(to_json(content), status, {**PRIVATE, **(headers or {})}, "application/json")
 
 
 def told(status: int, reason: str, headers: dict[str, str] | None = None) -> Response:
+    """Return a JSON response with an error message."""
     return data({"error": reason}, status, headers)
 
 
@@ -149,7 +160,7 @@ async def _no_such(_: Request, error: HTTPException) -> Response:
 
 
 async def _gone(_: Request, error: ClientDisconnect) -> Response:
-    return Response(status_code=400)  # nobody is there to see it
+    return Response(status_code=400)  # the client has disconnected and will not see it
 
 
 async def _broken(_: Request, error: Exception) -> Response:

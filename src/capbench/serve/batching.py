@@ -1,7 +1,8 @@
-"""Where images are read: each is decoded on a thread beside others, then those that wait are read together.
+"""Batching queue: images are decoded on several threads, and those that are ready are read together.
 
-A large image takes hundreds of times the work of a captcha, and its file may be as small. So images wait in two lanes, each
-with threads and places of its own: all come to the first, and those that turn out to be much work go on to the second.
+A large image takes hundreds of times the work of a captcha, though its file may be as small. So images wait in two
+lanes, each with its own threads and its own limit on the number of images. All images enter the first lane; those that
+turn out to be much work move to the second.
 """
 
 from __future__ import annotations
@@ -26,63 +27,70 @@ from capbench.serve.metrics import Gauges
 
 Reading = Read | BadImage
 Outcome = list[Reading] | BadImage
-"""One for each run, or why the image is none."""
+"""Readings of one image, one for each run, or the reason why it cannot be decoded."""
 
 
-MODEST = 2**17  # bytes of a file, and pixels that are passed over for it: more is much work
-MOST_LARGE = 4  # that are decoded at once; each takes up to 100 MB for that
+MODEST = 2**17  # bytes of a file, and pixels that its decoding visits; an image beyond goes to the second lane
+MOST_LARGE = 4  # large images that are decoded at once, each of which takes up to 100 MB
 
 
 class Full(Exception):
-    """No more images are taken for now, and why."""
+    """Reason why no more images are accepted for now."""
 
 
 @dataclass(eq=False)
 class Job:
-    """One image on its way."""
+    """One image in the queue."""
 
     content: bytes
     outcome: asyncio.Future[Outcome]
     prepared: list[np.ndarray | BadImage] = field(default_factory=list)
-    """What each run's graph takes of it, or why it cannot."""
+    """Input of each run's graph, uint8, or the reason why the image does not fit it."""
 
 
 class Lane:
-    """Images on their way to be read, and threads that decode them: as many at once, in the order in which they came."""
+    """Images that wait to be read, and the threads that decode them in the order of arrival."""
 
     def __init__(self, name: str, threads: int, places: int, work: int | None) -> None:
-        """`work` bounds what is done for an image here, as for `images.decode`."""
+        """Start the lane; `places` is its limit on images, and `work` the limit on work that `images.decode` gets."""
         self.work = work
         self._places = places
         self._threads = ThreadPoolExecutor(threads, name)
-        self._jobs: dict[Job, Future[None]] = {}  # each with its decoding
+        self._jobs: dict[Job, Future[None]] = {}  # by job, the future of its decoding
 
     def __len__(self) -> int:
         return len(self._jobs)
 
     def check_room(self, count: int) -> None:
-        """Full where so many more would be too many."""
+        """Raise Full where the lane has no room for `count` more images."""
         if len(self._jobs) + count > self._places:
             raise Full("too many images wait to be read")
 
     def take(self, job: Job, decode: Callable[[Job, Lane], None]) -> None:
+        """Add an image, which `decode` decodes on one of the lane's threads."""
         self._jobs[job] = self._threads.submit(decode, job, self)
 
     def let_go(self, job: Job) -> None:
+        """Remove an image from the lane."""
         self._jobs.pop(job, None)
 
     def turn_away(self) -> None:
-        """Give up what no thread has begun to decode."""
+        """Reject the images whose decoding has not begun."""
         for job, decoding in self._jobs.items():
             if decoding.cancel() and not job.outcome.done():
                 job.outcome.set_exception(Full("the server is stopping"))
 
     async def close(self) -> None:
+        """Wait until all threads have finished."""
         await asyncio.to_thread(self._threads.shutdown)
 
 
 class Desk:
-    """Reads with every run; at most `batch` images together, at most `queue` on their way, and as many large ones."""
+    """Queue that collects images into batches and reads them with every run.
+
+    `batch` is the largest number of images read together, and `queue` the largest number of waiting images in each
+    lane.
+    """
 
     def __init__(self, graphs: dict[str, Graph], batch: int, queue: int, gauges: Gauges) -> None:
         self.graphs = graphs
@@ -104,22 +112,23 @@ class Desk:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._modest.close()  # passes its last on to the other
+        await self._modest.close()  # closed first, because its last images may move to the other lane
         await self._large.close()
         self._pile.put(None)
         await asyncio.to_thread(self._reader.join)
 
     @property
     def works(self) -> bool:
+        """True while the reading thread is alive."""
         return self._reader.is_alive()
 
     @property
     def waiting(self) -> int:
-        """Images on their way."""
+        """Number of images that wait or are being read."""
         return len(self._modest) + len(self._large)
 
     async def read(self, contents: Sequence[bytes]) -> list[Outcome]:
-        """One outcome for each image file; Full where they would be too many."""
+        """Return one outcome for each image file; raise Full where there are too many to take."""
         self._modest.check_room(len(contents))
         jobs = [Job(content, self._loop.create_future()) for content in contents]
         for job in jobs:
@@ -128,18 +137,20 @@ class Desk:
         return await asyncio.gather(*(job.outcome for job in jobs))
 
     def _left(self, job: Job, _: asyncio.Future[Outcome]) -> None:
-        job.content = b""  # a lane keeps the job until its turn comes
+        """Remove a finished or cancelled job from its lane."""
+        job.content = b""  # frees the memory: a lane keeps the job until its turn comes
         self._modest.let_go(job)
         self._large.let_go(job)
 
     def turn_away(self) -> None:
-        """Give up what no thread has begun to decode: a server that is to stop would wait for all of it."""
+        """Reject the images whose decoding has not begun; a stopping server would wait for all of them."""
         self._modest.turn_away()
         self._large.turn_away()
 
     def _decode(self, job: Job, lane: Lane) -> None:
+        """Decode and prepare a job's image on a thread of a lane."""
         content = job.content
-        if job.outcome.done():  # nobody waits any longer
+        if job.outcome.done():  # the request has timed out or was cancelled
             return
         try:
             pictures = {exif: images.decode(content, exif, lane.work) for exif in self._exifs}
@@ -155,6 +166,7 @@ class Desk:
             self._pile.put(job)
 
     def _pass_on(self, job: Job) -> None:
+        """Move a job to the lane of large images."""
         if job.outcome.done():
             return
         self._modest.let_go(job)
@@ -166,6 +178,7 @@ class Desk:
             self._large.take(job, self._decode)
 
     def _work(self) -> None:
+        """Read batches until the queue is closed."""
         for taken in self._batches():
             jobs = [job for job in taken if not job.outcome.done()]
             self._gauges.batches.observe(len(jobs))
@@ -176,7 +189,7 @@ class Desk:
                 self._tell([(job, error) for job in jobs])
 
     def _batches(self) -> Iterator[list[Job]]:
-        """What waits, whenever something does, until the desk is closed."""
+        """Yield batches of the images that are ready, as soon as there are any, until the queue is closed."""
         while first := self._pile.get():
             jobs = [first]
             try:
@@ -191,13 +204,14 @@ class Desk:
             yield jobs
 
     def _read(self, number: int, name: str, jobs: Sequence[Job]) -> list[Reading]:
-        """What one run reads of those that it can take."""
+        """Return the readings of a batch by one run; images that do not fit the run keep their error."""
         with self._gauges.reading.labels(name).time():
             ready = [job.prepared[number] for job in jobs]
             read = iter(self.graphs[name].answer([one for one in ready if not isinstance(one, BadImage)]))
             return [one if isinstance(one, BadImage) else next(read) for one in ready]
 
     def _tell(self, told: Sequence[tuple[Job, Outcome | Exception]]) -> None:
+        """Hand outcomes from a worker thread to the event loop."""
         self._loop.call_soon_threadsafe(_settle, told)
 
 
@@ -209,7 +223,7 @@ def _prepared(graph: Graph, picture: np.ndarray) -> np.ndarray | BadImage:
 
 
 def _alone(bad: BadImage) -> BadImage:
-    """The same without the frames that it passed through, which hold the image's pixels until it is told."""
+    """Return a copy of an exception without its traceback, whose frames would keep the image's pixels in memory."""
     return BadImage(str(bad))
 
 

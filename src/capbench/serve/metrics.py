@@ -9,6 +9,8 @@ SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
 class Gauges:
+    """Metrics of one service, in a registry of their own; durations are in seconds."""
+
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
@@ -28,4 +30,5 @@ class Gauges:
         self.queue = Gauge("capbench_queue_images", "Images that wait or are being read", registry=own)
 
     def told(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""Middleware: request limits, log lines, and draining of bodies that no route reads."""
+"""Middleware: metrics, log lines, and draining of bodies that no route has read."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from capbench.serve.metrics import Gauges
 
-LINGER = 2.0  # seconds that a refused body is listened to; a sender that is still writing would not see the answer
+LINGER = 2.0  # seconds to drain a refused body; a client that is still sending would not see the response
 LOG = logging.getLogger("capbench.serve")
 
 
 class Front:
+    """ASGI middleware that counts, times and logs each request.
+
+    Before a response it drains what is left of the body, at most `most` bytes; where that fails, the connection is
+    closed.
+    """
+
     def __init__(self, app: ASGIApp, gauges: Gauges, paths: Collection[str], most: int) -> None:
         self._app = app
         self._gauges = gauges
@@ -53,21 +59,22 @@ class Front:
 
 
 class Body:
-    """A request's body on its way."""
+    """Body of one request while it is received."""
 
     def __init__(self, receive: Receive, expected: bool) -> None:
         self._receive = receive
-        self._invited = not expected  # who expects a word first sends nothing until it is asked for
+        self._invited = not expected  # with `Expect: 100-continue` a client sends nothing until the body is asked for
         self._arrived = False
 
     async def receive(self) -> Message:
+        """Receive the next ASGI message."""
         self._invited = True
         message = await self._receive()
         self._arrived = message["type"] == "http.disconnect" or not message.get("more_body", False)
         return message
 
     async def drained(self, most: int) -> bool:
-        """Whether the rest of it came: at most so many bytes, and within LINGER seconds."""
+        """Return whether the rest of the body arrived, at most `most` bytes and within LINGER seconds."""
         if not self._invited:
             return False
         try:

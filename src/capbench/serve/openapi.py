@@ -1,4 +1,4 @@
-"""OpenAPI description of the service, from the types that are checked and answered."""
+"""OpenAPI description of the service, made from the types that check requests and shape responses."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ ASKED = {"WWW-Authenticate": {"description": "The kind of token", "required": Tr
 
 
 def document(intake: Intake, token: bool) -> dict[str, Any]:
+    """Return the OpenAPI document; `token` says whether requests need one."""
     guarded: dict[str, Any] = {"security": [{"token": []}]} if token else {}
     refusals = {401: "The token is missing or wrong"} if token else {}
     read = {
@@ -78,10 +79,12 @@ def document(intake: Intake, token: bool) -> dict[str, Any]:
 
 
 def schemes(token: bool) -> dict[str, Any]:
+    """Return the security schemes."""
     return {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if token else {}
 
 
 def schemas(intake: Intake) -> dict[str, Any]:
+    """Return the JSON schemas of requests and responses by name."""
     kinds: list[tuple[str, Literal["validation", "serialization"], TypeAdapter]] = [
         ("taken", "validation", TypeAdapter(intake.json)),
         *((kind.__name__, "serialization", TypeAdapter(kind)) for kind in answers.TYPES),
@@ -90,6 +93,7 @@ def schemas(intake: Intake) -> dict[str, Any]:
 
 
 def body(intake: Intake) -> dict[str, Any]:
+    """Return the description of the body of POST /read."""
     file = {"type": "string", "format": "binary"}
     files = {"type": "array", "items": file, "minItems": 1, "maxItems": intake.files}
     form = {"type": "object", "properties": {"file": files}, "required": ["file"], "additionalProperties": False}
@@ -104,8 +108,10 @@ def body(intake: Intake) -> dict[str, Any]:
 
 
 def answer(description: str, model: str) -> dict[str, Any]:
+    """Return the description of a JSON response."""
     return {"description": description, "content": {JSON: {"schema": {"$ref": WHERE.format(model=model)}}}}
 
 
 def error(description: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the description of an error response."""
     return answer(description, "Error") | ({"headers": headers} if headers else {})

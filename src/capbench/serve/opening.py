@@ -1,4 +1,4 @@
-"""Graphs of the runs to serve; run folders are exported first."""
+"""ONNX graphs of the runs to serve; run folders are exported first."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from capbench.utils import processes
 
 @contextmanager
 def graphs_of(runs: Sequence[str]) -> Iterator[list[Path]]:
-    """ONNX files of runs, each a folder or such a file already.
+    """Yield the ONNX file of each run, where a run is a run folder or an ONNX file.
 
-    A folder is exported in a process of its own: that takes torch, and memory that nobody needs later.
+    A folder is exported in a process of its own, which frees the memory of torch when it ends.
     """
     with tempfile.TemporaryDirectory(prefix="capbench-") as scratch:
         paths = [Path(run) for run in runs]
@@ -36,7 +36,7 @@ def graphs_of(runs: Sequence[str]) -> Iterator[list[Path]]:
 
 
 def _export(task: tuple[Path, Path]) -> None:
-    from capbench.export.export import export  # torch
+    from capbench.export.export import export  # imported here because it imports torch
 
     folder, out = task
     export(RunFolder(folder), out)

@@ -1,4 +1,4 @@
-"""The server as a child process, for measurements."""
+"""Server in a child process, for measurements."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from capbench.errors import Mistake
 
 
 class Served:
-    """`python -m capbench serve` on a free port of this machine, from its first word until it is left."""
+    """Context manager that runs `python -m capbench serve` on a free port; the block begins when the server listens."""
 
     def __init__(self, run: Path | str, *settings: str) -> None:
         self._command = [sys.executable, "-m", "capbench", "serve", f"run={run}", "port=0", *settings]
-        self.log: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115 closed on the way out
+        self.log: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115 closed in __exit__
 
     def __enter__(self) -> Served:
         self.process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=self.log, text=True)
@@ -33,11 +33,12 @@ class Served:
         return self
 
     def logged(self) -> str:
+        """Return the server's standard error so far."""
         self.log.seek(0)
         return self.log.read()
 
     def stop(self) -> int:
-        """Its exit code, after it has finished what it held."""
+        """Stop the server after the requests in progress, and return its exit code."""
         self.process.terminate()
         try:
             return self.process.wait(timeout=60)

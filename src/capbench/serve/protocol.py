@@ -11,15 +11,15 @@ from typing import cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST_HEAD = 64 * 2**10  # bytes of a request before its body
-MOST_PIPELINED = 16  # requests that wait on one connection for the answer to an earlier one
+MOST_PIPELINED = 16  # requests that wait on one connection for the response to an earlier one
 MOST_CONNECTIONS = 1000
-MOST_BACKLOG = 2048  # connections that the system keeps until they are accepted, and that are accepted in one go
-MOST_FILES = 8192  # file descriptors that are asked of the system
-SPARE_FILES = 128  # file descriptors for all but connections
+MOST_BACKLOG = 2048  # connections that the system queues until they are accepted, and that are accepted in one go
+MOST_FILES = 8192  # file descriptors to ask the system for
+SPARE_FILES = 128  # file descriptors for everything but connections
 
 
 def raise_file_limit() -> None:
-    """Ask the system for as many file descriptors as it gives, up to MOST_FILES."""
+    """Raise the limit on file descriptors as far as the system allows, up to MOST_FILES."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -27,15 +27,15 @@ def raise_file_limit() -> None:
 
 
 def backlog() -> int:
-    """Return how many connections may be accepted in one go: an eighth of the file descriptors."""
+    """Return the number of connections that may be accepted in one go: an eighth of the file descriptors."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST_BACKLOG if files == resource.RLIM_INFINITY else min(MOST_BACKLOG, files // 8)
 
 
 def most_connections() -> int:
-    """Return how many connections are kept at once.
+    """Return the number of connections that are kept open at once.
 
-    There must be file descriptors for them and for those that were accepted and are not yet closed again.
+    The file descriptors must suffice for these and for accepted connections that are not closed yet.
     """
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
@@ -44,25 +44,28 @@ def most_connections() -> int:
 
 
 class Punctual(HttpToolsProtocol):
-    """A connection that ends when its client is too slow: in sending a request's head, or in reading an answer.
+    """Connection that is closed when its client is too slow to send a request's head or to read a response.
 
-    uvicorn waits for both for ever, keeps all of a head, and takes in any number of requests before it answers them.
+    uvicorn itself waits for both without a timeout, buffers a head of any size, and accepts any number of requests
+    before it answers them.
     """
 
     _late: TimerHandle | None = None
     _unread: TimerHandle | None = None
     _head = 0
-    _asked = 0.0  # when the head of the last request was here
+    _asked = 0.0  # time of the event loop, in seconds, at which the head of the last request was complete
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Start the timeout for the first head, and make room where there are too many connections."""
         super().connection_made(transport)
         self._await_head()
         self._make_room()
 
     def _make_room(self) -> None:
-        """Where connections are too many, cut off those whose clients have been waited for for longest.
+        """Close the connections whose clients are nearest to their timeout, where there are too many connections.
 
-        A twentieth at a time: to look at all of them for each that comes would take more than to answer it.
+        It closes a twentieth of them at a time: a search through all connections for every new one would take longer
+        than to answer it.
         """
         most = most_connections()
         if len(self.connections) <= most:
@@ -72,9 +75,10 @@ class Punctual(HttpToolsProtocol):
             for one in nsmallest(1 + most // 20, kept, key=lambda one: one._patience_ends):
                 if one._patience_ends < math.inf:
                     one.transport.abort()
-                    self.connections.discard(one)  # it is told of the loss only later
+                    self.connections.discard(one)  # connection_lost() is called only later
 
     def data_received(self, data: bytes) -> None:
+        """Parse new bytes; refuse a head that is too long."""
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -87,67 +91,83 @@ class Punctual(HttpToolsProtocol):
                 self._refuse(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
+        """Close a connection on which too many requests wait."""
         if len(self.pipeline) >= MOST_PIPELINED:
             self.transport.abort()
-            raise OverflowError("too many requests wait on this connection")  # ends the parser's work on these bytes
+            raise OverflowError("too many requests wait on this connection")  # ends the parsing of these bytes
         super().on_message_begin()
 
     def send_400_response(self, msg: str) -> None:
+        """Send the response and start the timeout for the client to read it."""
         if not self.transport.is_closing():
             super().send_400_response(msg)
             self._await_reading()
 
     def on_response_complete(self) -> None:
+        """Start the timeout for the client to read the response, where the connection is closing."""
         super().on_response_complete()
         if self.transport.is_closing():
             self._await_reading()
 
     def pause_writing(self) -> None:
+        """Start the timeout for the client to read the response, since the send buffer is full."""
         super().pause_writing()
         self._await_reading()
 
     def resume_writing(self) -> None:
+        """Cancel the timeout for the client to read the response."""
         super().resume_writing()
         self._is_read()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Cancel all timeouts."""
         self._head_is_here()
         self._is_read()
         super().connection_lost(exc)
 
     def timeout_keep_alive_handler(self) -> None:
-        self.transport.abort()  # close() would wait for a client that does not read its answer
+        """Close an idle connection."""
+        self.transport.abort()  # close() would wait for a client that does not read its response
 
     def on_headers_complete(self) -> None:
+        """Note the time at which the head was complete."""
         super().on_headers_complete()
         self._asked = self.loop.time()
 
     @property
     def _patience_ends(self) -> float:
-        """When the client should have sent a head or a body, or read an answer; never while the server owes it one."""
+        """Time of the event loop, in seconds, at which the client must have sent a head or a body, or read a response.
+
+        It is infinite while the client waits for the server.
+        """
         if timer := self._unread or self._late or self.timeout_keep_alive_task:
             return timer.when()
         return self._asked + self.timeout_keep_alive if self.cycle.more_body else math.inf
 
     def _await_head(self) -> None:
+        """Start the timeout for a request's head, unless it runs already."""
         if self._late is None:
             self._late = self.loop.call_later(self.timeout_keep_alive, self._refuse, b"408 Request Timeout")
 
     def _head_is_here(self) -> None:
+        """Cancel the timeout for a request's head."""
         if self._late is not None:
             self._late.cancel()
         self._late, self._head = None, 0
 
     def _await_reading(self) -> None:
+        """Start the timeout for the client to read a response, unless it runs already."""
         if self._unread is None:
             self._unread = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
 
     def _is_read(self) -> None:
+        """Cancel the timeout for the client to read a response."""
         if self._unread is not None:
             self._unread.cancel()
         self._unread = None
 
     def _refuse(self, status: bytes) -> None:
+        """Send a response without a body and close the connection."""
         self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
         self.transport.close()
         self._await_reading()

@@ -1,10 +1,10 @@
-"""Refusals: status and reason of a request that is not read."""
+"""Refusals of requests."""
 
 from __future__ import annotations
 
 
 class Refused(Exception):
-    """A status other than 200 and its reason, one line for whoever sent the request."""
+    """Status other than 200 and its reason, one line for the client."""
 
     def __init__(self, status: int, reason: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(reason)
@@ -13,4 +13,5 @@ class Refused(Exception):
 
 
 def busy(reason: str) -> Refused:
+    """Return a refusal with status 503 and a `Retry-After` header of one second."""
     return Refused(503, reason, {"Retry-After": "1"})

@@ -1,4 +1,4 @@
-"""Parsing of request bodies, within limits on bytes, number of images and time."""
+"""Parsing of request bodies, with limits on bytes, number of images and time."""
 
 from __future__ import annotations
 
@@ -23,25 +23,28 @@ IMAGES = ("image/png", "image/jpeg", "image/gif", "image/bmp", "image/webp", "ap
 FORM = "multipart/form-data"
 JSON = "application/json"
 
-HELD = 8  # bodies of the largest size that are held at once, in memory
-LARGE = 2**17  # bytes
-MOST_TEXT_PARTS = 16  # of a form that have no business there
+HELD = 8  # limit on the bytes of all large bodies in memory, in multiples of the largest body
+LARGE = 2**17  # bytes of a body beyond which it counts as large
+MOST_TEXT_PARTS = 16  # parts of a form other than image files, beyond which its parsing stops
 MOST_NAME = 255  # characters of a file's name
-MOST_ECHO = 80  # characters of a request that an error repeats
+MOST_ECHO = 80  # characters of a request that an error message repeats
 
 
 Base64 = Annotated[str, Field(description="An image file, bare or as a data URI", json_schema_extra={"format": "byte"})]
 
 
 class Upload(NamedTuple):
-    """An image file, as it came."""
+    """One image file of a request."""
 
     filename: str | None
     content: bytes
 
 
 class Intake:
-    """Takes bodies in: at most `body` bytes, `files` images and `seconds` each, and not too many at once."""
+    """Receiver and parser of bodies of at most `body` bytes and `files` images, each within `seconds`.
+
+    It also limits the bytes of all large bodies that are in memory at once.
+    """
 
     def __init__(self, body: int, files: int, seconds: float) -> None:
         self.body = body
@@ -52,17 +55,20 @@ class Intake:
             "Request", __config__=ConfigDict(extra="forbid", strict=True), images=(several, ...)
         )
         self._held = 0
-        self._parser = ThreadPoolExecutor(1, "parse")  # Python's work, most of it: two would not be faster
+        self._parser = ThreadPoolExecutor(1, "parse")  # mostly Python code: two threads would not be faster
 
     @asynccontextmanager
     async def uploads(self, request: Request) -> AsyncIterator[list[Upload]]:
-        """The images that a request brings; Refused where there is something wrong with it."""
+        """Yield the images of a request; raise Refused where the request is invalid or exceeds a limit."""
         with self._account() as hold:
             yield await self._taken_in(request, hold)
 
     @contextmanager
     def _account(self) -> Iterator[Callable[[int], None]]:
-        """A function that is told how long a body has become; Refused where all together hold too much."""
+        """Yield a function that takes a body's size so far, in bytes.
+
+        The function raises Refused where all large bodies together take too much memory.
+        """
         held = 0
 
         def hold(size: int) -> None:
@@ -79,7 +85,7 @@ class Intake:
             self._held -= held
 
     async def _taken_in(self, request: Request, hold: Callable[[int], None]) -> list[Upload]:
-        """Nothing of the body is kept but the images."""
+        """Receive and parse a body; only its images stay in memory."""
         kind, parameters = parse_options_header(request.headers.get("content-type"))
         self._check_head(request, kind.decode("latin-1"))
         pieces: list[bytes] = []
@@ -88,12 +94,12 @@ class Intake:
             await self._receive(request, pieces, hold)
             if sum(map(len, pieces)) <= LARGE:
                 return parse()
-            async with asyncio.timeout(self.seconds):  # it would keep all others waiting
+            async with asyncio.timeout(self.seconds):  # the parser thread may be busy with other bodies
                 return await asyncio.get_running_loop().run_in_executor(self._parser, parse)
         except TimeoutError:
             raise busy(f"not parsed within {self.seconds:g} seconds; come again") from None
         finally:
-            pieces.clear()  # who waits for the parser in vain stays in its queue
+            pieces.clear()  # frees the memory: a call that timed out stays in the thread's queue
 
     def _check_head(self, request: Request, kind: str) -> None:
         if kind not in (*IMAGES, FORM, JSON):
@@ -135,7 +141,9 @@ class Intake:
         return [Upload(None, content)]
 
     def _from_json(self, content: bytes) -> list[Upload]:
-        if content.count(b",") > 2 * self.files:  # each data URI holds one, too; millions would take seconds to parse
+        if (
+            content.count(b",") > 2 * self.files
+        ):  # each data URI holds a comma, too; millions of them would take seconds to parse
             raise self._too_many()
         try:
             given: Any = self.json.model_validate_json(content)
@@ -180,7 +188,7 @@ class Intake:
             nonlocal ended
             ended = True
 
-        limits = {"MAX_MEMORY_FILE_SIZE": len(content) + 1}  # nothing goes to the disk
+        limits = {"MAX_MEMORY_FILE_SIZE": len(content) + 1}  # keeps the parser from writing files to the disk
         try:
             parser = FormParser(FORM, on_text, on_file, on_end, boundary, config=limits)
             parser.write(content)

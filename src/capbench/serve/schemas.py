@@ -1,4 +1,4 @@
-"""Types of the service's answers, which are also its schema."""
+"""Types of the service's responses, from which their JSON schemas are made."""
 
 from __future__ import annotations
 
@@ -20,19 +20,23 @@ STRICT = ConfigDict(extra="forbid")
 
 @with_config(STRICT)
 class Symbol(TypedDict):
+    """Symbol with its confidence."""
+
     symbol: str
-    """Empty where the alphabet has no other."""
+    """Empty where the alphabet has no other symbol."""
     confidence: Confidence
 
 
 @with_config(STRICT)
 class Character(Symbol):
+    """Symbol of a text, with the next best one."""
+
     runner_up: Symbol
 
 
 @with_config(STRICT)
 class Reading(TypedDict):
-    """What one run reads of an image; or why it cannot take it."""
+    """Text that one run reads in an image, or the reason why the run cannot read it."""
 
     run: str
     text: str | None
@@ -43,7 +47,7 @@ class Reading(TypedDict):
 
 @with_config(STRICT)
 class Image(TypedDict):
-    """What was read of an image by each run; or why it is none."""
+    """Readings of one image by each run, or the reason why it cannot be decoded."""
 
     filename: str | None
     readings: list[Reading]
@@ -52,42 +56,51 @@ class Image(TypedDict):
 
 @with_config(STRICT)
 class Images(TypedDict):
-    """In the order in which they were sent."""
+    """Images of a request, in the order in which they were sent."""
 
     images: list[Image]
 
 
 @with_config(STRICT)
 class Error(TypedDict):
+    """Reason why a request has no result."""
+
     error: str
     images: NotRequired[list[Image]]
 
 
 @with_config(STRICT)
 class Run(TypedDict):
+    """Name and alphabet of a run."""
+
     name: str
     alphabet: str
 
 
 @with_config(STRICT)
 class Limits(TypedDict):
+    """Largest body in bytes, and largest number of images, of a request."""
+
     body: int
     files: int
 
 
 @with_config(STRICT)
 class Health(TypedDict):
+    """State of the service."""
+
     status: str
     runs: list[Run]
     limits: Limits
     token: bool
-    """Whether one is asked for."""
+    """True where requests need a token."""
 
 
 TYPES: tuple[type, ...] = (Images, Error, Health)
 
 
 def image(upload: Upload, outcome: Outcome, runs: Iterable[str]) -> Image:
+    """Return the response's entry for one image."""
     if isinstance(outcome, BadImage):
         return {"filename": upload.filename, "readings": [], "error": str(outcome)}
     readings = [_of(run, reading) for run, reading in zip(runs, outcome, strict=True)]
@@ -106,9 +119,10 @@ def _of(run: str, read: Read | BadImage) -> Reading:
 
 
 def _short(confidence: float) -> float:
-    """Six digits; what rounding in 32 bits put above one is one."""
+    """Return a confidence with six decimals, at most 1, which rounding in 32 bits may exceed."""
     return min(round(float(confidence), 6), 1.0)
 
 
 def was_read(image: Image) -> bool:
+    """Return whether at least one run has read the image."""
     return any(reading["error"] is None for reading in image["readings"])

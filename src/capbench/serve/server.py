@@ -1,4 +1,4 @@
-"""The verb serve: open the runs, listen, and finish what was begun before stopping."""
+"""The verb serve: open the runs, listen, and finish the requests in progress before stopping."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def schema(
     queue: Count,
     seconds: Count,
 ) -> None:
-    """The settings of the verb, by name and type; the check reads this signature."""
+    """Declare the settings of the verb by name and type; `check` reads this signature."""
 
 
 def run(settings: dict[str, Any]) -> None:
-    """Serve until a signal says otherwise."""
+    """Serve until SIGTERM or SIGINT."""
     check(settings, schema)
     token = settings["token"]
     if token is not None and not (token.isascii() and token.isprintable() and token.split() == [token]):
@@ -54,7 +54,7 @@ def run(settings: dict[str, Any]) -> None:
     runs = settings["run"] if isinstance(settings["run"], list) else [settings["run"]]
     if not runs:
         raise Mistake("run: names none; give a folder, or several: [A,B]")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was begun is cleared away
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exit that removes the temporary files
     raise_file_limit()
     with listening(settings["host"], settings["port"]) as door, graphs_of(runs) as paths:
         threads = settings["threads"] or len(os.sched_getaffinity(0))
@@ -91,20 +91,21 @@ def run(settings: dict[str, Any]) -> None:
 
 
 class Server(uvicorn.Server):
-    """Waits for what has been begun before it stops, and not for all that waits behind it."""
+    """uvicorn server that finishes the requests in progress before it stops, but rejects images that still wait."""
 
     def __init__(self, desk: Desk, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._desk = desk
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Reject waiting images, then shut down as uvicorn does."""
         self._desk.turn_away()
         await super().shutdown(sockets)
 
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A port is taken before anything slow is done for it."""
+    """Yield a listening socket; the port is taken before any slow work, so that a wrong port fails at once."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         door = socket.socket(family, kind, protocol)
@@ -123,7 +124,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def distinct(graphs: Sequence[Graph]) -> dict[str, Graph]:
-    """By the runs' names, numbered where some have the same."""
+    """Return the graphs by name, with a number before each name where two names are equal."""
     names = [graph.name for graph in graphs]
     if len(set(names)) < len(names):
         names = [f"{number}. {name}" for number, name in enumerate(names, 1)]
@@ -131,9 +132,9 @@ def distinct(graphs: Sequence[Graph]) -> dict[str, Graph]:
 
 
 def log_to_stderr() -> None:
-    """A line for each request, and what went wrong in the server itself.
+    """Log each request and the server's own errors to standard error.
 
-    Whoever else has something to say is not heard: the parser of forms tells of every bad one, and what stood in it.
+    Other loggers are silenced below the level of errors: the parser of forms logs every malformed one with its content.
     """
     told = logging.StreamHandler()
     told.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
@@ -144,6 +145,10 @@ def log_to_stderr() -> None:
 
 
 def stop_quietly() -> None:
-    """uvicorn finishes what it holds and then raises the signal again, to the handler that it had found."""
+    """Ignore SIGTERM and SIGINT outside of uvicorn.
+
+    uvicorn handles the signal, finishes its requests, and then raises the signal again for the handler that was there
+    before.
+    """
     for which in (signal.SIGTERM, signal.SIGINT):
         signal.signal(which, lambda *_: None)

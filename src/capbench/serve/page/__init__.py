@@ -1,4 +1,4 @@
-"""The page on which a person tries the service."""
+"""Web page on which a person tries the service."""
 
 from __future__ import annotations
 
@@ -10,4 +10,5 @@ HEADERS = {"Content-Security-Policy": "frame-ancestors 'none'", "Referrer-Policy
 
 
 def page() -> str:
+    """Return the page as one HTML document."""
     return assembled(Path(__file__).with_name("page.html"), ("page.js",), "connect-src 'self'; img-src blob: data:")
