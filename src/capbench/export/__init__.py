@@ -1,1 +1,1 @@
-"""Export of a run to ONNX, and reading with the exported graph without torch."""
+"""Export of a run to ONNX, and a reader of the exported graph that works without torch."""

@@ -1,4 +1,4 @@
-"""The JSON file beside an exported graph: input, output, and how to decode them."""
+"""JSON file beside an exported graph: its input, its output, and how to decode them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from capbench.settings import build, check
 from capbench.text import MOST_CHARACTERS, Alphabet, Codec
 from capbench.utils import bounded
 
-BATCH = 64  # images that are read at once; more are no faster on a CPU, and take memory
-IMAGES, PROBABILITIES = "images", "probabilities"  # what the graph's one input and one output are called
-MOST_BYTES = 2**20
+BATCH = 64  # images that are read at once; more take memory and are no faster on a CPU
+IMAGES, PROBABILITIES = "images", "probabilities"  # names of the graph's only input and only output
+MOST_BYTES = 2**20  # of the JSON file
 MOST_SYMBOLS = 100_000
 
 Size = Annotated[int, Ge(1), Le(4096)]
@@ -26,40 +26,43 @@ Sha256 = Annotated[str, Len(64, 64)]
 
 
 class Description(BaseModel):
-    """What `export` writes beside the graph, and all that `Graph` believes about it."""
+    """Content of the JSON file: `export` writes it, and `Graph` relies on nothing else."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     capbench_graph: Literal[1]
-    """Changes when an older CapBench could not read it."""
+    """Version of the format, raised where an older CapBench cannot read a file."""
     name: str
     alphabet: Annotated[str, Len(1, MOST_SYMBOLS)]
     fold: Literal["lower", "upper"] | None
     length: Annotated[list[Annotated[int, Ge(0), Le(MOST_CHARACTERS)]], Len(2, 2)]
-    """Symbols of the shortest and the longest text"""
+    """Number of symbols of the shortest and of the longest text."""
     over: Literal["positions", "time"]
-    """One class for each position, or over time with repeats and blanks between them (CTC)"""
+    """`positions`: one class for each position; `time`: classes over time, with repeats and blanks (CTC)."""
     blank: int | None
-    """The class that stands for no symbol; the others are the alphabet's symbols in their order"""
+    """The class that stands for no symbol; the other classes are the alphabet's symbols in order."""
     exif: Exif
-    """Whether photographs are to be turned upright when they are decoded, as in training"""
+    """`turn` where images are turned upright by their EXIF orientation when they are decoded, as in training."""
     takes: Literal["image", "view"]
-    """The decoded image, or what `view` makes of it: what a graph cannot do is done before it"""
+    """`image`: the graph takes the decoded image; `view`: it takes the output of `view`, which runs before it."""
     view: dict[str, Any]
     input: Annotated[list[Size], Len(3, 4)]
-    """uint8 `images` [batch, …]: rows, columns, channels; of cut images, characters before them"""
+    """Shape of one item of the uint8 input `images` [batch, …]: [character,] height, width, channel."""
     output: Annotated[list[Annotated[int, Ge(1), Le(MOST_SYMBOLS + 1)]], Len(2, 2)]
-    """float32 `probabilities` [batch, …]: positions or steps of time, classes"""
+    """Shape of one item of the float32 output `probabilities` [batch, …]: positions or steps of time, classes."""
     int8: bool
     graph: Sha256
-    """Of the ONNX file"""
+    """Hash of the ONNX file."""
     run: Sha256
-    """Of the run's weights"""
+    """Hash of the run's weights."""
     versions: dict[str, str]
 
     @classmethod
     def of(cls, graph: Path) -> Description:
-        """The one that belongs to an ONNX file, checked; nothing in it can name what CapBench does not build."""
+        """Return the checked description of an ONNX file, or raise Mistake.
+
+        Its settings can name only views that CapBench itself ships.
+        """
         path = beside(graph)
         try:
             content = bounded.content(path, MOST_BYTES)
@@ -73,6 +76,7 @@ class Description(BaseModel):
             raise Mistake(f"{path}: is no description of a graph of CapBench's ({where}: {first['msg']})") from error
 
     def codec(self) -> Codec:
+        """Return the codec of the graph's output; raise Mistake where the description contradicts itself."""
         codec = Codec(Alphabet(symbols=self.alphabet, fold=self.fold), self.length[0], self.length[1], self.over)
         blank = codec.blank if codec.classes > codec.blank else None
         if (self.blank, self.output[1]) != (blank, codec.classes):
@@ -84,19 +88,20 @@ class Description(BaseModel):
         return codec
 
     def seen(self) -> View:
-        """The view, built only if its settings name one of CapBench's own."""
+        """Return the view, built only if the settings name one of CapBench's own."""
         check({"view": self.view}, _seen_with)
         return build(self.view)
 
 
 def _seen_with(*, view: View) -> None:
-    """What a graph's JSON may have built; the check reads this signature."""
+    """Declare what a description may have built; `check` reads this signature."""
 
 
 def beside(graph: Path) -> Path:
-    """Where a graph's JSON lies."""
+    """Return the path of a graph's JSON file."""
     return graph.with_suffix(".json")
 
 
 def sha256(content: bytes) -> str:
+    """Return the hash of some bytes, in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()

@@ -1,4 +1,4 @@
-"""The verb export: a run as an ONNX graph, compared with the run before it is written."""
+"""The verb export: write a run as an ONNX graph that was first compared with the run."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from capbench.utils.atomic import replacing
 from capbench.utils.extras import needed
 from capbench.utils.locks import alone
 
-CLOSE = 1e-4  # how far apart probabilities may be
-CALIBRATION = 256  # images from which int8 learns how large numbers become
-SEED = 1  # of the noise that stands in for images
+CLOSE = 1e-4  # largest allowed difference between a probability of the graph and of the run
+CALIBRATION = 256  # images for the calibration of int8 ranges
+SEED = 1  # of the noise images
 
 
 def schema(*, run: str, out: str, int8: bool, images: Count, cache: str | None) -> None:
-    """The settings of the verb, by name and type; the check reads this signature."""
+    """Declare the settings of the verb by name and type; `check` reads this signature."""
 
 
 def run(settings: dict[str, Any]) -> str:
-    """Export, and say what came of it."""
+    """Export a run and return a summary of what was written."""
     check(settings, schema)
     run, out = RunFolder(Path(settings["run"])), Path(settings["out"])
     exported = export(run, out, int8=settings["int8"], images=settings["images"], cache=settings["cache"])
@@ -46,20 +46,21 @@ def run(settings: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how it reads beside the run."""
+    """Exported graph, and its comparison with the run."""
 
     graph: Path
     described: Description
     compared: str
-    """What was read by both"""
+    """The kind of images that the graph and the run were compared on."""
     images: int
     same: int
-    """Texts"""
+    """Number of images on which the graph's text equals the run's."""
     apart: float
-    """The probabilities that differ most"""
+    """Largest difference between a probability of the graph and of the run."""
     int8: Loss | None
 
     def told(self) -> str:
+        """Return the summary as text."""
         takes, gives = self.described.input, self.described.output
         what = "decoded images" if self.described.takes == "image" else "what the view makes of images"
         told = [
@@ -74,7 +75,7 @@ class Exported:
 
 @dataclass(frozen=True)
 class Loss:
-    """What whole numbers cost on test images."""
+    """Accuracy of int8 quantisation beside float weights, on test images."""
 
     images: int
     exact: float
@@ -83,9 +84,11 @@ class Loss:
 
     @property
     def lost(self) -> float:
+        """Exact accuracy without quantisation minus exact accuracy with it."""
         return self.exact - self.exact_int8
 
     def told(self) -> str:
+        """Return the summary as text."""
         return (
             f"int8: exact is {self.exact_int8:.4f} on {self.images:,} test images and {self.exact:.4f} without, "
             f"a loss of {100 * self.lost:.2f} points; {self.bytes_without:,} bytes without"
@@ -94,19 +97,22 @@ class Loss:
 
 @dataclass(frozen=True)
 class Examples:
-    """What the graph and the run are both given."""
+    """Images that the graph and the run both read for the comparison."""
 
     what: str
     taken: list[np.ndarray]
-    """As the graph takes them"""
+    """Inputs of the graph, uint8."""
     views: list[np.ndarray]
-    """As the run sees them"""
+    """Views of the same images, the run's input, uint8."""
     texts: list[str] | None
-    """What stands in them, where they are test images"""
+    """True texts, where the images are test images."""
 
 
 def export(run: RunFolder, out: Path, *, int8: bool = False, images: int = BATCH, cache: str | None = None) -> Exported:
-    """Write the graph and its JSON, once it is found to read as the run does."""
+    """Write the graph and its JSON, after a check that the graph reads as the run does.
+
+    Raise Mistake where the two differ by more than CLOSE. `images` is the number of images that both read.
+    """
     for module in ("onnx", "onnxscript", "onnxruntime"):
         needed(module, "export")
     if out.suffix != ".onnx":
@@ -118,7 +124,7 @@ def export(run: RunFolder, out: Path, *, int8: bool = False, images: int = BATCH
     graph = _opened(content, _described(run, reader, content))
     examples = _examples(run, reader, graph, images, cache, must_be_real=int8)
     same, apart = _compare(graph, reader, examples)
-    if not apart <= CLOSE:  # texts can then only differ where two symbols are as good as equally likely
+    if not apart <= CLOSE:  # within CLOSE, texts differ only where two symbols are about equally likely
         raise Mistake(f"run: {run.path} and its graph do not agree, probabilities are up to {apart:.1e} apart")
     loss = None
     if int8:
@@ -156,7 +162,7 @@ def _described(run: RunFolder, reader: Reader, content: bytes, *, int8: bool = F
 
 
 def _write(content: bytes, described: Description, path: Path) -> None:
-    """The graph and its JSON, which belong together."""
+    """Write the graph and its JSON under one lock, since the two belong together."""
     with alone(path, "export"):
         with replacing(path, "wb") as file:
             file.write(content)
@@ -165,7 +171,7 @@ def _write(content: bytes, described: Description, path: Path) -> None:
 
 
 def _opened(content: bytes, described: Description) -> Graph:
-    """The graph as any user of it opens it."""
+    """Return the graph, written to a file and opened with all the checks that a user's file gets."""
     with tempfile.TemporaryDirectory(prefix="capbench-") as folder:
         path = Path(folder) / "model.onnx"
         _write(content, described, path)
@@ -175,7 +181,10 @@ def _opened(content: bytes, described: Description) -> Graph:
 def _examples(
     run: RunFolder, reader: Reader, graph: Graph, count: int, cache: str | None, *, must_be_real: bool
 ) -> Examples:
-    """The run's test images where they can be rendered again, else noise; for int8, which needs them, those of files too."""
+    """Return test images of the run, or noise images where there are none.
+
+    Test images of files are used only where `must_be_real`, for int8; otherwise only rendered ones are.
+    """
     try:
         images, texts = _images(run, reader, "test", count, cache, "all" if must_be_real else "rendered")
     except Mistake as mistake:
@@ -195,7 +204,7 @@ def _noise(reader: Reader, graph: Graph, count: int, why: Mistake) -> Examples:
 def _images(
     run: RunFolder, reader: Reader, part: str, count: int, cache: str | None, which: Which
 ) -> tuple[list[np.ndarray], list[str]]:
-    """Decoded images of a part of the run's source, and their texts; of rendered ones as many as wanted."""
+    """Return decoded images of a part of the run's source, and their texts; rendered sources give exactly `count`."""
     source = source_of(run, which)
     if isinstance(source, Synthetic):
         source = replace(source, split=replace(source.split, **{part: count})).only(part)
@@ -208,7 +217,7 @@ def _images(
 
 
 def _compare(graph: Graph, reader: Reader, examples: Examples) -> tuple[int, float]:
-    """How many texts are the same, and how far apart probabilities are at most."""
+    """Return the number of equal texts, and the largest difference between probabilities."""
     same, apart = 0, 0.0
     batch = min(reader.batch, graph.batch)
     for start in range(0, len(examples.views), batch):
@@ -224,7 +233,7 @@ def _compare(graph: Graph, reader: Reader, examples: Examples) -> tuple[int, flo
 
 
 def _calibration(run: RunFolder, reader: Reader, graph: Graph, cache: str | None) -> list[np.ndarray]:
-    """Images, as the graph takes them, from which to learn how large numbers become: none that it is measured on."""
+    """Return images, as the graph takes them, for int8 calibration; none of them is a test image."""
     rendered = target_class(run.settings()["data"]) is Synthetic
     images, _ = _images(run, reader, "val" if rendered else "train", CALIBRATION, cache, "all")
     return [graph.prepare(image) for image in images]

@@ -1,4 +1,4 @@
-"""Reader of an exported graph, by onnxruntime, without torch."""
+"""Reader of an exported graph with onnxruntime, without torch."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from capbench.export.inspection import inspected
 from capbench.text import Codec, probabilities
 from capbench.utils.extras import needed
 
-MOST_REASON = 300  # characters of what onnxruntime says
+MOST_REASON = 300  # characters of an error of onnxruntime that a message repeats
 
 
 class Character(NamedTuple):
+    """Symbol of a text with its confidence, and the next best symbol."""
+
     symbol: str
     confidence: float
     runner_up: str
-    """The next best symbol; empty where the alphabet has no other"""
+    """The next best symbol; empty where the alphabet has no other."""
     runner_up_confidence: float
 
 
 class Read(NamedTuple):
-    """What stands in one image."""
+    """Text of one image, with its confidence and its characters."""
 
     text: str
     confidence: float
@@ -35,12 +37,12 @@ class Read(NamedTuple):
 
 
 class Graph:
-    """One ONNX file with its JSON."""
+    """ONNX file with its JSON, ready to read images."""
 
     def __init__(self, session: Any, described: Description, codec: Codec, view: View, batch: int = BATCH) -> None:
         self.name = printable(described.name)
         self.alphabet = described.alphabet
-        self.exif = described.exif  # how images are to be decoded for it
+        self.exif = described.exif  # to be passed to images.decode
         self.described = described
         self.batch = batch  # how many images are read at once
         self._session = session
@@ -61,7 +63,7 @@ class Graph:
         return opened
 
     def _try(self, path: Path) -> None:
-        """Refuse a graph that loads and does not run."""
+        """Raise Mistake for a graph that loads but does not run."""
         try:
             shape = self.probabilities([np.zeros(self.described.input, np.uint8)]).shape
         except BadImage as bad:
@@ -72,7 +74,7 @@ class Graph:
             )
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        """What the graph takes of a decoded image, uint8 [height, width, channel], or BadImage."""
+        """Return the graph's input for a decoded image, uint8 [height, width, channel], or raise BadImage."""
         height, width = image.shape[:2]
         try:
             taken = self._view(image, self._codec.longest) if self.described.takes == "view" else self._plain(image)
@@ -88,7 +90,10 @@ class Graph:
         return taken
 
     def _plain(self, image: np.ndarray) -> np.ndarray:
-        """As many channels as the graph takes: it knows no transparency, unless it reads nothing else."""
+        """Return the image with the number of channels that the graph takes.
+
+        Transparent parts become white, except where the graph reads a single colour or alpha channel.
+        """
         channel = self._view.channel if isinstance(self._view, Whole) else "colour"
         if channel == "alpha":
             pick(image, channel)
@@ -97,7 +102,7 @@ class Graph:
         return shown if shown.shape[2] == 3 else np.repeat(shown, 3, axis=2)
 
     def read(self, images: Sequence[np.ndarray]) -> list[Read]:
-        """What stands in decoded images, uint8 [height, width, channel] each; BadImage for one that does not fit."""
+        """Return the readings of decoded images, uint8 [height, width, channel], or raise BadImage."""
         return self.answer([self.prepare(image) for image in images])
 
     def answer(self, prepared: Sequence[np.ndarray]) -> list[Read]:
@@ -106,10 +111,10 @@ class Graph:
         return [read for start in range(0, len(prepared), size) for read in self._batch(prepared[start : start + size])]
 
     def probabilities(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
-        """float32 [image, position or time, class], or BadImage where the graph does not run on these images."""
+        """Return float32 [image, position or time, class]; raise BadImage where the graph fails on these images."""
         try:
             return self._session.run([PROBABILITIES], {IMAGES: np.stack(prepared)})[0]
-        except Exception as error:  # onnxruntime has no one class for what may go wrong
+        except Exception as error:  # onnxruntime's errors have no common class
             reason = " ".join(str(error).split())[:MOST_REASON]
             raise BadImage(f"cannot be read by {self.name}: onnxruntime does not run it ({reason})") from error
 
@@ -121,7 +126,11 @@ class Graph:
             yield Read(reading.text, reading.confidence, list(self._characters(row, classes)))
 
     def _characters(self, probabilities: np.ndarray, best: np.ndarray) -> Iterator[Character]:
-        """Of one image's [position or time, class]; over time each class counts with its highest in a run."""
+        """Yield the characters of one image from its probabilities [position or time, class] and best classes.
+
+        Over time, equal best classes in a row are one character, with the highest probability of each class in that
+        row.
+        """
         symbols = self.alphabet
         starts = np.arange(len(best))
         if self._codec.over == "time":
@@ -147,5 +156,5 @@ def _session(path: Path, content: bytes, threads: int) -> Any:
     options.log_severity_level = 3  # errors come as exceptions
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has no one class for what it may find wrong
+    except Exception as error:  # onnxruntime's load errors have no common class
         raise Mistake(f"{path}: is refused by onnxruntime ({' '.join(str(error).split())})") from error

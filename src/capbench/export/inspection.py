@@ -1,4 +1,4 @@
-"""Checks of an ONNX file from a stranger before onnxruntime loads it."""
+"""Checks of an untrusted ONNX file before onnxruntime loads it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def inspected(path: Path, described: Description) -> tuple[bytes, int]:
 def faults(onnx: Any, model: Any, described: Description) -> Iterator[str]:
     """What no graph that `export` writes would hold."""
     graph = model.graph
-    # What lies in subgraphs and functions could hide, and loop for ever; ours are flat.
+    # Subgraphs and functions could escape these checks or loop for ever; exported graphs have none.
     strange = sorted({domain.domain for domain in model.opset_import} | {node.domain for node in graph.node})
     strange = [domain for domain in strange if domain not in ("", "ai.onnx")]
     if strange or model.functions:
@@ -91,7 +91,7 @@ def _of_tensor(tensor: Any, where: str) -> Iterator[str]:
 
 
 def _of_ends(graph: Any, described: Description) -> Iterator[str]:
-    """One input and one output, as described."""
+    """Yield a fault unless the graph has exactly one input and one output, as described."""
     for ends, name, kind, sizes in (
         (graph.input, IMAGES, 2, described.input),  # TensorProto.UINT8
         (graph.output, PROBABILITIES, 1, described.output),  # TensorProto.FLOAT
@@ -175,7 +175,7 @@ def _width(onnx: Any, value: Any) -> int:
 
 
 def _sizes(value: Any) -> list[int | None] | None:
-    """The size of each dimension, None for one that is free; None where nothing is known."""
+    """Return the size of each dimension, None for a free one; None where no shape is known."""
     kind = value.type.tensor_type
     if not kind.HasField("shape"):
         return None

@@ -11,26 +11,27 @@ import numpy as np
 from capbench.export.description import IMAGES
 from capbench.utils.extras import needed
 
-BATCH = 16  # images
-LAYERS = ["Conv", "Gemm", "MatMul"]  # where the weights and nearly all the work are
+BATCH = 16  # images of one calibration batch
+LAYERS = ["Conv", "Gemm", "MatMul"]  # operators with the weights and nearly all the work
 
 
 class Shown:
-    """Batches of images, as onnxruntime asks for them."""
+    """Calibration data reader for onnxruntime: batches of images."""
 
     def __init__(self, images: Sequence[np.ndarray]) -> None:
         self.batches = iter([images[start : start + BATCH] for start in range(0, len(images), BATCH)])
 
     def get_next(self) -> dict[str, np.ndarray] | None:
+        """Return the next batch as the graph's input, or None at the end."""
         batch = next(self.batches, None)
         return None if batch is None else {IMAGES: np.stack(batch)}
 
 
 def int8(content: bytes, images: Sequence[np.ndarray]) -> bytes:
-    """The graph with these layers on eight bits, their ranges learned from images as it takes them.
+    """Return an ONNX graph with its layers quantised to int8, with activation ranges calibrated on `images`.
 
-    Weights keep seven bits, a scale for each channel: on processors without instructions of their own for it, sums of
-    products of eight bits overflow.
+    Weights use seven bits, with a scale for each channel: on processors without instructions for int8, sums of
+    eight-bit products overflow.
     """
     onnx, quantization = needed("onnx", "export"), needed("onnxruntime.quantization", "export")
     preparation = needed("onnxruntime.quantization.shape_inference", "export")
@@ -49,7 +50,7 @@ def int8(content: bytes, images: Sequence[np.ndarray]) -> bytes:
             reduce_range=True,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
-            extra_options={"MatMulConstBOnly": True},  # what multiplies two results has no weights
+            extra_options={"MatMulConstBOnly": True},  # a product of two activations has no weights
         )
         model = onnx.load(folder / "int8.onnx")
     used = {node.domain for node in model.graph.node}
