@@ -1,4 +1,4 @@
-"""The verb bench: speeds as ratios against a peer, measured in turn, medians of several rounds."""
+"""The verb bench: speeds beside those of a peer, measured alternately, as medians over several rounds."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from capbench.utils.atomic import replacing
 
 
 def schema(*, only: str | None, rounds: Count, images: Count, out: str) -> None:
-    """The verb's own settings; the others are those of the training that is timed, and of each kind of pair."""
+    """Declare the verb's own settings; the others belong to the timed training and to each kind of pair."""
 
 
 def run(settings: dict[str, Any]) -> str:
-    """Measure the wanted pairs, write them down, and tell them as a table."""
+    """Measure the wanted pairs, write them as JSON, and return them as a table."""
     own = {key: settings.pop(key) for key in ("only", "rounds", "images", "out")}
     of_pairs = {key: settings.pop(key) for key in ("clean", "ensemble", "read")}
     check(own, schema)
@@ -57,7 +57,7 @@ def run(settings: dict[str, Any]) -> str:
 
 
 def _served_pairs(settings: dict[str, Any], folder: Path, running: ExitStack) -> list[Pair]:
-    """None where it cannot be served."""
+    """Return the pairs of the HTTP service, none where its packages are missing."""
     if find_spec("uvicorn") is None:
         print("read/served is left out: python -m pip install 'capbench[serve]'", file=sys.stderr)
         return []
@@ -71,7 +71,7 @@ def _shown(number: float) -> str:
 
 
 def _knn_pairs() -> list[Pair]:
-    """None where there is no peer."""
+    """Return the pair of nearest neighbours, none where scikit-learn is missing."""
     if find_spec("sklearn") is None:
         print("knn/sklearn is left out: python -m pip install scikit-learn", file=sys.stderr)
         return []

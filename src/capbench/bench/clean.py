@@ -1,4 +1,4 @@
-"""Pairs: cleaning and cutting beside plain OpenCV calls of the same steps."""
+"""Pairs: cleaning and cutting beside loops of plain OpenCV calls for the same steps."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ KERNEL = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 16
 
 
 def schema(*, style: Style, view: Characters) -> None:
-    """What is cleaned and cut; the plain loops beside it do what this view says, step by step."""
+    """Declare the captchas' style and the view; the plain loops do the steps of this view."""
 
 
 def pairs(settings: dict[str, Any]) -> list[Pair]:
-    """Views that clean and cut, beside loops of OpenCV's calls for the same steps, without merging and splitting."""
+    """Return the pairs of two views that clean and cut; the peers neither merge nor split components."""
     check(settings, schema, "clean")
     view: Characters = build(settings["view"])
     found = replace(view, cut="components", boxes=None)
@@ -52,7 +52,7 @@ def pairs(settings: dict[str, Any]) -> list[Pair]:
 
 
 def plain_ink(picture: np.ndarray) -> np.ndarray:
-    """The steps of view=strokes as one writes them without a framework."""
+    """Return the ink, uint8 [height, width], by the steps of view=strokes as one writes them without a framework."""
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     ink = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)[1]
     ink = cv2.filter2D(ink, -1, KERNEL)
@@ -60,13 +60,16 @@ def plain_ink(picture: np.ndarray) -> np.ndarray:
 
 
 def plain_strokes(picture: np.ndarray) -> np.ndarray:
-    """uint8 [character, 21, 20, 1]"""
+    """Return the characters at fixed places, uint8 [character, 21, 20, 1]."""
     ink = plain_ink(picture)
     return np.stack([ink[4:25, left : left + 20, None] for left in (8, 38, 68, 98)])
 
 
 def plain_components(picture: np.ndarray, size: list[int]) -> np.ndarray:
-    """The four largest components from left to right, uint8 [character, height, width, 1]; black where there are fewer."""
+    """Return the four largest components from left to right, uint8 [character, height, width, 1].
+
+    Missing components are black.
+    """
     ink = plain_ink(picture)
     _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     largest = sorted(stats[1:], key=lambda stat: -stat[cv2.CC_STAT_AREA])[:4]

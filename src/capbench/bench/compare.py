@@ -1,4 +1,4 @@
-"""Pair: comparing many run folders beside reading their files."""
+"""Pairs: comparing many run folders beside only reading their files."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from capbench.bench.pairs import Pair, speed, trained
 from capbench.compare import folders, page, screen
 from capbench.compare.comparison import Comparison, compare
 
-RUNS = 400
-TOLD = ("config.yaml", "result.json")  # what the screen is told from; the page also from the others
-SHOWN = (*TOLD, "metrics.csv", "predictions.csv")
+RUNS = 400  # run folders
+TOLD = ("config.yaml", "result.json")  # files that the table on screen needs
+SHOWN = (*TOLD, "metrics.csv", "predictions.csv")  # files that the page needs
 UNIT = "run folders/s; peer: reading the same files, nothing made of them"
 
 
 def pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:
+    """Return the pairs of the table on screen and of the page; `folder` is for temporary files."""
+
     @cache
     def root() -> Path:
-        """Copies of a trained run, each with a seed or learning rate of its own."""
+        """Return a folder of copies of a trained run that differ in seed or learning rate."""
         run = trained(settings, folder)
         config = run.config.read_text(encoding="utf-8")
         for number in range(RUNS):
@@ -49,7 +51,7 @@ def pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:
         return sum(len(path.read_bytes()) for run in root().iterdir() for path in (run / name for name in names))
 
     def timed(work: Callable[[], object]) -> float:
-        root()  # is no part of what is timed
+        root()  # makes the copies before the timing starts
         return speed(work, RUNS)
 
     return [

@@ -1,4 +1,4 @@
-"""Pairs: training an ensemble's members in one run beside one training each, and beside heads on one trunk."""
+"""Pairs: training an ensemble in one run beside one training per member, and heads on one trunk beside an ensemble."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from capbench.types import Count, Pixels
 
 
 def schema(*, model: Ensemble, trunk: Model, positions: Count, size: list[Pixels], steps: Count) -> None:
-    """What is trained."""
+    """Declare the ensemble, the model with one trunk, and the size of the training."""
 
 
 def pairs(settings: dict[str, Any], own: dict[str, Any], folder: Path) -> list[Pair]:
+    """Return the pairs; `own` are the settings that `schema` declares, and `folder` is for temporary files."""
     check(own, schema, "ensemble")
     images = own["steps"] * settings["optim"]["batch_size"]
     member = {key: value for key, value in own["model"]["member"].items() if key != "_partial_"}
 
     def seconds(model: dict[str, Any], positions: int, seed: int = 1) -> float:
-        """Of one training: of its steps alone, without what surrounds them."""
+        """Return the seconds of one training's steps, without start-up and evaluation."""
         split = settings["data"]["split"] | {"train": images}
         chosen = settings | {
             "model": model,
@@ -46,7 +47,7 @@ def pairs(settings: dict[str, Any], own: dict[str, Any], folder: Path) -> list[P
         return images / seconds(own["model"], own["positions"])
 
     def in_turn() -> float:
-        # Captchas of one character, as large as those of all: each member reads but one.
+        # Each member reads one character, so its captchas have one, but the full size.
         return images / sum(seconds(member, 1, seed) for seed in range(own["positions"]))
 
     def trunk() -> float:

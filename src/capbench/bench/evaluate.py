@@ -1,4 +1,4 @@
-"""Pair: evaluating a run on many images beside a bare loop that only reads."""
+"""Pair: evaluating a run on many images beside a bare loop that only reads them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from capbench.runs import RunFolder
 
 
 def pairs(settings: dict[str, Any], folder: Path, images: int) -> list[Pair]:
+    """Return the pair for this many test images; `folder` is for temporary files."""
+
     @cache
     def wanted() -> dict[str, Any]:
-        """Settings of an evaluation of a trained run; its images are prepared once."""
+        """Return the settings of an evaluation of a trained run; a cache keeps its images prepared."""
         run = trained(settings, folder)
         data = settings["data"] | {"split": settings["data"]["split"] | {"test": images}}
         kept = {"alphabet": settings["alphabet"], "style": settings["style"], "cache": str(folder / "cache")}

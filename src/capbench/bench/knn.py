@@ -1,4 +1,4 @@
-"""Pair: nearest neighbours beside scikit-learn's, both by brute force."""
+"""Pair: nearest neighbours beside those of scikit-learn, both by brute force."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ SAMPLES, HEIGHT, WIDTH, CLASSES, NEIGHBOURS = 5000, 21, 20, 33, 3
 
 
 def pairs() -> list[Pair]:
+    """Return the pair."""
     pixels, labels = samples()
     unit = f"samples/s of {HEIGHT * WIDTH} numbers, learned and read; peer: scikit-learn's brute force"
     return [
@@ -26,7 +27,10 @@ def pairs() -> list[Pair]:
 
 
 def samples() -> tuple[np.ndarray, np.ndarray]:
-    """Noisy copies of a prototype for each class: pixels uint8 [2, sample, pixel], classes int64 [sample] of both."""
+    """Return noisy copies of one prototype per class: pixels uint8 [2, sample, pixel], and classes int64 [sample].
+
+    The first index of the pixels is 0 for the samples to learn and 1 for those to read; both have the same classes.
+    """
     draws = np.random.default_rng(1)
     labels = draws.integers(0, CLASSES, SAMPLES)
     prototypes = draws.integers(64, 192, (CLASSES, HEIGHT * WIDTH))
@@ -35,7 +39,7 @@ def samples() -> tuple[np.ndarray, np.ndarray]:
 
 
 def ours(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Classes int64 [sample] of pixels[1], learned from pixels[0], uint8 [2, sample, pixel]."""
+    """Return the classes int64 [sample] of pixels[1] by CapBench after learning pixels[0], uint8 [2, sample, pixel]."""
     known, asked = torch.from_numpy(pixels).view(2, SAMPLES, 1, HEIGHT, WIDTH).float() / 255
     model = KNN((1, HEIGHT, WIDTH), 1, CLASSES, k=NEIGHBOURS)
     model.learn(known, torch.from_numpy(labels)[:, None])
@@ -44,5 +48,6 @@ def ours(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def peers(pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the classes int64 [sample] of pixels[1] by scikit-learn after learning pixels[0]."""
     known, asked = pixels.astype(np.float32)
     return KNeighborsClassifier(NEIGHBOURS, algorithm="brute").fit(known, labels).predict(asked)

@@ -1,4 +1,4 @@
-"""Measurement of a pair in alternation, so that the machine's load affects both sides alike."""
+"""Measurement of pairs in alternation, so that the machine's load affects both sides alike."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 from capbench.runs import RunFolder
 
 Timed = Callable[[], float]
-"""Does some work and tells its speed."""
+"""Function that does some work and returns its speed."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What is compared: two callables that do the same, or the same amount, and tell how many a second."""
+    """Two functions that do the same work, or equal amounts of it, and return their speeds in `unit`."""
 
     name: str
     ours: Timed
@@ -28,10 +28,11 @@ class Pair:
 
 
 def measured(pair: Pair, rounds: int) -> dict[str, Any]:
-    pair.ours(), pair.peer()  # compiled, cached, loaded: once, untimed
+    """Return the median speeds of both sides and the median ratio, after one untimed call of each."""
+    pair.ours(), pair.peer()  # untimed, for compilation, caches and imports
     speeds = []
     for number in range(rounds):
-        # Each goes first every other time.
+        # The sides alternate in going first, since the second one may find warm caches.
         if number % 2:
             peer, ours = pair.peer(), pair.ours()
         else:
@@ -47,13 +48,14 @@ def measured(pair: Pair, rounds: int) -> dict[str, Any]:
 
 
 def speed(work: Callable[[], Any], amount: int) -> float:
+    """Return the speed of `work` in units of `amount` per second."""
     start = time.perf_counter()
     work()
     return amount / (time.perf_counter() - start)
 
 
 def trained(settings: dict[str, Any], folder: Path) -> RunFolder:
-    """A run with these settings, trained once for all pairs below this folder that want one."""
+    """Return a run with these settings, trained once for all pairs that share `folder`."""
     from capbench.train import experiment
 
     run = RunFolder(folder / "trained")
@@ -65,6 +67,6 @@ def trained(settings: dict[str, Any], folder: Path) -> RunFolder:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """What is said while it works goes nowhere."""
+    """Discard standard output and standard error within the block."""
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         yield

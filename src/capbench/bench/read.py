@@ -1,4 +1,4 @@
-"""Pairs: reading one image beside ddddocr, many files beside a bare loop, and real captchas by both."""
+"""Pairs: reading one image and accuracy on real captchas, both beside ddddocr; many files beside a bare loop."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ from capbench.text import Alphabet
 from capbench.train import experiment
 from capbench.utils.extras import needed
 
-READS = 100  # of one image, in each round
-TRAINED_ON = 256  # images: how long a network reads does not depend on what it has learned; nearest neighbours do
+READS = 100  # reads of one image in each round
+TRAINED_ON = 256  # images; a network's speed does not depend on its training, that of nearest neighbours does
 SPLIT = {"train": TRAINED_ON, "val": 32, "test": 32}
 
 
 def schema(
     *, whole: dict[str, Model], characters: View, cut: dict[str, Model], labelled: Csv, sets: list[str], images: int
 ) -> None:
-    """The recognisers of whole images, and of characters cut by a view; real captchas; how many files are read."""
+    """Declare recognisers of whole images and of cut characters, sets of real captchas, and the number of files."""
 
 
 def pairs(settings: dict[str, Any], own: dict[str, Any], folder: Path) -> list[Pair]:
-    """`settings` are those of a training, `own` those of these pairs."""
+    """Return the pairs; `settings` are those of a training, `own` those that `schema` declares."""
     check(own, schema, "read")
     views = dict.fromkeys(own["whole"], settings["view"]) | dict.fromkeys(own["cut"], own["characters"])
     picture = Painter(build(settings["style"]), string.digits, 4, 4, 1).sample(0)[0]
@@ -90,7 +90,7 @@ def pairs(settings: dict[str, Any], own: dict[str, Any], folder: Path) -> list[P
 
 
 def milliseconds(work: Callable[[], Any], quantile: float) -> float:
-    """What this share of some repetitions stays below, on one thread."""
+    """Return a quantile of the durations of READS calls on one thread, in milliseconds."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     seconds = []
@@ -106,7 +106,7 @@ def milliseconds(work: Callable[[], Any], quantile: float) -> float:
 
 @cache
 def ddddocr() -> Any:
-    """The package with its default network, kept to one thread."""
+    """Return the package's default recogniser, limited to one thread."""
     package, onnxruntime = needed("ddddocr", "ocr"), needed("onnxruntime", "ocr")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -122,7 +122,7 @@ def ddddocr() -> Any:
 def _predicting(
     reader: Callable[[], Reader], settings: Mapping[str, Any], folder: Path, count: int
 ) -> tuple[Timed, Timed]:
-    """The verb predict over a folder of rendered files, and a loop that does no more than decode and read."""
+    """Return the verb predict over a folder of rendered files, and a bare loop that decodes and reads them."""
 
     @cache
     def captchas() -> Path:
@@ -157,7 +157,7 @@ def _predicting(
 
 
 def _accuracy(settings: Mapping[str, Any], data: dict[str, Any], folder: Path) -> Pair:
-    """Of the small network, trained for a few minutes on a labelled set, and of ddddocr, told the set's alphabet."""
+    """Return the pair of a small network, trained for minutes on a labelled set, and of ddddocr with its alphabet."""
     name = Path(data["root"]).stem
     run = RunFolder(folder / "sets" / name)
 

@@ -1,4 +1,4 @@
-"""Pairs: the renderer beside the captcha package, one core beside two, and beside memory bandwidth."""
+"""Pairs: the renderer beside the captcha package, on two cores beside one, and beside memory bandwidth."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ print(time.perf_counter() - start)
 
 
 def pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:
-    """The renderer beside the captcha package on one core, beside itself on two, and beside memory."""
+    """Return the pairs; `folder` is for temporary files."""
     style, symbols = build(settings["style"]), settings["alphabet"]["symbols"]
     painter = Painter(style, symbols, *bounds(settings["data"]["length"]), 1)
     package = ImageCaptcha(style.width, style.height, style.font_files, tuple(style.font_sizes))
     many, few = np.arange(4096), 256
-    # A batch at a time, as trainings ask for them: memory comes back for the next one, which the system need not clear.
+    # In batches, as trainings render: freed memory is reused, so the system need not clear new pages.
     batches = np.split(many, 8)
     texts = painter.texts(many)
 
@@ -60,7 +60,7 @@ def pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:
 
         return lambda: speed(all_batches, len(many))
 
-    # Nothing is removed between the rounds: file systems are slow for a while after many files have gone.
+    # Files stay until the end, because file systems are slow for a while after many deletions.
     def write() -> float:
         out = tempfile.mkdtemp(dir=folder)
         run = {"length": settings["data"]["length"], "seed": 1, "count": len(many), "format": "png", "sheet": False}
@@ -78,7 +78,7 @@ def pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:
         return speed(write_few, few)
 
     def first_batch() -> float:
-        """In a new process, from the settings on; importing the packages it stands on is not counted."""
+        """Return the batches per second of the first batch in a new process, from the settings on, without imports."""
         task = json.dumps([settings["style"], symbols, bounds(settings["data"]["length"])])
         done = subprocess.run([sys.executable, "-c", FIRST_BATCH, task], check=True, capture_output=True, text=True)
         return 1 / float(done.stdout)

@@ -1,4 +1,4 @@
-"""Pair: reading over HTTP, from connecting to the whole answer, beside the same read in process."""
+"""Pairs: reading over HTTP, from connecting to the whole response, beside a fixed time."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from capbench.serve.process import Served
 from capbench.settings import build
 from capbench.text import bounds
 
-TRIPS = 500  # one after the other
-MOST_SECONDS = 0.005
+TRIPS = 500  # requests, one after the other
+MOST_SECONDS = 0.005  # of the peer, a fixed time for one request
 
 
 def pairs(settings: dict[str, Any], folder: Path, running: ExitStack) -> list[Pair]:
-    """`running` stops the server when all is measured."""
+    """Return the pairs of the median and of the 99th percentile; `running` stops the server in the end."""
 
     @cache
     def port() -> int:
@@ -54,6 +54,7 @@ def pairs(settings: dict[str, Any], folder: Path, running: ExitStack) -> list[Pa
 
 
 def _trip(port: int, image: bytes) -> float:
+    """Return the seconds of one request in a connection of its own."""
     begun = time.perf_counter()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("POST", "/read", image, {"Content-Type": "image/png"})

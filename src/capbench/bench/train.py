@@ -1,4 +1,4 @@
-"""Pairs: a training of one epoch on rendered images, and beside a bare training loop."""
+"""Pairs: a training on new images beside one on stored images, and the latter beside a bare training loop."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from capbench.train import experiment
 
 
 def pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:
+    """Return the pairs; `folder` is for temporary files."""
     cache = {"cache": str(folder / "cache")}
     stored = settings | {"data": settings["data"] | {"fresh": False}} | cache
     fresh = settings | {"data": settings["data"] | {"fresh": True}} | cache
@@ -40,7 +41,7 @@ def pairs(settings: dict[str, Any], folder: Path) -> list[Pair]:
 
 
 def bare_loop(settings: dict[str, Any]) -> float:
-    """Images a second of the same network, images, optimiser and batches in a loop of one epoch."""
+    """Return the images per second of one epoch in a bare loop with the same network, images and optimiser."""
     made = experiment.prepare(settings)
     part, model, optim = made.material.parts["train"], made.recognizer.model.train(), made.optim
     views = torch.from_numpy(np.moveaxis(np.array(part.views[part.places]), -1, -3))
