@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz DOOR [count=50000] [seed=1] [first=0]`: inputs through one door, by hand."""
+"""Command line of the fuzzing: `python -m tests.fuzz DOOR [count=50000] [seed=1] [first=0]`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ USAGE = f"python -m tests.fuzz DOOR [count=50000] [seed=1] [first=0]; DOOR is on
 
 
 def main(arguments: list[str]) -> int:
+    """Fuzz one door and print the figures; return the exit code, 1 where there were faults."""
     numbers = {"count": 50_000, "seed": 1, "first": 0}
     door, *given = arguments or [""]
     for name, _, value in (setting.partition("=") for setting in given):

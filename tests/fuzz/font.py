@@ -1,4 +1,4 @@
-"""TrueType and OpenType fonts: tables that are damaged, dropped, swapped, and maps and glyphs that are bombs."""
+"""TrueType and OpenType fonts: damaged, dropped or swapped tables, and bombs of character maps and glyphs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.conftest import style
 from tests.fuzz.mutations import damaged, flipped, generator, overwritten, pick
 
 SYMBOLS = "0123456789"
-SEEDS = ["cmss10.ttf", "cmtt10.ttf", "cmb10.ttf"]  # small ones
+SEEDS = ["cmss10.ttf", "cmtt10.ttf", "cmb10.ttf"]  # chosen because they are small
 TABLES = [
     b"cmap",
     b"head",
@@ -42,7 +42,7 @@ TABLES = [
 
 
 class Drawn:
-    """A font drawn in several looks, whose number is an input's first byte."""
+    """Door that draws a font in one of several styles; the first byte of an input is the style's number."""
 
     suffix = ".ttf"
 
@@ -61,7 +61,7 @@ class Drawn:
 
     def open(self, content: bytes) -> None:
         self._number += 1
-        path = self._folder / f"{self._number}{self.suffix}"  # a new name each time: fonts are kept by name
+        path = self._folder / f"{self._number}{self.suffix}"  # a new name each time, because fonts are cached by name
         path.write_bytes(content[1:])
         try:
             own = replace(self.looks[content[0]], fonts=[str(path)])
@@ -80,7 +80,7 @@ class Drawn:
 
 
 class door(Drawn):
-    """Drawn by CapBench's renderer, or as the captcha package does."""
+    """Door that draws a font with CapBench's renderer, or as the captcha package does."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self._builtin = style("style=default")
@@ -115,12 +115,14 @@ class door(Drawn):
 
 
 def taken_apart(font: bytes) -> dict[bytes, bytes]:
+    """Return the tables of a font by tag."""
     (count,) = struct.unpack_from(">H", font, 4)
     entries = (struct.unpack_from(">4s4xII", font, 12 + 16 * number) for number in range(count))
     return {name: font[at : at + length] for name, at, length in entries}
 
 
 def put_together(kind: bytes, tables: dict[bytes, bytes], start: int = 0) -> bytes:
+    """Return a font of these tables; `start` is its offset in the file, in bytes."""
     head = kind + struct.pack(">HHHH", len(tables), 0, 0, 0)
     at, entries, body = start + 12 + 16 * len(tables), b"", b""
     for name, data in sorted(tables.items()):
@@ -130,12 +132,13 @@ def put_together(kind: bytes, tables: dict[bytes, bytes], start: int = 0) -> byt
 
 
 def collection(font: bytes) -> bytes:
+    """Return a font collection that holds one font."""
     head = b"ttcf" + struct.pack(">HHII", 1, 0, 1, 16)
     return head + put_together(font[:4], taken_apart(font), len(head))
 
 
 def cff() -> bytes:
-    """An OpenType font with PostScript outlines, one of them a curve."""
+    """Return an OpenType font with PostScript outlines, one of them a curve."""
     names = [".notdef", *(f"n{symbol}" for symbol in SYMBOLS)]
     builder = FontBuilder(1000, isTTF=False)
     builder.setupGlyphOrder(names)
@@ -160,6 +163,7 @@ def cff() -> bytes:
 
 
 def _change(tables: dict[bytes, bytes], others: Sequence[dict[bytes, bytes]], random: np.random.Generator) -> None:
+    """Damage, drop, swap or truncate one table."""
     name = pick(random, [table for table in TABLES if table in tables] if random.random() < 0.8 else list(tables))
     data = tables.get(name, b"")
     way = random.integers(8)
@@ -177,7 +181,7 @@ def _change(tables: dict[bytes, bytes], others: Sequence[dict[bytes, bytes]], ra
 
 
 def bomb_of_characters(random: np.random.Generator) -> bytes:
-    """A map of groups or segments that are huge, many, and lie over one another."""
+    """Return a character map whose groups or segments are huge, many, or overlapping."""
     kind, count = int(pick(random, [4, 4, 6, 10, 12, 12, 13, 0, 2, 14, 99])), int(10 ** random.uniform(0, 4))
     if kind in (12, 13):
         groups = b"".join(struct.pack(">III", 0, int(pick(random, [0x10FFFF, 2**32 - 1, 57])), 1) for _ in range(count))
@@ -195,7 +199,7 @@ def bomb_of_characters(random: np.random.Generator) -> bytes:
 
 
 def bomb_of_glyphs(tables: dict[bytes, bytes], random: np.random.Generator) -> None:
-    """Glyphs made of glyphs that are made of glyphs; or one with all the points that it may have, far apart; of a tiny em."""
+    """Replace the glyphs by deeply nested ones and ones with many distant points, often with an odd em size."""
     if random.random() < 0.5:
         head = bytearray(tables[b"head"])
         struct.pack_into(">H", head, 18, int(pick(random, [1, 15, 16, 64, 16384])))

@@ -1,7 +1,7 @@
-"""Inputs opened one after another in a child process, under bounds of time and memory.
+"""Harness that opens inputs one after another in a child process, with limits on time and memory.
 
-Input n of a door is a function of the door, the seed and n. A door takes it, or refuses it by a Mistake or a BadImage of
-one line; whatever else happens is a fault, and is told with the command that makes it happen again.
+Input n of a door is a function of the door, the seed and n. A door must accept it, or refuse it with a Mistake or a
+BadImage of one line. Anything else is a fault; its report contains the command that reproduces it.
 """
 
 from __future__ import annotations
@@ -28,40 +28,40 @@ from capbench.errors import BadImage, Mistake
 
 ROOT = Path(__file__).parents[2]
 DOORS = ("settings", "safetensors", "onnx", "yaml", "zip", "image", "http", "svg", "font")
-SECONDS = 10  # of the processor, for one input
-MEBIBYTES = 256  # above what the process held before, for one input …
-OF_NETWORKS = 1024  # … and for a recogniser that is run, or a font that is drawn in the largest of sizes
+SECONDS = 10  # of CPU time, for one input
+MEBIBYTES = 256  # of additional memory for one input …
+OF_NETWORKS = 1024  # … and where a network runs, or a font is drawn in the largest size
 LARGE = ("settings", "safetensors", "onnx", "svg", "font")
 HANGING = 600  # seconds of the clock: the child may wait for a processor, and the server for a client
 FEWEST = 6  # characters of a refusal
 MOST_FAULTS = 20
-TOLD = 12  # reasons of refusals, in the figures
+TOLD = 12  # the most frequent reasons of refusals that the figures list
 
 
 class Door(Protocol):
-    """What a module offers as `door(folder, seed)`."""
+    """Interface of the class `door(folder, seed)` that each module offers."""
 
     pid: int
-    """The process that is measured: the child itself, or one that it started"""
+    """Process to measure: the child itself, or one that it started."""
     sound: list[bytes]
-    """Inputs that are taken"""
+    """Valid inputs, which the door must accept."""
 
     def made(self, number: int) -> bytes: ...
 
     def open(self, content: bytes) -> None:
-        """Return where the input is taken; raise Mistake or BadImage where it is refused."""
+        """Return where the input is accepted; raise Mistake or BadImage where it is refused."""
 
     def close(self) -> None: ...
 
 
 def mebibytes(door: str) -> int:
-    """How much memory one input of a door may take."""
+    """Return the additional memory that one input of a door may take, in MiB."""
     return OF_NETWORKS if door in LARGE else MEBIBYTES
 
 
 @dataclass
 class Figures:
-    """What came of a door's inputs."""
+    """Counts, maxima and faults of a door's inputs."""
 
     door: str
     seed: int
@@ -70,12 +70,14 @@ class Figures:
     accepted: int = 0
     refused: int = 0
     seconds: tuple[float, int] = (0.0, -1)
-    """Of the processor: the longest, and the input that took it"""
+    """The largest CPU time, in seconds, and the number of its input."""
     mebibytes: tuple[float, int] = (0.0, -1)
+    """The largest additional memory, in MiB, and the number of its input."""
     reasons: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
     def add(self, told: dict[str, Any]) -> None:
+        """Add the child's report about one input."""
         number = told["number"]
         self.inputs += 1
         self.accepted += told["outcome"] == "accepted"
@@ -92,16 +94,21 @@ class Figures:
             self.fault(number, f"took {told['mebibytes']:.0f} MiB")
 
     def fault(self, number: int, what: str) -> None:
+        """Add a fault with the command that reproduces it."""
         again = f"python -m tests.fuzz {self.door} first={number} count=1 seed={self.seed}"
         self.faults.append(f"input {number}: {what}\n  again: {again}")
 
     def summary(self) -> str:
+        """Return the figures as JSON."""
         plain = {name: value for name, value in vars(self).items() if name not in ("reasons", "faults")}
         return json.dumps(plain | {"reasons": dict(self.reasons.most_common(TOLD)), "faults": len(self.faults)})
 
 
 def run(door: str, count: int, seed: int, first: int = 0, tell: Callable[[Figures], None] = lambda _: None) -> Figures:
-    """Open inputs `first` to `first + count - 1` of a door; what ends the child is a fault, and another child goes on."""
+    """Open inputs `first` to `first + count - 1` of a door, and return the figures.
+
+    An input that ends the child is a fault; another child continues with the next input.
+    """
     figures = Figures(door, seed, first)
     following = first
     while following < first + count and len(figures.faults) < MOST_FAULTS:
@@ -136,13 +143,13 @@ class _child(subprocess.Popen[str]):
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]),
         }
         command = [sys.executable, "-m", "tests.fuzz.harness", door, str(seed), str(first), str(count), str(folder)]
-        said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 read when the child has ended
+        said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 read after the child has ended
         super().__init__(command, stdout=subprocess.PIPE, stderr=said, text=True, cwd=folder, env=environment)
         self.stderr = said
 
 
 def _lines(child: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
-    """What the child tells, until it ends or says nothing for too long."""
+    """Yield the child's reports until it ends, or kill it after HANGING seconds without one."""
     assert child.stdout is not None
     with selectors.DefaultSelector() as waiting:
         waiting.register(child.stdout, selectors.EVENT_READ)
@@ -168,7 +175,7 @@ def _ending(code: int) -> str:
 def _opened(door: Door, number: int, most: int) -> Iterator[dict[str, Any]]:
     content = door.made(number)
     _limit(door.pid, most)
-    signal.setitimer(signal.ITIMER_PROF, 2 * SECONDS)  # nobody handles its signal: it ends the process
+    signal.setitimer(signal.ITIMER_PROF, 2 * SECONDS)  # the signal has no handler, so it ends the process
     with _measured(door.pid) as measured:
         try:
             door.open(content)
@@ -199,14 +206,14 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 class _measured:
-    """How much of the processor and of memory a process takes within a block."""
+    """Context manager that measures CPU time and peak memory of a process within a block."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
 
     def __enter__(self) -> _measured:
         self._before = _status(self._pid)["VmRSS"]
-        Path(f"/proc/{self._pid}/clear_refs").write_text("5")  # the peak is counted from here
+        Path(f"/proc/{self._pid}/clear_refs").write_text("5")  # resets the peak
         self._begun = self._processor()
         return self
 
@@ -225,7 +232,7 @@ class _measured:
 
 
 def _status(pid: int) -> dict[str, int]:
-    """Sizes in KiB."""
+    """Return the memory sizes of a process, in KiB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return {
         name: int(size.split()[0]) for name, _, size in (line.partition(":") for line in lines) if name.startswith("Vm")
@@ -233,7 +240,7 @@ def _status(pid: int) -> dict[str, int]:
 
 
 def _limit(pid: int, most: int) -> None:
-    """Twice what is allowed, in addresses: a bomb ends here, and the machine does not."""
+    """Limit the address space of a process to twice the allowed memory, so that a bomb cannot exhaust the machine."""
     size = _status(pid)["VmSize"] * 1024 + 2 * most * 2**20
     resource.prlimit(pid, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
 
@@ -242,7 +249,7 @@ def _serve(name: str, seed: int, numbers: Iterable[int], folder: Path) -> None:
     door: Door = import_module(f"tests.fuzz.{name}").door(folder, seed)
     try:
         for content in door.sound:
-            door.open(content)  # raises where what is sound is refused; and what is imported late is here afterwards
+            door.open(content)  # must not raise; also loads late imports before the measurements
         print("ready", file=sys.stderr, flush=True)
         for number in numbers:
             for told in _opened(door, number, mebibytes(name)):

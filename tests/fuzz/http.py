@@ -1,4 +1,4 @@
-"""HTTP requests: bodies in any form, whole or damaged, heads that lie, and bytes that are no request."""
+"""HTTP requests: valid or damaged bodies of every form, false heads, and bytes that are not a request."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.fuzz.image import SEED, Fuzz
 from tests.fuzz.mutations import flipped, generator, overwritten, pick, rearranged, truncated
 from tests.helpers.service import graph, picture
 
-MOST = 10_000  # image files, from which bodies of several are made
-SECONDS = 2  # that the server waits for a client
-SILENT = 0.15  # seconds without an answer, after which no more is sent: a request may not be whole
-PATIENCE = 60  # seconds of the clock for an answer; the machine may be busy
-ANSWERS = {200, 400, 403, 404, 405, 408, 413, 415, 422, 431, 503}  # 403: damage within the Host line
+MOST = 10_000  # image files from which bodies of several images are made
+SECONDS = 2  # the server's timeout for a client
+SILENT = 0.15  # seconds without a response, after which the sending side is closed: the request may be incomplete
+PATIENCE = 60  # seconds of wall time for a response; the machine may be busy
+ANSWERS = {200, 400, 403, 404, 405, 408, 413, 415, 422, 431, 503}  # 403 comes from a damaged Host header
 TYPES = [
     *("image/png", "image/webp", "application/octet-stream", "application/json", "multipart/form-data; boundary=x"),
     *("multipart/form-data", "multipart/form-data; boundary=" + "x" * 300, "multipart/form-data; boundary=é", ""),
@@ -95,7 +95,7 @@ HEAD_WORDS = [
 
 
 class Bodies:
-    """Request number n as bytes, for every n, and whether it is sound enough as HTTP to be sure of an answer."""
+    """Endless list of requests: bytes, and whether they are valid enough as HTTP that a response must come."""
 
     def __init__(self, seed: int = SEED) -> None:
         self.seed = seed
@@ -115,20 +115,25 @@ class Bodies:
         return self.ways[number % len(self.ways)](number, random)
 
     def several(self, number: int, random: np.random.Generator) -> list[bytes]:
+        """Return one to four image files."""
         numbers = random.integers(len(self.files.bombs), MOST, size=random.integers(4)).tolist()
         return [self.files[n] for n in (number, *numbers)]
 
     def bare(self, number: int, random: np.random.Generator) -> tuple[bytes, bool]:
+        """Return a request whose body is one image file."""
         return post("image/png", self.files[number]), True
 
     def form_body(self, number: int, random: np.random.Generator) -> bytes:
+        """Return a multipart form with one to four image files."""
         head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a\xff.png"\r\n\r\n'
         return b"".join(head + file + b"\r\n" for file in self.several(number, random)) + b"--x--\r\n"
 
     def form(self, number: int, random: np.random.Generator) -> tuple[bytes, bool]:
+        """Return a request with a multipart form."""
         return post("multipart/form-data; boundary=x", self.form_body(number, random)), True
 
     def json_body(self, number: int, random: np.random.Generator) -> bytes:
+        """Return JSON with one to four images in Base64, sometimes with an invalid item among them."""
         texts: list[Any] = [base64.b64encode(file).decode() for file in self.several(number, random)]
         strange: list[Any] = [
             None,
@@ -147,24 +152,29 @@ class Bodies:
         return json.dumps({"images": texts}).encode()
 
     def json(self, number: int, random: np.random.Generator) -> tuple[bytes, bool]:
+        """Return a request with JSON."""
         return post("application/json", self.json_body(number, random)), True
 
     def broken(self, body: bytes, random: np.random.Generator) -> bytes:
+        """Return a damaged body."""
         ways = [truncated, flipped, overwritten, rearranged]
         return ways[random.integers(len(ways))](body, random)
 
     def broken_form(self, number: int, random: np.random.Generator) -> tuple[bytes, bool]:
+        """Return a request with a damaged multipart form."""
         return post("multipart/form-data; boundary=x", self.broken(self.form_body(number, random), random)), True
 
     def broken_json(self, number: int, random: np.random.Generator) -> tuple[bytes, bool]:
+        """Return a request with damaged JSON."""
         return post("application/json", self.broken(self.json_body(number, random), random)), True
 
     def odd_type(self, number: int, random: np.random.Generator) -> tuple[bytes, bool]:
+        """Return a request with a wrong or malformed content type."""
         body = [self.files[number], self.form_body(number, random), self.json_body(number, random)][random.integers(3)]
         return post(TYPES[random.integers(len(TYPES))], body), True
 
     def odd_head(self, number: int, random: np.random.Generator) -> tuple[bytes, bool]:
-        """A length, a method, a path or a version that is a lie."""
+        """Return a request with a false length, method, path, version or header."""
         request = post("image/png", self.files[number])
         lies = [
             (b"Content-Length: ", b"Content-Length: 9"),
@@ -185,6 +195,7 @@ class Bodies:
         return request.replace(*lies[random.integers(len(lies))], 1), False
 
     def chunked(self, number: int, random: np.random.Generator) -> tuple[bytes, bool]:
+        """Return a request with a chunked body, damaged in half of the cases."""
         body = self.files[number]
         size = int(random.integers(1, len(body) + 2))
         pieces = [body[at : at + size] for at in range(0, len(body), size)][:500]
@@ -197,10 +208,12 @@ class Bodies:
         return head + content, not broken
 
     def junk(self, number: int, random: np.random.Generator) -> tuple[bytes, bool]:
+        """Return a request that is damaged anywhere."""
         return self.broken(post("image/png", self.files[number]), random), False
 
 
 def post(kind: str, body: bytes) -> bytes:
+    """Return a POST request with a body of a content type."""
     head = f"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
@@ -221,7 +234,7 @@ HEAVY = [
 
 
 class door:
-    """Sent to a server, over a connection each; the server's time and memory are measured."""
+    """Door that sends each request over a connection of its own; the server's time and memory are measured."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self._seed = seed
@@ -233,7 +246,7 @@ class door:
         self.sound = [bytes([1]) + post("image/png", picture(5))]
 
     def made(self, number: int) -> bytes:
-        """Whether it is sound enough as HTTP to be sure of an answer, and the request."""
+        """Return one byte, 1 where the request is valid enough that a response must come, and the request."""
         random = generator("http", self._seed, number)
         if number >= len(self._bodies.heavy) and random.random() < 0.3:
             return bytes([0]) + self._odd(random)
@@ -242,7 +255,7 @@ class door:
 
     @staticmethod
     def _odd(random: np.random.Generator) -> bytes:
-        """Heads with words put into them, one request behind another, or a path that is not there."""
+        """Return requests with words inserted into their heads, several in a row, or for a path that does not exist."""
         content = post(
             pick(random, TYPES).encode("latin-1", "replace").decode("latin-1"), picture(int(random.integers(9)))
         )
@@ -279,9 +292,10 @@ class door:
 
 
 def _answer(port: int, content: bytes, sure: bool) -> int | None:
-    """The status of the answer; None where the server closes the connection without one.
+    """Return the status of the response; None where the server closes the connection without one.
 
-    Where it is not `sure` that the request is whole, the end of it is told when no answer comes.
+    Where a response is not `sure`, because the request may be incomplete, the sending side is closed after SILENT
+    seconds.
     """
     head = b""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:

@@ -1,4 +1,4 @@
-"""Image files: valid ones, damaged ones, bombs. The same number gives the same file."""
+"""Image files: valid ones, damaged ones, and bombs; the same number always gives the same file."""
 
 from __future__ import annotations
 
@@ -23,22 +23,25 @@ SEED = 20240
 
 
 def saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    """Return a picture as a file of a format."""
     out = io.BytesIO()
     picture.save(out, kind, **options)
     return out.getvalue()
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
+    """Return a PNG chunk."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def png(width: int, height: int, depth: int, colour: int, data: bytes, before: bytes = b"") -> bytes:
+    """Return a PNG file; `data` is its compressed image data, `before` the chunks before it."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + before + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def zeros(mebibytes: int) -> bytes:
-    """Deflated zeros, a thousandth of what they inflate to."""
+    """Return a deflate stream of zeros that is a thousand times larger when inflated."""
     pack = zlib.compressobj(9)
     first = pack.compress(bytes(1 << 20)) + pack.flush(zlib.Z_FULL_FLUSH)
     block = pack.compress(bytes(1 << 20)) + pack.flush(zlib.Z_FULL_FLUSH)
@@ -46,7 +49,7 @@ def zeros(mebibytes: int) -> bytes:
 
 
 def valid() -> list[bytes]:
-    """Small images of each format and mode."""
+    """Return small images of each format and mode."""
     random = np.random.default_rng(SEED)
     noise = Image.fromarray(random.integers(0, 256, (14, 23, 4), dtype=np.uint8))
     smooth = Image.fromarray(np.add.outer(np.arange(40), np.arange(120)).astype(np.uint8))
@@ -84,13 +87,14 @@ def valid() -> list[bytes]:
 
 
 def rle_bmp(width: int, height: int, data: bytes) -> bytes:
+    """Return a BMP file with run-length encoded pixels."""
     size = 54 + 1024
     head = struct.pack("<2sIHHI", b"BM", size + len(data), 0, 0, size)
     return head + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(data), 0, 0, 256, 0) + bytes(1024) + data
 
 
 def bombs() -> list[Callable[[], bytes]]:
-    """Small files that would cost much; made when asked for."""
+    """Return functions that make small files which are expensive to decode."""
     grey = Image.new("L", (2000, 2000), 128)
     small = saved(Image.new("L", (8, 8), 128), "JPEG")
     gif = saved(Image.new("P", (8, 8), 3), "GIF")
@@ -103,7 +107,7 @@ def bombs() -> list[Callable[[], bytes]]:
     profile = chunk(b"iCCP", b"p\0\0" + zeros(1))
     tables = b"\xff\xdb\xfd\xea" + (b"\0" + bytes(range(1, 65))) * 1_000
     return [
-        lambda: png(2000, 2000, 16, 6, zeros(31)),  # as large as may be, and a little short
+        lambda: png(2000, 2000, 16, 6, zeros(31)),  # as large as allowed, and slightly truncated
         lambda: png(8, 8, 8, 0, zeros(5_000)),
         lambda: png(2_000_000_000, 2_000_000_000, 8, 6, zeros(500)),
         lambda: png(4_000_000, 1, 8, 6, zeros(500)),
@@ -161,7 +165,7 @@ def bombs() -> list[Callable[[], bytes]]:
 
 
 class Fuzz:
-    """File number n, for every n."""
+    """Endless list of image files."""
 
     def __init__(self, seed: int = SEED) -> None:
         self.seed = seed
@@ -188,12 +192,12 @@ class Fuzz:
         return self.ways[random.integers(len(self.ways))](content, random)
 
     def spliced(self, content: bytes, random: np.random.Generator) -> bytes:
-        """One file's head on another's tail."""
+        """Return the head of one file and the tail of another."""
         other = self.valid[random.integers(len(self.valid))]
         return content[: random.integers(1, 100)] + other[random.integers(1, 100) :]
 
     def resealed(self, content: bytes, random: np.random.Generator) -> bytes:
-        """A PNG whose chunks are damaged, dropped, doubled and shuffled, with checksums that are right again."""
+        """Return a PNG file with damaged, dropped, repeated and shuffled chunks, but valid checksums."""
         pngs = [file for file in self.valid if file.startswith(b"\x89PNG")]
         content, at, chunks = pngs[random.integers(len(pngs))], 8, []
         while at < len(content):
@@ -213,7 +217,7 @@ class Fuzz:
 
     @staticmethod
     def noisy_text(content: bytes, random: np.random.Generator) -> bytes:
-        """Base64 with a few of its symbols replaced, dropped or added, in any of the ways it is written."""
+        """Return a file in Base64, with or without a data URI's head, with a few symbols changed, dropped or added."""
         text = bytearray(base64.b64encode(content))
         for _ in range(random.integers(4)):
             place, symbol = random.integers(len(text) + 1), b"+/-_= \n\r\t%,;\0\xff*aZ9"[random.integers(18)]
@@ -232,7 +236,7 @@ class Fuzz:
 
 
 class door:
-    """Decodes, turned upright or not."""
+    """Door that decodes an image, and turns it upright where the file has an odd length."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.pid = os.getpid()

@@ -1,4 +1,4 @@
-"""Damage to bytes and to trees of plain data, drawn from a generator: the same draws do the same damage."""
+"""Random damage to bytes and to trees of plain data; the same generator state does the same damage."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from typing import Any
 import numpy as np
 
 EXTREME = [0, 1, 2**7, 2**8 - 1, 2**15, 2**16 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1]
-MOST_ADDED = 2**20  # bytes
+MOST_ADDED = 2**20  # bytes that a repetition may add
 
 
 def generator(door: str, seed: int, number: int) -> np.random.Generator:
+    """Return the random generator of one input."""
     return np.random.default_rng([seed, number, *door.encode()])
 
 
 def pick(random: np.random.Generator, options: Sequence[Any]) -> Any:
+    """Return one of the options."""
     return options[int(random.integers(len(options)))]
 
 
 def damaged(content: bytes, random: np.random.Generator, others: Sequence[bytes] = ()) -> bytes:
-    """One to four times one of the ways below."""
+    """Return the content after one to four kinds of damage; `others` are contents to splice with."""
     for _ in range(random.integers(1, 5)):
         if not content:
             break
@@ -33,10 +35,12 @@ def damaged(content: bytes, random: np.random.Generator, others: Sequence[bytes]
 
 
 def truncated(content: bytes, random: np.random.Generator) -> bytes:
+    """Return the content without its end."""
     return content[: random.integers(len(content))]
 
 
 def flipped(content: bytes, random: np.random.Generator) -> bytes:
+    """Return the content with a few bits flipped."""
     bits = bytearray(content)
     most = len(bits) if random.random() < 0.5 else min(len(bits), 64)
     for place in random.integers(most, size=random.integers(1, 12)) if most else ():
@@ -45,7 +49,7 @@ def flipped(content: bytes, random: np.random.Generator) -> bytes:
 
 
 def overwritten(content: bytes, random: np.random.Generator) -> bytes:
-    """A number of the header, or anywhere, becomes an extreme one."""
+    """Return the content with an integer overwritten by an extreme one, mostly in the header."""
     size, order = int(random.choice([1, 2, 4])), "<" if random.random() < 0.5 else ">"
     value = EXTREME[random.integers(len(EXTREME))] % 256**size
     place = int(random.integers(max(1, min(len(content), 80 if random.random() < 0.7 else len(content)))))
@@ -53,7 +57,7 @@ def overwritten(content: bytes, random: np.random.Generator) -> bytes:
 
 
 def rearranged(content: bytes, random: np.random.Generator) -> bytes:
-    """A piece is left out, doubled many times, or moved."""
+    """Return the content with a piece left out, repeated many times, or moved."""
     a, b, c = sorted(random.integers(len(content), size=3).tolist())
     times = min(int(random.integers(2, 50)), 1 + MOST_ADDED // max(1, b - a))
     pieces = [
@@ -65,7 +69,7 @@ def rearranged(content: bytes, random: np.random.Generator) -> bytes:
 
 
 def spliced(content: bytes, random: np.random.Generator, others: Sequence[bytes] = ()) -> bytes:
-    """One file's head on another's tail."""
+    """Return the head of one content and the tail of another."""
     other = pick(random, others or [content])
     return content[: random.integers(len(content))] + other[random.integers(len(other)) :]
 
@@ -81,6 +85,7 @@ VALUES: list[Any] = [
 
 
 def nested(depth: int) -> Any:
+    """Return lists and mappings nested this deep."""
     inner: Any = 1
     for level in range(depth):
         inner = [inner] if level % 2 else {"a": inner}
@@ -88,7 +93,7 @@ def nested(depth: int) -> Any:
 
 
 def changed(tree: Any, random: np.random.Generator, trees: Sequence[Any], names: Sequence[str]) -> Any:
-    """A copy of a tree with one to four changes; `names` are worth trying as any text."""
+    """Return a copy of a tree with one to four changes; `names` are texts to try as values and keys."""
     tree = {"": copy.deepcopy(tree)}
     for _ in range(random.integers(1, 5)):
         places = list(_places(tree))
@@ -113,6 +118,7 @@ def changed(tree: Any, random: np.random.Generator, trees: Sequence[Any], names:
 
 
 def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each container in a tree with each of its keys."""
     for key, value in list(tree.items() if isinstance(tree, dict) else enumerate(tree)):
         yield tree, key
         if isinstance(value, dict | list):
@@ -120,7 +126,7 @@ def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _nearby(value: Any, random: np.random.Generator) -> Any:
-    """A value of the same type."""
+    """Return another value of the same type."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""A door that is at fault at known inputs, to try the harness itself with."""
+"""Door with faults at known inputs, to test the harness."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def says_nothing(_: bytes) -> None:
 
 
 def takes_memory(_: bytes) -> None:
-    np.ones((MEBIBYTES + 50) * 2**17)  # of eight bytes each
+    np.ones((MEBIBYTES + 50) * 2**17)  # 2**17 numbers of eight bytes are one MiB
 
 
 def asks_for_too_much(_: bytes) -> None:
@@ -67,6 +67,8 @@ WAYS = [
 
 
 class door:
+    """Door whose input n fails in the n-th way."""
+
     def __init__(self, folder: Path, seed: int) -> None:
         self.pid = os.getpid()
         self.sound = [b"0"]

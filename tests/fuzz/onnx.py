@@ -1,4 +1,4 @@
-"""ONNX files, changed as bytes and as what protobuf holds, each with a JSON that describes it."""
+"""ONNX files with damage to their bytes or to their protobuf messages, each with a JSON that describes it."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ MOST_REPEATS = 300
 
 
 class door:
-    """Inspected, loaded by onnxruntime, and a picture read with it."""
+    """Door that inspects a graph, loads it into onnxruntime, and reads a picture with it."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.pid = os.getpid()
@@ -144,7 +144,7 @@ class door:
 
     @staticmethod
     def _with(file: bytes, described: Any) -> bytes:
-        """A line of JSON and the graph that it belongs to."""
+        """Return one line of JSON and the graph that belongs to it."""
         if isinstance(described, dict) and "graph" in described:
             described = described | {"graph": sha256(file)}
         return json.dumps(described, default=str, skipkeys=True).encode() + b"\n" + file
@@ -184,6 +184,7 @@ class door:
 
 
 def _messages(message: Message) -> Iterator[Message]:
+    """Yield a protobuf message and all messages within it."""
     yield message
     for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_MESSAGE:
@@ -192,15 +193,16 @@ def _messages(message: Message) -> Iterator[Message]:
 
 
 def meddle(model: Any, random: np.random.Generator) -> None:
-    """One field of one message, of those that are set or of all that could be, gets another value."""
+    """Change one field of one message, mostly one that is set."""
     message = pick(random, list(_messages(model)))
     fields = [field for field, _ in message.ListFields()] if random.random() < 0.7 else []
     field = pick(random, fields or list(message.DESCRIPTOR.fields))
-    with suppress(ValueError, TypeError, DecodeError):  # what a field cannot hold at all: it keeps what it had
+    with suppress(ValueError, TypeError, DecodeError):  # a value that the field cannot hold leaves it unchanged
         _change(message, field, random)
 
 
 def _change(message: Any, field: FieldDescriptor, random: np.random.Generator) -> None:
+    """Change, clear or repeat the values of a field."""
     if field.is_repeated:
         values = getattr(message, field.name)
         way = random.integers(4)
@@ -236,7 +238,7 @@ def _value(field: FieldDescriptor, random: np.random.Generator) -> Any:
 
 
 def rewire(model: Any, random: np.random.Generator) -> None:
-    """A node does other work, on other tensors, again and again, or with other sizes."""
+    """Change a node's operator, inputs, outputs or attributes, insert a chain of nodes, or change a weight's size."""
     nodes, weights = model.graph.node, model.graph.initializer
     node = nodes[int(random.integers(len(nodes)))]
     names = [name for one in nodes for name in (*one.input, *one.output)]
@@ -249,7 +251,7 @@ def rewire(model: Any, random: np.random.Generator) -> None:
         node.output[int(random.integers(len(node.output)))] = pick(random, names)
     elif way == 3:
         before = node.input[0] if node.input else "images"
-        for number in range(int(10 ** random.uniform(0, 2))):  # a chain before the node
+        for number in range(int(10 ** random.uniform(0, 2))):  # a chain of nodes before this one
             link = nodes.add(op_type=pick(random, ["Identity", "Relu", "Concat", "Add"]), output=[f"link{number}"])
             link.input.extend([before, before] if link.op_type in ("Concat", "Add") else [before])
             if link.op_type == "Concat":

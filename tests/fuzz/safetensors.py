@@ -1,4 +1,4 @@
-"""Files of safetensors whose header lies, or is no header: a run's weights and the list of images it learned from."""
+"""Files of safetensors with false or malformed headers: a run's weights and its list of seen images."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SIZES = [0, 1, 2, 4, 9, 10**6, 2**31, 2**32, 2**62, 2**63 - 1, 2**64 - 1, 2**64,
 
 
 class door:
-    """Loaded in the place of a run's weights, or of seen.safetensors."""
+    """Door that loads a file in place of a run's weights, or of seen.safetensors."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.pid = os.getpid()
@@ -82,7 +82,7 @@ class door:
 
     @staticmethod
     def _seen_otherwise(header: dict[str, Any], random: np.random.Generator) -> None:
-        """The same bytes, as numbers of another type, in another shape, or under another tensor's name."""
+        """Change the header so that the same bytes are read with another type, shape or tensor name."""
         names = [name for name in header if name != "__metadata__"]
         for name in [pick(random, names) for _ in range(random.integers(1, 4))]:
             one, other = header[name], pick(random, names)
@@ -96,6 +96,7 @@ class door:
 
     @staticmethod
     def _sealed(header: Any, data: bytes, random: np.random.Generator) -> bytes:
+        """Return the file of a header and data, sometimes with a wrong length of the header."""
         try:
             text = json.dumps(header, default=str, skipkeys=True).encode()
         except RecursionError:

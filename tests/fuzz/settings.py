@@ -1,4 +1,4 @@
-"""Settings of a stranger's run: values of every type at every key of config.yaml and of what result.json tells."""
+"""Settings of an untrusted run: values of every type at every key of config.yaml and at some of result.json."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ WORDS = [
 
 
 def classes() -> list[str]:
-    """What a stranger may name: all classes and functions of CapBench."""
+    """Return the names of all classes and functions of CapBench, any of which untrusted settings may name."""
     found = set()
     for module in pkgutil.walk_packages(capbench.__path__, "capbench."):
         if "__main__" in module.name:
@@ -80,7 +80,7 @@ def classes() -> list[str]:
 
 
 class door:
-    """The run loaded, and a picture read with it. Its weights are a sound run's."""
+    """Door that loads a run with valid weights and reads a picture with it."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.pid = os.getpid()
@@ -96,7 +96,7 @@ class door:
 
     @staticmethod
     def _written(number: int, tree: Any) -> bytes:
-        """Which run, and what its two files hold."""
+        """Return the number of the run and the content of its two files."""
         config, result = (tree.get(name) if isinstance(tree, dict) else tree for name in ("config", "result"))
         head = json.dumps([number, json.dumps(result, default=str, skipkeys=True)])
         return head.encode() + b"\n" + dumped(config)
@@ -117,7 +117,7 @@ class door:
         run.result.write_text(result, encoding="utf-8", errors="replace")
         before = sorted(path for path in run.path.parent.rglob("*"))
         reader = load(run.path)
-        # To record a network for one image at a time is slow, and tried now and then.
+        # Reading a single image traces the network, which is slow, so only some inputs do it.
         reader.read(self._picture if len(content) % 64 == 0 else [self._picture])
         assert sorted(path for path in run.path.parent.rglob("*")) == before, "files were made"
 

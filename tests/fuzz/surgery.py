@@ -1,6 +1,6 @@
-"""Image files taken apart and put together again, with parts repeated, dropped, swapped, cut short or enlarged.
+"""Image files whose parts are repeated, dropped, swapped, truncated or enlarged.
 
-Lengths and checksums are right again afterwards, so that the damage is seen by whoever reads the parts.
+Lengths and checksums are corrected afterwards, so that the damage reaches the code that reads the parts.
 """
 
 from __future__ import annotations
@@ -13,23 +13,27 @@ from typing import NamedTuple
 
 import numpy as np
 
-LARGEST = 2**21  # bytes that one operation may add
+LARGEST = 2**21  # bytes that one operation may add to a file
 
 
 class Part(NamedTuple):
+    """Part of a file, such as a chunk or a segment."""
+
     kind: bytes
-    """What comes before the data; nothing where the data are all there is."""
+    """Bytes before the data, such as a tag; empty for a part without a header."""
     data: bytes
 
 
 class Format(NamedTuple):
+    """Functions of a file format: split into parts, add length and checksum to a part, and wrap parts into a file."""
+
     parts: Callable[[bytes], Iterator[Part]]
     sealed: Callable[[Part], bytes]
     wrapped: Callable[[bytes], bytes]
 
 
 def operated(content: bytes, random: np.random.Generator) -> bytes:
-    """The file after one to four operations on its parts."""
+    """Return the file after one to four operations on its parts."""
     form = next(form for magic, form in FORMATS.items() if content.startswith(magic))
     parts = list(form.parts(content))
     for _ in range(random.integers(1, 5)):
@@ -93,7 +97,7 @@ def _gif_parts(content: bytes) -> Iterator[Part]:
 
 
 def _gif_blocks(part: Part) -> bytes:
-    size = 1 + zlib.crc32(part.data) % 255  # full blocks are nothing new
+    size = 1 + zlib.crc32(part.data) % 255  # blocks of other sizes than the usual 255 bytes
     pieces = [part.data[i : i + size] for i in range(0, len(part.data), size)]
     return part.kind + b"".join(bytes([len(piece)]) + piece for piece in pieces) + b"\0" if part.kind else part.data
 

@@ -1,4 +1,4 @@
-"""SVG fonts of single lines: trees with odd attributes and paths, entities, depths and sizes."""
+"""SVG fonts of single lines with odd attributes and paths, entities, deep nesting and extreme sizes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ TAKEN = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2, "A": 7,
 
 
 class door(Drawn):
-    """Drawn in the face of a style: with the font's own pen or the style's, small or in the largest size."""
+    """Door that draws an SVG font with strokes of two pixels: small, four times as wide, or in the largest size."""
 
     suffix = ".svg"
 
@@ -76,12 +76,12 @@ class door(Drawn):
             _change(tree, random)
         try:
             return look + ElementTree.tostring(tree, encoding=pick(random, ["utf-8", "utf-8", "utf-16", "us-ascii"]))
-        except (TypeError, ValueError, UnicodeError):  # a text that XML cannot hold
+        except (TypeError, ValueError, UnicodeError):  # XML cannot hold some texts
             return look + content
 
 
 def path(random: np.random.Generator) -> str:
-    """A path of up to many steps, with numbers that fit or do not."""
+    """Return an SVG path of up to 20,000 steps, with valid or invalid numbers."""
     steps = int(10 ** random.uniform(0, 4.3))
     odd = random.random() < 0.5
     scale = 10 ** random.uniform(-1, 4)
@@ -132,7 +132,7 @@ def _change(tree: ElementTree.Element, random: np.random.Generator) -> None:
 
 
 def bombs(content: bytes, random: np.random.Generator) -> bytes:
-    """Small files that unfold, nest, or ask for much."""
+    """Return a small file with exponential entities, deep nesting, or huge numbers of glyphs or steps."""
     count = int(10 ** random.uniform(0, 5))
     laughs = "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">' for n in range(int(random.integers(1, 12))))
     head, end = '<svg xmlns="http://www.w3.org/2000/svg"><font horiz-adv-x="9">', "</font></svg>"

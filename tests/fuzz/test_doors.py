@@ -1,4 +1,4 @@
-"""Every door is fuzzed, and what the fuzzing itself is made of."""
+"""Fuzzing of every door, and tests of the fuzzing itself."""
 
 from __future__ import annotations
 
@@ -19,20 +19,18 @@ from tests.fuzz import __main__ as command
 from tests.fuzz import harness, image, mutations, odd, surgery
 
 INPUTS = 2_000
-ACCEPTED = {"safetensors": 0.02, "onnx": 0.03, "http": 0.05}  # the share of inputs at least; more at the other doors
-LISTED = 1_000  # files that also go through a folder
+ACCEPTED = {"safetensors": 0.02, "onnx": 0.03, "http": 0.05}  # least share of accepted inputs; 0.1 at the other doors
+LISTED = 1_000  # files that are also read as a folder
 SUFFIXES = [".png", ".jpg", ".gif", ".bmp", ".webp", ".txt", ".b64"]
 OPERATED = 2_000
-MOST_CALLS = (
-    4_000_000  # of and by Python's functions for one file; most are those for a BMP of a mebibyte of run lengths
-)
+MOST_CALLS = 4_000_000  # profiler events for one file, calls and returns; a BMP with a MiB of run lengths has the most
 
 
 @pytest.mark.slow
 @pytest.mark.longest
 @pytest.mark.parametrize("door", harness.DOORS)
 def test_whatever_comes_to_a_door_is_taken_or_refused_in_a_line(door: str) -> None:
-    """In processes of their own, within bounds of time and memory; see tests/fuzz/harness.py."""
+    """Fuzz one door in child processes, with limits on time and memory; see tests/fuzz/harness.py."""
     if door in ("onnx", "http"):
         pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs it")
     figures = harness.run(door, INPUTS, seed=0)
@@ -113,7 +111,9 @@ def test_repeated_and_enlarged_parts_cost_no_more_than_the_picture() -> None:
         if image is not None:
             read += 1
             assert image.shape[0] * image.shape[1] <= containers.MOST_PIXELS, number
-            assert len(containers.outline(content).content) <= len(content) + 16, number  # what ends a JPEG's scan
+            assert len(containers.outline(content).content) <= len(content) + 16, (
+                number
+            )  # a few bytes may be added to end a JPEG's scan
     assert read > OPERATED / 10
 
 
@@ -122,7 +122,7 @@ def test_parts_put_together_again_are_the_file_that_they_were() -> None:
         form = next(form for magic, form in surgery.FORMATS.items() if content.startswith(magic))
         whole = form.wrapped(b"".join(map(form.sealed, form.parts(content))))
         assert (decode(whole) == decode(content)).all()
-        assert whole == content or content.startswith(b"GIF")  # whose blocks are of other sizes
+        assert whole == content or content.startswith(b"GIF")  # GIF: the blocks get other sizes
 
 
 def test_a_number_always_gives_the_same_file() -> None:

@@ -1,4 +1,4 @@
-"""Ten thousand bodies that nobody should send, and senders that never end: answered, each in its time, by one server."""
+"""Ten thousand invalid and valid requests to one server, beside slow clients: each must get a response in time."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.helpers.service import agrees, graph, offline, picture  # noqa: E402
 
 BODIES = 10_000
 AT_ONCE = 24
-SLOW = 40  # senders of a byte now and then, all the while
-SECONDS = 3  # that the server waits for a body
-PATIENCE = 300  # seconds for an answer: some bombs take seconds of the processor, which is shared
+SLOW = 40  # clients that send a byte now and then during the whole test
+SECONDS = 3  # the server's timeout for a body
+PATIENCE = 300  # seconds for a response: some bombs take seconds of CPU time, and the CPU is shared
 MEMORY = 900 * 2**20
 
 
 async def ask(port: int, content: bytes) -> int | None:
-    """The status of the answer; None where the connection was closed without one."""
+    """Return the status of the response; None where the connection was closed without one."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(content)
@@ -41,7 +41,7 @@ async def ask(port: int, content: bytes) -> int | None:
 
 
 async def dribble(port: int, number: int) -> None:
-    """A request that comes byte by byte, from a sender that begins again whenever it is put out."""
+    """Send a request byte by byte, and start again whenever the server closes the connection."""
     content = post("image/png", bytes(9999)) if number % 2 else b"POST /read HTTP/1.1\r\nX: " + b"x" * 9999
     while True:
         try:
@@ -58,6 +58,7 @@ async def dribble(port: int, number: int) -> None:
 
 
 async def sent(port: int) -> tuple[Counter[int | None], list[str]]:
+    """Send all requests beside slow clients; return the counts of each status, and the faults."""
     bodies = Bodies()
     numbers = iter(range(BODIES))
     statuses: Counter[int | None] = Counter()

@@ -1,4 +1,4 @@
-"""Texts of YAML and JSON: a run's settings and results as a stranger may write them."""
+"""YAML and JSON texts: settings and results of an untrusted run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ WORDS = [
 
 
 def aliases(random: np.random.Generator) -> str:
-    """A tree of aliases that unfolds to more than any memory holds."""
+    """Return YAML with nested aliases that expand to more than any memory holds."""
     width, depth, flow = int(random.integers(1, 12)), int(random.integers(1, 30)), random.random() < 0.5
     lines = ["a0: &a0 [x]" if flow else "a0: &a0\n- x"]
     for level in range(1, depth):
@@ -56,12 +56,14 @@ def aliases(random: np.random.Generator) -> str:
 
 
 def deep(random: np.random.Generator) -> str:
+    """Return a deeply nested text."""
     count = int(10 ** random.uniform(0, 5))
     opened = pick(random, ["[", "{a: ", "- ", "? ", "!!seq [", "{? ", "&a [", '{"a":', "[{"])
     return opened * count + pick(random, ["", "1", "]" * count, "}" * count])
 
 
 def long(random: np.random.Generator) -> str:
+    """Return a text of many repeated tokens."""
     count = int(10 ** random.uniform(0, 6))
     return (
         pick(
@@ -72,7 +74,7 @@ def long(random: np.random.Generator) -> str:
 
 
 def woven(text: str, random: np.random.Generator) -> str:
-    """The text with words put between its own."""
+    """Return the text with words inserted at random places."""
     for _ in range(random.integers(1, 6)):
         place = int(random.integers(len(text) + 1))
         text = text[:place] + pick(random, WORDS) * int(random.choice([1, 1, 1, 40])) + text[place:]
@@ -80,7 +82,7 @@ def woven(text: str, random: np.random.Generator) -> str:
 
 
 class door:
-    """Read as a run's config.yaml and as its result.json."""
+    """Door that reads a text as a run's config.yaml and as its result.json."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.pid = os.getpid()
@@ -122,12 +124,13 @@ class door:
 
 
 def depth(data: Any) -> int:
+    """Return the depth of nested lists and mappings."""
     inner = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
     return 1 + max(map(depth, inner), default=0)
 
 
 def dumped(tree: Any) -> bytes:
-    """As YAML, or as JSON where YAML's writer has no word for what is in it."""
+    """Return a tree as YAML, or as JSON where YAML cannot represent its values."""
     try:
         return yaml.dump(tree, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), allow_unicode=True).encode(
             errors="replace"

@@ -1,4 +1,4 @@
-"""Zip files of labelled images: damaged, made of headers that lie, or bombs."""
+"""Zip files of labelled images: damaged ones, false headers, and bombs."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ NAMES = [
         "/" * 400,
     ),
 ]
-MOST_READ = 60  # members
+MOST_READ = 60  # members of one zip file that are read
 
 
 class Member:
-    """A file in a zip file, as its two headers tell of it."""
+    """File in a zip file, with the fields of its two headers."""
 
     def __init__(self, name: bytes, content: bytes, method: int = 8) -> None:
         packed = content
@@ -63,6 +63,7 @@ class Member:
         }  # fmt: skip
 
     def local(self) -> bytes:
+        """Return the local header and the compressed content."""
         f = self.fields
         head = (f["needed"], f["flags"], f["method"], f["time"], f["date"], f["crc"], f["packed"], f["size"])
         return (
@@ -73,6 +74,7 @@ class Member:
         )
 
     def central(self) -> bytes:
+        """Return the header in the central directory."""
         f = self.fields
         head = (f["made"], f["needed"], f["flags"], f["method"], f["time"], f["date"], f["crc"], f["packed"], f["size"])
         tail = (f["comment"], f["disk"], f["kind"], f["mode"], f["at"])
@@ -80,7 +82,7 @@ class Member:
 
 
 def _packed(form: str, *values: Any) -> bytes:
-    """Numbers that are too large for their places, as far as they fit."""
+    """Return packed numbers, each reduced to the width of its field."""
     widths = [size for count, size in _parts(form) for _ in range(count)]
     kept = [
         value if isinstance(value, bytes) else value % 256**width for value, width in zip(values, widths, strict=True)
@@ -101,6 +103,7 @@ def _parts(form: str) -> list[tuple[int, int]]:
 
 
 def archive(members: list[Member], count: int | None = None, comment: bytes = b"", lie: bool = False) -> bytes:
+    """Return a zip file; with `lie`, the offsets of the members stay as their fields say."""
     out = bytearray()
     for member in members:
         if not lie:
@@ -113,7 +116,7 @@ def archive(members: list[Member], count: int | None = None, comment: bytes = b"
 
 
 class door:
-    """Listed, and each of its images decoded, as a source with a labels.csv and as one with its labels in names."""
+    """Door that reads a zip file as a source with a labels.csv: its list of files, and each image."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.pid = os.getpid()
@@ -122,6 +125,7 @@ class door:
         self.sound = [archive(self.members(np.random.default_rng(number))) for number in range(4)]
 
     def members(self, random: np.random.Generator) -> list[Member]:
+        """Return a labels.csv and one to four images."""
         pictures = [pick(random, self._files) for _ in range(random.integers(1, 5))]
         names = [f"{'images/' * int(random.integers(2))}{number}.png" for number in range(len(pictures))]
         table = "filename,label\n" + "".join(f"{name},{number}{number}\n" for number, name in enumerate(names))
@@ -192,7 +196,7 @@ class door:
         return self.bomb(random)
 
     def bomb(self, random: np.random.Generator) -> bytes:
-        """Members that inflate to far more than an image, a table of labels among them."""
+        """Return a zip file with a member, an image or a labels.csv, that inflates to far more than an image."""
         size = int(10 ** random.uniform(5, 7.7))
         fill = pick(random, [b"\0", b"a,b\n", b'"', b"\n", b"0.png,1\n", b",", b"\xff"])
         content = (fill * (size // len(fill)))[:size]
