@@ -1,4 +1,4 @@
-"""What the tests share: small real data, settings composed as the command line composes them, and the command line."""
+"""Shared fixtures and helpers: small labelled sets, composed settings, runs, and the command line."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 os.environ["HYDRA_FULL_ERROR"] = "1"
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests themselves run side by side
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests themselves run in parallel
 
-# The same examples each time, and as long for one as a busy machine needs.
+# The same examples each time, without a deadline, since the machine may be busy.
 hypothesis.settings.register_profile(
     "tests", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -26,13 +26,13 @@ hypothesis.settings.load_profile("tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first: last, it would keep one core busy and the others idle."""
+    """Move the longest tests to the beginning; at the end they would keep one core busy and the others idle."""
     items.sort(key=lambda item: item.get_closest_marker("longest") is None)
 
 
 @pytest.fixture(autouse=True)
 def own_place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test runs in an empty folder, with a cache that only this test session uses, and offline."""
+    """Run each test in an empty folder, offline, with a cache that only this test session uses."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CAPBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path_factory.getbasetemp() / "wandb"))
@@ -43,7 +43,7 @@ def own_place(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypa
 def save_captchas(
     folder: Path, count: int, symbols: str = "0123456789", length: int = 4, seed: int = 5, look: tuple[str, ...] = ()
 ) -> list[str]:
-    """A labelled folder, images/ and labels.csv, of rendered captchas; returns their texts."""
+    """Write a labelled folder of rendered captchas, images/ and labels.csv, and return their texts."""
     from PIL import Image
 
     from capbench.render.painter import Painter
@@ -62,7 +62,7 @@ def save_captchas(
 
 
 def readable(folder: Path, count: int) -> Path:
-    """A labelled folder of captchas of four digits in the style that OCR engines read best."""
+    """Write a labelled folder of four-digit captchas in the style that OCR engines read best, and return it."""
     pytest.importorskip("rapidocr", reason="needs the engines: make test installs them")
     save_captchas(folder, count, look=("style=strokes",))
     return folder
@@ -70,7 +70,7 @@ def readable(folder: Path, count: int) -> Path:
 
 @pytest.fixture(scope="session")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """160 labelled captchas of four digits."""
+    """Labelled folder of 160 four-digit captchas."""
     folder = tmp_path_factory.mktemp("labelled")
     save_captchas(folder, 160)
     return folder
@@ -78,6 +78,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def labelled_zip(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Zip file of the folder `labelled`."""
     path = tmp_path_factory.mktemp("zipped") / "labelled.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(labelled.rglob("*")):
@@ -87,7 +88,7 @@ def labelled_zip(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def composed(*overrides: str) -> dict[str, Any]:
-    """Plain settings of a training, as the command line composes them."""
+    """Return the plain settings of a training, composed as on the command line."""
     import hydra
 
     from capbench.cli.compose import with_presets_last
@@ -98,7 +99,7 @@ def composed(*overrides: str) -> dict[str, Any]:
 
 
 def style(*overrides: str) -> Any:
-    """A style as the command line composes and checks it."""
+    """Return a style, composed and checked as on the command line."""
     from capbench.render.style import Style
     from capbench.settings import build, check
 
@@ -109,7 +110,7 @@ def style(*overrides: str) -> Any:
 
 @pytest.fixture
 def train(tmp_path: Path) -> Callable[..., Any]:
-    """Run a training in this process; gives its folder."""
+    """Function that runs a training in this process and returns its folder."""
     from capbench.runs import RunFolder
     from capbench.train import experiment
 
@@ -123,7 +124,7 @@ def train(tmp_path: Path) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run of a small network on four digits; not to be changed."""
+    """Folder of a finished run of a small network on four digits; tests must not change it."""
     from capbench.runs import RunFolder
     from capbench.train import experiment
 
@@ -134,7 +135,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Any]]:
-    """The command line in this process: gives the exit code, standard output and standard error."""
+    """Function that runs the command line in this process and returns exit code, standard output and standard error."""
     from capbench.__main__ import main
 
     def call(*arguments: str) -> tuple[int, str, str]:
@@ -152,7 +153,10 @@ def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> I
 
 
 def capbench(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own; what an earlier test's processes left behind would make it the second."""
+    """Run the command line in a process of its own.
+
+    LOCAL_RANK is removed from the environment: left over from an earlier test, it would make the process a second rank.
+    """
     options.setdefault("env", {name: value for name, value in os.environ.items() if name != "LOCAL_RANK"})
     return subprocess.run(
         [sys.executable, "-m", "capbench", *arguments], capture_output=True, text=True, timeout=400, **options
@@ -160,12 +164,12 @@ def capbench(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str
 
 
 def finished(sweep: Path) -> dict[str, int]:
-    """The sweep's jobs that have a result, and when each was written."""
+    """Return the sweep's jobs that have a result, each with the time of the result in nanoseconds."""
     return {path.parent.name: path.stat().st_mtime_ns for path in sweep.glob("*/result.json")}
 
 
 def assert_goes_on(sweep: Path, with_jobs: set[str]) -> str:
-    """The sweep is gone on with these jobs and no other. What it says."""
+    """Resume a sweep, check that exactly these jobs are run, and return the output."""
     before = finished(sweep)
     done = capbench(f"resume_sweep={sweep.name}")
     assert done.returncode == 0, done.stderr
@@ -177,7 +181,7 @@ def assert_goes_on(sweep: Path, with_jobs: set[str]) -> str:
 
 
 def wait_for_the_end_of(group: int) -> None:
-    """Of a process group whose leader was killed."""
+    """Wait until a process group whose leader was killed has ended."""
     for _ in range(400):
         try:
             os.killpg(group, 0)

@@ -1,4 +1,4 @@
-"""A page in a real browser: what it shows, and what it complains of or asks of others."""
+"""Page in a real browser: its texts, its console messages, and its requests to other servers."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on thi
 
 @contextmanager
 def chromium() -> Iterator[Any]:
+    """Yield a headless Chromium; skip the test where Playwright is missing."""
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as started:
-        # As root, and within most containers, there is no sandbox; and /dev/shm is small there.
+        # Root and most containers cannot use the sandbox, and /dev/shm is small in containers.
         args = ["--no-sandbox", "--disable-dev-shm-usage"]
         yield started.chromium.launch(executable_path=CHROMIUM, args=args)
 
 
 class Visit:
-    """A page opened, until the element `last`, which it fills last, holds something."""
+    """Open page; the constructor returns when the element `last`, which the page fills last, has text."""
 
     def __init__(self, browser: Any, home: str, last: str, **options: Any) -> None:
         self.page = browser.new_page(**options)
@@ -35,10 +36,10 @@ class Visit:
         self.await_text(last)
 
     def await_text(self, element: str, text: str = "") -> None:
-        """Wait until `element`, an id, shows `text`, or anything at all.
+        """Wait until `element`, an id, contains `text`, or any text at all.
 
-        A locator waits in a world of its own. `wait_for_function` polls by eval, which a page's Content Security
-        Policy forbids from the second look on.
+        A locator runs in an isolated world. `wait_for_function` polls with eval, which the page's Content Security
+        Policy forbids from the second poll on.
         """
         from playwright.sync_api import expect
 
@@ -54,10 +55,11 @@ class Visit:
             self.complaints.append(f"asks for {url}")
 
     def texts(self, selector: str) -> list[str]:
+        """Return the texts of all elements that match a CSS selector."""
         return self.page.locator(selector).all_inner_texts()
 
     def serious(self) -> list[str]:
-        """What an accessibility checker finds that matters."""
+        """Return the serious and critical violations that an accessibility checker finds."""
         from axe_playwright_python.sync_playwright import Axe
 
         found = Axe().run(self.page).response["violations"]

@@ -1,4 +1,4 @@
-"""A SLURM of two nodes on this machine, with daemons, ports and folders of its own, for as long as a test needs it."""
+"""SLURM cluster of two nodes on this machine for a test, with daemons, ports and folders of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 NODES = ("n1", "n2")
-CREDENTIAL_SECONDS = 5  # that a job which is queued again waits: SLURM takes no fewer
+CREDENTIAL_SECONDS = 5  # lifetime of a credential, which a requeued job waits for; SLURM's minimum
 CONFIGURATION = """\
 ClusterName=tests
 SlurmctldHost=localhost(127.0.0.1)
@@ -47,7 +47,7 @@ PartitionName=tests Nodes=ALL Default=YES State=UP
 
 
 def missing() -> str | None:
-    """Why there can be no cluster on this machine."""
+    """Return the reason why no cluster can run on this machine, or None."""
     if os.geteuid():
         return "SLURM's daemons want root"
     absent = [name for name in (*DAEMONS, "sbatch") if shutil.which(name) is None]
@@ -56,10 +56,10 @@ def missing() -> str | None:
 
 @contextmanager
 def cluster() -> Iterator[dict[str, str]]:
-    """The environment in which SLURM's commands reach it."""
-    folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # short, as a socket's path must be
+    """Yield the environment in which SLURM's commands reach the cluster."""
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # short, because the path of a socket is limited
     environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "MASTER_ADDR": "127.0.0.1"}
-    environment.pop("LOCAL_RANK", None)  # of processes that an earlier test started
+    environment.pop("LOCAL_RANK", None)  # left over from an earlier test
     (folder / "slurm.conf").write_text(
         CONFIGURATION.format(folder=folder, ports=_free_ports(3), expire=CREDENTIAL_SECONDS)
     )
@@ -122,7 +122,7 @@ def _stop(daemon: subprocess.Popen[bytes]) -> None:
 
 
 def _kill_what_is_left(configuration: str) -> None:
-    """Jobs and their keepers outlive the daemons; they are known by the configuration in their environment."""
+    """Kill jobs and job steps that outlived the daemons; the configuration in their environment identifies them."""
     ours = f"SLURM_CONF={configuration}\0".encode()
     for path in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):

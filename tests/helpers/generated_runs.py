@@ -1,4 +1,4 @@
-"""Run folders that look real and took no training, a few or thousands: python -m tests.helpers.generated_runs DIR COUNT."""
+"""Run folders with generated results, for tests that need many: python -m tests.helpers.generated_runs DIR COUNT."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from capbench import metrics
 from capbench.runs import Prediction, RunFolder
 from tests.conftest import composed
 
-MODELS = {"cnn": 0.97, "crnn": 0.93, "mlp": 0.6, "knn": 0.4}  # and how much of the captchas each reads
+MODELS = {"cnn": 0.97, "crnn": 0.93, "mlp": 0.6, "knn": 0.4}  # share of the captchas that each model reads
 
 
 def texts_of(images: int) -> list[str]:
+    """Return the texts of test images, the same ones on each call."""
     return ["".join(row) for row in np.random.default_rng(1).choice(list("0123456789"), (images, 4))]
 
 
@@ -31,7 +32,10 @@ def fake(
     names: Sequence[str] | None = None,
     **result: Any,
 ) -> RunFolder:
-    """A folder as a training with these settings leaves it, but for weights and pictures."""
+    """Write the folder that a training with these settings leaves, without weights and pictures.
+
+    `skill` is the share of captchas that the run reads, about; `result` adds to or replaces entries of result.json.
+    """
     folder = RunFolder(path)
     folder.begin(settings)
     _fill(folder, settings, skill, texts, names or [f"test_{number}" for number in range(len(texts))], result)
@@ -92,7 +96,7 @@ def _write_curve(path: Path, skill: float) -> None:
 
 
 def study(root: Path, images: int = 200, seeds: int = 3) -> Path:
-    """Four recognisers and some seeds of each."""
+    """Write runs of four recognisers with a few seeds each, and return the root folder."""
     texts = texts_of(images)
     for model, skill in MODELS.items():
         for seed in range(1, seeds + 1):
@@ -101,7 +105,7 @@ def study(root: Path, images: int = 200, seeds: int = 3) -> Path:
 
 
 def many(root: Path, count: int, images: int = 1000) -> Path:
-    """Copies of a few runs with other seeds, learning rates and amounts of data, and predictions of their own."""
+    """Write `count` runs: copies of a few that differ in seed, learning rate, amount of data and predictions."""
     texts = texts_of(images)
     sizes = [100, 1000, 10000]
     kinds = [(model, size) for model in MODELS for size in sizes]
@@ -116,7 +120,7 @@ def many(root: Path, count: int, images: int = 1000) -> Path:
 
 
 class _Original:
-    """A run, read once for all its copies."""
+    """Content of a run's folder, read once for all its copies."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.config = folder.config.read_text()
@@ -125,7 +129,7 @@ class _Original:
         self.predictions = folder.read_predictions()
 
     def copy(self, path: Path, number: int) -> None:
-        """The same with another seed or learning rate, and with some more mistakes."""
+        """Write a copy with another seed and learning rate, and with some more mistakes."""
         path.mkdir(parents=True)
         seed, lr = number // 12 % 5 + 2, 1e-3 * (1 + number // 60)
         config = re.sub(r"(?m)^seed: .*$", f"seed: {seed}", re.sub(r"(?m)^  lr: .*$", f"  lr: {lr}", self.config))

@@ -1,6 +1,7 @@
-"""The command line, killed at a moment that a test chooses, so that it is at work then on any machine.
+"""Command line that is killed at a chosen function call, at the same point of its work on any machine.
 
-`python -m tests.helpers.killed 3 capbench.utils.atomic:replacing ARGUMENTS` ends by SIGKILL where that function is called a third time.
+`python -m tests.helpers.killed 3 capbench.utils.atomic:replacing ARGUMENTS` ends by SIGKILL at the third call of that
+function.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ def kill_at_call(number: int, function: str, *arguments: str) -> None:
 
 
 def main(number: int, function: str, arguments: list[str]) -> None:
+    """Run the command line in this process, with a function replaced by one that kills the process at call `number`."""
     module, _, path = function.partition(":")
     *way, name = path.split(".")
     owner = functools.reduce(getattr, way, importlib.import_module(module))

@@ -1,7 +1,7 @@
-"""Every packet and every Python call by which a command line reaches for the network, in a network namespace of its own.
+"""Recorder of all network access of a command: packets and Python calls, in a network namespace of its own.
 
-`python -m tests.helpers.network COMMAND …`, started by `unshare`, gives the namespace a route to everywhere, over its loopback:
-what native code sends is seen there as well, and nothing arrives anywhere.
+`python -m tests.helpers.network SCRATCH COMMAND …`, started by `unshare`, routes all addresses to the namespace's
+loopback device. So packets of native code are recorded as well, and none of them arrives anywhere.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from tests.conftest import ROOT
 UNSHARE = ("unshare", "--map-root-user", "--net")
 EVERYTHING = 3  # ETH_P_ALL of linux/if_ether.h
 SET_FLAGS, ADD_ROUTE, UP, LOOPBACK, GOES_OUT = 0x8914, 0x890B, 1, 8, 4  # of linux/sockios.h, if.h, if_packet.h
-QUIET_AFTER = 0.5  # seconds without a packet
-NAMES = 53  # the port of those who know names
+QUIET_AFTER = 0.5  # seconds without a packet that end the recording
+NAMES = 53  # port of DNS servers
 
 SITE = """
 import os, sys
@@ -51,7 +51,7 @@ sys.addaudithook(_seen)
 
 
 def missing() -> str | None:
-    """Why no network namespace can be made here."""
+    """Return the reason why no network namespace can be made here, or None."""
     if shutil.which("unshare") is None:
         return "unshare is not installed (util-linux)"
     tried = subprocess.run([*UNSHARE, "true"], capture_output=True, text=True)
@@ -59,7 +59,7 @@ def missing() -> str | None:
 
 
 def reached(scratch: Path, *command: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """What became of a command, and whom it looked up or sent anything to but this machine."""
+    """Return a finished command, and the hosts other than this machine that it looked up or sent anything to."""
     told = scratch / "told.json"
     watched = [*UNSHARE, sys.executable, "-m", "tests.helpers.network", str(scratch), *command]
     done = subprocess.run(
@@ -70,6 +70,7 @@ def reached(scratch: Path, *command: str) -> tuple[subprocess.CompletedProcess[s
 
 
 def main(scratch: Path, command: Sequence[str]) -> int:
+    """Run a command in this namespace, write the accesses to told.json, and return its exit code."""
     (scratch / "sitecustomize.py").write_text(SITE)
     calls = scratch / "calls"
     with _listening() as wire:
@@ -87,7 +88,7 @@ def _path(first: Path) -> str:
 
 
 def _listening() -> socket.socket:
-    """What is sent from here on, by whomever in this namespace."""
+    """Return a socket that receives all packets sent in this namespace from now on."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
         fcntl.ioctl(plain, SET_FLAGS, struct.pack("16sH22x", b"lo", UP | LOOPBACK))
         device = ctypes.create_string_buffer(b"lo")
@@ -103,7 +104,7 @@ def _listening() -> socket.socket:
 
 
 def _sent(wire: socket.socket) -> Iterator[str]:
-    """Who was sent a packet, but for this machine; and whoever was asked for a name."""
+    """Yield the receivers of packets other than this machine, and the names of DNS look-ups."""
     wire.settimeout(QUIET_AFTER)
     while True:
         try:
@@ -123,7 +124,7 @@ def _sent(wire: socket.socket) -> Iterator[str]:
 
 
 def _name(datagram: bytes) -> str:
-    """The name that a look-up is for: parts with their lengths before them, behind two headings."""
+    """Return the name in a DNS query: labels, each after its length, behind a UDP and a DNS header."""
     parts, at = [], 8 + 12
     while at < len(datagram) and (length := datagram[at]):
         parts.append(datagram[at + 1 : at + 1 + length].decode(errors="replace"))

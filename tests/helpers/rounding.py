@@ -1,4 +1,4 @@
-"""Floats that are equal but for rounding."""
+"""Comparison of floats that may differ by rounding."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import torch
 def apart(found: Any, expected: Any) -> float:
     """Return the largest difference between two arrays of numbers, as a share of the largest expected number.
 
-    Processors add in different orders, which leaves in every sum an error of the size of its largest terms. So a small
-    number among large ones cannot be held against its own size, nor any number against a fixed one.
+    Processors add in different orders, and the error of a sum is in proportion to its largest terms. So neither a small
+    number's own size nor a fixed number can bound its error.
     """
     first, second = (_array(numbers) for numbers in (found, expected))
     assert first.shape == second.shape
-    largest = np.abs(second).max(initial=np.finfo(np.float64).tiny)  # of nothing, and of zeros alone
+    largest = np.abs(second).max(initial=np.finfo(np.float64).tiny)  # for empty arrays and for zeros alone
     return float(np.abs(first - second).max(initial=0) / largest)
 
 

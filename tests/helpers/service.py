@@ -1,4 +1,4 @@
-"""A small graph that is there in no time, and a way to ask a server that runs in a process of its own."""
+"""Small graph that is made without a training, and requests to a server in another process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEIGHT, WIDTH, LENGTH, SYMBOLS = 20, 50, 4, "0123456789"
 
 
 def graph(path: Path, name: str = "small", seed: int = 1, any_size: bool = False, exif: str = "ignore") -> Path:
-    """Weights of noise: what they read of a picture has no sense, but is always the same."""
+    """Write a graph with random weights and its JSON; its readings are meaningless, but always the same."""
     inputs, classes = HEIGHT * WIDTH * 3, LENGTH * len(SYMBOLS)
     weights = np.random.default_rng(seed).normal(0, 0.1, (inputs, classes)).astype(np.float32)
     constants = {"weights": weights, "scale": np.float32(255), "flat": np.array([-1, inputs])}
@@ -64,18 +64,19 @@ def graph(path: Path, name: str = "small", seed: int = 1, any_size: bool = False
 
 
 def picture(seed: int, kind: str = ".png", height: int = HEIGHT, width: int = WIDTH) -> bytes:
-    """An image file of noise."""
+    """Return an image file of noise."""
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return cv2.imencode(kind, pixels)[1].tobytes()
 
 
 def offline(path: Path, *files: bytes) -> list[Read]:
+    """Return the readings of image files by a graph in this process."""
     opened = Graph.open(path)
     return opened.read([images.decode(file, opened.exif) for file in files])
 
 
 def agrees(reading: dict[str, Any], read: Read) -> bool:
-    """Whether what was answered is what is read without a server; products in batches round otherwise."""
+    """Return whether a server's reading equals one without a server, except for rounding, which differs in batches."""
     answered = [[one["symbol"], one["runner_up"]["symbol"]] for one in reading["characters"]]
     sure = [[one["confidence"], one["runner_up"]["confidence"]] for one in reading["characters"]]
     return (
@@ -87,7 +88,7 @@ def agrees(reading: dict[str, Any], read: Read) -> bool:
 
 
 def raw(port: int, *pieces: bytes, timeout: float = 30) -> bytes:
-    """What comes back for bytes as they are, until the server closes the connection."""
+    """Send bytes to a server as they are, and return all that it sends until it closes the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as line:
         for piece in pieces:
             line.sendall(piece)

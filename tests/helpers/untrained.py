@@ -1,4 +1,4 @@
-"""Runs that have learned nothing: their folders hold all that export reads, and are there in no time."""
+"""Runs without a training, whose folders hold everything that export reads."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.conftest import FAST, composed
 
 
 def untrained(folder: Path, *overrides: str) -> RunFolder:
+    """Write the folder of an untrained run with these settings."""
     settings = composed(*FAST, *overrides)
     made = experiment.prepare(settings)
     model, codec, shape = made.recognizer.model, made.codec, made.material.shape
