@@ -1,15 +1,18 @@
-"""Runs a study and writes its table.
+"""Runner of a study: trains what its plan asks for and writes its table.
 
 python experiments/study.py experiments/NAME [SETS] [--quick] [--missing] [--only=CELL]
 
-A study's plan.yaml holds a cell for each row of its table: the training's settings, the seeds that repeat it, and the
-sources that the trained run then reads. A cell with `each` stands for several, one for each combination of its values
-(with --quick, for the first). What stands under runs/NAME is not done again, what was begun is gone on with,
-and a cell that fails never takes the others along. A row of results.csv whose run was done elsewhere stays in the table
-for as long as the plan has the same settings for its cell; with --missing such a run is not done here again. A run that
-another begins with (start={runs}/CELL-SEED) is done before it. A cell marked `gpu` is left out where there is none.
-SETS is a folder of labelled sets for a plan that names {sets}; with --quick they are rendered, as the plan says, and
-everything is small.
+A study's plan.yaml holds a cell for each row of its table: the settings of the training, the seeds that repeat it, and
+the sources that the trained run then reads. A cell with `each` stands for several cells, one for each combination of
+the values (with --quick, for the first combination). Finished runs under runs/NAME are kept, interrupted ones are
+resumed, and a cell that fails does not stop the others.
+
+A row of results.csv from a run on another machine stays in the table while the plan has the same settings for its cell;
+with --missing such a run is not repeated here. A run from which another one starts (start={runs}/CELL-SEED) is trained
+first. A cell marked `gpu` is left out on a machine without a GPU.
+
+SETS is a folder of labelled sets for a plan that names {sets}. With --quick these sets are rendered as the plan says,
+and everything is small.
 """
 
 from __future__ import annotations
@@ -31,35 +34,37 @@ from typing import Any
 import yaml
 
 CAPBENCH = [sys.executable, "-m", "capbench"]
-FEW = 60  # images of a set that is rendered for --quick, without lines, so that engines can agree on some
+FEW = 60  # images of a set for --quick; they are rendered without lines, so that engines can agree on some
 WORDS = ("run", "settings", "git")
-"""Of what a run tells, the columns that are no numbers."""
+"""Columns of results.csv from `run` on that hold no numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A row of the table."""
+    """Row of the table."""
 
     name: str
     about: dict[str, Any]
-    """Columns that tell what it is."""
+    """Columns that describe the cell."""
     run: list[str]
     quick: list[str] = field(default_factory=list)
-    """What makes the training small."""
+    """Settings that make the training small."""
     seeds: list[int] = field(default_factory=lambda: [1])
     reads: dict[str, list[str]] = field(default_factory=dict)
-    """By name, sources that the trained run reads: a row each, in place of its own test."""
+    """Sources that the trained run reads, by name; each makes a row, in place of the run's own test part."""
     gpu: bool = False
-    """Whether it wants one: a CPU would need days."""
+    """True where the training needs a GPU, because a CPU would need days."""
 
     @property
     def settings(self) -> str:
-        """The same for the same training and reading."""
+        """Hash of the settings of training and reading."""
         return hashlib.sha256(json.dumps([self.run, self.reads]).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
 class Study:
+    """Study with the folder of its plan, its runs, and its labelled sets."""
+
     folder: Path
     runs: Path
     sets: str
@@ -67,15 +72,17 @@ class Study:
 
     @cached_property
     def plan(self) -> dict[str, Any]:
+        """Content of plan.yaml."""
         return yaml.safe_load((self.folder / "plan.yaml").read_text())
 
     @property
     def table(self) -> Path:
+        """Path of results.csv."""
         return self.folder / "results.csv"
 
     @cached_property
     def elsewhere(self) -> dict[tuple[str, str, str], dict[str, Any]]:
-        """The rows that the table has, by run, source and settings."""
+        """Rows that results.csv has, by run, source and settings."""
         if self.quick or not self.table.exists():
             return {}
         with self.table.open(newline="") as file:
@@ -83,11 +90,12 @@ class Study:
         return {(row["run"], row["read"], row["settings"]): told_before(row) for row in rows}
 
     def cells(self, only: str = "") -> list[Cell]:
+        """Return the cells whose names begin with `only`."""
         rows = [one for row in self.plan["cells"] for one in self._spelt_out(row)]
         return [cell for cell in (Cell(**row) for row in rows) if cell.name.startswith(only)]
 
     def _spelt_out(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The rows that one with `each` stands for; what the plan says of a set fills in where the set is named."""
+        """Yield the rows that one row with `each` stands for, with the plan's words for a set where a set is named."""
         each = row.get("each", {})
         plain = {key: value for key, value in row.items() if key != "each"}
         combinations = itertools.product(*each.values())
@@ -97,13 +105,14 @@ class Study:
             yield filled(plain, words)
 
     def render_sets(self) -> None:
+        """Render the sets for --quick that are missing."""
         for name, look in self.plan.get("sets", {}).items():
             if not (out := Path(self.sets) / f"{name}.zip").exists():
                 self._call("render", f"style={look['style']}", *look["alphabet"], f"length={look['length']}",
                            f"count={FEW}", "style.without=lines", "format=zip", f"out={out}")  # fmt: skip
 
     def run(self, cell: Cell, seed: int) -> None:
-        """Train and read what has not been."""
+        """Do the training and the readings of a cell that have no result yet."""
         where = self.where(cell, seed)
         if not (where / "result.json").exists():
             if (where / "config.yaml").exists():
@@ -119,12 +128,12 @@ class Study:
                 self._call("evaluate", f"run={where}", *filled(source, self._places), f"out={where / name}")
 
     def training(self, cell: Cell, seed: int) -> list[str]:
-        """The settings that its training is called with."""
+        """Return the settings of a cell's training."""
         small = cell.quick if self.quick else ["trainer=gpu"] if cell.gpu else []
         return filled(cell.run + small, self._places | {"seed": seed})
 
     def begun_with(self, settings: list[str]) -> Iterator[tuple[Cell, int]]:
-        """The cell and the seed of each run that those settings start with."""
+        """Yield the cell and the seed of each run that a training starts from."""
         starts = [setting.partition("=")[2] for setting in settings if setting.startswith("start=")]
         cells = {cell.name: cell for cell in self.cells()}
         for start in starts[-1].strip("[]").split(",") if starts and starts[-1] != "null" else []:
@@ -134,14 +143,16 @@ class Study:
             yield cells[name], int(seed)
 
     def where(self, cell: Cell, seed: int) -> Path:
+        """Return the folder of a run."""
         return self.runs / f"{cell.name}-{seed}"
 
     def rows(self, cell: Cell) -> Iterator[dict[str, Any]]:
-        """What stands of it, a row for each run and source."""
+        """Yield the finished rows of a cell, one for each run and source."""
         for seed in cell.seeds:
             yield from self.rows_of(cell, seed)
 
     def rows_of(self, cell: Cell, seed: int) -> Iterator[dict[str, Any]]:
+        """Yield the finished rows of one run."""
         where = self.where(cell, seed)
         for name in cell.reads or [""]:
             if (where / name / "result.json").exists():
@@ -152,7 +163,7 @@ class Study:
                 yield {"cell": cell.name, **cell.about, "read": name, **told}
 
     def stands(self, cell: Cell, seed: int) -> bool:
-        """Whether the table has all of it, wherever it was run."""
+        """Return whether all rows of a run are finished, on this machine or another."""
         return len(list(self.rows_of(cell, seed))) == len(cell.reads or [""])
 
     @property
@@ -166,7 +177,10 @@ class Study:
 
 
 def filled(template: Any, words: dict[str, Any]) -> Any:
-    """The template with each {word} in its strings replaced; a string that is only {word}, in a list, by a list."""
+    """Return the template with each {word} in its strings replaced.
+
+    In a list, a string that is only {word} is replaced by all items of the word's list.
+    """
     if isinstance(template, dict):
         return {key: filled(value, words) for key, value in template.items()}
     if isinstance(template, list):
@@ -180,7 +194,7 @@ def filled(template: Any, words: dict[str, Any]) -> Any:
 
 
 def told_by(run: Path, source: str) -> dict[str, Any]:
-    """What a run's folder tells of its training, and of what it read: of its own test where no source is named."""
+    """Return a row's columns from a run's folder: its training, and its reading of a source or its own test part."""
     trained = json.loads((run / "result.json").read_text())
     read = json.loads((run / source / "result.json").read_text())
     low, high = read["test/exact_ci"]
@@ -201,12 +215,13 @@ def told_by(run: Path, source: str) -> dict[str, Any]:
 
 
 def told_before(row: dict[str, str]) -> dict[str, Any]:
-    """The same of a row that the table has."""
+    """Return the same columns from a row of results.csv."""
     columns = list(row)[list(row).index("run") :]
     return {name: row[name] if name in WORDS else json.loads(row[name] or "null") for name in columns}
 
 
 def write(table: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows as a CSV file."""
     with table.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
@@ -214,7 +229,7 @@ def write(table: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def gathered(rows: list[dict[str, Any]]) -> list[str]:
-    """The table for people: runs that differ in their seed alone are one row, with the mean and the spread."""
+    """Return the lines of the README's table, where runs that differ only in the seed share a row."""
     about = list(rows[0])[1 : list(rows[0]).index("read")]
     head = [*about, "read", "exact", "without case", "images", "images seen", "parameters", "seconds", "runs"]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
@@ -241,7 +256,7 @@ def _spread(values: list[float]) -> str:
 
 
 def put(readme: Path, lines: list[str], name: str = "table") -> None:
-    """Into the README, between the two marks of that name."""
+    """Replace the lines between the two marks of a name in a README."""
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     before, mark, rest = readme.read_text().partition(begin)
     if not mark or end not in rest:
@@ -250,12 +265,14 @@ def put(readme: Path, lines: list[str], name: str = "table") -> None:
 
 
 def any_gpu() -> bool:
-    import torch  # takes seconds, which --help should not
+    """Return whether this machine has a GPU."""
+    import torch  # imported here, since it takes seconds and --help should not
 
     return torch.cuda.is_available()
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path)
     parser.add_argument("sets", nargs="?", default="sets", help="folder of labelled sets, a zip file each")
@@ -272,7 +289,7 @@ def main() -> None:
         names = ", ".join(cell.name for cell in study.cells())
         raise SystemExit(f"--only={options.only}: no cell's name begins so; there are {names}")
     without = [] if options.quick or any_gpu() else [cell.name for cell in cells if cell.gpu]
-    # Each cell once before any is repeated: the table is of use long before all of it stands.
+    # The first seed of all cells comes first, so that the table is useful long before it is complete.
     turns = range(1 if options.quick else max(len(cell.seeds) for cell in cells))
     wanted = [(cell, cell.seeds[turn]) for turn in turns for cell in cells if turn < len(cell.seeds)]
     failed = []

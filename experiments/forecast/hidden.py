@@ -1,4 +1,4 @@
-"""How often does a forecast hold? The largest amounts of curves that were measured are hidden and forecast from the rest.
+"""Study of how often a forecast holds: the largest amounts of measured curves are hidden and forecast from the rest.
 
 python experiments/forecast/hidden.py writes results.csv, a row for each forecast, and the table in README.md.
 """
@@ -24,11 +24,13 @@ EXPERIMENTS = HERE.parent
 sys.path.insert(0, str(EXPERIMENTS))
 from study import put, write  # noqa: E402
 
-LEAST = 3  # amounts that a forecast needs
-TESTED = 2000  # images of each run in experiments/strength
+LEAST = 3  # training amounts that a forecast needs
+TESTED = 2000  # test images of each run in experiments/strength
 
 
 class Point(NamedTuple):
+    """Measurement of one run: training images, exact accuracy, test images."""
+
     images: int
     exact: float
     tested: int
@@ -38,7 +40,7 @@ Row = dict[str, str | float]
 
 
 def curves() -> Iterator[tuple[str, list[Point]]]:
-    """Those of the studies of captchas' strength, with rendered captchas, and of the seed articles, with real ones."""
+    """Yield the curves of experiments/strength, with rendered captchas, and of experiments/seeds, with real ones."""
     page = (EXPERIMENTS / "strength" / "strength.html").read_text()
     (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     for captcha in json.loads(data)["captchas"]:
@@ -59,6 +61,7 @@ def curves() -> Iterator[tuple[str, list[Point]]]:
 
 
 def forecasts() -> Iterator[Row]:
+    """Yield a row for each forecast of a hidden point from the smaller amounts."""
     for name, points in curves():
         for known in range(LEAST, len(points)):
             growth = Growth.of(*zip(*points[:known], strict=True))
@@ -69,7 +72,7 @@ def forecasts() -> Iterator[Row]:
 
 
 def judged(name: str, known: int, growth: Growth, hidden: Point) -> Row:
-    """Ends of the band are widened to whole test images, as one cannot be read in part."""
+    """Return a row that compares a forecast with its measurement."""
     middle, low, high = growth.at(hidden.images)
     line_low = replace(growth, plateau=math.inf).at(hidden.images)[1]
     return {
@@ -80,11 +83,13 @@ def judged(name: str, known: int, growth: Growth, hidden: Point) -> Row:
 
 
 def holds(low: float, high: float, hidden: Point) -> int:
+    """Return 1 where the measured accuracy lies in the band, widened to whole test images, else 0."""
     right = round(hidden.exact * hidden.tested)
     return int(math.floor(low * hidden.tested) <= right <= math.ceil(high * hidden.tested))
 
 
 def table(rows: list[Row]) -> list[str]:
+    """Return the lines of the table, by number of known amounts."""
     lines = ["| amounts known | forecasts | band held | line's own band held | middle off by, median, largest | width of the band, median |",
              "|---|---|---|---|---|---|"]  # fmt: skip
     known = sorted({int(row["known"]) for row in rows})
@@ -105,6 +110,7 @@ def table(rows: list[Row]) -> list[str]:
 
 
 def main() -> None:
+    """Write results.csv and the table."""
     rows = list(forecasts())
     write(HERE / "results.csv", rows)
     put(HERE / "README.md", table(rows))

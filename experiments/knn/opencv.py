@@ -1,7 +1,8 @@
 """KNN beside OpenCV 4's KNearest: python experiments/knn/opencv.py PYTHON [ROUNDS].
 
-PYTHON is that of an environment with opencv-python-headless 4: OpenCV 5 has no cv2.ml, and two OpenCVs in one
-environment break each other. Both learn and read the samples of `bench only=knn`, in turn, each in its own process.
+PYTHON is the interpreter of an environment with opencv-python-headless 4: OpenCV 5 has no cv2.ml, and two versions of
+OpenCV in one environment break each other. Both sides learn and read the samples of `bench only=knn`, alternately, each
+in its own process.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ for _ in sys.stdin:
 
 
 def main(python: str, rounds: int) -> None:
+    """Measure both sides and print their speeds."""
     pixels, labels = knn.samples()
     with tempfile.TemporaryDirectory() as folder:
         shared = [f"{folder}/{name}.npy" for name in ("pixels", "labels", "answers")]

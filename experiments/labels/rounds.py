@@ -1,7 +1,7 @@
-"""What each round of a self-training labelled, beside gold: python experiments/labels/rounds.py RUN SET/labels.csv.
+"""Labels of each round of a self-training beside gold labels: python experiments/labels/rounds.py RUN SET/labels.csv.
 
-Strict is the largest coverage at which 0.99 is right: a floor of confidence is chosen on one half of the images, and
-measured on the other.
+`strict` is the largest coverage with a precision of 0.99: a threshold on the confidence is chosen on one half of the
+images, and measured on the other half.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-WANTED = 0.992  # on the half that it is chosen on: a little more than the 0.99 that it is to be on the other
+WANTED = 0.992  # precision on the half for the choice: a margin above the 0.99 wanted on the other half
 
 
 def labels(path: Path) -> dict[str, tuple[str, float]]:
+    """Return labels in lower case and their confidences, by file name."""
     with path.open(newline="") as file:
         return {
             row["filename"]: (row["label"].lower(), float(row.get("confidence") or 1)) for row in csv.DictReader(file)
@@ -23,6 +24,7 @@ def labels(path: Path) -> dict[str, tuple[str, float]]:
 
 
 def main(run: Path, gold: dict[str, tuple[str, float]]) -> None:
+    """Print coverage and precision of each round."""
     half = dict(zip(gold, np.random.default_rng(0).permutation(len(gold)) % 2 == 0, strict=True))
     for path in sorted(run.glob("labels_*.csv")):
         found = labels(path)

@@ -1,8 +1,8 @@
-"""What each engine and each rule buys, from labelled folders: python experiments/labels/table.py SETS OUT.
+"""Coverage and precision of each engine and each rule: python experiments/labels/table.py SETS OUT.
 
-SETS holds a folder for each set, with gold in its labels.csv; OUT what `capbench label out=OUT/SET.csv` left. Symbols
-never taken on an engine's word and a floor of confidence are chosen on one half of the images, such that 0.99 of what
-passes is right, and measured on the other half.
+SETS holds a folder for each set, with gold labels in its labels.csv; OUT holds the output of `capbench label
+out=OUT/SET.csv`. Disputed symbols, with which no label is accepted, and a threshold on the confidence are chosen on one
+half of the images, such that 0.99 of the accepted labels are right, and measured on the other half.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-WANTED = 0.992  # on the half that it is chosen on: a little more than the 0.99 that it is to be on the other
-ENOUGH = 0.2  # an engine that reads fewer whole captchas than this adds nothing to an agreement
+WANTED = 0.992  # precision on the half for the choice: a margin above the 0.99 wanted on the other half
+ENOUGH = 0.2  # exact accuracy below which an engine adds nothing to an agreement
 COLUMNS = ["set", "who", "images", "coverage", "precision", "precision_of_symbols", "images_per_second",
            "disputed", "floor", "coverage_at_0.99", "precision_there"]  # fmt: skip
 
@@ -26,7 +26,7 @@ Read = list[tuple[str, float]]
 
 
 def answers(images: Path, out: Path) -> tuple[list[str], dict[str, Read]]:
-    """Gold texts, and by engine each image's text and confidence."""
+    """Return the gold texts, and by engine each image's text and confidence."""
     report = json.loads((out / "report.json").read_text())
     engines = list(report["engines"])
     fold = {"lower": str.lower, "upper": str.upper}.get(report["settings"]["alphabet"]["fold"], str)
@@ -47,7 +47,7 @@ def answers(images: Path, out: Path) -> tuple[list[str], dict[str, Read]]:
 
 
 def agreed(some: list[Read], most: int) -> Read:
-    """The text that `most` engines read alike, with the mean of their confidences; none: an empty one."""
+    """Return the text that at least `most` engines read, or an empty one, with their mean confidence."""
     texts = []
     for readings in zip(*some, strict=True):
         groups: dict[str, list[float]] = {}
@@ -59,7 +59,7 @@ def agreed(some: list[Read], most: int) -> Read:
 
 
 def measured(gold: list[str], read: Read, half: np.ndarray) -> list[str]:
-    """Coverage and precision; then what the first half of the images asks for, and both on the second."""
+    """Return the cells of a row: coverage and precision, then the strict choice and its coverage and precision."""
     texts, sure = [text for text, _ in read], np.array([confidence for _, confidence in read])
     taken = np.array([len(text) == len(true) for text, true in zip(texts, gold, strict=True)])
     right = np.array([text == true for text, true in zip(texts, gold, strict=True)])
@@ -80,7 +80,10 @@ def measured(gold: list[str], read: Read, half: np.ndarray) -> list[str]:
 
 
 def strict(gold: list[str], texts: list[str], sure: np.ndarray, of: np.ndarray) -> tuple[set[str], float]:
-    """The disputed symbols and the floor that let most pass: symbols are added in the order of their errors' share."""
+    """Return the disputed symbols and the threshold with the largest coverage at the wanted precision.
+
+    Symbols are added one by one, the one with the largest share of errors first.
+    """
     right = np.array([text == true for text, true in zip(texts, gold, strict=True)])
     disputed: set[str] = set()
     best: tuple[int, set[str], float] = (0, set(), 2.0)
@@ -101,6 +104,7 @@ def strict(gold: list[str], texts: list[str], sure: np.ndarray, of: np.ndarray) 
 
 
 def main(sets: Path, outs: Path) -> None:
+    """Write and print results.csv."""
     with (Path(__file__).parent / "results.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -124,6 +128,7 @@ def main(sets: Path, outs: Path) -> None:
 
 
 def exact(gold: list[str], read: Read) -> float:
+    """Return the share of texts that are right."""
     return float(np.mean([text == true for (text, _), true in zip(read, gold, strict=True)]))
 
 

@@ -1,4 +1,4 @@
-"""Gathers the parity study's results into results.csv: python experiments/parity/table.py RUNS."""
+"""Table of the parity study, as results.csv: python experiments/parity/table.py RUNS."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ OTHER = {"capbench": "captcha", "captcha": "capbench"}
 
 
 def rows(runs: Path) -> list[dict[str, object]]:
+    """Return a row for each run and each renderer that it was tested on."""
     found: list[dict[str, object]] = []
     for run in sorted(runs.iterdir()):
         alphabet, _, trained_on = run.name.rpartition("_")

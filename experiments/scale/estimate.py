@@ -1,7 +1,7 @@
-"""What large work would take, worked out from measured figures: python experiments/scale/estimate.py [--write].
+"""Estimates of large work from measured figures: python experiments/scale/estimate.py [--write].
 
-Every figure that goes in stands in INPUTS with its origin; all else is arithmetic. With --write the tables go into the
-README beside this file, between its marks.
+INPUTS holds every figure that is used, with its origin; everything else is arithmetic. With --write the tables go into
+the README beside this file.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ BEGIN, END = "<!-- tables -->\n", "<!-- end of tables -->"
 
 
 class Input(NamedTuple):
+    """Figure with its unit and origin."""
+
     value: float
     unit: str
     origin: str
@@ -50,10 +52,12 @@ INPUTS = {
 
 
 def known(name: str) -> float:
+    """Return the value of an input."""
     return INPUTS[name].value
 
 
 def told(seconds: float) -> str:
+    """Return a duration with a suitable unit; `seconds` in seconds."""
     for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:,.1f} {unit}"
@@ -61,6 +65,7 @@ def told(seconds: float) -> str:
 
 
 def size(count: float) -> str:
+    """Return a number of bytes with a suitable unit."""
     for unit, power in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if count >= power:
             return f"{count / power:,.1f} {unit}"
@@ -68,6 +73,7 @@ def size(count: float) -> str:
 
 
 def table(*rows: tuple[str, ...]) -> Iterator[str]:
+    """Yield the lines of a Markdown table; the first row is the head."""
     head, *others = rows
     yield f"| {' | '.join(head)} |"
     yield "|" + "---|" * len(head)
@@ -76,12 +82,15 @@ def table(*rows: tuple[str, ...]) -> Iterator[str]:
 
 
 def of_a_gpu() -> float:
-    """Images a second that a GPU learns from: forwards and twice that backwards, two operations a multiplication."""
+    """Return the images per second that one GPU trains on.
+
+    The backward pass costs twice the forward pass, and a multiplication counts as two operations.
+    """
     return known("peak") * known("share") / (6 * known("macs"))
 
 
 def gpus() -> Iterator[str]:
-    """ResNet-18 on 62 symbols, a million images seen, each of them new: 128 a step for each GPU."""
+    """Yield the table of ResNet-18 on 62 symbols with a million new images, in batches of 128 per GPU."""
     images, batch = 1e6, 128
     yield "**ResNet-18, a million images seen once, drawn while it trains, 128 a step for each GPU**"
     yield ""
@@ -92,7 +101,7 @@ def gpus() -> Iterator[str]:
         steps = images / (count * batch)
         seconds = images / speed
         nodes = -(-count // int(known("node")))
-        # A ring sends all gradients, four bytes each, about twice in each step through every node's link.
+        # In a ring, each step sends all gradients, of four bytes each, about twice through every node's link.
         sent = 2 * 4 * known("params") * (nodes - 1) / nodes / (seconds / steps)
         rows.append((f"{count}", f"{speed:,.0f}", f"{steps:,.0f}", told(seconds), told(seconds + known("start")), f"{speed / known('rendered'):,.1f}",
                      f"{count * known('cores'):,.0f}", f"{size(of_a_gpu() * known('pixels'))}/s",
@@ -101,7 +110,7 @@ def gpus() -> Iterator[str]:
 
 
 def sweep() -> Iterator[str]:
-    """Ten thousand quickstarts."""
+    """Yield the table of a sweep of ten thousand quickstart trainings."""
     jobs, images = 10_000, 161_000
     steps = images / known("small")
     each = steps + known("job") / 2
@@ -126,7 +135,7 @@ def sweep() -> Iterator[str]:
 
 
 def billion() -> Iterator[str]:
-    """A billion images: written, or drawn and forgotten."""
+    """Yield the tables of a billion images, written to disk or rendered during training."""
     count = 1e9
     yield "**A billion rendered images of 160×60, grey**"
     yield ""
@@ -154,16 +163,19 @@ def billion() -> Iterator[str]:
 
 
 def inputs() -> Iterator[str]:
+    """Yield the table of the inputs."""
     yield "**What goes in**"
     yield ""
     yield from table(("figure", "of what", "origin"), *((f"{i.value:,.6g}", i.unit, i.origin) for i in INPUTS.values()))
 
 
 def text() -> str:
+    """Return all tables."""
     return "\n".join(line for part in (gpus, sweep, billion, inputs) for line in part())
 
 
 def main() -> None:
+    """Print the tables, and write them with --write."""
     print(text())
     if "--write" in sys.argv[1:]:
         before, _, rest = README.read_text().partition(BEGIN)

@@ -1,4 +1,4 @@
-"""Which mistakes of the 62-symbol run are of case alone, per letter? From its predictions, a table in the README.
+"""Table of the mistakes of the 62-symbol run that concern only case, per letter, from the run's predictions.
 
 python experiments/seeds/ceiling.py [RUN]
 """
@@ -15,16 +15,16 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 from study import put  # noqa: E402
 
-SHOWN = 5  # letters; the others are hardly ever taken for each other
+SHOWN = 5  # letters; mistakes of case are rare in the others
 
 
 def alike(text: str) -> str:
-    """The same for texts whose symbols differ in nothing but size: o, O and 0 do not either."""
+    """Return the text with symbols that differ only in size made equal: lower case, and `o` for `0`."""
     return text.casefold().replace("0", "o")
 
 
 def lines(pairs: list[tuple[str, str]]) -> list[str]:
-    """Of labels and what was read in their place, what people should know."""
+    """Return a summary and a table for pairs of a label and the text that was read."""
     count = len(pairs)
     exact, nocase, sizeless = (
         sum(form(label) == form(read) for label, read in pairs) / count for form in (str, str.casefold, alike)

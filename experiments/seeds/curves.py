@@ -1,8 +1,8 @@
-"""How soon does a system get to its published number, its own way and at best? A picture, and a table in the README.
+"""Picture and table of how soon each system reaches its published accuracy, in the article's way and at best.
 
 python experiments/seeds/curves.py [RUNS]
 
-The curves are those of the runs in RUNS, finished or not; of runs done elsewhere those that curves.csv has.
+The curves come from the runs in RUNS, finished or not, and from curves.csv for runs on other machines.
 """
 
 from __future__ import annotations
@@ -23,34 +23,39 @@ sys.path.insert(0, str(HERE.parent))
 from study import Study, put  # noqa: E402
 
 WAYS = {"its own": ("#cf222e", ":"), "best": ("#0969da", "-")}
-"""By how the names of ways begin, their colours and lines."""
+"""Colour and line style of a way, by the beginning of its name."""
 
 
 class Point(NamedTuple):
+    """State of a training after one epoch."""
+
     cell: str
     epoch: int
     epochs: int
-    """Of the whole training."""
+    """Number of epochs of the whole training."""
     images: int
-    """Seen so far."""
+    """Images seen so far."""
     cpu_seconds: float
-    """The core's own time so far, which is the same on a busy machine."""
+    """CPU time so far, in seconds, which does not depend on the machine's load."""
     val: float
-    """Captchas of the validation part read without a mistake."""
+    """Share of validation captchas that are read without a mistake."""
 
 
 @dataclass(frozen=True)
 class Curve:
+    """Points of one training, and the published accuracy."""
+
     points: list[Point]
     published: float
 
     @property
     def reached(self) -> Point | None:
-        """Where the published number is met first."""
+        """First point at or above the published accuracy, or None."""
         return next((point for point in self.points if point.val >= self.published), None)
 
 
 def drawn_here(runs: Path, cell: str) -> list[Point]:
+    """Return the points of a run in RUNS, none where there is no such run."""
     run = runs / f"{cell}-1"
     if not (run / "metrics.csv").exists():
         return []
@@ -63,6 +68,7 @@ def drawn_here(runs: Path, cell: str) -> list[Point]:
 
 
 def drawn_elsewhere(path: Path, cell: str) -> list[Point]:
+    """Return the points that curves.csv has of a cell."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
@@ -74,8 +80,9 @@ def drawn_elsewhere(path: Path, cell: str) -> list[Point]:
 
 
 def pairs(runs: Path) -> dict[str, dict[str, Curve]]:
-    """By system, the curve of each way that has one. Who reads something else than its own test has no validation part of
-    it, so no curve.
+    """Return the curves by system and way.
+
+    A cell that reads other sources than its own test part has no curve, since its validation part holds other images.
     """
     found: dict[str, dict[str, Curve]] = {}
     for cell in Study(HERE, runs, "", False).cells():
@@ -88,6 +95,7 @@ def pairs(runs: Path) -> dict[str, dict[str, Curve]]:
 
 
 def table(systems: dict[str, dict[str, Curve]]) -> list[str]:
+    """Return the lines of the table."""
     lines = [
         "| seed | way | epochs | images seen | CPU seconds | of validation | published | met after | CPU seconds |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -104,6 +112,7 @@ def table(systems: dict[str, dict[str, Curve]]) -> list[str]:
 
 
 def picture(systems: dict[str, dict[str, Curve]]) -> None:
+    """Write curves.png."""
     figure = Figure(figsize=(4 * len(systems), 4.2), layout="constrained")
     for axes, (seed, ways) in zip(figure.subplots(1, len(systems), squeeze=False)[0], systems.items(), strict=True):
         for way, curve in ways.items():
@@ -123,6 +132,7 @@ def picture(systems: dict[str, dict[str, Curve]]) -> None:
 
 
 def main() -> None:
+    """Write curves.csv, the picture and the table."""
     systems = pairs(Path(sys.argv[1] if len(sys.argv) > 1 else "runs/seeds"))
     if not systems:
         raise SystemExit("no curves: no run of the plan stands here, nor in curves.csv; train one with study.py first")

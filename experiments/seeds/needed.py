@@ -1,4 +1,4 @@
-"""How many labelled images does a set of real captchas need? From results.csv, a picture and a table in two READMEs."""
+"""Picture and tables of how many labelled images a set of real captchas needs, from results.csv, for two READMEs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from study import put  # noqa: E402
 
 CELL = re.compile(r"(few|tuned)_(.+)_(\d+)|(rendered)_(.+)")
 COLOURS = ["#0969da", "#cf222e", "#1a7f37", "#9a6700", "#8250df"]
-LEAST = 10  # labelled images where none stand on the picture's logarithmic scale
+LEAST = 10  # place of zero labelled images on the picture's logarithmic scale
 
 Curve = dict[int, float]
-"""By labelled images, how many of the others are read; without case, in which gradient-4alnum is not labelled"""
+"""Share of other images read, by number of labelled ones; without case, as gradient-4alnum's labels have none."""
 
 
 def curves() -> dict[str, tuple[Curve, Curve]]:
-    """For each set of its images alone, and of rendered ones first; the mean over seeds."""
+    """Return for each set the curve of its images alone and of a start with rendered ones, as means over seeds."""
     found: dict[tuple[str, str, int], list[float]] = defaultdict(list)
     with (HERE / "results.csv").open(newline="") as file:
         for row in csv.DictReader(file):
@@ -43,6 +43,7 @@ def curves() -> dict[str, tuple[Curve, Curve]]:
 
 
 def table(sets: dict[str, tuple[Curve, Curve]]) -> list[str]:
+    """Return the lines of the table."""
     sizes = sorted({size for ways in sets.values() for curve in ways for size in curve})
     lines = [
         f"| set | | {' | '.join(f'{size:,}' if size else 'none' for size in sizes)} |",
@@ -57,11 +58,12 @@ def table(sets: dict[str, tuple[Curve, Curve]]) -> list[str]:
 
 
 def told(share: float) -> str:
-    """With three decimals; what is not all is never told as if it were."""
+    """Return a share with three decimals, but never 1.000 for less than all."""
     return "> 0.999" if 0.9995 <= share < 1 else f"{share:.3f}"
 
 
 def picture(sets: dict[str, tuple[Curve, Curve]]) -> None:
+    """Write needed.png."""
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.subplots()
     for colour, (name, (alone, tuned)) in zip(COLOURS, sets.items(), strict=False):
@@ -82,6 +84,7 @@ def picture(sets: dict[str, tuple[Curve, Curve]]) -> None:
 
 
 def main() -> None:
+    """Write the picture and both tables."""
     sets = curves()
     picture(sets)
     for readme in (HERE / "README.md", HERE.parents[1] / "README.md"):

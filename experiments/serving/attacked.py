@@ -1,4 +1,4 @@
-"""Honest requests while a server is attacked: who is answered, how soon, and what the server takes for that."""
+"""Latency and memory of a server that answers honest requests while it is attacked."""
 
 from __future__ import annotations
 
@@ -26,35 +26,36 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 from study import put, write  # noqa: E402
 
-CLIENTS, RATE = 4, 5.0  # honest ones, and requests of each in a second
-ANSWERED = 0.95  # of the honest requests, in time
-MEMORY = 2**30  # bytes
-ALONE = 1 / 20  # of the time under all attacks, for each of them alone
+CLIENTS, RATE = 4, 5.0  # honest clients, and requests per second of each
+ANSWERED = 0.95  # least share of honest requests that must be answered in time
+MEMORY = 2**30  # bytes that the server may take
+ALONE = 1 / 20  # duration of a single attack, as a share of the duration of all attacks together
 
 
 @dataclass
 class Trial:
-    """What came of the honest requests under some attacks."""
+    """Results of honest requests under some attacks."""
 
     attacks: Sequence[str]
     requests: int
     within: float
-    """Seconds in which each should be answered."""
+    """Seconds within which each request should be answered."""
     soon: float
-    """Share that was answered rightly in that time."""
+    """Share of the requests with a right answer in that time."""
     p50: float
     p95: float
     p99: float
-    """Seconds of those that were answered."""
+    """Seconds, like the other quantiles, of the requests with a right answer."""
     refused: dict[str, int]
-    """Answers other than 200, and requests without one, by status or reason."""
+    """Counts of other statuses and of missing responses, by status or reason."""
     memory: int
-    """Bytes at most."""
+    """Peak memory of the server, in bytes."""
     did: dict[str, dict[str, int]]
-    """What each attack did."""
+    """Connections and bytes of each attack."""
     faults: list[str]
 
     def row(self) -> dict[str, Any]:
+        """Return the row of results.csv."""
         return {
             "attack": called(self.attacks),
             "requests": self.requests,
@@ -73,9 +74,10 @@ class Trial:
 def attacked(
     path: Path, files: list[bytes], reads: list[Read], seconds: float, within: float, strength: float
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """A row without an attack, with each alone, and with all for that many seconds; and what was not as it should be.
+    """Return rows for no attack, for each attack alone and for all together, and the faults.
 
-    Honest requests should be answered `within` so many seconds; `strength` is the share of its connections that each has.
+    All attacks together last `seconds`. Honest requests should be answered `within` a number of seconds; `strength` is
+    the share of its connections that each attack opens.
     """
     plans: list[tuple[Sequence[str], float]] = [((), seconds * ALONE)]
     plans += [((name,), seconds * ALONE) for name in ATTACKS]
@@ -99,7 +101,7 @@ def tried(
     within: float,
     strength: float,
 ) -> Trial:
-    """A server of its own, attacked for so long, while each honest client asks."""
+    """Run the honest clients against a server under these attacks, and return the results."""
     with Served(path) as server, ExitStack() as running:
 
         def start(script: str, *given: object) -> subprocess.Popen[str]:
@@ -110,7 +112,7 @@ def tried(
 
         attackers = start("attacks.py", seconds, strength, *attacks)
         assert attackers.stdout is not None
-        attackers.stdout.readline()  # all is prepared
+        attackers.stdout.readline()  # waits until all attacks are prepared
         clients = [start("honest.py", seconds, RATE, requests) for _ in range(CLIENTS)]
         told = [client.communicate()[0] for client in clients]
         did: dict[str, dict[str, int]] = json.loads(attackers.communicate()[0])
@@ -138,6 +140,7 @@ def judged(
     did: dict[str, dict[str, int]],
     faults: list[str],
 ) -> Trial:
+    """Return the results of the honest requests, with a fault for each wrong answer and for too many late ones."""
     right: list[float] = []
     refused: Counter[str] = Counter()
     for number, seconds, status, answer in answers:
@@ -156,17 +159,18 @@ def judged(
 
 
 def called(attacks: Sequence[str]) -> str:
+    """Return the name of a combination of attacks."""
     return "all together" if len(attacks) > 1 else "".join(attacks) or "none"
 
 
 def highest(process: int) -> int:
-    """Bytes of memory that it held at most."""
+    """Return the peak memory of a process, in bytes."""
     (line,) = (one for one in Path(f"/proc/{process}/status").read_text().splitlines() if one.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024
 
 
 def record(rows: list[dict[str, Any]]) -> None:
-    """Into results.csv and the table of README.md."""
+    """Write results.csv and the table of README.md."""
     write(HERE / "results.csv", rows)
     lines = [
         "| attack | connections | MiB sent | honest requests | answered within 1 s | p50, p95, p99 in ms | server's MiB |"

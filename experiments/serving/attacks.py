@@ -1,8 +1,8 @@
-"""What a stranger does to a server, as a process of its own: python experiments/serving/attacks.py PORT SECONDS STRENGTH NAME...
+"""Attacks on a server, in a process of their own: python experiments/serving/attacks.py PORT SECONDS STRENGTH NAME...
 
-Each attack is a class with a rate: so many connections at once, each of which begins anew after so many seconds. All bytes
-are prepared before the line `ready` is printed: what the attacker computes, the server on the same machine lacks.
-At the end prints JSON: by attack its connections, the bytes it sent, and how many connections the server cut off.
+Each attack is a class with a number of connections at once, and the seconds after which each connection is opened anew.
+All bytes are prepared before the line `ready` is printed, since attacker and server share the machine's CPU. At the end
+JSON is printed: by attack its connections, the bytes it sent, and the connections that the server closed.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from typing import ClassVar
 from wire import BOUNDARY, FORM, JSON, form, get, post
 
 PIECE = 2**16  # bytes received at a time
-SPARE_FILES = 64  # file descriptors for all but connections
-AT_ONCE = struct.pack("ii", 1, 0)  # of SO_LINGER: a connection is closed by a reset, and leaves nothing behind
+SPARE_FILES = 64  # file descriptors for everything but connections
+AT_ONCE = struct.pack("ii", 1, 0)  # for SO_LINGER: close with a reset, which leaves no socket in TIME_WAIT
 
 
 @dataclass
 class Tally:
-    """What an attack did."""
+    """Counts of one attack: connections, bytes sent, and connections that the server closed."""
 
     connections: int = 0
     sent: int = 0
@@ -38,7 +38,7 @@ class Tally:
 
 
 class Line:
-    """A connection from one of many addresses of this machine."""
+    """Connection to the server."""
 
     def __init__(self, line: socket.socket, tally: Tally) -> None:
         self._line = line
@@ -46,18 +46,19 @@ class Line:
         self._loop = asyncio.get_running_loop()
 
     async def send(self, content: bytes) -> None:
+        """Send bytes and count them."""
         await self._loop.sock_sendall(self._line, content)
         self._tally.sent += len(content)
 
     async def receive(self, most: int = PIECE) -> bytes:
-        """At most so many bytes; EOFError where the server has closed the connection."""
+        """Return at most so many bytes; raise EOFError where the server has closed the connection."""
         content = await self._loop.sock_recv(self._line, most)
         if not content:
             raise EOFError
         return content
 
     async def answered(self) -> None:
-        """Read one answer."""
+        """Receive one response."""
         answer = b""
         while b"\r\n\r\n" not in answer:
             answer += await self.receive()
@@ -69,7 +70,7 @@ class Line:
 
 @contextmanager
 def opened(small: bool) -> Iterator[socket.socket]:
-    """A socket; a small one holds few bytes that are not yet read."""
+    """Yield a socket bound to a random loopback address; a `small` one has a small receive buffer."""
     with socket.socket() as line:
         line.setblocking(False)
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
@@ -80,22 +81,22 @@ def opened(small: bool) -> Iterator[socket.socket]:
 
 
 class Attack(ABC):
-    """What each of so many connections does on its line, which is then held until its time is over, and begins anew."""
+    """Behaviour of an attack's connections; each is held until its time is over, and then opened anew."""
 
     connections: ClassVar[int]
     every: ClassVar[float]
-    """Seconds from one beginning to the next."""
+    """Seconds from one opening of a connection to the next."""
     patience: ClassVar[float] = 0
-    """Seconds beyond these that an answer is waited for."""
+    """Additional seconds to wait for a response."""
     small: ClassVar[bool] = False
-    """Whether little is received that is not yet read."""
+    """True for a socket with a small receive buffer."""
 
     @abstractmethod
     async def act(self, line: Line) -> None: ...
 
 
 class Pipelines(Attack):
-    """256 KB of requests at once, whose answers are never read."""
+    """Attack with 256 KB of pipelined requests, whose responses are never read."""
 
     connections, every = 100, 2.0
     content = get("/") * (2**18 // len(get("/")))
@@ -105,7 +106,7 @@ class Pipelines(Attack):
 
 
 class Silent(Attack):
-    """Connections that say nothing, more than a server keeps."""
+    """Attack with silent connections, more than a server keeps."""
 
     connections, every = 1500, 15.0
 
@@ -115,7 +116,7 @@ class Silent(Attack):
 
 
 class SlowReaders(Attack):
-    """Sixteen requests for the page, 240 KB of answers, of which 100 bytes a second are read."""
+    """Attack that reads 240 KB of responses, to sixteen requests for the page, at 100 bytes a second."""
 
     connections, every, small = 200, 15.0, True
 
@@ -127,7 +128,7 @@ class SlowReaders(Attack):
 
 
 class Slow(Attack):
-    """A request of which the rest comes byte by byte."""
+    """Attack with a request whose rest arrives byte by byte."""
 
     connections, every = 500, 15.0
     beginning: ClassVar[bytes]
@@ -140,27 +141,27 @@ class Slow(Attack):
 
 
 class SlowHeads(Slow):
-    """Heads that come byte by byte."""
+    """Attack with heads that arrive byte by byte."""
 
     beginning = b"POST /read HTTP/1.1\r\nHost: localhost\r\nX: "
 
 
 class SlowBodies(Slow):
-    """Bodies that come byte by byte, from more connections than a server keeps."""
+    """Attack with bodies that arrive byte by byte, on more connections than a server keeps."""
 
     connections = 1200
     beginning = post("image/png", bytes(9999))[:200]
 
 
 class HeldBodies(Slow):
-    """Bodies of 15 MB of which only the last bytes come late: what has come is held."""
+    """Attack with bodies of 15 MB whose last bytes arrive late, so that the server holds the rest."""
 
     connections, every = 12, 15.0
     beginning = post("image/png", bytes(15_000_000))[:-999]
 
 
 class Asking(Attack):
-    """Requests in turn, each when the one before is answered and its time is over."""
+    """Attack with one request after another per connection, each in a connection of its own."""
 
     patience = 30.0
 
@@ -176,18 +177,18 @@ class Asking(Attack):
 
 
 class Bombs(Asking):
-    """Images of every format at the limit of pixels, and beyond it; from eight clients."""
+    """Attack with images of every format at and beyond the limit on pixels, from eight clients."""
 
     connections, every = 8, 0.1
 
     def requests(self) -> list[bytes]:
-        from bombs import bombs  # numpy and Pillow, which no other attack needs
+        from bombs import bombs  # imported here because no other attack needs numpy and Pillow
 
         return [post("image/png", file) for files in bombs().values() for file in files]
 
 
 class SmallBombs(Asking):
-    """Images of the size of captchas, of what is most work for each byte; from eight clients."""
+    """Attack with files as small as captchas that take the most work per byte, from eight clients."""
 
     connections, every = 8, 0.1
 
@@ -198,7 +199,7 @@ class SmallBombs(Asking):
 
 
 class ManyBombs(Asking):
-    """64 images of four million pixels in one request."""
+    """Attack with 64 images of four million pixels in each request."""
 
     connections, every = 2, 0.5
 
@@ -209,7 +210,7 @@ class ManyBombs(Asking):
 
 
 class HugeJson(Asking):
-    """JSON with a key of 15 MB, with millions of nothings, brackets without end."""
+    """Attack with JSON that has a key of 15 MB, millions of empty texts, or endless brackets."""
 
     connections, every = 4, 0.5
 
@@ -225,7 +226,7 @@ class HugeJson(Asking):
 
 
 class HugeForms(Asking):
-    """Forms that are slow to take apart."""
+    """Attack with forms that are slow to parse."""
 
     connections, every = 4, 0.5
 
@@ -241,7 +242,7 @@ class HugeForms(Asking):
 
 
 class Crowd(Asking):
-    """200 connections a second, each from an address of its own, with a small request."""
+    """Attack with 200 connections a second, each from its own address, with a small request."""
 
     connections, every = 50, 0.25
 
@@ -272,6 +273,7 @@ ATTACKS: dict[str, type[Attack]] = {
 
 
 async def carried_out(attack: Attack, connections: int, port: int, seconds: float) -> Tally:
+    """Run one attack for so many seconds, and return its counts."""
     tally, loop = Tally(), asyncio.get_running_loop()
     end = loop.time() + seconds
 
@@ -296,7 +298,7 @@ async def carried_out(attack: Attack, connections: int, port: int, seconds: floa
 
 
 def share(attacks: Sequence[Attack]) -> float:
-    """Of their connections, what the system gives file descriptors for."""
+    """Raise the limit on file descriptors, and return the share of all connections that it suffices for."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = sum(attack.connections for attack in attacks) + SPARE_FILES
     files = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -305,13 +307,14 @@ def share(attacks: Sequence[Attack]) -> float:
 
 
 async def all_at_once(attacks: dict[str, Attack], port: int, seconds: float, strength: float) -> dict[str, Tally]:
+    """Run all attacks at the same time, and return the counts of each."""
     part = strength * share(list(attacks.values()))
     work = [carried_out(one, max(1, int(part * one.connections)), port, seconds) for one in attacks.values()]
     return dict(zip(attacks, await asyncio.gather(*work), strict=True))
 
 
 def main(port: int, seconds: float, strength: float, names: list[str]) -> None:
-    """`strength` is the share of its connections that each attack has."""
+    """Run the named attacks; `strength` is the share of its connections that each attack opens."""
     attacks = {name: ATTACKS[name]() for name in names}
     print("ready", flush=True)
     tallies = asyncio.run(all_at_once(attacks, port, seconds, strength))

@@ -1,4 +1,4 @@
-"""Image files of each format that cost as much as such a file may, or would if more were believed of them."""
+"""Image files of each format that are as expensive to decode as the limits allow, or would be without limits."""
 
 from __future__ import annotations
 
@@ -10,37 +10,40 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-SIDE = 2000  # pixels: SIDE × SIDE are the most that are taken
+SIDE = 2000  # pixels; images of SIDE × SIDE are the largest allowed
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
+    """Return a PNG chunk."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def png(side: int, depth: int, colour: int, data: bytes, before: bytes = b"") -> bytes:
+    """Return a square PNG file; `data` is its compressed image data, `before` the chunks before it."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, depth, colour, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + before + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    """Return a picture as a file of a format."""
     out = io.BytesIO()
     picture.save(out, kind, **options)
     return out.getvalue()
 
 
 def rle_bmp(width: int, height: int, data: bytes) -> bytes:
-    """Run lengths of one byte a pixel."""
+    """Return a BMP file with run lengths of one byte per pixel."""
     start = 54 + 1024
     head = struct.pack("<2sIHHI", b"BM", start + len(data), 0, 0, start)
     return head + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(data), 0, 0, 256, 0) + bytes(1024) + data
 
 
-# A file that holds more than it says.
+# A file with more image data than its header says.
 HUGE = png(SIDE, 8, 2, zlib.compress(bytes(2**24)))
 
 
 def bombs() -> dict[str, list[bytes]]:
-    """By format."""
+    """Return expensive image files by format."""
     waves = np.add.outer(np.sin(np.arange(SIDE) / 9), np.cos(np.arange(SIDE) / 7))
     grey = Image.fromarray(((waves + 2) * 60).astype(np.uint8))
     colour = Image.merge("RGB", [grey, grey.rotate(90), grey.rotate(180)])
@@ -78,7 +81,7 @@ def bombs() -> dict[str, list[bytes]]:
 
 
 def small() -> list[bytes]:
-    """No larger than captchas may be, of what takes most of Python's time for each byte."""
+    """Return files of the size of captchas that take the most time in Python code per byte."""
     gif = saved(Image.new("P", (8, 8), 3), "GIF")
     start = gif.index(b"\x2c\0\0\0\0")
     jpeg = saved(Image.new("L", (45, 45), 128), "JPEG")

@@ -1,8 +1,9 @@
-"""An honest client, as a process of its own: python experiments/serving/honest.py PORT SECONDS RATE FOLDER.
+"""Honest client, in a process of its own: python experiments/serving/honest.py PORT SECONDS RATE FOLDER.
 
-Sends the files of FOLDER in turn, each a whole request, RATE a second, one at a time, each in a connection of its own.
-Then prints a line of JSON for each request: number of the file, seconds from when it was due, status, answer. A request
-is due whether or not the one before it has been answered: while the server keeps one waiting, others come late, too.
+It sends the files of FOLDER, each a whole request, at RATE per second, one at a time, each in a connection of its own.
+In the end it prints a line of JSON for each request: number of the file, seconds from when the request was due, status,
+and response. A request is due even while the one before it waits for a response, so a slow server makes later requests
+late, too.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ import sys
 import time
 from pathlib import Path
 
-PATIENCE = 30  # seconds for an answer
+PATIENCE = 30  # seconds to wait for a response
 
 
 def main(port: int, seconds: float, rate: float, folder: Path) -> None:
+    """Send the requests and print the results."""
     requests = [(int(path.name), path.read_bytes()) for path in sorted(folder.iterdir())]
     random.shuffle(requests)
     start = (
         time.monotonic() + random.random() / rate
-    )  # clients that ask all at the same moment would wait for each other
+    )  # a random start, since clients that all send at the same moment would wait for each other
     answers = []
     for turn, (number, content) in enumerate(itertools.cycle(requests)):
         due = start + turn / rate
@@ -38,7 +40,7 @@ def main(port: int, seconds: float, rate: float, folder: Path) -> None:
 
 
 def ask(port: int, content: bytes) -> tuple[int | None, str]:
-    """The status and the body of an answer; no status and the reason where there is none."""
+    """Return status and body of a response, or None and the reason where there is none."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
             line.sendall(content)

@@ -1,4 +1,4 @@
-"""Images, and what is read of them without a server."""
+"""Images, and their readings without a server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GOOD = 240  # different images
 
 
 def known(graph: Graph) -> tuple[list[bytes], list[Read]]:
-    """Image files, and what the graph reads of them here."""
+    """Return image files, and the graph's readings of them in this process."""
     *_, height, width, _ = graph.described.input
     painter = Painter(build(style()), graph.alphabet, 4, 4, seed=1)
     files = []
@@ -28,12 +28,13 @@ def known(graph: Graph) -> tuple[list[bytes], list[Read]]:
 
 
 def style() -> dict[str, Any]:
+    """Return the settings of the default style."""
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return plain(hydra.compose("train"))["style"]
 
 
 def same(told: dict[str, Any], read: Read | None) -> bool:
-    """Whether an image's answer is what was read of it here; in a batch, sums are rounded otherwise."""
+    """Return whether a server's entry for an image equals the reading without a server, except for rounding."""
     if read is None:
         return told["error"] is not None
     (reading,) = told["readings"]

@@ -1,18 +1,20 @@
-"""A server under more load than it can take, as a check: python experiments/serving/load.py RUN [--seconds N]
+"""Load test of a server: python experiments/serving/load.py RUN [--seconds N]
 
-RUN is a run's folder or an exported graph. Three parts (--only has one alone), each of so many seconds:
+RUN is a run's folder or an exported graph. There are three parts (--only selects one), each of N seconds:
 
-together: the same load for a server that reads one by one and for one that reads together what waits, in turn, for a
-minute at most. Requests alike are compared; how much there is to gain, the network says: the article's large layer is
-read from memory once for a batch, a small network's work is the same for each image (--any-speed).
-mixed: one server gets good and bad requests of every form on many connections, as fast as it answers.
-attacked: honest clients ask now and then while others attack: without an attack, with each alone for a twentieth of the
-time, and with all at once (attacked.py, attacks.py).
+together: the same load for a server that reads image by image and for one that reads in batches, alternately, for a
+minute at most. The gain depends on the network: the article's large layer is read from memory once per batch, but a
+small network does the same work for each image (--any-speed).
 
-Ends with 1 and says why where an answer to a good image is another than without a server, a status is another than it
-should be (503 may be, where there is too much load), memory grows, reading together is not twice as fast; or where, while
-it is attacked, fewer than 95 % of the honest requests are answered within a second (--within), the server takes over
-1 GiB, or its log has a traceback.
+mixed: one server gets valid and invalid requests of every form on many connections, as fast as it answers.
+
+attacked: honest clients send requests while others attack: without an attack, with each attack alone for a twentieth of
+the time, and with all at once (attacked.py, attacks.py).
+
+The exit code is 1, with the reasons, where the reading of an image differs from the one without a server, where a
+status is unexpected (503 is allowed under load), where memory grows, or where batches are not twice as fast. It is also
+1 where, under attack, fewer than 95 % of the honest requests are answered within a second (--within), the server takes
+over 1 GiB, or its log has a traceback.
 """
 
 from __future__ import annotations
@@ -45,17 +47,17 @@ from capbench.serve.process import Served
 
 PARTS = ("together", "mixed", "attacked")
 SEVERAL = 16  # images of a large request
-CONNECTIONS = 64
-ROUNDS = 3  # in which each server has its turn
-PATIENCE = 30  # seconds for an answer
-GROWTH = 1.1  # of memory, from the second quarter of the time to the last
-MARGIN = 16 * 2**20  # bytes that may come and go
-BATCHED = 2.0  # times the throughput of one by one
-MOST_COMPARED = 60  # seconds
+CONNECTIONS = 64  # at once
+ROUNDS = 3  # of alternating measurements of both servers
+PATIENCE = 30  # seconds to wait for a response
+GROWTH = 1.1  # allowed factor between the memory in the second and in the last quarter of the time
+MARGIN = 16 * 2**20  # bytes of memory by which the last quarter may exceed that in any case
+BATCHED = 2.0  # wanted ratio of the throughput in batches to the throughput image by image
+MOST_COMPARED = 60  # seconds of the part `together`
 
 
 class Asked(NamedTuple):
-    """A request as bytes, the status that it should get, and what should be read: None of what is no image."""
+    """Request as bytes, the expected status, and the expected readings, None for a file that is not an image."""
 
     content: bytes
     status: int
@@ -64,7 +66,7 @@ class Asked(NamedTuple):
 
 @dataclass
 class Tally:
-    """What was answered."""
+    """Statuses, durations in seconds, and faults of many requests."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     images: int = 0
@@ -72,6 +74,7 @@ class Tally:
     faults: list[str] = field(default_factory=list)
 
     def figures(self, lasted: float) -> dict[str, Any]:
+        """Return a summary; `lasted` is the duration of all requests, in seconds."""
         p50, p99 = np.quantile(self.seconds, (0.5, 0.99)) * 1000
         return {
             "requests": dict(sorted(self.statuses.items())),
@@ -83,6 +86,7 @@ class Tally:
 
 
 def main() -> None:
+    """Run the wanted parts, print their figures, and exit with 1 where there are faults."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="folder of a finished run, or an exported graph")
     parser.add_argument("--seconds", type=float, default=600, help="that each part lasts, or some more")
@@ -120,7 +124,7 @@ def main() -> None:
 
 
 def compare(path: Path, files: list[bytes], reads: list[Read], seconds: float) -> tuple[dict[str, Any], list[str]]:
-    """Images a second, of requests that bring one and that bring several, one by one and together."""
+    """Return the images per second of both servers, with one and with several images per request, and the faults."""
     seconds = min(seconds, MOST_COMPARED)
     one = [Asked(bare(file), 200, [read]) for file, read in zip(files, reads, strict=True)]
     groups = [slice(start, start + SEVERAL) for start in range(0, GOOD - SEVERAL + 1, SEVERAL)]
@@ -144,7 +148,7 @@ def compare(path: Path, files: list[bytes], reads: list[Read], seconds: float) -
 
 
 def endure(path: Path, files: list[bytes], reads: list[Read], seconds: float) -> tuple[dict[str, Any], list[str]]:
-    """Everything that may come, for a long time."""
+    """Return the figures of a mixture of valid and invalid requests over a long time, and the faults."""
     asked = mixture(files, reads)
     with Served(path) as server:
         memory: list[int] = []
@@ -175,7 +179,7 @@ def endure(path: Path, files: list[bytes], reads: list[Read], seconds: float) ->
 
 
 def mixture(files: list[bytes], reads: list[Read]) -> list[Asked]:
-    """Good requests in every form, and between them bad ones of every kind."""
+    """Return valid requests of every form, with invalid ones of every kind among them."""
     text = [base64.b64encode(file).decode() for file in files]
     asked = []
     for n in range(0, GOOD - SEVERAL + 1, 4):
@@ -206,7 +210,7 @@ def mixture(files: list[bytes], reads: list[Read]) -> list[Asked]:
 
 
 async def saturate(port: int, asked: Sequence[Asked], connections: int, seconds: float) -> Tally:
-    """Each connection asks as soon as it is answered, until the time is over."""
+    """Send requests on many connections, without a pause between response and next request, for so many seconds."""
     tally = Tally()
     end = time.monotonic() + seconds
     turn = itertools.cycle(asked)
@@ -224,7 +228,7 @@ async def saturate(port: int, asked: Sequence[Asked], connections: int, seconds:
 
 
 async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: Asked, tally: Tally) -> bool:
-    """Ask, and hold the answer against what it should be. Whether the connection goes on."""
+    """Send a request and check its response; return whether the connection stays open."""
     begun = time.perf_counter()
     try:
         async with asyncio.timeout(PATIENCE):
@@ -250,7 +254,7 @@ async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, a
 
 
 def resident(process: int) -> int:
-    """Bytes of memory."""
+    """Return the resident memory of a process, in bytes."""
     return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
 
 

@@ -1,4 +1,4 @@
-"""Four samples of each style that imitates captchas seen in the wild, in one picture: styles.png."""
+"""Picture of four samples of each style that imitates captchas seen in the wild: styles.png."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ STYLES = {
     "gradient": ("0123456789abcdefghijklmnopqrstuvwxyz", 4),
     "monochrome": ("0123456789", 6),
 }
-CELL = (80, 240)  # height and width that each sample is set in
+CELL = (80, 240)  # pixels, height and width of a cell
 
 
 def framed(picture: np.ndarray) -> np.ndarray:
-    """The picture in the middle of a white cell."""
+    """Return a picture, uint8 [height, width, 3], in the middle of a white cell."""
     cell = np.full((*CELL, 3), 255, dtype=np.uint8)
     height, width = picture.shape[:2]
     top, left = (CELL[0] - height) // 2, (CELL[1] - width) // 2
@@ -32,6 +32,7 @@ def framed(picture: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
+    """Write the picture."""
     views, captions = [], []
     for name, (symbols, length) in STYLES.items():
         with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):

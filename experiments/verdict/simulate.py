@@ -1,10 +1,10 @@
-"""How often the verdict of `compare` tells two rows apart: where their settings are alike, and where they are not.
+"""Simulation of how often the verdict of `compare` tells two rows apart, with equal and with different accuracies.
 
 python experiments/verdict/simulate.py [--repeats=1000] writes results.csv and the table in README.md.
 
-A captcha is read where the network's skill exceeds its difficulty. The skill varies with the setting, with the seed
-(`seeds`), and by chance from image to image; some images may suit one setting more than the other (`taste`). Every
-accuracy is one of the whole population of seeds and images, so two settings with the same accuracy are equally good.
+A captcha is read where the network's skill exceeds the captcha's difficulty. The skill varies with the setting, with
+the seed (`seeds`), and by chance from image to image; some images may suit one setting more than the other (`taste`).
+An accuracy is the one over all possible seeds and images, so two settings with the same accuracy are equally good.
 """
 
 from __future__ import annotations
@@ -33,24 +33,25 @@ ACCURACIES = (0.5, 0.9, 0.99, 0.999)
 SEEDS = (0.1, 0.3)
 TASTES = (0.0, 1.0)
 BETTER = (0.8, 0.5, 0.2)
-"""Of the second's mistakes, those that the first makes."""
+"""Mistakes of the first side as a share of the second side's."""
 DIFFICULTY, CHANCE = 1.5, 1.0
 
 
 class World(NamedTuple):
-    """Standard deviations of what decides whether an image is read."""
+    """Standard deviations of the effects that decide whether an image is read."""
 
     seeds: float
     taste: float
 
     @property
     def together(self) -> float:
+        """Standard deviation of all effects together."""
         return math.hypot(DIFFICULTY, CHANCE, *self)
 
     def draw(
         self, rng: np.random.Generator, accuracies: list[float], trainings: tuple[int, ...], images: int
     ) -> Iterator[np.ndarray]:
-        """What each side's trainings read of the same images: bool [training, image]."""
+        """Yield for each side which images its trainings read: bool [training, image]."""
         difficulty = DIFFICULTY * rng.standard_normal(images, dtype=np.float32)
         for accuracy, count in zip(accuracies, trainings, strict=True):
             skill = statistics.NormalDist().inv_cdf(accuracy) * self.together
@@ -61,17 +62,19 @@ class World(NamedTuple):
 
 
 def readers(right: np.ndarray) -> Readers:
+    """Return the readers that `compare` makes of bool [training, image]."""
     return Readers(right.mean(axis=1), right.mean(axis=0), np.full(right.shape[1], len(right)))
 
 
 def tells(first: np.ndarray, second: np.ndarray) -> tuple[bool, bool]:
-    """Whether today's verdict tells the sides apart, and whether McNemar's test on the images' votes does."""
+    """Return whether the verdict of `compare` tells the sides apart, and whether McNemar's test on votes does."""
     ours, theirs = readers(first), readers(second)
     more, less = (int(np.count_nonzero(votes)) for votes in (ours.shares > theirs.shares, ours.shares < theirs.shares))
     return difference(ours, theirs).is_sure, mcnemar(more, less) < 0.05
 
 
 def simulated(repeats: int) -> Iterator[dict[str, object]]:
+    """Yield a row for each combination of trainings, images, accuracy and effects."""
     rng = np.random.default_rng(1)
     alike = itertools.product(TRAININGS, IMAGES, ACCURACIES, SEEDS, TASTES, (1.0,))
     better = itertools.product(TRAININGS, IMAGES[1:], ACCURACIES, SEEDS, (0.0,), BETTER)
@@ -92,7 +95,7 @@ def simulated(repeats: int) -> Iterator[dict[str, object]]:
 
 
 def table(rows: list[dict[str, str]]) -> list[str]:
-    """By trainings: no difference, then the power for each share of mistakes."""
+    """Return the lines of the table by trainings: false verdicts, then the power for each share of mistakes."""
     lines = [
         "| trainings | no difference: told apart, mean and most of all worlds | by McNemar | "
         + " | ".join(f"{mistakes:g} of the mistakes" for mistakes in BETTER)
@@ -115,6 +118,7 @@ def _mean(rows: list[dict[str, str]]) -> str:
 
 
 def main() -> None:
+    """Write results.csv and the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=1000)
     write(HERE / "results.csv", list(simulated(parser.parse_args().repeats)))
