@@ -102,15 +102,15 @@ def test_repeated_and_enlarged_parts_cost_no_more_than_the_picture() -> None:
         calls = count()
         sys.setprofile(lambda *_, calls=calls: next(calls))
         try:
-            image = decode(content, "turn")
+            decoded = decode(content, "turn")
         except BadImage:
-            image = None
+            decoded = None
         finally:
             sys.setprofile(None)
         assert next(calls) < MOST_CALLS, number
-        if image is not None:
+        if decoded is not None:
             read += 1
-            assert image.shape[0] * image.shape[1] <= containers.MOST_PIXELS, number
+            assert decoded.shape[0] * decoded.shape[1] <= containers.MOST_PIXELS, number
             assert len(containers.outline(content).content) <= len(content) + 16, (
                 number
             )  # a few bytes may be added to end a JPEG's scan

@@ -12,10 +12,8 @@ from capbench.data.views import View, Whole, pick
 from capbench.errors import BadImage, Mistake, printable
 from capbench.export.description import BATCH, IMAGES, PROBABILITIES, Description, beside
 from capbench.export.inspection import inspected
+from capbench.export.trial import check_that_it_runs, first_words, session_of
 from capbench.text import Codec, probabilities
-from capbench.utils.extras import needed
-
-MOST_REASON = 300  # characters of an error of onnxruntime that a message repeats
 
 
 class Character(NamedTuple):
@@ -58,20 +56,8 @@ class Graph:
             codec, view = described.codec(), described.seen()
         except Mistake as mistake:
             raise Mistake(f"{beside(path)}: {mistake}") from mistake
-        opened = cls(_session(path, content, threads), described, codec, view, batch)
-        opened._try(path)
-        return opened
-
-    def _try(self, path: Path) -> None:
-        """Raise Mistake for a graph that loads but does not run."""
-        try:
-            shape = self.probabilities([np.zeros(self.described.input, np.uint8)]).shape
-        except BadImage as bad:
-            raise Mistake(f"{path}: {bad}") from bad
-        if list(shape) != [1, *self.described.output]:
-            raise Mistake(
-                f"{path}: gives {'×'.join(map(str, shape))} numbers for an image, which its JSON says otherwise"
-            )
+        check_that_it_runs(path, content, described)
+        return cls(session_of(content, threads), described, codec, view, batch)
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """Return the graph's input for a decoded image, uint8 [height, width, channel], or raise BadImage."""
@@ -115,8 +101,9 @@ class Graph:
         try:
             return self._session.run([PROBABILITIES], {IMAGES: np.stack(prepared)})[0]
         except Exception as error:  # onnxruntime's errors have no common class
-            reason = " ".join(str(error).split())[:MOST_REASON]
-            raise BadImage(f"cannot be read by {self.name}: onnxruntime does not run it ({reason})") from error
+            raise BadImage(
+                f"cannot be read by {self.name}: onnxruntime does not run it ({first_words(error)})"
+            ) from error
 
     def _batch(self, prepared: Sequence[np.ndarray]) -> Iterator[Read]:
         believed = probabilities(self.probabilities(prepared))
@@ -144,17 +131,3 @@ class Graph:
             second = int(others.argmax())
             runner_up = (symbols[second], float(others[second])) if len(symbols) > 1 else ("", 0.0)
             yield Character(symbols[number], float(row[number]), *runner_up)
-
-
-def _session(path: Path, content: bytes, threads: int) -> Any:
-    onnxruntime = needed("onnxruntime", "export")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED  # the file's, by which memory was counted
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # who waits leaves the core to others
-    options.log_severity_level = 3  # errors come as exceptions
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's load errors have no common class
-        raise Mistake(f"{path}: is refused by onnxruntime ({' '.join(str(error).split())})") from error

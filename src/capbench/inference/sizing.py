@@ -86,6 +86,9 @@ def heading(folder: RunFolder) -> Weights:
         bounded.check_heading(folder.weights)
         with safe_open(folder.weights, "pt") as file:
             parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            kinds = {part.get_dtype() for part in parts.values()}
+            if unknown := sorted(kinds - KINDS.keys()):
+                raise Mistake(f"{folder.weights}: holds numbers of type {unknown[0]}; accepted are {', '.join(KINDS)}")
             return {
                 name: torch.empty(part.get_shape(), dtype=KINDS[part.get_dtype()], device="meta")
                 for name, part in parts.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from capbench.export.description import BATCH, Description
 from capbench.export.graph import Graph
 from capbench.inference import budget
 from capbench.text import Alphabet, Codec
+from tests.conftest import ROOT
 from tests.helpers.memory import grown
 from tests.helpers.rounding import apart
 from tests.helpers.untrained import untrained
@@ -273,9 +275,21 @@ def test_a_graph_that_does_not_run_is_refused(tmp_path: Path) -> None:
     (shape,) = (weight for weight in model.graph.initializer if weight.name == "shape")
     shape.CopyFrom(onnx.numpy_helper.from_array(np.array([11, 4, 10]), "shape"))
     signed(path, model.SerializeToString())
-    with pytest.raises(Mistake, match=r"model\.onnx: cannot be read by small: onnxruntime does not run it") as caught:
+    with pytest.raises(Mistake, match=r"model\.onnx: onnxruntime does not run it") as caught:
         Graph.open(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_graph_that_stops_the_process_of_onnxruntime_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = graph(tmp_path / "model.onnx")
+    stopping = tmp_path / "stopping"
+    (stopping / "onnxruntime").mkdir(parents=True)
+    (stopping / "onnxruntime" / "__init__.py").write_text("import os\n\nos.abort()\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(stopping), str(ROOT / "src")]))
+    with pytest.raises(Mistake, match=r"model\.onnx: makes onnxruntime stop by SIGABRT$"):
+        Graph.open(path)
 
 
 def of_tiles(path: Path, times: int, tiles: int) -> Path:
