@@ -154,12 +154,8 @@ class Seen:
                 return cls(
                     *(_images(file.get_tensor(f.name), file.get_tensor(f"{f.name}_streams")) for f in fields(cls))
                 )
-        except (
-            OSError,
-            SafetensorError,
-            ValueError,
-            TypeError,
-        ) as error:  # TypeError: a number type that NumPy lacks
+        # TypeError and AttributeError: number types that NumPy lacks.
+        except (OSError, SafetensorError, ValueError, TypeError, AttributeError) as error:
             raise Mistake(f"{folder.seen}: is no list of images that CapBench wrote ({error})") from error
 
 

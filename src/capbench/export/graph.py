@@ -12,7 +12,7 @@ from capbench.data.views import View, Whole, pick
 from capbench.errors import BadImage, Mistake, printable
 from capbench.export.description import BATCH, IMAGES, PROBABILITIES, Description, beside
 from capbench.export.inspection import inspected
-from capbench.export.trial import check_that_it_runs, first_words, session_of
+from capbench.export.trial import first_words, session_of, tried
 from capbench.text import Codec, probabilities
 
 
@@ -51,12 +51,12 @@ class Graph:
     def open(cls, path: Path, threads: int = 1) -> Graph:
         """Check both files and load them; nothing in them can run code or reach another file."""
         path = Path(path)
-        content, batch = inspected(path, described := Description.of(path))
+        content = inspected(path, described := Description.of(path))
         try:
             codec, view = described.codec(), described.seen()
         except Mistake as mistake:
             raise Mistake(f"{beside(path)}: {mistake}") from mistake
-        check_that_it_runs(path, content, described)
+        batch = tried(path, content, described, BATCH)
         return cls(session_of(content, threads), described, codec, view, batch)
 
     def prepare(self, image: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Trial of a graph in a process of its own: some damaged graphs make onnxruntime stop the process that loads them.
+"""Trial of a graph in a process of its own: some damaged graphs make onnx or onnxruntime stop the process they are in.
 
 Imports little, for it is run for every graph that is opened.
 """
@@ -10,40 +10,46 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from capbench.errors import Mistake
+from capbench.export.memory import batch_of
 from capbench.utils.extras import needed
 
 if TYPE_CHECKING:
     from capbench.export.description import Description
 
-SECONDS = 120  # that loading a graph and reading one image may take
+SECONDS = 120  # that a trial may take
 MOST_REASON = 300  # characters of an error of onnxruntime that a message repeats
-UNLOADED, UNRUN = 3, 4  # exit codes
+REFUSED = 3  # exit code of a trial that says why
 
 
-def check_that_it_runs(path: Path, content: bytes, described: Description) -> None:
-    """Raise Mistake for a graph that does not load, does not run, or gives another shape than its JSON says."""
-    command = [sys.executable, "-P", "-m", "capbench.export.trial", json.dumps(described.input)]
+def tried(path: Path, content: bytes, described: Description, wished: int) -> int:
+    """Return how many images, at most `wished`, the graph may read at once.
+
+    Raise Mistake for a graph whose layers do not fit together, which takes too much memory, does not load, does not
+    run, or gives another shape than its JSON says.
+    """
     needed("onnxruntime", "export")
+    given = json.dumps([described.input, wished])
+    command = [sys.executable, "-P", "-m", "capbench.export.trial", given]
     try:
         trial = subprocess.run(command, input=content, capture_output=True, timeout=SECONDS)
     except subprocess.TimeoutExpired as error:
         raise Mistake(f"{path}: takes over {SECONDS} seconds to load and to read one image") from error
     said = trial.stdout.decode(errors="replace").strip()
     if trial.returncode < 0:
-        raise Mistake(f"{path}: makes onnxruntime stop by {signal.Signals(-trial.returncode).name}")
-    if trial.returncode == UNLOADED:
-        raise Mistake(f"{path}: is refused by onnxruntime ({said})")
-    if trial.returncode == UNRUN:
-        raise Mistake(f"{path}: onnxruntime does not run it ({said})")
+        raise Mistake(f"{path}: stops the process that loads it by {signal.Signals(-trial.returncode).name}")
+    if trial.returncode == REFUSED:
+        raise Mistake(f"{path}: {said}")
     if trial.returncode:
         raise RuntimeError(trial.stderr.decode(errors="replace"))
-    if (shape := json.loads(said)) != [1, *described.output]:
+    batch, shape = json.loads(said)
+    if shape != [1, *described.output]:
         raise Mistake(f"{path}: gives {'×'.join(map(str, shape))} numbers for an image, which its JSON says otherwise")
+    return batch
 
 
 def session_of(content: bytes, threads: int) -> Any:
@@ -63,20 +69,29 @@ def first_words(error: Exception) -> str:
     return " ".join(str(error).split())[:MOST_REASON]
 
 
-def main(shape: list[int], content: bytes) -> None:
-    """Load the graph and read one black image; print the shape of what it gives, or the reason why it does not."""
+def main(shape: list[int], wished: int, content: bytes) -> None:
+    """Size the graph, load it and read one black image; print its batch and the shape of what it gives, or a reason."""
+    onnx = needed("onnx", "export")
+    try:
+        batch = batch_of(onnx, onnx.load_model_from_string(content), wished)
+    except Mistake as mistake:
+        _refuse(f"is no graph of CapBench's: {mistake}")
     try:
         session = session_of(content, 1)
     except Exception as error:  # onnxruntime's errors have no common class
-        print(first_words(error))
-        sys.exit(UNLOADED)
+        _refuse(f"is refused by onnxruntime ({first_words(error)})")
     try:
         numbers = session.run(None, {session.get_inputs()[0].name: np.zeros([1, *shape], np.uint8)})[0]
     except Exception as error:
-        print(first_words(error))
-        sys.exit(UNRUN)
-    print(json.dumps(numbers.shape))
+        _refuse(f"onnxruntime does not run it ({first_words(error)})")
+    print(json.dumps([batch, numbers.shape]))
+
+
+def _refuse(reason: str) -> NoReturn:
+    print(reason)
+    sys.exit(REFUSED)
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]), sys.stdin.buffer.read())
+    input_shape, wished_batch = json.loads(sys.argv[1])
+    main(input_shape, wished_batch, sys.stdin.buffer.read())

@@ -280,7 +280,7 @@ def test_a_graph_that_does_not_run_is_refused(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_graph_that_stops_the_process_of_onnxruntime_is_refused(
+def test_a_graph_that_stops_the_process_that_loads_it_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = graph(tmp_path / "model.onnx")
@@ -288,7 +288,7 @@ def test_a_graph_that_stops_the_process_of_onnxruntime_is_refused(
     (stopping / "onnxruntime").mkdir(parents=True)
     (stopping / "onnxruntime" / "__init__.py").write_text("import os\n\nos.abort()\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(stopping), str(ROOT / "src")]))
-    with pytest.raises(Mistake, match=r"model\.onnx: makes onnxruntime stop by SIGABRT$"):
+    with pytest.raises(Mistake, match=r"model\.onnx: stops the process that loads it by SIGABRT$"):
         Graph.open(path)
 
 
