@@ -286,7 +286,7 @@ def test_killed_at_each_of_its_steps_it_ends_as_one_left_alone(
         (1, "capbench.label.journal:Journal.add"),
         (3, "capbench.label.journal:Journal.add"),  # before the second part is added
         (3, "capbench.label.journal:Journal.add"),
-        (1, "capbench.label.run:_write"),
+        (1, "capbench.label.label:_write"),
     ):
         kill_at_call(call, function, *command)
         answers.append(journal.read_bytes().count(b"\n"))
