@@ -8,15 +8,20 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from capbench.errors import Mistake
 from capbench.models.base import Model, Shape
 
 
 def output_shape(network: nn.Module, shape: Shape) -> Shape:
-    """Return the shape that `network` gives for one view of `shape`."""
+    """Return the shape that `network` gives for one view of `shape`; raise Mistake where the view is too small."""
     training = network.training
     network.eval()
-    with torch.no_grad():
-        channels, height, width = network(torch.zeros(1, *shape)).shape[1:]
+    try:
+        with torch.no_grad():
+            channels, height, width = network(torch.zeros(1, *shape)).shape[1:]
+    except RuntimeError as error:
+        size = "×".join(map(str, shape[1:]))
+        raise Mistake(f"view.size: {size} pixels are too few for this model; make the view larger") from error
     network.train(training)
     return channels, height, width
 

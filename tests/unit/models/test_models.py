@@ -254,3 +254,9 @@ def test_models_know_no_lightning_and_no_hydra() -> None:
         text = path.read_text()
         assert "lightning" not in text.replace("They know no Lightning", "")
         assert "import hydra" not in text
+
+
+@pytest.mark.parametrize("network", [WholeImage, DigitMember])
+def test_a_view_that_is_too_small_is_one_line(network: type[Model]) -> None:
+    with pytest.raises(Mistake, match=r"^view\.size: 4×6 pixels are too few for this model; make the view larger$"):
+        network((1, 4, 6), 4, 10)
