@@ -25,9 +25,9 @@ def printable(value: object, most: int = MOST_SHOWN) -> str:
     return _cut(text, most)
 
 
-def lines(told: Iterable[object]) -> str:
+def lines(values: Iterable[object]) -> str:
     """Return lines for the screen, each kept to one line of bounded length whatever it contains."""
-    return "\n".join(printable(line, MOST_IN_LINE) for line in told)
+    return "\n".join(printable(line, MOST_IN_LINE) for line in values)
 
 
 def _cut(text: str, most: int) -> str:

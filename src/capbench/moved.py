@@ -14,7 +14,7 @@ MOVED = {
     "capbench.data.sources.Ocr": "capbench.data.sources.table.Ocr",
     "capbench.data.sources.Synthetic": "capbench.data.sources.rendered.Synthetic",
     "capbench.loggers.Csv": "capbench.train.loggers.Csv",
-    "capbench.loggers.Nowhere": "capbench.train.loggers.Nowhere",
+    "capbench.loggers.Nowhere": "capbench.train.loggers.NoLogging",
     "capbench.loggers.Wandb": "capbench.train.loggers.Wandb",
     "capbench.ocr.agreement.Lead": "capbench.label.agreement.Lead",
     "capbench.ocr.agreement.Vote": "capbench.label.agreement.Vote",
@@ -26,6 +26,7 @@ MOVED = {
     "capbench.ocr.tesseract.Tesseract": "capbench.label.engines.tesseract.Tesseract",
     "capbench.ocr.trained.Trained": "capbench.label.engines.trained.Trained",
     "capbench.optim.Optim": "capbench.train.optim.Optim",
+    "capbench.train.loggers.Nowhere": "capbench.train.loggers.NoLogging",
     "capbench.training.Hardware": "capbench.train.trainer.TrainerSettings",
 }
 """Present class name by former name."""

@@ -96,7 +96,7 @@ class Search(Sweeper):
                     _tell(study, trial.number, reached)
         print(summary(study), flush=True)
         if failures:
-            raise results.told(failures, resumable=True)
+            raise results.failure_report(failures, resumable=True)
 
     def _batches(self, study: Any, space: dict[str, Any]) -> Iterator[list[Asked]]:
         """Yield the trials to run together: unfinished ones first, then repeats of failed ones, then new ones."""
@@ -155,11 +155,11 @@ def summary(study: Any) -> str:
     by_state = itertools.groupby(sorted(study.trials, key=lambda t: t.state.name), key=lambda t: t.state.name)
     numbers = {state: [trial.number for trial in trials] for state, trials in by_state}
     complete = len(numbers.get("COMPLETE", []))
-    told = [f"{complete} finished"]
+    counts = [f"{complete} finished"]
     for state, what in (("PRUNED", "given up by the median of the others"), ("FAIL", "failed")):
         if state in numbers:
-            told.append(f"{len(numbers[state])} {what} ({', '.join(map(str, sorted(numbers[state])))})")
-    lines = [f"trials: {'; '.join(told)}"]
+            counts.append(f"{len(numbers[state])} {what} ({', '.join(map(str, sorted(numbers[state])))})")
+    lines = [f"trials: {'; '.join(counts)}"]
     if complete:
         best = study.best_trial
         settings = " ".join(f"{key}={value}" for key, value in best.params.items())

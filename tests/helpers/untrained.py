@@ -16,7 +16,7 @@ def untrained(folder: Path, *overrides: str) -> RunFolder:
     settings = composed(*FAST, *overrides)
     made = experiment.prepare(settings)
     model, codec, shape = made.recognizer.model, made.codec, made.material.shape
-    if model.in_one_pass:
+    if model.gradient_free:
         torch.manual_seed(1)
         characters = codec.longest
         model.learn(torch.rand(50, characters, *shape), torch.randint(0, codec.classes, (50, characters)))

@@ -69,7 +69,7 @@ def pairs(settings: dict[str, Any], own: dict[str, Any], folder: Path) -> list[P
         return lambda: milliseconds(lambda: ddddocr().classification(content), quantile)
 
     def network() -> float:
-        views = torch.from_numpy(np.moveaxis(reader("cnn").sight(picture), -1, 0)[None].copy()).float() / 255
+        views = torch.from_numpy(np.moveaxis(reader("cnn").preprocess(picture), -1, 0)[None].copy()).float() / 255
         with torch.inference_mode():
             return milliseconds(lambda: reader("cnn").model(views), 0.5)
 

@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from capbench.errors import DISK_FULL, Mistake, nearest
 from capbench.settings import conf_dir
-from capbench.sweep.results import Failure, told
+from capbench.sweep.results import Failure, failure_report
 from capbench.utils.overrides import for_shell
 
 PRESETS = ("recognizer", "experiment", "debug")
@@ -61,7 +61,7 @@ def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str
         if not failures:
             raise
         # Hydra raises the first job's exception again when all jobs have run.
-        raise told(failures, resumable=config_name == "train") from error
+        raise failure_report(failures, resumable=config_name == "train") from error
     if ends:
         raise ends[0]
 

@@ -42,7 +42,7 @@ class Exam:
             place: (read.texts[place], drawn[read.names[place]]) for place in places if read.names[place] in drawn
         }
 
-    def told(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, Any]:
         """Return the test set as plain data for the page."""
         return {"images": self.images, "symbols": self.symbols, "pictures": self.pictures}
 
@@ -61,7 +61,7 @@ def judge(rows: Sequence[Row], wanted: Pictures) -> tuple[list[dict[str, Any]], 
     for run in (run for row in rows for run in row.runs):
         read = readings.of(run)
         made.append(None if read is None else _made_of(_exam_of(exams, run, read), read))
-    return [exam.told() for exam in exams.values()], made
+    return [exam.plain() for exam in exams.values()], made
 
 
 def _exam_of(exams: dict[bytes, Exam], run: Run, read: Readings) -> Exam:

@@ -45,7 +45,7 @@ def data(comparison: Comparison, pictures: Pictures = "rendered") -> dict[str, A
         "by": comparison.by,
         "less": ranking.less_is_better(comparison.by),
         "summary": comparison.summary,
-        "verdict": " ".join(told for told in (comparison.verdict, comparison.warning) if told),
+        "verdict": " ".join(line for line in (comparison.verdict, comparison.warning) if line),
         "version": version("capbench"),
         "keys": comparison.keys,
         "rows": [_row(row, place) for row in comparison.rows],

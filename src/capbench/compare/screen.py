@@ -19,18 +19,18 @@ def table(comparison: Comparison) -> str:
     keys = [printable(key, WIDEST) for key in comparison.keys]
     heading = ["", *keys, comparison.by, "95 %", "runs", "parameters", "seconds"]
     cells = [heading, *(_cells(number, row, comparison.by) for number, row in enumerate(shown, 1))]
-    told = ["", *_aligned(cells)]
+    rows = ["", *_aligned(cells)]
     hidden = len(comparison.rows) - len(shown)
-    told += [f"… and {hidden:,} rows more"] if hidden else []
-    told += ["", comparison.summary]
-    told += [line for line in (comparison.verdict, comparison.warning) if line]
-    told += comparison.forecasts(MOST_FORECASTS)
+    rows += [f"… and {hidden:,} rows more"] if hidden else []
+    rows += ["", comparison.summary]
+    rows += [line for line in (comparison.verdict, comparison.warning) if line]
+    rows += comparison.forecasts(MOST_FORECASTS)
     untold = len(comparison.learned) - MOST_FORECASTS
-    told += [f"… and {untold:,} forecasts more"] if untold > 0 else []
+    rows += [f"… and {untold:,} forecasts more"] if untold > 0 else []
     for name, reason in comparison.left_out[:5]:
-        told.append(f"left out: {name} {reason}")
+        rows.append(f"left out: {name} {reason}")
     more = len(comparison.left_out) - 5
-    return lines([*told, *([f"left out: {more:,} more"] if more > 0 else [])])
+    return lines([*rows, *([f"left out: {more:,} more"] if more > 0 else [])])
 
 
 def _cells(rank: int, row: Row, by: str) -> list[str]:

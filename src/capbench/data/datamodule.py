@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from capbench.data.augment import Augment
-from capbench.data.loading import Ahead, Batch, Batches, Views
+from capbench.data.loading import Batch, Batches, PrefetchingLoader, Views
 from capbench.data.material import Material
 from capbench.text import Codec
 
@@ -53,7 +53,7 @@ class Captchas(pl.LightningDataModule):
         )
         # On a CPU, a thread that draws images would only take cores from the training.
         apart = self.trainer.strategy.root_device.type != "cpu"
-        kind = Ahead if part.renewed and apart and self.workers == 0 else DataLoader
+        kind = PrefetchingLoader if part.renewed and apart and self.workers == 0 else DataLoader
         return kind(
             Views(part, self.codec, self.augment if training else None, self.seed),
             batch_size=None,

@@ -104,16 +104,16 @@ class Views(Dataset[Batch]):
         )
 
 
-class Ahead(DataLoader[Batch]):
+class PrefetchingLoader(DataLoader[Batch]):
     """Loader whose next batches are prepared by a thread while the training works on the current one."""
 
     DEPTH = 4  # batches
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        return ahead(super().__iter__(), self.DEPTH)
+        return prefetched(super().__iter__(), self.DEPTH)
 
 
-def ahead(items: Iterator[T], depth: int) -> Iterator[T]:
+def prefetched(items: Iterator[T], depth: int) -> Iterator[T]:
     """Yield `items` in their order while a thread prepares up to `depth` of them; its errors are raised here."""
     ready: Queue[tuple[bool, Any]] = Queue(depth)
     unwanted = Event()
@@ -136,7 +136,7 @@ def ahead(items: Iterator[T], depth: int) -> Iterator[T]:
         except BaseException as error:
             offer((False, error))
 
-    maker = Thread(target=make, name="ahead", daemon=True)
+    maker = Thread(target=make, name="prefetched", daemon=True)
     maker.start()  # only at the first `next`, since Lightning may set the sampler's epoch until then
     try:
         while True:

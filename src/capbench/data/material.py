@@ -63,7 +63,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Renewed(Part):
+class RedrawnPart(Part):
     """Training part whose images the source draws anew in each epoch."""
 
     source: Source
@@ -154,13 +154,13 @@ class Material:
             if name == "train" and source.renewed:
                 nothing = np.empty(0, dtype=np.int64)
                 poses = source.poses(nothing)
-                self.parts[name] = Renewed(kept.views, nothing, [], poses, source, self.view, self.longest)
+                self.parts[name] = RedrawnPart(kept.views, nothing, [], poses, source, self.view, self.longest)
                 continue
             places = tests if name == "test" and tests is not None else np.flatnonzero(parts == name)
             if not len(places) and not (name == "val" and unvalidated):
                 raise Mistake(f"data.split.{name}: leaves no image for it of {len(parts)}; ask for more")
-            told = kept.numbers[places] if name == "train" else places[:0]  # poses are used in training only
-            poses = source.poses(told)
+            posed = kept.numbers[places] if name == "train" else places[:0]  # poses are used in training only
+            poses = source.poses(posed)
             self.parts[name] = Part(kept.views, places, [self._samples[place] for place in places], poses)
         self.alphabet = self._alphabet.settled(self.parts["train"].texts)
         self._check_texts()

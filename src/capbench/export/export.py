@@ -41,7 +41,7 @@ def run(settings: dict[str, Any]) -> str:
     check(settings, schema)
     run, out = RunFolder(Path(settings["run"])), Path(settings["out"])
     exported = export(run, out, int8=settings["int8"], images=settings["images"], cache=settings["cache"])
-    return exported.told()
+    return exported.summary()
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,18 @@ class Exported:
     """Largest difference between a probability of the graph and of the run."""
     int8: Loss | None
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return the summary as text."""
         takes, gives = self.described.input, self.described.output
         what = "decoded images" if self.described.takes == "image" else "what the view makes of images"
-        told = [
+        rows = [
             f"{self.graph}: {self.graph.stat().st_size:,} bytes, described in {beside(self.graph).name}",
             f"takes {what}, uint8 [batch, {', '.join(map(str, takes))}]",
             f"gives probabilities, float32 [batch, {', '.join(map(str, gives))}]",
             f"beside the run: {self.same:,} of {self.images:,} texts the same on {self.compared}; "
             f"probabilities at most {self.apart:.1e} apart",
         ]
-        return lines([*told, *([self.int8.told()] if self.int8 else [])])
+        return lines([*rows, *([self.int8.summary()] if self.int8 else [])])
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Loss:
         """Exact accuracy without quantisation minus exact accuracy with it."""
         return self.exact - self.exact_int8
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return the summary as text."""
         return (
             f"int8: exact is {self.exact_int8:.4f} on {self.images:,} test images and {self.exact:.4f} without, "
@@ -118,7 +118,7 @@ def export(run: RunFolder, out: Path, *, int8: bool = False, images: int = BATCH
     if out.suffix != ".onnx":
         raise Mistake(f"out: {out} should end in .onnx; its JSON gets the same name")
     reader = Reader.of(run)
-    if int8 and reader.model.in_one_pass:
+    if int8 and reader.model.gradient_free:
         raise Mistake(f"int8: {kind(reader)} compares whole pixels and has no weights to round; drop int8")
     content = traced(reader)
     graph = _opened(content, _described(run, reader, content))

@@ -105,8 +105,8 @@ def table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
         if result is None:
             return "–"
         known = met(result)
-        told = [*result["misfits"], *([f"{result['test/images']:,} images: {known}"] if known else [])]
-        marks = [notes.setdefault(note, NOTES[len(notes) % len(NOTES)]) for note in told]
+        found = [*result["misfits"], *([f"{result['test/images']:,} images: {known}"] if known else [])]
+        marks = [notes.setdefault(note, NOTES[len(notes) % len(NOTES)]) for note in found]
         return f"{result['test/exact']:.4f}{''.join(marks)}"
 
     cells = [[printable(source), *(cell(results[run].get(source)) for run in results)] for source in sources]
@@ -118,8 +118,8 @@ def table(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
         )
         return "  ".join([first, *others])
 
-    told = ["", line(["exact", *names]), *map(line, cells)]
-    return [*told, *(["", *(f"{mark} {misfit}" for misfit, mark in notes.items())] if notes else [])]
+    rows = ["", line(["exact", *names]), *map(line, cells)]
+    return [*rows, *(["", *(f"{mark} {misfit}" for misfit, mark in notes.items())] if notes else [])]
 
 
 def _short(paths: Sequence[str]) -> list[str]:

@@ -115,15 +115,17 @@ def material(settings: dict[str, Any], reader: Reader) -> Tested:
 def _misfits(reader: Reader, predictions: Sequence[Prediction]) -> list[str]:
     """Return the reasons why some texts cannot be read from any image; they count as mistakes."""
     codec = reader.codec
-    told = []
+    misfits = []
     strange = [p.text for p in predictions if codec.outside(p.text)]
     if strange:
         symbols = "".join(sorted({symbol for text in strange for symbol in codec.outside(text)}))
-        told.append(f"{len(strange):,} texts hold {symbols!r}, which the recogniser does not know")
+        misfits.append(f"{len(strange):,} texts hold {symbols!r}, which the recogniser does not know")
     other = [p.text for p in predictions if not codec.shortest <= len(p.text) <= codec.longest]
     if other:
-        told.append(f"{len(other):,} texts have a length that it does not read ({codec.shortest} to {codec.longest})")
+        misfits.append(
+            f"{len(other):,} texts have a length that it does not read ({codec.shortest} to {codec.longest})"
+        )
     readable = [p.text == p.answer for p in predictions if codec.fault(p.text) is None]
-    if told and readable:
-        told[-1] += f"; of the other {len(readable):,} it reads {sum(readable) / len(readable):.4f}"
-    return told
+    if misfits and readable:
+        misfits[-1] += f"; of the other {len(readable):,} it reads {sum(readable) / len(readable):.4f}"
+    return misfits

@@ -22,7 +22,7 @@ from capbench.data.store import CHUNK, WORTH_A_POOL
 from capbench.errors import Mistake
 from capbench.images.folder import Files, image_names
 from capbench.inference import preprocess
-from capbench.inference.preprocess import Eyes, Seen
+from capbench.inference.preprocess import FilePreprocessing, Preprocessed
 from capbench.inference.reader import Reader
 from capbench.runs import RunFolder
 from capbench.settings import check
@@ -130,12 +130,14 @@ def _answers(
     size = min(CHUNK, reader.batch)  # large views take memory before the network does
     chunks = [names[start : start + size] for start in range(0, len(names), size)]
     if len(names) < WORTH_A_POOL:
-        looked: Iterable[Seen] = map(Eyes(files, reader.sight, known).look, chunks)
+        preprocessed: Iterable[Preprocessed] = map(FilePreprocessing(files, reader.preprocess, known), chunks)
     else:
         helpers = len(os.sched_getaffinity(0))
-        looked = processes.in_order(preprocess.look, chunks, helpers, preprocess.begin, (files, reader.sight, known))
+        preprocessed = processes.in_order(
+            preprocess.preprocess_files, chunks, helpers, preprocess.start_worker, (files, reader.preprocess, known)
+        )
     with tqdm(desc="reading", total=len(names), unit="img", leave=False, delay=0.5) as bar:
-        for chunk, seen in zip(chunks, looked, strict=True):
+        for chunk, seen in zip(chunks, preprocessed, strict=True):
             readings = iter(()) if seen.views is None else reader.read_views(seen.views)
             answers: list[tuple[str, Answer | None]] = []
             for name, digest in zip(chunk, seen.digests, strict=True):

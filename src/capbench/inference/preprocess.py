@@ -1,4 +1,4 @@
-"""Preprocessing of images for a run; needs no torch, so that helper processes stay light."""
+"""Preprocessing of images for a run; needs no torch, so that worker processes stay light."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from capbench.utils import processes
 
 
 @dataclass(frozen=True)
-class Sight:
+class Preprocessing:
     """Preprocessing of a run, for images that may be unreadable or unlike those that the run was trained on."""
 
     view: View
@@ -46,7 +46,7 @@ class Sight:
         return view
 
 
-class Seen(NamedTuple):
+class Preprocessed(NamedTuple):
     """Preprocessed views of a list of files."""
 
     digests: list[str]
@@ -58,14 +58,14 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Eyes:
+class FilePreprocessing:
     """Preprocessor of files by name; files whose digest is in `known` are not decoded."""
 
     files: Files
-    sight: Sight
+    preprocess: Preprocessing
     known: frozenset[str]
 
-    def look(self, names: Sequence[str]) -> Seen:
+    def __call__(self, names: Sequence[str]) -> Preprocessed:
         """Read the named files and return their digests, views and faults."""
         digests, views, faults = [], [], {}
         for name in names:
@@ -74,24 +74,24 @@ class Eyes:
                 content = self.files.read(name)
                 digest = hashlib.blake2b(content, digest_size=16).hexdigest()
                 if digest not in self.known:
-                    views.append(self.sight(content))
+                    views.append(self.preprocess(content))
             except BadImage as error:
                 faults[name] = str(error)
             digests.append(digest)
-        return Seen(digests, np.stack(views) if views else None, faults)
+        return Preprocessed(digests, np.stack(views) if views else None, faults)
 
 
-_eyes: Eyes
+_preprocessing: FilePreprocessing
 
 
-def begin(files: Files, sight: Sight, known: frozenset[str]) -> None:
-    """Initialise a helper process."""
-    global _eyes
+def start_worker(files: Files, preprocess: Preprocessing, known: frozenset[str]) -> None:
+    """Initialise a worker process."""
+    global _preprocessing
     processes.end_with_parent()
-    cv2.setNumThreads(1)  # one helper runs on each core
-    _eyes = Eyes(files, sight, known)
+    cv2.setNumThreads(1)  # one worker runs on each core
+    _preprocessing = FilePreprocessing(files, preprocess, known)
 
 
-def look(names: Sequence[str]) -> Seen:
-    """Preprocess the named files in a helper process."""
-    return _eyes.look(names)
+def preprocess_files(names: Sequence[str]) -> Preprocessed:
+    """Preprocess the named files in a worker process."""
+    return _preprocessing(names)

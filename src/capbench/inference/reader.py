@@ -25,7 +25,7 @@ from capbench.data.views import View
 from capbench.errors import BadImage, Mistake, first_line
 from capbench.images import ONE, Picture
 from capbench.images.containers import MOST_PIXELS
-from capbench.inference.preprocess import Sight
+from capbench.inference.preprocess import Preprocessing
 from capbench.inference.sizing import sized
 from capbench.models import Model, PerCharacter, Shape
 from capbench.runs import MOST_BYTES_OF_WEIGHTS, RunFolder, exif_of
@@ -103,18 +103,18 @@ class Reader:
         return [reading for batch in _batches(views, self.batch) for reading in self.read_views(batch)]
 
     def read_views(self, views: np.ndarray) -> Iterator[Reading]:
-        """What stands in views, uint8 [image, ...view] as `sight` makes them."""
+        """What stands in views, uint8 [image, ...view] as `preprocess` makes them."""
         for start in range(0, len(views), self.batch):
             yield from self.codec.read(*_best(self.model, views[start : start + self.batch]))
 
     @cached_property
-    def sight(self) -> Sight:
+    def preprocess(self) -> Preprocessing:
         """Preprocessing of this run: any form of image in, a view out."""
-        return Sight(self.view, self.codec.longest, self.shape, self.exif)
+        return Preprocessing(self.view, self.codec.longest, self.shape, self.exif)
 
     def _seen(self, image: Picture, name: str) -> np.ndarray:
         try:
-            return self.sight(image)
+            return self.preprocess(image)
         except BadImage as error:
             raise BadImage(f"{image if isinstance(image, str | PathLike) else name} {error}") from error
 

@@ -121,7 +121,7 @@ KINDS = {
 
 @contextmanager
 def _no_more_than(weights: Weights, folder: RunFolder) -> Iterator[None]:
-    """A network that is built meanwhile may take up little more than the weights; whatever is wrong with it is told."""
+    """A network that is built meanwhile may take up little more than the weights; its errors are reported."""
     numbers, tensors = SPARE * _count(weights), SPARE * len(weights)
 
     def count(_: torch.nn.Module, __: str, parameter: torch.Tensor) -> None:

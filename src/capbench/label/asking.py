@@ -38,7 +38,7 @@ class Question:
         return {name: _hash(repr((engine, engine.version, self.alphabet))) for name, engine in self.engines.items()}
 
 
-class Asked(NamedTuple):
+class Answers(NamedTuple):
     """Readings of all readable images, and the reasons for missing ones."""
 
     readings: dict[str, dict[str, Reading]]
@@ -59,7 +59,7 @@ class Task(NamedTuple):
     engines: tuple[str, ...]
 
 
-def ask(question: Question, journal: Journal, agree: Callable[[Mapping[str, Reading]], bool]) -> Asked:
+def ask(question: Question, journal: Journal, agree: Callable[[Mapping[str, Reading]], bool]) -> Answers:
     """Return every engine's reading of every image, from the journal where it is there already.
 
     Files with the same bytes count as one image. New answers are added to the journal as they come; `agree` says
@@ -80,16 +80,16 @@ def ask(question: Question, journal: Journal, agree: Callable[[Mapping[str, Read
             if digest not in unreadable
             and (missing := tuple(e for e in group if (digest, keys[e]) not in journal.answers))
         ]
-        helpers = 1 if group is not shared else min(len(os.sched_getaffinity(0)), -(-len(tasks) // CHUNK))
+        workers = 1 if group is not shared else min(len(os.sched_getaffinity(0)), -(-len(tasks) // CHUNK))
         with tqdm(
             desc="labelling", total=len(once), initial=len(once) - len(tasks), unit="img", leave=False, delay=0.5
         ) as bar:
             tally = _Tally(keys, agree)
-            for answers, refused in _answers(question, keys, tasks, helpers):
+            for answers, refused in _answers(question, keys, tasks, workers):
                 journal.add(answers)
                 unreadable |= refused
                 tally.count(journal, answers)
-                bar.set_postfix_str(tally.told, refresh=False)
+                bar.set_postfix_str(tally.summary, refresh=False)
                 bar.update(len({answer.image for answer in answers}) + len(refused))
     bad |= {name: unreadable[digest] for name, digest in digests.items() if digest in unreadable}
     found = {
@@ -97,7 +97,7 @@ def ask(question: Question, journal: Journal, agree: Callable[[Mapping[str, Read
         for name, digest in digests.items()
         if digest not in unreadable
     }
-    return Asked(
+    return Answers(
         {name: {e: answer.reading for e, answer in answers.items()} for name, answers in found.items()},
         {name: {e: answer.fault for e, answer in answers.items() if answer.fault} for name, answers in found.items()},
         {e: [s for d in once if d not in unreadable and (s := journal.answers[d, k].seconds)] for e, k in keys.items()},
@@ -105,7 +105,7 @@ def ask(question: Question, journal: Journal, agree: Callable[[Mapping[str, Read
     )
 
 
-def tell(question: Question, journal: Journal, known: Mapping[str, Mapping[str, Reading]]) -> None:
+def add_known(question: Question, journal: Journal, known: Mapping[str, Mapping[str, Reading]]) -> None:
     """Add known readings to the journal, by engine and file name, without running an engine."""
     keys = question.keys()
     digests, _ = _digests(question) if known else ({}, {})
@@ -135,7 +135,7 @@ class _Tally:
                 self.agreed += self.agree(readings)
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         return f"agreed={self.agreed / len(self.seen):.3f}" if self.seen else ""
 
 
@@ -154,13 +154,13 @@ Given = tuple[list[Answer], dict[str, str]]
 """Answers to a chunk of tasks, and by digest the reasons why images cannot be read."""
 
 
-def _answers(question: Question, keys: Mapping[str, str], tasks: list[Task], helpers: int) -> Iterator[Given]:
+def _answers(question: Question, keys: Mapping[str, str], tasks: list[Task], workers: int) -> Iterator[Given]:
     chunks = [tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK)]
-    if helpers < 2:
+    if workers < 2:
         worker = _Worker(question, keys)
         yield from map(worker.answer, chunks)
         return
-    yield from processes.in_order(_answer, chunks, helpers, _start, (question, keys))
+    yield from processes.in_order(_answer, chunks, workers, _start, (question, keys))
 
 
 class _Opened(NamedTuple):

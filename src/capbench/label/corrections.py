@@ -50,7 +50,7 @@ class Corrections:
         self._path, self._codec, self._files = path, codec, files
         self._names = frozenset(files.images)
         self.texts: dict[str, str] = {}
-        self.told: list[str] = []
+        self.notices: list[str] = []
         """Messages about corrections that were changed or not taken."""
         if path.exists():
             self.texts = self._said(path, [row for row in _rows(path, "corrections") if row.name in self._names])
@@ -66,9 +66,9 @@ class Corrections:
         differ = [name for name, text in said.items() if self.texts.get(name, text) != text]
         changes = [f"{name} {self.texts[name] or '∅'} → {said[name] or '∅'}" for name in differ]
         if given >= kept:
-            self._tell(f"{path}: corrects once more", changes)
+            self._notice(f"{path}: corrects once more", changes)
         else:
-            self._tell(f"{path}: is older than {self._path}, which stands; not taken", changes)
+            self._notice(f"{path}: is older than {self._path}, which stands; not taken", changes)
             said = {name: text for name, text in said.items() if name not in differ}
         added = {name: text for name, text in said.items() if self.texts.get(name) != text}
         if added:
@@ -84,11 +84,11 @@ class Corrections:
         for path, name, readings in disputed:
             if name in self.texts:
                 continue
-            told = ", ".join(f"{engine}: {reading.text or '∅'}" for engine, reading in readings.items())
+            answers = ", ".join(f"{engine}: {reading.text or '∅'}" for engine, reading in readings.items())
             while True:
                 try:
                     text = input(
-                        f"{printable(path)}  ({printable(told)})\ntext, Enter to pass, - to leave out, Ctrl-D to stop: "
+                        f"{printable(path)}  ({printable(answers)})\ntext, Enter to pass, - to leave out, Ctrl-D to stop: "
                     ).strip()
                 except EOFError:
                     return
@@ -110,7 +110,7 @@ class Corrections:
             fault = self._codec.fault(text) if text else None
             if fault:
                 raise Mistake(f"{path}: {row.name!r} is labelled {row.label!r}, which {fault}; mend the row")
-        self._tell(f"{path}: not taken, other images have these names now", others)
+        self._notice(f"{path}: not taken, other images have these names now", others)
         return texts
 
     def _digest(self, name: str) -> str:
@@ -135,10 +135,10 @@ class Corrections:
             for name, text in texts.items():
                 writer.writerow({"filename": name, "label": text, "image": self._digest(name)})
 
-    def _tell(self, what: str, cases: list[str]) -> None:
+    def _notice(self, what: str, cases: list[str]) -> None:
         if cases:
             more = f" and {len(cases) - NAMED:,} more" if len(cases) > NAMED else ""
-            self.told.append(f"{what}: {', '.join(cases[:NAMED])}{more}")
+            self.notices.append(f"{what}: {', '.join(cases[:NAMED])}{more}")
 
 
 def _time(path: Path) -> int:

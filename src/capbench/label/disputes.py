@@ -77,13 +77,13 @@ def _row(files: Files, name: str, decision: Decision, readings: Mapping[str, Rea
         picture = data_uri(_fitted(pick(images.decode(content), "colour")))
     except BadImage as error:  # removed or changed since the engines read it
         return f"<tr><td>{known}</td><td></td><td>{html.escape(str(error))}</td></tr>\n"
-    told = ", ".join(
+    answers = ", ".join(
         f"{engine} {reading.text or '∅'} ({reading.confidence:.2f})" for engine, reading in readings.items()
     )
     return (
         f'<tr><td><img src="{picture}" alt="{known}"></td>'
         f'<td><input name="{known}" data-image="{digest_of(content)}" aria-label="text of {known}" autocomplete="off" spellcheck="false"></td>'
-        f"<td>{html.escape(told)}<small>{known}: {html.escape(decision.reason)}</small></td></tr>\n"
+        f"<td>{html.escape(answers)}<small>{known}: {html.escape(decision.reason)}</small></td></tr>\n"
     )
 
 

@@ -17,7 +17,7 @@ from capbench.errors import Mistake, lines
 from capbench.images.folder import Files
 from capbench.label import disputes
 from capbench.label.agreement import Decision
-from capbench.label.asking import Asked, Question, ask, tell
+from capbench.label.asking import Answers, Question, add_known, ask
 from capbench.label.corrections import Corrections, read_gold
 from capbench.label.journal import Journal
 from capbench.label.panel import PERSON, Panel
@@ -72,7 +72,7 @@ def run(settings: dict[str, Any], known: Mapping[str, Mapping[str, Reading]] | N
             report = _labelled(settings, question, panel, codec, said, gold, known or {}, journal)
     except OSError as error:
         raise Mistake(f"out: {out} cannot be written ({error.strerror}); what was read is kept, start again") from error
-    return lines([*_told(report), *said.told, "", f"labels in {out}; what led to them in {out.with_suffix('')}/"])
+    return lines([*_summary(report), *said.notices, "", f"labels in {out}; what led to them in {out.with_suffix('')}/"])
 
 
 def _labelled(
@@ -91,7 +91,7 @@ def _labelled(
     def decide(readings: Mapping[str, Reading]) -> Decision:
         return panel.agree.decide(readings, codec.shortest, codec.longest)
 
-    tell(question, journal, known)
+    add_known(question, journal, known)
     asked = ask(question, journal, lambda readings: bool(decide(readings).label))
     agreed = {name: decide(readings) for name, readings in asked.readings.items()}
     if settings["prompt"]:
@@ -110,7 +110,7 @@ def _labelled(
     return report
 
 
-def _write(out: Path, folder: Path, decisions: Mapping[str, Decision], asked: Asked, panel: Panel) -> None:
+def _write(out: Path, folder: Path, decisions: Mapping[str, Decision], asked: Answers, panel: Panel) -> None:
     """Write labels.csv with the accepted labels, and rejected.csv with the other images and the reasons."""
     with replacing(out) as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -131,7 +131,7 @@ def _write(out: Path, folder: Path, decisions: Mapping[str, Decision], asked: As
 def _report(
     agreed: Mapping[str, Decision],
     decisions: Mapping[str, Decision],
-    asked: Asked,
+    asked: Answers,
     panel: Panel,
     gold: Mapping[str, str],
 ) -> dict[str, Any]:
@@ -196,8 +196,8 @@ def _against(gold: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, flo
     }
 
 
-def _told(report: Mapping[str, Any]) -> list[str]:
-    told = [
+def _summary(report: Mapping[str, Any]) -> list[str]:
+    summary = [
         f"{report['accepted']:,} of {report['images']:,} images labelled ({report['coverage']:.3f}); "
         f"{report['unreadable']:,} are no images, {report['by_person']:,} labelled by a person",
     ]
@@ -205,19 +205,19 @@ def _told(report: Mapping[str, Any]) -> list[str]:
     head = f"{'':16}{'images/s':>10}" + (f"{'coverage':>10}{'precision':>11}{'of symbols':>12}" if gold else "")
     rows = list(report["engines"].items())
     if gold:
-        told.append(
+        summary.append(
             f"gold: {report['gold']['images']:,} of its {report['gold']['rows']:,} rows are of images read here"
         )
         rows.append(("agreement", report["gold"]))
         if report["by_person"]:
             rows.append(("with a person's", report["gold_with_person"]))
-    told += ["", head]
+    summary += ["", head]
     for name, row in rows:
         speed = f"{row['images_per_second']:.0f}" if "images_per_second" in row else ""
         cells = f"{row['coverage']:>10.3f}{row['precision']:>11.4f}{row['character_precision']:>12.4f}" if gold else ""
-        told.append(f"{name:16}{speed:>10}{cells}")
+        summary.append(f"{name:16}{speed:>10}{cells}")
     if report["agreement"]:
-        told += ["", "same text: " + ", ".join(f"{pair} {share:.3f}" for pair, share in report["agreement"].items())]
+        summary += ["", "same text: " + ", ".join(f"{pair} {share:.3f}" for pair, share in report["agreement"].items())]
     if report["disputed_symbols"]:
-        told.append("most disputed: " + ", ".join(f"{a}/{b} ×{n}" for a, b, n in report["disputed_symbols"][:8]))
-    return [*told, *(f"rejected, {reason}: {count:,}" for reason, count in report["rejected"].items())]
+        summary.append("most disputed: " + ", ".join(f"{a}/{b} ×{n}" for a, b, n in report["disputed_symbols"][:8]))
+    return [*summary, *(f"rejected, {reason}: {count:,}" for reason, count in report["rejected"].items())]

@@ -17,11 +17,11 @@ class Model(nn.Module):
     """Recogniser from views [image, channel, height, width] to scores [image, position or time, class].
 
     Views are floats from 0 to 1. Scores are logits: their softmax is the probability of each class. A model with
-    `in_one_pass` stores what `learn` is given, and has no gradient.
+    `gradient_free` stores what `learn` is given, and has no gradient.
     """
 
     over: ClassVar[Over] = "positions"
-    in_one_pass: ClassVar[bool] = False
+    gradient_free: ClassVar[bool] = False
 
     @property
     def seen_channels(self) -> int:
@@ -43,7 +43,7 @@ class PerCharacter(Model):
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = model
-        self.in_one_pass = model.in_one_pass  # type: ignore[misc]
+        self.gradient_free = model.gradient_free  # type: ignore[misc]
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
         """Return scores [image, character, class]."""

@@ -22,7 +22,7 @@ class KNN(Model):
     wins. Distances are sums of whole numbers, computed without rounding, so that both rules hold exactly.
     """
 
-    in_one_pass = True
+    gradient_free = True
 
     samples: torch.Tensor
     """uint8 [sample, pixel]"""

@@ -13,19 +13,19 @@ SHOWN = ("exact", "exact_nocase", "char", "cer", "confidence", "ece", "loss")
 def results(result: Mapping[str, Any]) -> str:
     """Return a table of each part's metrics side by side, then lines on the labels, the cost and the confusions."""
     parts = ("train", "val", "test")
-    told = ["", f"{'':14}" + "".join(f"{part:>10}" for part in parts)]
+    rows = ["", f"{'':14}" + "".join(f"{part:>10}" for part in parts)]
     for name in SHOWN:
         cells = [result.get(f"{part}/{name}") for part in parts]
-        told.append(f"{name:14}" + "".join(f"{'' if cell is None else format(cell, '.4f'):>10}" for cell in cells))
+        rows.append(f"{name:14}" + "".join(f"{'' if cell is None else format(cell, '.4f'):>10}" for cell in cells))
     folds = f", each by one of {result['data/folds']:,} recognisers" if "data/folds" in result else ""
-    told += ["", f"test/exact is {_interval(result)}{folds}", *_truth(result), _cost(result)]
-    return lines([*told, *_confused(result)])
+    rows += ["", f"test/exact is {_interval(result)}{folds}", *_truth(result), _cost(result)]
+    return lines([*rows, *_confused(result)])
 
 
 def pairing(result: Mapping[str, Any]) -> str:
     """Return the metrics of a trained run on another source, one on each line."""
-    told = [f"{name:14}{result[f'test/{name}']:>10.4f}" for name in SHOWN if f"test/{name}" in result]
-    return lines([*told, "", f"exact is {_interval(result)}", *_truth(result), *_confused(result)])
+    rows = [f"{name:14}{result[f'test/{name}']:>10.4f}" for name in SHOWN if f"test/{name}" in result]
+    return lines([*rows, "", f"exact is {_interval(result)}", *_truth(result), *_confused(result)])
 
 
 def _interval(result: Mapping[str, Any]) -> str:
@@ -42,10 +42,10 @@ def met(result: Mapping[str, Any]) -> str:
     if taught is None or validated is None:
         return "which of them it was taught is not known"
     unseen = result["test/images"] - taught - validated
-    told = [f"{taught:,} that it or a run it began with was taught"] if taught else []
-    told += [f"{validated:,} that chose its best epoch or theirs"] if validated else []
-    told += [f"of the {unseen:,} unseen ones it reads {result['test/exact_unseen']:.4f}"] if told and unseen else []
-    return "; ".join(told)
+    rows = [f"{taught:,} that it or a run it began with was taught"] if taught else []
+    rows += [f"{validated:,} that chose its best epoch or theirs"] if validated else []
+    rows += [f"of the {unseen:,} unseen ones it reads {result['test/exact_unseen']:.4f}"] if rows and unseen else []
+    return "; ".join(rows)
 
 
 def _truth(result: Mapping[str, Any]) -> list[str]:

@@ -19,12 +19,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from capbench.serve import openapi, schemas
-from capbench.serve.batching import Desk, Full
-from capbench.serve.metrics import Gauges
-from capbench.serve.middleware import Front
+from capbench.serve.batching import BatchingQueue, Full
+from capbench.serve.metrics import ServiceMetrics
+from capbench.serve.middleware import RequestMiddleware
 from capbench.serve.page import HEADERS, page
 from capbench.serve.refused import Refused, busy
-from capbench.serve.requests import MOST_ECHO, Intake
+from capbench.serve.requests import MOST_ECHO, BodyParser
 
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -32,15 +32,17 @@ PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 class Service:
     """HTTP endpoints on top of one batching queue."""
 
-    def __init__(self, desk: Desk, intake: Intake, gauges: Gauges, token: str | None, local: bool) -> None:
+    def __init__(
+        self, queue: BatchingQueue, parser: BodyParser, metrics: ServiceMetrics, token: str | None, local: bool
+    ) -> None:
         """Keep the parts of the service; `local` is true where only this machine can reach it."""
-        self._desk = desk
-        self._intake = intake
-        self._gauges = gauges
+        self._queue = queue
+        self._body_parser = parser
+        self._metrics = metrics
         self._token = token
         self._local = local
         self._page = page()
-        self._document = openapi.document(intake, token is not None)
+        self._document = openapi.document(parser, token is not None)
 
     def application(self) -> Starlette:
         """Return the Starlette application with all routes, the middleware and the error handlers."""
@@ -51,67 +53,73 @@ class Service:
             Route("/metrics", self.metrics),
             Route("/openapi.json", self.description),
         ]
-        front = Middleware(Front, gauges=self._gauges, paths=[route.path for route in routes], most=self._intake.body)
+        front = Middleware(
+            RequestMiddleware,
+            metrics=self._metrics,
+            paths=[route.path for route in routes],
+            most=self._body_parser.body,
+        )
         handlers: dict[Any, Any] = {
             Refused: _refused,
-            HTTPException: _no_such,
-            ClientDisconnect: _gone,
-            Exception: _broken,
+            HTTPException: _http_error,
+            ClientDisconnect: _client_disconnected,
+            Exception: _internal_error,
         }
         return Starlette(routes=routes, middleware=[front], exception_handlers=handlers, lifespan=self._open)
 
     @asynccontextmanager
     async def _open(self, _: Starlette) -> AsyncIterator[None]:
-        async with self._desk:
+        async with self._queue:
             yield
 
     async def read(self, request: Request) -> Response:
         """Answer POST /read: the readings of the images in the body."""
-        self._admit(request)
-        async with self._intake.uploads(request) as uploads:
+        self._check_access(request)
+        async with self._body_parser.uploads(request) as uploads:
             try:
-                async with asyncio.timeout(self._intake.seconds):
-                    outcomes = await self._desk.read([upload.content for upload in uploads])
+                async with asyncio.timeout(self._body_parser.seconds):
+                    outcomes = await self._queue.read([upload.content for upload in uploads])
             except Full as full:
                 raise busy(f"{full}; come again") from None
             except TimeoutError:
-                raise busy(f"not read within {self._intake.seconds:g} seconds; come again") from None
+                raise busy(f"not read within {self._body_parser.seconds:g} seconds; come again") from None
         images = [
-            schemas.image(upload, outcome, self._desk.graphs) for upload, outcome in zip(uploads, outcomes, strict=True)
+            schemas.image(upload, outcome, self._queue.graphs)
+            for upload, outcome in zip(uploads, outcomes, strict=True)
         ]
         read = sum(map(schemas.was_read, images))
-        self._gauges.images.labels("read").inc(read)
-        self._gauges.images.labels("refused").inc(len(images) - read)
+        self._metrics.images.labels("read").inc(read)
+        self._metrics.images.labels("refused").inc(len(images) - read)
         if read:
-            return data({"images": images})
+            return json_response({"images": images})
         first = images[0]
         reason = first["error"] or first["readings"][0]["error"]
-        return data(
+        return json_response(
             {"error": f"no image could be read; {first['filename'] or 'the first'}: {reason}", "images": images}, 422
         )
 
     async def health(self, _: Request) -> Response:
         """Answer GET /health: the state of the service, its runs and its limits."""
-        if not self._desk.works:
+        if not self._queue.works:
             raise busy("nothing is read any longer; the log says why")
-        runs = [{"name": name, "alphabet": graph.alphabet} for name, graph in self._desk.graphs.items()]
-        limits = {"body": self._intake.body, "files": self._intake.files}
-        return data({"status": "ok", "runs": runs, "limits": limits, "token": self._token is not None})
+        runs = [{"name": name, "alphabet": graph.alphabet} for name, graph in self._queue.graphs.items()]
+        limits = {"body": self._body_parser.body, "files": self._body_parser.files}
+        return json_response({"status": "ok", "runs": runs, "limits": limits, "token": self._token is not None})
 
     async def metrics(self, request: Request) -> Response:
         """Answer GET /metrics: the metrics in Prometheus' text format."""
-        self._admit(request)
-        return Response(self._gauges.told(), headers={"Content-Type": self._gauges.content_type})
+        self._check_access(request)
+        return Response(self._metrics.exposition(), headers={"Content-Type": self._metrics.content_type})
 
     async def description(self, _: Request) -> Response:
         """Answer GET /openapi.json: the OpenAPI description."""
-        return data(self._document)
+        return json_response(self._document)
 
     async def page(self, _: Request) -> Response:
         """Answer GET /: the web page."""
         return HTMLResponse(self._page, headers={**PRIVATE, **HEADERS})
 
-    def _admit(self, request: Request) -> None:
+    def _check_access(self, request: Request) -> None:
         """Raise Refused for a request by a page of another site or with a wrong token."""
         host, origin = request.headers.get("host"), request.headers.get("origin")
         if self._local and host is not None and not _is_local(host):
@@ -141,27 +149,27 @@ def _is_local(host: str) -> bool:
         return False
 
 
-def data(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a JSON response."""
     return Response(to_json(content), status, {**PRIVATE, **(headers or {})}, "application/json")
 
 
-def told(status: int, reason: str, headers: dict[str, str] | None = None) -> Response:
+def error_response(status: int, reason: str, headers: dict[str, str] | None = None) -> Response:
     """Return a JSON response with an error message."""
-    return data({"error": reason}, status, headers)
+    return json_response({"error": reason}, status, headers)
 
 
 async def _refused(_: Request, refused: Refused) -> Response:
-    return told(refused.status, str(refused), refused.headers)
+    return error_response(refused.status, str(refused), refused.headers)
 
 
-async def _no_such(_: Request, error: HTTPException) -> Response:
-    return told(error.status_code, error.detail, dict(error.headers or {}))
+async def _http_error(_: Request, error: HTTPException) -> Response:
+    return error_response(error.status_code, error.detail, dict(error.headers or {}))
 
 
-async def _gone(_: Request, error: ClientDisconnect) -> Response:
+async def _client_disconnected(_: Request, error: ClientDisconnect) -> Response:
     return Response(status_code=400)  # the client has disconnected and will not see it
 
 
-async def _broken(_: Request, error: Exception) -> Response:
-    return told(500, "something in the service is broken; its log says what")
+async def _internal_error(_: Request, error: Exception) -> Response:
+    return error_response(500, "something in the service is broken; its log says what")

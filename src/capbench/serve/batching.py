@@ -1,7 +1,7 @@
 """Batching queue: images are decoded on several threads, and those that are ready are read together.
 
 A large image takes hundreds of times the work of a captcha, though its file may be as small. So images wait in two
-lanes, each with its own threads and its own limit on the number of images. All images enter the first lane; those that
+pools, each with its own threads and its own limit on the number of images. All images enter the first pool; those that
 turn out to be much work move to the second.
 """
 
@@ -23,14 +23,14 @@ from capbench import images
 from capbench.errors import BadImage
 from capbench.export.graph import Graph, Read
 from capbench.images.containers import TooMuchWork
-from capbench.serve.metrics import Gauges
+from capbench.serve.metrics import ServiceMetrics
 
 Reading = Read | BadImage
 Outcome = list[Reading] | BadImage
 """Readings of one image, one for each run, or the reason why it cannot be decoded."""
 
 
-MODEST = 2**17  # bytes of a file, and pixels that its decoding visits; an image beyond goes to the second lane
+SMALL_WORK = 2**17  # bytes of a file, and pixels that its decoding visits; an image beyond goes to the second pool
 MOST_LARGE = 4  # large images that are decoded at once, each of which takes up to 100 MB
 
 
@@ -48,11 +48,11 @@ class Job:
     """Input of each run's graph, uint8, or the reason why the image does not fit it."""
 
 
-class Lane:
+class DecodingPool:
     """Images that wait to be read, and the threads that decode them in the order of arrival."""
 
     def __init__(self, name: str, threads: int, places: int, work: int | None) -> None:
-        """Start the lane; `places` is its limit on images, and `work` the limit on work that `images.decode` gets."""
+        """Start the pool; `places` is its limit on images, and `work` the limit on work that `images.decode` gets."""
         self.work = work
         self._places = places
         self._threads = ThreadPoolExecutor(threads, name)
@@ -62,19 +62,19 @@ class Lane:
         return len(self._jobs)
 
     def check_room(self, count: int) -> None:
-        """Raise Full where the lane has no room for `count` more images."""
+        """Raise Full where the pool has no room for `count` more images."""
         if len(self._jobs) + count > self._places:
             raise Full("too many images wait to be read")
 
-    def take(self, job: Job, decode: Callable[[Job, Lane], None]) -> None:
-        """Add an image, which `decode` decodes on one of the lane's threads."""
+    def submit(self, job: Job, decode: Callable[[Job, DecodingPool], None]) -> None:
+        """Add an image, which `decode` decodes on one of the pool's threads."""
         self._jobs[job] = self._threads.submit(decode, job, self)
 
-    def let_go(self, job: Job) -> None:
-        """Remove an image from the lane."""
+    def discard(self, job: Job) -> None:
+        """Remove an image from the pool."""
         self._jobs.pop(job, None)
 
-    def turn_away(self) -> None:
+    def reject_pending(self) -> None:
         """Reject the images whose decoding has not begun."""
         for job, decoding in self._jobs.items():
             if decoding.cancel() and not job.outcome.done():
@@ -85,26 +85,26 @@ class Lane:
         await asyncio.to_thread(self._threads.shutdown)
 
 
-class Desk:
+class BatchingQueue:
     """Queue that collects images into batches and reads them with every run.
 
     `batch` is the largest number of images read together, and `queue` the largest number of waiting images in each
-    lane.
+    pool.
     """
 
-    def __init__(self, graphs: dict[str, Graph], batch: int, queue: int, gauges: Gauges) -> None:
+    def __init__(self, graphs: dict[str, Graph], batch: int, queue: int, metrics: ServiceMetrics) -> None:
         self.graphs = graphs
         self._exifs = {graph.exif for graph in graphs.values()}
         self._batch = batch
-        self._gauges = gauges
+        self._metrics = metrics
         cores = len(os.sched_getaffinity(0))
-        self._modest = Lane("decode", cores, queue, MODEST)
-        self._large = Lane("decode-large", min(MOST_LARGE, max(1, cores // 2)), queue, None)
-        gauges.queue.set_function(lambda: self.waiting)
-        self._pile: SimpleQueue[Job | None] = SimpleQueue()
-        self._reader = Thread(target=self._work, name="read", daemon=True)
+        self._small = DecodingPool("decode", cores, queue, SMALL_WORK)
+        self._large = DecodingPool("decode-large", min(MOST_LARGE, max(1, cores // 2)), queue, None)
+        metrics.queue.set_function(lambda: self.waiting)
+        self._ready: SimpleQueue[Job | None] = SimpleQueue()
+        self._reader = Thread(target=self._read_batches, name="read", daemon=True)
 
-    async def __aenter__(self) -> Desk:
+    async def __aenter__(self) -> BatchingQueue:
         self._loop = asyncio.get_running_loop()
         self._reader.start()
         return self
@@ -112,9 +112,9 @@ class Desk:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._modest.close()  # closed first, because its last images may move to the other lane
+        await self._small.close()  # closed first, because its last images may move to the other pool
         await self._large.close()
-        self._pile.put(None)
+        self._ready.put(None)
         await asyncio.to_thread(self._reader.join)
 
     @property
@@ -125,76 +125,76 @@ class Desk:
     @property
     def waiting(self) -> int:
         """Number of images that wait or are being read."""
-        return len(self._modest) + len(self._large)
+        return len(self._small) + len(self._large)
 
     async def read(self, contents: Sequence[bytes]) -> list[Outcome]:
         """Return one outcome for each image file; raise Full where there are too many to take."""
-        self._modest.check_room(len(contents))
+        self._small.check_room(len(contents))
         jobs = [Job(content, self._loop.create_future()) for content in contents]
         for job in jobs:
-            job.outcome.add_done_callback(partial(self._left, job))
-            self._modest.take(job, self._decode)
+            job.outcome.add_done_callback(partial(self._remove, job))
+            self._small.submit(job, self._decode)
         return await asyncio.gather(*(job.outcome for job in jobs))
 
-    def _left(self, job: Job, _: asyncio.Future[Outcome]) -> None:
-        """Remove a finished or cancelled job from its lane."""
-        job.content = b""  # frees the memory: a lane keeps the job until its turn comes
-        self._modest.let_go(job)
-        self._large.let_go(job)
+    def _remove(self, job: Job, _: asyncio.Future[Outcome]) -> None:
+        """Remove a finished or cancelled job from its pool."""
+        job.content = b""  # frees the memory: a pool keeps the job until its turn comes
+        self._small.discard(job)
+        self._large.discard(job)
 
-    def turn_away(self) -> None:
+    def reject_pending(self) -> None:
         """Reject the images whose decoding has not begun; a stopping server would wait for all of them."""
-        self._modest.turn_away()
-        self._large.turn_away()
+        self._small.reject_pending()
+        self._large.reject_pending()
 
-    def _decode(self, job: Job, lane: Lane) -> None:
-        """Decode and prepare a job's image on a thread of a lane."""
+    def _decode(self, job: Job, pool: DecodingPool) -> None:
+        """Decode and prepare a job's image on a thread of a pool."""
         content = job.content
         if job.outcome.done():  # the request has timed out or was cancelled
             return
         try:
-            pictures = {exif: images.decode(content, exif, lane.work) for exif in self._exifs}
+            pictures = {exif: images.decode(content, exif, pool.work) for exif in self._exifs}
             job.prepared = [_prepared(graph, pictures[graph.exif]) for graph in self.graphs.values()]
         except TooMuchWork:
-            self._loop.call_soon_threadsafe(self._pass_on, job)
+            self._loop.call_soon_threadsafe(self._move_to_large, job)
         except BadImage as bad:
-            self._tell([(job, _alone(bad))])
+            self._deliver([(job, _without_traceback(bad))])
         except Exception as error:
-            self._tell([(job, error)])
+            self._deliver([(job, error)])
         else:
             job.content = b""
-            self._pile.put(job)
+            self._ready.put(job)
 
-    def _pass_on(self, job: Job) -> None:
-        """Move a job to the lane of large images."""
+    def _move_to_large(self, job: Job) -> None:
+        """Move a job to the pool of large images."""
         if job.outcome.done():
             return
-        self._modest.let_go(job)
+        self._small.discard(job)
         try:
             self._large.check_room(1)
         except Full as full:
             job.outcome.set_exception(full)
         else:
-            self._large.take(job, self._decode)
+            self._large.submit(job, self._decode)
 
-    def _work(self) -> None:
+    def _read_batches(self) -> None:
         """Read batches until the queue is closed."""
         for taken in self._batches():
             jobs = [job for job in taken if not job.outcome.done()]
-            self._gauges.batches.observe(len(jobs))
+            self._metrics.batches.observe(len(jobs))
             try:
                 by_run = [self._read(number, name, jobs) for number, name in enumerate(self.graphs)]
-                self._tell([(job, list(readings)) for job, *readings in zip(jobs, *by_run, strict=True)])
+                self._deliver([(job, list(readings)) for job, *readings in zip(jobs, *by_run, strict=True)])
             except Exception as error:
-                self._tell([(job, error) for job in jobs])
+                self._deliver([(job, error) for job in jobs])
 
     def _batches(self) -> Iterator[list[Job]]:
         """Yield batches of the images that are ready, as soon as there are any, until the queue is closed."""
-        while first := self._pile.get():
+        while first := self._ready.get():
             jobs = [first]
             try:
                 while len(jobs) < self._batch:
-                    job = self._pile.get_nowait()
+                    job = self._ready.get_nowait()
                     if job is None:
                         yield jobs
                         return
@@ -205,30 +205,30 @@ class Desk:
 
     def _read(self, number: int, name: str, jobs: Sequence[Job]) -> list[Reading]:
         """Return the readings of a batch by one run; images that do not fit the run keep their error."""
-        with self._gauges.reading.labels(name).time():
+        with self._metrics.reading.labels(name).time():
             ready = [job.prepared[number] for job in jobs]
             read = iter(self.graphs[name].answer([one for one in ready if not isinstance(one, BadImage)]))
             return [one if isinstance(one, BadImage) else next(read) for one in ready]
 
-    def _tell(self, told: Sequence[tuple[Job, Outcome | Exception]]) -> None:
+    def _deliver(self, outcomes: Sequence[tuple[Job, Outcome | Exception]]) -> None:
         """Hand outcomes from a worker thread to the event loop."""
-        self._loop.call_soon_threadsafe(_settle, told)
+        self._loop.call_soon_threadsafe(_settle, outcomes)
 
 
 def _prepared(graph: Graph, picture: np.ndarray) -> np.ndarray | BadImage:
     try:
         return graph.prepare(picture)
     except BadImage as bad:
-        return _alone(bad)
+        return _without_traceback(bad)
 
 
-def _alone(bad: BadImage) -> BadImage:
+def _without_traceback(bad: BadImage) -> BadImage:
     """Return a copy of an exception without its traceback, whose frames would keep the image's pixels in memory."""
     return BadImage(str(bad))
 
 
-def _settle(told: Sequence[tuple[Job, Outcome | Exception]]) -> None:
-    for job, outcome in told:
+def _settle(outcomes: Sequence[tuple[Job, Outcome | Exception]]) -> None:
+    for job, outcome in outcomes:
         if job.outcome.done():
             continue
         if isinstance(outcome, Exception) and not isinstance(outcome, BadImage):

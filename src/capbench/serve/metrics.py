@@ -8,7 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
-class Gauges:
+class ServiceMetrics:
     """Metrics of one service, in a registry of their own; durations are in seconds."""
 
     content_type = CONTENT_TYPE_LATEST
@@ -29,6 +29,6 @@ class Gauges:
         )
         self.queue = Gauge("capbench_queue_images", "Images that wait or are being read", registry=own)
 
-    def told(self) -> bytes:
+    def exposition(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)

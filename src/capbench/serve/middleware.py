@@ -9,22 +9,22 @@ from collections.abc import Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from capbench.serve.metrics import Gauges
+from capbench.serve.metrics import ServiceMetrics
 
 LINGER = 2.0  # seconds to drain a refused body; a client that is still sending would not see the response
 LOG = logging.getLogger("capbench.serve")
 
 
-class Front:
+class RequestMiddleware:
     """ASGI middleware that counts, times and logs each request.
 
     Before a response it drains what is left of the body, at most `most` bytes; where that fails, the connection is
     closed.
     """
 
-    def __init__(self, app: ASGIApp, gauges: Gauges, paths: Collection[str], most: int) -> None:
+    def __init__(self, app: ASGIApp, metrics: ServiceMetrics, paths: Collection[str], most: int) -> None:
         self._app = app
-        self._gauges = gauges
+        self._metrics = metrics
         self._paths = frozenset(paths)
         self._most = most
 
@@ -52,8 +52,8 @@ class Front:
         finally:
             seconds = time.perf_counter() - begun
             path = scope["path"] if scope["path"] in self._paths else "other"
-            self._gauges.requests.labels(path, status or "gone").inc()
-            self._gauges.seconds.labels(path).observe(seconds)
+            self._metrics.requests.labels(path, status or "gone").inc()
+            self._metrics.seconds.labels(path).observe(seconds)
             client = scope["client"][0] if scope["client"] else "-"
             LOG.info("%s %s %s %s %.1f ms", client, scope["method"], path, status or "gone", seconds * 1000)
 

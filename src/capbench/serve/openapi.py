@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from capbench.images import MOST_BYTES
 from capbench.images.containers import MOST_PIXELS
 from capbench.serve import schemas as answers
-from capbench.serve.requests import FORM, IMAGES, JSON, Intake
+from capbench.serve.requests import FORM, IMAGES, JSON, BodyParser
 
 WHERE = "#/components/schemas/{model}"
 
@@ -18,7 +18,7 @@ RETRY = {"Retry-After": {"description": "Seconds", "required": True, "schema": {
 ASKED = {"WWW-Authenticate": {"description": "The kind of token", "required": True, "schema": {"const": "Bearer"}}}
 
 
-def document(intake: Intake, token: bool) -> dict[str, Any]:
+def document(parser: BodyParser, token: bool) -> dict[str, Any]:
     """Return the OpenAPI document; `token` says whether requests need one."""
     guarded: dict[str, Any] = {"security": [{"token": []}]} if token else {}
     refusals = {401: "The token is missing or wrong"} if token else {}
@@ -26,15 +26,15 @@ def document(intake: Intake, token: bool) -> dict[str, Any]:
         200: answer("What was read; images that could not be are told of in their place", "Images"),
         400: error("The body is no JSON, or no form"),
         403: error("A page of another web site asks"),
-        408: error(f"The body did not arrive within {intake.seconds:g} seconds"),
-        413: error(f"The body has over {intake.body:,} bytes, or over {intake.files} images"),
+        408: error(f"The body did not arrive within {parser.seconds:g} seconds"),
+        413: error(f"The body has over {parser.body:,} bytes, or over {parser.files} images"),
         415: error("The body is of a type that is not taken, or encoded"),
         422: error("No image could be read, or there is none"),
         503: error("Too much waits to be read; come again", RETRY),
     }
     paths: dict[str, Any] = {
         "/read": {
-            "post": {"summary": "Read images", "operationId": "read", "requestBody": body(intake), "responses": read}
+            "post": {"summary": "Read images", "operationId": "read", "requestBody": body(parser), "responses": read}
         },
         "/health": {
             "get": {
@@ -74,7 +74,7 @@ def document(intake: Intake, token: bool) -> dict[str, Any]:
             "description": f"An image has at most {MOST_BYTES:,} bytes and {MOST_PIXELS:,} pixels.",
         },
         "paths": paths,
-        "components": {"schemas": schemas(intake), **schemes(token)},
+        "components": {"schemas": schemas(parser), **schemes(token)},
     }
 
 
@@ -83,25 +83,25 @@ def schemes(token: bool) -> dict[str, Any]:
     return {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if token else {}
 
 
-def schemas(intake: Intake) -> dict[str, Any]:
+def schemas(parser: BodyParser) -> dict[str, Any]:
     """Return the JSON schemas of requests and responses by name."""
     kinds: list[tuple[str, Literal["validation", "serialization"], TypeAdapter]] = [
-        ("taken", "validation", TypeAdapter(intake.json)),
+        ("taken", "validation", TypeAdapter(parser.json)),
         *((kind.__name__, "serialization", TypeAdapter(kind)) for kind in answers.TYPES),
     ]
     return TypeAdapter.json_schemas(kinds, ref_template=WHERE)[1]["$defs"]
 
 
-def body(intake: Intake) -> dict[str, Any]:
+def body(parser: BodyParser) -> dict[str, Any]:
     """Return the description of the body of POST /read."""
     file = {"type": "string", "format": "binary"}
-    files = {"type": "array", "items": file, "minItems": 1, "maxItems": intake.files}
+    files = {"type": "array", "items": file, "minItems": 1, "maxItems": parser.files}
     form = {"type": "object", "properties": {"file": files}, "required": ["file"], "additionalProperties": False}
     return {
         "required": True,
         "content": {
             FORM: {"schema": form},
-            JSON: {"schema": {"$ref": WHERE.format(model=intake.json.__name__)}},
+            JSON: {"schema": {"$ref": WHERE.format(model=parser.json.__name__)}},
             **{kind: {"schema": file} for kind in IMAGES},
         },
     }

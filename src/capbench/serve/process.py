@@ -23,8 +23,8 @@ class Served:
     def __enter__(self) -> Served:
         self.process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=self.log, text=True)
         assert self.process.stdout is not None
-        told = self.process.stdout.readline()
-        place = re.search(r"http://127\.0\.0\.1:(\d+)", told)
+        line = self.process.stdout.readline()
+        place = re.search(r"http://127\.0\.0\.1:(\d+)", line)
         if place is None:
             self.process.kill()
             self.process.wait()

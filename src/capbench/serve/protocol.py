@@ -43,22 +43,22 @@ def most_connections() -> int:
     return max(1, min(MOST_CONNECTIONS, files - 4 * backlog() - SPARE_FILES))
 
 
-class Punctual(HttpToolsProtocol):
+class BoundedProtocol(HttpToolsProtocol):
     """Connection that is closed when its client is too slow to send a request's head or to read a response.
 
     uvicorn itself waits for both without a timeout, buffers a head of any size, and accepts any number of requests
     before it answers them.
     """
 
-    _late: TimerHandle | None = None
-    _unread: TimerHandle | None = None
+    _head_timer: TimerHandle | None = None
+    _response_timer: TimerHandle | None = None
     _head = 0
     _asked = 0.0  # time of the event loop, in seconds, at which the head of the last request was complete
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Start the timeout for the first head, and make room where there are too many connections."""
         super().connection_made(transport)
-        self._await_head()
+        self._start_head_timeout()
         self._make_room()
 
     def _make_room(self) -> None:
@@ -70,10 +70,10 @@ class Punctual(HttpToolsProtocol):
         most = most_connections()
         if len(self.connections) <= most:
             return
-        kept = [cast(Punctual, one) for one in self.connections if not one.transport.is_closing()]
+        kept = [cast(BoundedProtocol, one) for one in self.connections if not one.transport.is_closing()]
         if len(kept) > most:
-            for one in nsmallest(1 + most // 20, kept, key=lambda one: one._patience_ends):
-                if one._patience_ends < math.inf:
+            for one in nsmallest(1 + most // 20, kept, key=lambda one: one._deadline):
+                if one._deadline < math.inf:
                     one.transport.abort()
                     self.connections.discard(one)  # connection_lost() is called only later
 
@@ -83,10 +83,10 @@ class Punctual(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self.cycle is not None and not self.cycle.response_complete:
-            self._head_is_here()
+            self._cancel_head_timeout()
         else:
             self._head += len(data)
-            self._await_head()
+            self._start_head_timeout()
             if self._head > MOST_HEAD:
                 self._refuse(b"431 Request Header Fields Too Large")
 
@@ -101,28 +101,28 @@ class Punctual(HttpToolsProtocol):
         """Send the response and start the timeout for the client to read it."""
         if not self.transport.is_closing():
             super().send_400_response(msg)
-            self._await_reading()
+            self._start_response_timeout()
 
     def on_response_complete(self) -> None:
         """Start the timeout for the client to read the response, where the connection is closing."""
         super().on_response_complete()
         if self.transport.is_closing():
-            self._await_reading()
+            self._start_response_timeout()
 
     def pause_writing(self) -> None:
         """Start the timeout for the client to read the response, since the send buffer is full."""
         super().pause_writing()
-        self._await_reading()
+        self._start_response_timeout()
 
     def resume_writing(self) -> None:
         """Cancel the timeout for the client to read the response."""
         super().resume_writing()
-        self._is_read()
+        self._cancel_response_timeout()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel all timeouts."""
-        self._head_is_here()
-        self._is_read()
+        self._cancel_head_timeout()
+        self._cancel_response_timeout()
         super().connection_lost(exc)
 
     def timeout_keep_alive_handler(self) -> None:
@@ -135,39 +135,39 @@ class Punctual(HttpToolsProtocol):
         self._asked = self.loop.time()
 
     @property
-    def _patience_ends(self) -> float:
+    def _deadline(self) -> float:
         """Time of the event loop, in seconds, at which the client must have sent a head or a body, or read a response.
 
         It is infinite while the client waits for the server.
         """
-        if timer := self._unread or self._late or self.timeout_keep_alive_task:
+        if timer := self._response_timer or self._head_timer or self.timeout_keep_alive_task:
             return timer.when()
         return self._asked + self.timeout_keep_alive if self.cycle.more_body else math.inf
 
-    def _await_head(self) -> None:
+    def _start_head_timeout(self) -> None:
         """Start the timeout for a request's head, unless it runs already."""
-        if self._late is None:
-            self._late = self.loop.call_later(self.timeout_keep_alive, self._refuse, b"408 Request Timeout")
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.timeout_keep_alive, self._refuse, b"408 Request Timeout")
 
-    def _head_is_here(self) -> None:
+    def _cancel_head_timeout(self) -> None:
         """Cancel the timeout for a request's head."""
-        if self._late is not None:
-            self._late.cancel()
-        self._late, self._head = None, 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+        self._head_timer, self._head = None, 0
 
-    def _await_reading(self) -> None:
+    def _start_response_timeout(self) -> None:
         """Start the timeout for the client to read a response, unless it runs already."""
-        if self._unread is None:
-            self._unread = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
+        if self._response_timer is None:
+            self._response_timer = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
 
-    def _is_read(self) -> None:
+    def _cancel_response_timeout(self) -> None:
         """Cancel the timeout for the client to read a response."""
-        if self._unread is not None:
-            self._unread.cancel()
-        self._unread = None
+        if self._response_timer is not None:
+            self._response_timer.cancel()
+        self._response_timer = None
 
     def _refuse(self, status: bytes) -> None:
         """Send a response without a body and close the connection."""
         self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
         self.transport.close()
-        self._await_reading()
+        self._start_response_timeout()

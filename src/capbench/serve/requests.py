@@ -40,7 +40,7 @@ class Upload(NamedTuple):
     content: bytes
 
 
-class Intake:
+class BodyParser:
     """Receiver and parser of bodies of at most `body` bytes and `files` images, each within `seconds`.
 
     It also limits the bytes of all large bodies that are in memory at once.
@@ -61,7 +61,7 @@ class Intake:
     async def uploads(self, request: Request) -> AsyncIterator[list[Upload]]:
         """Yield the images of a request; raise Refused where the request is invalid or exceeds a limit."""
         with self._account() as hold:
-            yield await self._taken_in(request, hold)
+            yield await self._received(request, hold)
 
     @contextmanager
     def _account(self) -> Iterator[Callable[[int], None]]:
@@ -84,7 +84,7 @@ class Intake:
         finally:
             self._held -= held
 
-    async def _taken_in(self, request: Request, hold: Callable[[int], None]) -> list[Upload]:
+    async def _received(self, request: Request, hold: Callable[[int], None]) -> list[Upload]:
         """Receive and parse a body; only its images stay in memory."""
         kind, parameters = parse_options_header(request.headers.get("content-type"))
         self._check_head(request, kind.decode("latin-1"))

@@ -18,11 +18,11 @@ from annotated_types import Ge, Le
 from capbench.errors import Mistake, printable
 from capbench.export.graph import Graph
 from capbench.serve.app import Service
-from capbench.serve.batching import Desk
-from capbench.serve.metrics import Gauges
+from capbench.serve.batching import BatchingQueue
+from capbench.serve.metrics import ServiceMetrics
 from capbench.serve.opening import graphs_of
-from capbench.serve.protocol import Punctual, backlog, raise_file_limit
-from capbench.serve.requests import Intake
+from capbench.serve.protocol import BoundedProtocol, backlog, raise_file_limit
+from capbench.serve.requests import BodyParser
 from capbench.settings import check
 from capbench.types import Count, Positive
 
@@ -59,22 +59,22 @@ def run(settings: dict[str, Any]) -> None:
     with listening(settings["host"], settings["port"]) as door, graphs_of(runs) as paths:
         threads = settings["threads"] or len(os.sched_getaffinity(0))
         graphs = [Graph.open(path, threads) for path in paths]
-        gauges = Gauges()
-        desk = Desk(distinct(graphs), settings["batch"], settings["queue"], gauges)
-        intake = Intake(int(settings["body"] * 2**20), settings["files"], settings["seconds"])
+        metrics = ServiceMetrics()
+        queue = BatchingQueue(distinct(graphs), settings["batch"], settings["queue"], metrics)
+        parser = BodyParser(int(settings["body"] * 2**20), settings["files"], settings["seconds"])
         host, port = door.getsockname()[:2]
-        service = Service(desk, intake, gauges, token, local=ip_address(host).is_loopback)
+        service = Service(queue, parser, metrics, token, local=ip_address(host).is_loopback)
         log_to_stderr()
         print(
-            f"serving {printable(', '.join(desk.graphs))} at http://{f'[{host}]' if ':' in host else host}:{port}",
+            f"serving {printable(', '.join(queue.graphs))} at http://{f'[{host}]' if ':' in host else host}:{port}",
             flush=True,
         )
         stop_quietly()
         Server(
-            desk,
+            queue,
             uvicorn.Config(
                 service.application(),
-                http=Punctual,
+                http=BoundedProtocol,
                 backlog=backlog(),
                 loop="asyncio",
                 ws="none",
@@ -93,13 +93,13 @@ def run(settings: dict[str, Any]) -> None:
 class Server(uvicorn.Server):
     """uvicorn server that finishes the requests in progress before it stops, but rejects images that still wait."""
 
-    def __init__(self, desk: Desk, config: uvicorn.Config) -> None:
+    def __init__(self, queue: BatchingQueue, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._desk = desk
+        self._queue = queue
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Reject waiting images, then shut down as uvicorn does."""
-        self._desk.turn_away()
+        self._queue.reject_pending()
         await super().shutdown(sockets)
 
 
@@ -136,11 +136,11 @@ def log_to_stderr() -> None:
 
     Other loggers are silenced below the level of errors: the parser of forms logs every malformed one with its content.
     """
-    told = logging.StreamHandler()
-    told.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     for name, level in (("capbench.serve", logging.INFO), (None, logging.ERROR)):
         logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [told], False
+        logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)
 
 

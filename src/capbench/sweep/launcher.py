@@ -73,7 +73,9 @@ class SeparateJobs(Launcher):
         for job, overrides in zip(jobs, job_overrides, strict=True):
             failed = job.number in reasons
             returned = JobReturn(overrides=overrides, status=JobStatus.FAILED if failed else JobStatus.COMPLETED)
-            returned.return_value = results.told(failures, resumable=True) if failed else results.score(job.folder)
+            returned.return_value = (
+                results.failure_report(failures, resumable=True) if failed else results.score(job.folder)
+            )
             returns.append(returned)
         return returns
 

@@ -37,16 +37,16 @@ class Failure(NamedTuple):
 class Failed(Mistake):
     """Failed jobs of a sweep, one line each, with the command that resumes the sweep."""
 
-    def __init__(self, told: Sequence[str], failures: Sequence[Failure]) -> None:
-        super().__init__(told[0])
-        self.told = told
+    def __init__(self, report: Sequence[str], failures: Sequence[Failure]) -> None:
+        super().__init__(report[0])
+        self.report = report
         self.failures = failures
 
     def __str__(self) -> str:
-        return lines(self.told)
+        return lines(self.report)
 
 
-def told(failures: Sequence[Failure], *, resumable: bool) -> Failed:
+def failure_report(failures: Sequence[Failure], *, resumable: bool) -> Failed:
     """Return the error that lists failed jobs of a sweep, with the command that resumes it if `resumable`."""
     folder = failures[0].sweep
     jobs = "1 job" if len(failures) == 1 else f"{len(failures)} jobs"

@@ -18,7 +18,7 @@ from capbench.models import Model, PerCharacter
 from capbench.runs import RunFolder
 from capbench.settings import build, target_class
 from capbench.text import Codec
-from capbench.train.loggers import Destination
+from capbench.train.loggers import Logging
 from capbench.train.optim import Optim
 from capbench.train.recognizer import Recognizer
 from capbench.train.start import begin_with
@@ -35,8 +35,8 @@ class Experiment:
     data: Captchas
     recognizer: Recognizer
     optim: Optim
-    hardware: TrainerSettings
-    destination: Destination
+    trainer_settings: TrainerSettings
+    logging: Logging
     begun: Seen | None
     """Images met by the runs that `start` names; None where these runs have no record of them."""
 
@@ -46,8 +46,8 @@ class Experiment:
         material: Material,
         augment: Augment,
         optim: Optim,
-        hardware: TrainerSettings,
-        destination: Destination,
+        trainer_settings: TrainerSettings,
+        logging: Logging,
         settings: dict[str, Any],
     ) -> Experiment:
         """Build the experiment on loaded material.
@@ -59,55 +59,55 @@ class Experiment:
         begun: Seen | None = Seen()
         if settings["start"] is not None:
             begun = begin_with(settings["start"], model, codec)
-        elif not optim.epochs and not model.in_one_pass:
+        elif not optim.epochs and not model.gradient_free:
             raise Mistake("optim.epochs: 0 teaches nothing; set at least 1, or say with start= which run is tested")
-        if hardware.compile:
+        if trainer_settings.compile:
             model.compile()  # in place, so that the names of the weights do not change
         data = Captchas(
             material,
             codec,
             augment,
             batch_size=optim.batch_size,
-            workers=hardware.workers,
+            workers=trainer_settings.workers,
             seed=settings["seed"],
-            whole_epochs=model.in_one_pass,
-            epoch_images=None if model.in_one_pass else optim.epoch_images,
+            whole_epochs=model.gradient_free,
+            epoch_images=None if model.gradient_free else optim.epoch_images,
         )
         texts = {name: material.parts[name].texts for name in ("val", "test")}
-        pose_numbers = poses_told(material, model, hardware) if optim.poses else 0
+        pose_numbers = pose_count(material, model, trainer_settings) if optim.poses else 0
         recognizer = Recognizer(model, codec, optim, texts, settings["seed"], pose_numbers)
-        return cls(settings, material, codec, data, recognizer, optim, hardware, destination, begun)
+        return cls(settings, material, codec, data, recognizer, optim, trainer_settings, logging, begun)
 
     @property
     def trains(self) -> bool:
         """True if the experiment trains; without epochs the starting weights are tested unchanged."""
-        return self.recognizer.model.in_one_pass or self.optim.epochs > 0
+        return self.recognizer.model.gradient_free or self.optim.epochs > 0
 
     def fold(self, number: int) -> Experiment:
         """Return the same experiment, newly built, with fold `number` as the test part."""
-        hardware = replace(self.hardware, progress=False)  # a single progress bar covers all folds
+        trainer_settings = replace(self.trainer_settings, progress=False)  # a single progress bar covers all folds
         material = self.material.fold(number)
-        return self.on(material, self.data.augment, self.optim, hardware, self.destination, self.settings)
+        return self.on(material, self.data.augment, self.optim, trainer_settings, self.logging, self.settings)
 
     def trainer(self, folder: RunFolder, loggers: list[Logger]) -> pl.Trainer:
         """Return the Lightning Trainer that writes into `folder` and logs to `loggers`."""
-        return self.hardware.trainer(
+        return self.trainer_settings.trainer(
             self.optim,
             folder.path,
             loggers,
-            one_pass=self.recognizer.model.in_one_pass,
+            gradient_free=self.recognizer.model.gradient_free,
             validates=self.material.validates,
         )
 
 
-def check_sharing(hardware: TrainerSettings, optim: Optim, material: Material, model: Model) -> None:
+def check_sharing(trainer_settings: TrainerSettings, optim: Optim, material: Material, model: Model) -> None:
     """Raise Mistake if several processes cannot train: folds, a gradient-free model, uneven batches, small parts."""
-    processes = hardware.devices * hardware.nodes
+    processes = trainer_settings.devices * trainer_settings.nodes
     if processes == 1:
         return
     if material.folds:
         raise Mistake("trainer: folds are trained in one process; choose trainer=cpu or trainer=gpu")
-    if model.in_one_pass:
+    if model.gradient_free:
         raise Mistake("trainer: what learns in one pass runs in one process; choose trainer=cpu or trainer=gpu")
     if optim.batch_size % processes:
         raise Mistake(
@@ -146,7 +146,7 @@ def build_model(settings: dict[str, Any], material: Material) -> tuple[Model, Co
     return model, codec
 
 
-def poses_told(material: Material, model: Model, hardware: TrainerSettings) -> int:
+def pose_count(material: Material, model: Model, trainer_settings: TrainerSettings) -> int:
     """Return the count of numbers that describe a character's pose; raise Mistake where poses cannot be learned."""
     numbers = material.parts["train"].poses.shape[-1]
     if not numbers:
@@ -159,6 +159,6 @@ def poses_told(material: Material, model: Model, hardware: TrainerSettings) -> i
             "optim.poses: this model does not look at each character of a whole image; choose model=cnn or resnet "
             "with model.pool=attend and view=whole, or optim.poses=0"
         )
-    if hardware.compile:
+    if trainer_settings.compile:
         raise Mistake("optim.poses: is not compiled; choose trainer.compile=false, or optim.poses=0")
     return numbers

@@ -45,9 +45,9 @@ def introduce(experiment: Experiment) -> None:
 
 
 @rank_zero_only
-def say(*told: str) -> None:
+def say(*rows: str) -> None:
     """Print lines, from rank zero only."""
-    print(lines(told), flush=True)
+    print(lines(rows), flush=True)
 
 
 def quieten() -> None:

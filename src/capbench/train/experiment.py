@@ -25,7 +25,7 @@ from capbench.train.build import Experiment, check_sharing
 from capbench.train.callbacks import Checkpoints, Curves, callback
 from capbench.train.console import introduce, is_rank_zero, quieten, say
 from capbench.train.fit import learn, test_by_folds, trial_of
-from capbench.train.loggers import Destination
+from capbench.train.loggers import Logging
 from capbench.train.optim import Optim
 from capbench.train.trainer import TrainerSettings
 from capbench.types import CountOrZero, Seed
@@ -48,7 +48,7 @@ def schema(
     model: Model,
     optim: Optim,
     trainer: TrainerSettings,
-    logger: Destination,
+    logger: Logging,
     self_train: SelfTraining | None,
 ) -> None:
     """Names and types of an experiment's settings; `check` reads this signature."""
@@ -82,14 +82,14 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
             f"make room and go on with resume={folder.path}"
         ) from error
     finally:
-        experiment.destination.close(failed)
+        experiment.logging.close(failed)
 
 
 def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
     """Check the settings and build the experiment; raise Mistake for any setting that is wrong."""
     check(settings, schema)
-    hardware: TrainerSettings = build(settings["trainer"])
-    if sweeping and hardware.relaunches:
+    trainer_settings: TrainerSettings = build(settings["trainer"])
+    if sweeping and trainer_settings.relaunches:
         raise Mistake(
             "trainer: several processes cannot be started from within a sweep's own, each would run all of it; "
             "add hydra/launcher=processes, or give each job one device"
@@ -103,12 +103,12 @@ def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
         raise Mistake(
             "optim.epoch_images: fresh images never come again; say with data.split.train how many an epoch has"
         )
-    if hardware.patience is not None and not material.validates:
+    if trainer_settings.patience is not None and not material.validates:
         raise Mistake(
             "trainer.patience: there is no validation to wait for; set data.split.val, or trainer.patience=null"
         )
-    experiment = Experiment.on(material, augment, optim, hardware, build(settings["logger"]), settings)
-    check_sharing(hardware, optim, material, experiment.recognizer.model)
+    experiment = Experiment.on(material, augment, optim, trainer_settings, build(settings["logger"]), settings)
+    check_sharing(trainer_settings, optim, material, experiment.recognizer.model)
     return experiment
 
 
@@ -116,7 +116,7 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
     """Train, test the best weights, write the record; return exact accuracy on validation, or on test without it."""
     recognizer, data, material = experiment.recognizer, experiment.data, experiment.material
     leads = is_rank_zero()
-    loggers = experiment.destination.open(folder.path, experiment.settings) if leads else []
+    loggers = experiment.logging.open(folder.path, experiment.settings) if leads else []
     if leads:
         introduce(experiment)
         record.draw_inputs(material, experiment.codec, data, folder)
@@ -132,16 +132,16 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
     if not leads:
         return worth(recognizer.measured)
     curves, checkpoints = callback(trainer, Curves), callback(trainer, Checkpoints)
-    story = record.write(
+    report = record.write(
         experiment.settings, material, recognizer, curves, checkpoints, predictions, experiment.begun, folder
     )
     if trial is not None:
-        story.result.update({"trial": trial.number, "pruned": trial.pruned})
+        report.result.update({"trial": trial.number, "pruned": trial.pruned})
         if trial.pruned is not None:
             say(f"given up after epoch {trial.pruned}: the median of the search's other trials was better")
-    experiment.destination.tell(story)
-    folder.write_result(story.result)  # written last: its presence marks a finished run
+    experiment.logging.report(report)
+    folder.write_result(report.result)  # written last: its presence marks a finished run
     where = os.path.relpath(folder.path)
-    say(*table.results(story.result).split("\n"))
+    say(*table.results(report.result).split("\n"))
     say("", f"run folder: {where}", f"pictures:   {where}/{folder.pictures.name}")
-    return worth(story.result)
+    return worth(report.result)

@@ -50,8 +50,8 @@ def test_by_folds(experiment: Experiment, folder: RunFolder) -> list[Prediction]
     material = experiment.material
     names = np.array([sample.name for sample in material.parts["test"].samples])
     read = {prediction.filename: prediction for prediction in folder.read_predictions()}
-    epochs = 1 if experiment.recognizer.model.in_one_pass else experiment.optim.epochs
-    with bar(material.folds * epochs, "folds", "epoch", wanted=experiment.hardware.progress) as shown:
+    epochs = 1 if experiment.recognizer.model.gradient_free else experiment.optim.epochs
+    with bar(material.folds * epochs, "folds", "epoch", wanted=experiment.trainer_settings.progress) as shown:
         for number in range(material.folds):
             if not read.keys() >= set(names[material.fold_of == number].tolist()):
                 for prediction in _test_fold(experiment.fold(number), folder.fold(number), shown):

@@ -18,7 +18,7 @@ from capbench.types import CountOrZero
 
 
 @dataclass(frozen=True)
-class Story:
+class RunReport:
     """Results of a finished run, as handed to the loggers."""
 
     result: dict[str, Any]
@@ -29,31 +29,31 @@ class Story:
     pictures: list[Path]
 
 
-class Destination(ABC):
+class Logging(ABC):
     """Base class of logging destinations.
 
-    `open` returns Lightning's loggers for a run, `tell` sends the results of a finished run, and `close` is called in
+    `open` returns Lightning's loggers for a run, `report` sends the results of a finished run, and `close` is called in
     any case, with `failed` True if the run did not finish.
     """
 
     @abstractmethod
     def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]: ...
 
-    def tell(self, story: Story) -> None:  # noqa: B027 (most have nothing to add)
+    def report(self, report: RunReport) -> None:  # noqa: B027 (most have nothing to add)
         ...
 
     def close(self, failed: bool) -> None:  # noqa: B027
         ...
 
 
-class Nowhere(Destination):
-    """Destination without loggers."""
+class NoLogging(Logging):
+    """Logging without loggers."""
 
     def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]:
         return []
 
 
-class Csv(Destination):
+class Csv(Logging):
     """Lightning's CSV log, in `csv/` of the run's folder."""
 
     def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]:
@@ -61,7 +61,7 @@ class Csv(Destination):
 
 
 @dataclass(kw_only=True)
-class Wandb(Destination):
+class Wandb(Logging):
     """Weights & Biases, with one W&B run for each run.
 
     The mode is WANDB_MODE if set, otherwise online if WANDB_API_KEY is set, otherwise offline. `gallery` is the number
@@ -104,31 +104,31 @@ class Wandb(Destination):
             kept.write_text(secrets.token_hex(4))
         return kept.read_text()
 
-    def tell(self, story: Story) -> None:
+    def report(self, report: RunReport) -> None:
         import wandb
 
-        predictions, result = story.predictions, story.result
+        predictions, result = report.predictions, report.result
         right = [p.text == p.answer for p in predictions]
-        told: dict[str, Any] = {f"pictures/{path.stem}": wandb.Image(str(path)) for path in story.pictures}
-        told["test/predictions"] = wandb.Table(
+        logged: dict[str, Any] = {f"pictures/{path.stem}": wandb.Image(str(path)) for path in report.pictures}
+        logged["test/predictions"] = wandb.Table(
             [*Prediction._fields, "right"], [[*p, good] for p, good in zip(predictions, right, strict=True)]
         )
-        told["test/confusion"] = wandb.Table(
+        logged["test/confusion"] = wandb.Table(
             ["true", "read", "count"],
-            [[true, read, count] for (true, read), count in sorted(story.confusions.items())],
+            [[true, read, count] for (true, read), count in sorted(report.confusions.items())],
         )
-        told["test/calibration"] = wandb.Table(
+        logged["test/calibration"] = wandb.Table(
             ["images", "confidence", "right"],
             [list(row) for row in metrics.reliability(right, [p.confidence for p in predictions])],
         )
         if self.gallery:
             # Mistakes first, the most confident leading; then right answers from the least confident on.
             order = sorted(range(len(predictions)), key=lambda i: predictions[i].confidence * (1 if right[i] else -1))
-            told["test/gallery"] = wandb.Table(
+            logged["test/gallery"] = wandb.Table(
                 ["image", *Prediction._fields, "right"],
-                [[wandb.Image(_picture(story.views[i])), *predictions[i], right[i]] for i in order[: self.gallery]],
+                [[wandb.Image(_picture(report.views[i])), *predictions[i], right[i]] for i in order[: self.gallery]],
             )
-        self._run.log(told)
+        self._run.log(logged)
         self._run.summary.update({key: value for key, value in result.items() if not isinstance(value, list)})
         best = {key.replace("val/", "best/", 1): value for key, value in result.items() if key.startswith("val/")}
         self._run.summary.update({key: value for key, value in best.items() if not isinstance(value, list)})

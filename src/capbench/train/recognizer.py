@@ -57,7 +57,7 @@ class Recognizer(pl.LightningModule):
         self._seen: list[_Seen] = []
         self._of_training: list[_Seen] = []
         # Gradient-free models have nothing to optimise.
-        self.automatic_optimization = not model.in_one_pass
+        self.automatic_optimization = not model.gradient_free
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
         """Return scores [image, position or time, class] of uint8 views [image, ...view]."""
@@ -95,7 +95,7 @@ class Recognizer(pl.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> torch.Tensor | None:
         """Return the loss of one batch, with the pose loss if poses are learned; None for a gradient-free model."""
-        if self.model.in_one_pass:
+        if self.model.gradient_free:
             self.model.learn(batch.views.float() / 255, batch.targets)
             return None
         if self.pose_head is None:
@@ -110,13 +110,13 @@ class Recognizer(pl.LightningModule):
         return loss if of_poses is None else loss + self.optim.poses * of_poses
 
     @staticmethod
-    def pose_loss(told: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
+    def pose_loss(given: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
         """Return the mean squared error of poses [image, position, number].
 
         Targets past the end of a text are NaN and skipped.
         """
         drawn = ~poses.isnan()
-        return F.mse_loss(told[drawn], poses[drawn])
+        return F.mse_loss(given[drawn], poses[drawn])
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Record the best classes, their probabilities and the loss of one batch."""
@@ -210,7 +210,7 @@ class Recognizer(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return the optimiser and its schedule, stepped after each batch; None for a gradient-free model."""
-        if self.model.in_one_pass:
+        if self.model.gradient_free:
             return None
         optimizer = self.optim.optimizer(self)
         scheduler = self.optim.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))

@@ -17,7 +17,7 @@ from capbench.report import pictures
 from capbench.runs import Prediction, RunFolder, provenance
 from capbench.text import Codec
 from capbench.train.callbacks import Checkpoints, Curves
-from capbench.train.loggers import Story
+from capbench.train.loggers import RunReport
 from capbench.train.recognizer import Recognizer
 
 PICTURED = 16
@@ -32,7 +32,7 @@ def write(
     predictions: list[Prediction],
     begun: Seen | None,
     folder: RunFolder,
-) -> Story:
+) -> RunReport:
     """Write everything but `result.json` into the folder; return the results.
 
     `begun` holds the images that the starting runs have met.
@@ -60,7 +60,7 @@ def write(
         **_learned(material, len(curves.rows), seen),
         **provenance(),
     }
-    return Story(result, predictions, views, pairs, drawn)
+    return RunReport(result, predictions, views, pairs, drawn)
 
 
 def tested(material: Material, recognizer: Recognizer) -> list[Prediction]:

@@ -83,7 +83,7 @@ def _label(
 ) -> None:
     """Write the labels of this round; the file gets its final name only when complete."""
     out = folder.path / "labels.csv"
-    told = label.run(
+    summary = label.run(
         {
             "images": settings["data"]["root"],
             "out": str(out),
@@ -96,7 +96,7 @@ def _label(
         },
         known,
     )
-    print(told, flush=True)
+    print(summary, flush=True)
     if len(out.read_text(encoding="utf-8").splitlines()) < 2:
         raise Mistake(f"self_train: the engines agree on no image of {settings['data']['root']}; ask less of the rule")
     shutil.copy(folder.path / "labels" / "report.json", labels.with_suffix(".json"))

@@ -35,7 +35,7 @@ def begin_with(start: str | list[str], model: Model, codec: Codec) -> Seen | Non
 def _take(start: str, model: Model, codec: Codec) -> Seen | None:
     folder = RunFolder(Path(start))
     known = Reader.of(folder)
-    if model.in_one_pass:
+    if model.gradient_free:
         raise Mistake("start: what learns in one pass keeps nothing of another run; choose start=null")
     if known.codec.alphabet.symbols != codec.alphabet.symbols:
         raise Mistake(

@@ -56,18 +56,18 @@ class TrainerSettings:
         return self.strategy == "ddp" and self.devices > 1
 
     def trainer(
-        self, optim: Optim, folder: Path, loggers: list[Logger], *, one_pass: bool, validates: bool
+        self, optim: Optim, folder: Path, loggers: list[Logger], *, gradient_free: bool, validates: bool
     ) -> pl.Trainer:
         """Return the Trainer that writes into `folder`.
 
-        `one_pass` is True for gradient-free models, which train for one epoch; `validates` is False without validation.
+        `gradient_free` is True for gradient-free models, which train for one epoch; `validates` is False without validation.
         """
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         # Deterministic torch also fills all uninitialised memory, which makes a small network three times slower.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         callbacks: list[pl.Callback] = [Progress(self.progress)] if self.progress else []
-        if optim.ema and not one_pass:
+        if optim.ema and not gradient_free:
             callbacks.append(Averaging(decay=optim.ema))
         if self.patience is not None:
             callbacks.append(EarlyStopping(WATCHED, mode="max", patience=self.patience))
@@ -78,8 +78,8 @@ class TrainerSettings:
             num_nodes=self.nodes,
             strategy=DDPStrategy(process_group_backend=self.backend) if self.strategy == "ddp" else "auto",
             precision=self.precision,
-            max_epochs=1 if one_pass else optim.epochs,
-            gradient_clip_val=optim.clip or None if not one_pass else None,
+            max_epochs=1 if gradient_free else optim.epochs,
+            gradient_clip_val=optim.clip or None if not gradient_free else None,
             limit_train_batches=self.limit_batches,
             limit_val_batches=self.limit_batches if validates else 0,
             limit_test_batches=self.limit_batches,

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from capbench.data.augment import Augment
 from capbench.data.datamodule import Captchas
-from capbench.data.loading import Ahead, Batch, Batches, Views, ahead
+from capbench.data.loading import Batch, Batches, PrefetchingLoader, Views, prefetched
 from capbench.data.material import Material, Request
 from capbench.errors import Mistake
 from capbench.settings import build
@@ -169,7 +169,7 @@ def test_fresh_images_are_new_in_each_epoch_and_the_same_again(view: str) -> Non
         sampler = Batches(len(part), 8, seed=1, whole=True, rank=0, ranks=1)
         sampler.set_epoch(number)
         views = Views(part, known.codec("positions"), None, seed=1)
-        kind = DataLoader if workers else Ahead
+        kind = DataLoader if workers else PrefetchingLoader
         return list(kind(views, batch_size=None, sampler=sampler, num_workers=workers))
 
     first, again, helped, second = epoch(0), epoch(0), epoch(0, workers=2), epoch(1)
@@ -202,20 +202,20 @@ def test_streams_of_other_settings_have_other_hashes() -> None:
 
 
 def test_ahead_keeps_the_order_and_passes_errors_on() -> None:
-    assert list(ahead(iter(range(50)), 3)) == list(range(50))
+    assert list(prefetched(iter(range(50)), 3)) == list(range(50))
 
     def broken() -> Iterator[int]:
         yield 1
         raise OSError("no more")
 
-    items = ahead(broken(), 3)
+    items = prefetched(broken(), 3)
     assert next(items) == 1
     with pytest.raises(OSError, match="no more"):
         next(items)
 
 
 def drawing_ahead() -> bool:
-    return any(thread.name == "ahead" for thread in threading.enumerate())
+    return any(thread.name == "prefetched" for thread in threading.enumerate())
 
 
 def test_ahead_stops_when_nobody_listens() -> None:
@@ -226,7 +226,7 @@ def test_ahead_stops_when_nobody_listens() -> None:
             made.append(number)
             yield number
 
-    items = ahead(endless(), 3)
+    items = prefetched(endless(), 3)
     assert next(items) == 0
     items.close()  # type: ignore[attr-defined]
     assert len(made) <= 6
@@ -236,7 +236,7 @@ def test_ahead_stops_when_nobody_listens() -> None:
 @pytest.mark.parametrize(
     ("device", "fresh", "workers", "kind"),
     [
-        ("cuda", "true", 0, Ahead),
+        ("cuda", "true", 0, PrefetchingLoader),
         ("cpu", "true", 0, DataLoader),  # a thread that draws would take the cores from those that learn
         ("cuda", "true", 2, DataLoader),
         ("cuda", "false", 0, DataLoader),
@@ -259,7 +259,9 @@ def test_ahead_does_not_begin_before_it_is_asked() -> None:
     known = material(FRESH)
     sampler = Batches(37, 8, seed=1, whole=True, rank=0, ranks=1)
     batches = iter(
-        Ahead(Views(known.parts["train"], known.codec("positions"), None, 1), batch_size=None, sampler=sampler)
+        PrefetchingLoader(
+            Views(known.parts["train"], known.codec("positions"), None, 1), batch_size=None, sampler=sampler
+        )
     )
     assert not drawing_ahead()
     sampler.set_epoch(3)

@@ -188,7 +188,7 @@ def test_int8_costs_at_most_half_a_point_on_four_digits(tmp_path: Path, train: C
     assert exported.int8 is not None
     assert exported.int8.exact > 0.5
     assert exported.int8.lost <= 0.005
-    assert f"a loss of {100 * exported.int8.lost:.2f} points" in exported.told()
+    assert f"a loss of {100 * exported.int8.lost:.2f} points" in exported.summary()
     assert (tmp_path / "model.onnx").stat().st_size < 0.4 * exported.int8.bytes_without
     graph, images = Graph.open(tmp_path / "model.onnx"), images_of(run, 2000)
     texts = export._images(run, Reader.of(run), "test", 2000, None, "all")[1]

@@ -16,7 +16,7 @@ import pytest
 import capbench
 from capbench.images import Picture
 from capbench.inference import predict
-from capbench.inference.preprocess import Sight
+from capbench.inference.preprocess import Preprocessing
 from tests.conftest import save_captchas
 from tests.helpers.killed import kill_at_call
 
@@ -30,13 +30,13 @@ def rows(path: str | Path) -> list[dict[str, str]]:
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[Picture]:
     """The images that were looked at, in this process."""
     seen: list[Picture] = []
-    look = Sight.__call__
+    look = Preprocessing.__call__
 
-    def counted(self: Sight, image: Picture) -> np.ndarray:
+    def counted(self: Preprocessing, image: Picture) -> np.ndarray:
         seen.append(image)
         return look(self, image)
 
-    monkeypatch.setattr(Sight, "__call__", counted)
+    monkeypatch.setattr(Preprocessing, "__call__", counted)
     return seen
 
 

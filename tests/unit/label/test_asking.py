@@ -17,7 +17,7 @@ from capbench.errors import Mistake
 from capbench.images import Exif
 from capbench.images.folder import Files
 from capbench.label import asking
-from capbench.label.asking import Asked, Question, ask
+from capbench.label.asking import Answers, Question, ask
 from capbench.label.engines.base import Engine, Read
 from capbench.label.journal import Journal
 from capbench.text import Alphabet, Reading
@@ -41,7 +41,7 @@ class Width(Engine):
         return lambda image: Reading(str(image.shape[1]), 1.0, (1.0,) * len(str(image.shape[1])))
 
 
-def asked(folder: Path, engines: Mapping[str, Engine]) -> Asked:
+def asked(folder: Path, engines: Mapping[str, Engine]) -> Answers:
     files = Files(str(folder), "images")
     with closing(Journal(folder / "readings.jsonl")) as journal:
         return ask(Question(files, files.images, engines, DIGITS), journal, bool)

@@ -38,10 +38,10 @@ def said(text: str, at: int, path: Path = GIVEN) -> Path:
 def test_the_newest_word_counts_and_a_change_is_told(corrections: Callable[[], Corrections]) -> None:
     first = corrections()
     first.merge(said("a.png,1111\nb.png,2222\n", at=100))
-    assert first.told == []
+    assert first.notices == []
     second = corrections()
     second.merge(said("a.png,3333\nb.png,2222\nc.png,\n", at=200))
-    assert second.told == ["given.csv: corrects once more: a.png 1111 → 3333"]
+    assert second.notices == ["given.csv: corrects once more: a.png 1111 → 3333"]
     assert second.texts == corrections().texts == {"a.png": "3333", "b.png": "2222", "c.png": ""}
     kept = KEPT.read_text()
     assert kept.count("a.png") == 2 and kept.count("b.png") == 1  # lines are added where something is new
@@ -49,7 +49,7 @@ def test_the_newest_word_counts_and_a_change_is_told(corrections: Callable[[], C
     # A script that names the first file again takes nothing back; what is new in an old file is taken.
     third = corrections()
     third.merge(said("a.png,1111\n", at=100))
-    assert third.told == [f"given.csv: is older than {KEPT}, which stands; not taken: a.png 3333 → 1111"]
+    assert third.notices == [f"given.csv: is older than {KEPT}, which stands; not taken: a.png 3333 → 1111"]
     assert third.texts == corrections().texts == second.texts
     assert KEPT.read_text() == kept
 
@@ -60,7 +60,7 @@ def test_a_correction_is_of_the_image_that_was_looked_at(corrections: Callable[[
     (images / "b.png").unlink()
     later = corrections()
     assert later.texts == {"c.png": "3333"}
-    assert later.told == [f"{KEPT}: not taken, other images have these names now: a.png"]
+    assert later.notices == [f"{KEPT}: not taken, other images have these names now: a.png"]
     later.merge(said("a.png,4444\n", at=200))
     (images / "b.png").write_bytes(b"b")
     assert corrections().texts == {"a.png": "4444", "b.png": "2222", "c.png": "3333"}

@@ -27,9 +27,9 @@ from capbench import images
 from capbench.errors import BadImage
 from capbench.export.graph import Graph, Read
 from capbench.serve.app import Service
-from capbench.serve.batching import Desk, Full, Outcome
-from capbench.serve.metrics import Gauges
-from capbench.serve.requests import Intake
+from capbench.serve.batching import BatchingQueue, Full, Outcome
+from capbench.serve.metrics import ServiceMetrics
+from capbench.serve.requests import BodyParser
 from capbench.serve.server import Server, listening
 from tests.helpers.service import HEIGHT, graph, offline, picture
 
@@ -61,8 +61,8 @@ async def until(it_is: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def desk(held: Held, batch: int, queue: int) -> Desk:
-    return Desk({"small": cast(Graph, held)}, batch, queue, Gauges())
+def queue(held: Held, batch: int, queue: int) -> BatchingQueue:
+    return BatchingQueue({"small": cast(Graph, held)}, batch, queue, ServiceMetrics())
 
 
 def test_those_that_wait_are_read_together_and_each_gets_its_own(small: Path) -> None:
@@ -70,9 +70,9 @@ def test_those_that_wait_are_read_together_and_each_gets_its_own(small: Path) ->
     held = Held(Graph.open(small))
 
     async def all_at_once() -> list[str]:
-        async with desk(held, batch=4, queue=10) as open_desk:
-            asked = [asyncio.create_task(open_desk.read([file])) for file in files]
-            await until(lambda: sum(held.batches) + open_desk._pile.qsize() == 10)
+        async with queue(held, batch=4, queue=10) as open_queue:
+            asked = [asyncio.create_task(open_queue.read([file])) for file in files]
+            await until(lambda: sum(held.batches) + open_queue._ready.qsize() == 10)
             assert len(held.batches) == 1
             held.let.set()
             outcomes = [outcome for (outcome,) in await asyncio.gather(*asked)]
@@ -87,15 +87,15 @@ def test_too_many_are_refused_and_let_in_again(small: Path) -> None:
     held = Held(Graph.open(small))
 
     async def more_than_wait() -> None:
-        async with desk(held, batch=4, queue=3) as open_desk:
-            asked = asyncio.create_task(open_desk.read([picture(1), b"bad"]))
-            await until(lambda: open_desk.waiting == 1)
+        async with queue(held, batch=4, queue=3) as open_queue:
+            asked = asyncio.create_task(open_queue.read([picture(1), b"bad"]))
+            await until(lambda: open_queue.waiting == 1)
             with pytest.raises(Full):  # one waits, and the bad one has gone
-                await open_desk.read([picture(2)] * 3)
+                await open_queue.read([picture(2)] * 3)
             held.let.set()
             good, bad = await asked
             assert isinstance(bad, BadImage) and not isinstance(good, BadImage)
-            assert len(await open_desk.read([picture(2)] * 3)) == 3
+            assert len(await open_queue.read([picture(2)] * 3)) == 3
 
     asyncio.run(more_than_wait())
 
@@ -104,14 +104,14 @@ def test_what_nobody_waits_for_is_not_read(small: Path) -> None:
     held = Held(Graph.open(small))
 
     async def given_up() -> None:
-        async with desk(held, batch=1, queue=4) as open_desk:
-            first = asyncio.create_task(open_desk.read([picture(1)]))
+        async with queue(held, batch=1, queue=4) as open_queue:
+            first = asyncio.create_task(open_queue.read([picture(1)]))
             await until(lambda: held.batches == [1])
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(open_desk.read([picture(2)] * 3), 0.2)
+                await asyncio.wait_for(open_queue.read([picture(2)] * 3), 0.2)
             held.let.set()
             await first
-            assert len(await open_desk.read([picture(4)])) == 1
+            assert len(await open_queue.read([picture(4)])) == 1
 
     asyncio.run(given_up())
     assert sum(held.batches) == 2
@@ -136,13 +136,13 @@ def test_what_is_not_begun_is_turned_away_when_asked(small: Path, let_decode: th
     held.let.set()
 
     async def turned_away() -> list[list[Outcome] | BaseException]:
-        async with desk(held, batch=4, queue=5) as open_desk:
-            asked = [asyncio.create_task(open_desk.read([picture(seed)])) for seed in range(5)]
-            await until(lambda: sum(decoding.running() for decoding in open_desk._modest._jobs.values()) == 2)
-            open_desk.turn_away()
-            await until(lambda: open_desk.waiting == 2)
+        async with queue(held, batch=4, queue=5) as open_queue:
+            asked = [asyncio.create_task(open_queue.read([picture(seed)])) for seed in range(5)]
+            await until(lambda: sum(decoding.running() for decoding in open_queue._small._jobs.values()) == 2)
+            open_queue.reject_pending()
+            await until(lambda: open_queue.waiting == 2)
             let_decode.set()
-            late = await open_desk.read([picture(1)])
+            late = await open_queue.read([picture(1)])
             assert isinstance(late[0], list)  # what was on its way to here is still read
             return await asyncio.gather(*asked, return_exceptions=True)
 
@@ -153,9 +153,9 @@ def test_what_is_not_begun_is_turned_away_when_asked(small: Path, let_decode: th
 
 def test_a_server_that_stops_answers_at_once_what_waits(small: Path, let_decode: threading.Event) -> None:
     """Only what is being decoded is waited for."""
-    gauges = Gauges()
-    shared = Desk({"small": Graph.open(small)}, 4, 5, gauges)
-    application = Service(shared, Intake(2**20, 5, 30), gauges, None, local=True).application()
+    metrics = ServiceMetrics()
+    shared = BatchingQueue({"small": Graph.open(small)}, 4, 5, metrics)
+    application = Service(shared, BodyParser(2**20, 5, 30), metrics, None, local=True).application()
     config = uvicorn.Config(application, lifespan="on", log_config=None, timeout_graceful_shutdown=30)
 
     async def stopped() -> list[int]:
@@ -183,14 +183,14 @@ def test_a_graph_that_breaks_stops_nothing(small: Path) -> None:
         raise RuntimeError("broken")
 
     async def broken_once() -> None:
-        async with desk(held, batch=4, queue=6) as open_desk:
+        async with queue(held, batch=4, queue=6) as open_queue:
             working, held.answer = held.answer, broken  # type: ignore[method-assign]
             with pytest.raises(RuntimeError, match="broken"):
-                await open_desk.read([picture(1), picture(2)])
+                await open_queue.read([picture(1), picture(2)])
             held.answer = working  # type: ignore[method-assign]
             held.let.set()
-            assert len(await open_desk.read([picture(1)] * 4)) == 4
-            assert open_desk.works
+            assert len(await open_queue.read([picture(1)] * 4)) == 4
+            assert open_queue.works
 
     asyncio.run(broken_once())
 
@@ -203,8 +203,10 @@ def test_each_run_sees_photographs_as_it_was_trained_to(tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(out, "PNG", exif=tags)
 
     async def both() -> list[Outcome]:
-        async with Desk({exif: Graph.open(path) for exif, path in paths.items()}, 4, 4, Gauges()) as open_desk:
-            return await open_desk.read([out.getvalue()])
+        async with BatchingQueue(
+            {exif: Graph.open(path) for exif, path in paths.items()}, 4, 4, ServiceMetrics()
+        ) as open_queue:
+            return await open_queue.read([out.getvalue()])
 
     ((ignored, turned),) = cast(list[list[Read]], asyncio.run(both()))
     assert ignored.text == offline(paths["ignore"], out.getvalue())[0].text
@@ -236,11 +238,11 @@ def test_large_images_keep_no_small_one_waiting(small: Path, let_large: threadin
     held.let.set()
 
     async def beside_large_ones() -> list[Outcome]:
-        async with desk(held, batch=4, queue=10) as open_desk:
-            asked = asyncio.create_task(open_desk.read([large(seed) for seed in range(8)]))
+        async with queue(held, batch=4, queue=10) as open_queue:
+            asked = asyncio.create_task(open_queue.read([large(seed) for seed in range(8)]))
             await asyncio.sleep(0)
             try:
-                return await asyncio.wait_for(open_desk.read([picture(1)]), 20)
+                return await asyncio.wait_for(open_queue.read([picture(1)]), 20)
             finally:
                 let_large.set()
                 refused = cast(list[list[Read]], await asked)
@@ -255,15 +257,15 @@ def test_large_images_have_places_of_their_own(small: Path, let_large: threading
     held.let.set()
 
     async def when_all_are_taken() -> None:
-        async with desk(held, batch=4, queue=3) as open_desk:
-            asked = asyncio.create_task(open_desk.read([large(seed) for seed in range(3)]))
-            await until(lambda: len(open_desk._large) == 3)
+        async with queue(held, batch=4, queue=3) as open_queue:
+            asked = asyncio.create_task(open_queue.read([large(seed) for seed in range(3)]))
+            await until(lambda: len(open_queue._large) == 3)
             with pytest.raises(Full):
-                await open_desk.read([large()])
-            assert len(await open_desk.read([picture(1)] * 3)) == 3
+                await open_queue.read([large()])
+            assert len(await open_queue.read([picture(1)] * 3)) == 3
             let_large.set()
             assert len(await asked) == 3
-            assert open_desk.waiting == 0
+            assert open_queue.waiting == 0
 
     asyncio.run(when_all_are_taken())
 
@@ -273,12 +275,12 @@ def test_an_image_that_nobody_waits_for_is_not_held(small: Path, let_large: thre
     held.let.set()
 
     async def given_up() -> None:
-        async with desk(held, batch=4, queue=3) as open_desk:
-            asked = asyncio.create_task(open_desk.read([large(seed) for seed in range(3)]))
-            await until(lambda: len(open_desk._large) == 3)
-            jobs = list(open_desk._large._jobs)
+        async with queue(held, batch=4, queue=3) as open_queue:
+            asked = asyncio.create_task(open_queue.read([large(seed) for seed in range(3)]))
+            await until(lambda: len(open_queue._large) == 3)
+            jobs = list(open_queue._large._jobs)
             asked.cancel()
-            await until(lambda: open_desk.waiting == 0)
+            await until(lambda: open_queue.waiting == 0)
             assert [job.content for job in jobs] == [b""] * 3
             let_large.set()
 
@@ -297,8 +299,8 @@ def test_pixels_that_no_run_takes_are_not_held(small: Path, monkeypatch: pytest.
     monkeypatch.setattr(images, "decode", remembered)
 
     async def read() -> list[Outcome]:
-        async with Desk({"small": Graph.open(small)}, 4, 4, Gauges()) as open_desk:
-            return await open_desk.read([picture(1, height=HEIGHT + 1), large()])
+        async with BatchingQueue({"small": Graph.open(small)}, 4, 4, ServiceMetrics()) as open_queue:
+            return await open_queue.read([picture(1, height=HEIGHT + 1), large()])
 
     outcomes = asyncio.run(read())
     assert [type(reading) for outcome in outcomes for reading in cast(list[Read], outcome)] == [BadImage] * 2

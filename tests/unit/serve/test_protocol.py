@@ -15,7 +15,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from capbench.serve import protocol as punctual
-from capbench.serve.protocol import Punctual
+from capbench.serve.protocol import BoundedProtocol
 
 
 class Transport:
@@ -49,26 +49,26 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def pauses(protocol: Punctual) -> None:
+def pauses(protocol: BoundedProtocol) -> None:
     protocol.pause_writing()
 
 
-def is_answered_and_closed(protocol: Punctual) -> None:
+def is_answered_and_closed(protocol: BoundedProtocol) -> None:
     protocol.data_received(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
 
 
-def is_refused(protocol: Punctual) -> None:
+def is_refused(protocol: BoundedProtocol) -> None:
     protocol.data_received(b"nonsense\r\n\r\n")
 
 
 @pytest.mark.parametrize("happens", [pauses, is_answered_and_closed, is_refused])
-def test_a_client_that_reads_no_answer_is_cut_off(happens: Callable[[Punctual], None]) -> None:
+def test_a_client_that_reads_no_answer_is_cut_off(happens: Callable[[BoundedProtocol], None]) -> None:
     async def connect() -> None:
-        config = Config(answer, http=Punctual, timeout_keep_alive=1, log_config=None)
+        config = Config(answer, http=BoundedProtocol, timeout_keep_alive=1, log_config=None)
         config.load()
-        protocol, transport = Punctual(config, ServerState(), {}), Transport()
+        protocol, transport = BoundedProtocol(config, ServerState(), {}), Transport()
         protocol.connection_made(transport)  # type: ignore[arg-type]
-        protocol._head_is_here()  # a head is not what is waited for here
+        protocol._cancel_head_timeout()  # a head is not what is waited for here
         happens(protocol)
         await asyncio.wait_for(transport.ended.wait(), 60)
 
@@ -77,14 +77,14 @@ def test_a_client_that_reads_no_answer_is_cut_off(happens: Callable[[Punctual], 
 
 def test_a_client_that_reads_on_is_waited_for() -> None:
     async def connect() -> None:
-        config = Config(answer, http=Punctual, timeout_keep_alive=60, log_config=None)
+        config = Config(answer, http=BoundedProtocol, timeout_keep_alive=60, log_config=None)
         config.load()
-        protocol = Punctual(config, ServerState(), {})
+        protocol = BoundedProtocol(config, ServerState(), {})
         protocol.connection_made(Transport())  # type: ignore[arg-type]
         protocol.pause_writing()
-        assert protocol._unread is not None
+        assert protocol._response_timer is not None
         protocol.resume_writing()
-        assert protocol._unread is None
+        assert protocol._response_timer is None
 
     asyncio.run(connect())
 
@@ -110,11 +110,11 @@ def test_where_there_are_too_many_one_that_is_waited_for_for_longest_goes(
         await asyncio.Event().wait()
 
     async def connect() -> None:
-        config = Config(never, http=Punctual, timeout_keep_alive=60, log_config=None)
+        config = Config(never, http=BoundedProtocol, timeout_keep_alive=60, log_config=None)
         config.load()
         state, transports = ServerState(), []
         for body in sent:
-            protocol, transport = Punctual(config, state, {}), Transport()
+            protocol, transport = BoundedProtocol(config, state, {}), Transport()
             transports.append(transport)
             protocol.connection_made(transport)  # type: ignore[arg-type]
             if body is not None:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from capbench.serve.refused import Refused
-from capbench.serve.requests import LARGE, Intake
+from capbench.serve.requests import LARGE, BodyParser
 
 
 def request(*pieces: bytes) -> Request:
@@ -29,20 +29,20 @@ def request(*pieces: bytes) -> Request:
 
 
 def test_a_body_that_waits_for_the_parser_in_vain_is_not_held() -> None:
-    intake, busy = Intake(2**20, 4, 0.2), threading.Event()
+    parser, busy = BodyParser(2**20, 4, 0.2), threading.Event()
     body = bytes(LARGE + 1)
     unheld = sys.getrefcount(body)
 
     async def in_vain() -> str:
-        other = asyncio.get_running_loop().run_in_executor(intake._parser, busy.wait, 30)
+        other = asyncio.get_running_loop().run_in_executor(parser._parser, busy.wait, 30)
         try:
-            async with intake.uploads(request(body)):
+            async with parser.uploads(request(body)):
                 return "parsed"
         except Refused as refused:
             return str(refused)
         finally:
             assert sys.getrefcount(body) == unheld  # though its turn has not come
-            assert intake._held == 0
+            assert parser._held == 0
             busy.set()
             await other
 
@@ -50,16 +50,16 @@ def test_a_body_that_waits_for_the_parser_in_vain_is_not_held() -> None:
 
 
 def test_a_small_body_is_taken_whatever_others_hold() -> None:
-    intake = Intake(2 * LARGE, 4, 30)
+    parser = BodyParser(2 * LARGE, 4, 30)
 
     async def taken() -> list[bytes]:
-        intake._held = 8 * intake.body
-        async with intake.uploads(request(b"a" * LARGE)) as uploads:
-            assert intake._held == 8 * intake.body
+        parser._held = 8 * parser.body
+        async with parser.uploads(request(b"a" * LARGE)) as uploads:
+            assert parser._held == 8 * parser.body
         with pytest.raises(Refused, match="too much is being received"):
-            async with intake.uploads(request(b"a" * LARGE, b"b")):
+            async with parser.uploads(request(b"a" * LARGE, b"b")):
                 pass
         return [upload.content for upload in uploads]
 
     assert asyncio.run(taken()) == [b"a" * LARGE]
-    assert intake._held == 8 * intake.body
+    assert parser._held == 8 * parser.body

@@ -94,8 +94,10 @@ class Client:
             elif code in BAD_IMAGE:
                 raise Unread(f"Baidu refuses it, error {code}: {BAD_IMAGE[code]}")
             elif code is not None:
-                told = STOP.get(code, answer.get("error_msg", "no reason given"))
-                raise Mistake(f"label.engines: Baidu stopped, error {code}: {told}; what it read is kept, start again")
+                reason = STOP.get(code, answer.get("error_msg", "no reason given"))
+                raise Mistake(
+                    f"label.engines: Baidu stopped, error {code}: {reason}; what it read is kept, start again"
+                )
             elif not problem:
                 return [(line["words"], _confidence(line)) for line in answer.get("words_result", [])]
         raise Mistake(
