@@ -18,8 +18,11 @@ UNKNOWN = -100  # class number of a symbol outside the alphabet; torch's cross-e
 Over = Literal["positions", "time"]
 
 MOST_CHARACTERS = 256  # of one text
+MOST_SYMBOLS = 100_000  # of an alphabet that a stranger's file names
 
 Characters = Annotated[int, Ge(1), Le(MOST_CHARACTERS)]
+Symbols = Annotated[str, Len(1, MOST_SYMBOLS)]
+Lengths = Annotated[list[Annotated[int, Ge(0), Le(MOST_CHARACTERS)]], Len(2, 2)]  # shortest and longest
 Length = Characters | Annotated[list[Characters], Len(2, 2)]
 
 

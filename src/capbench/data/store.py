@@ -10,12 +10,9 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +25,7 @@ from capbench.data.sources.base import Source
 from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.images import BadImage
+from capbench.utils import processes
 
 CHUNK = 256  # images
 SUMS = "sums.json"  # the checksum of each other file in a prepared folder
@@ -155,7 +153,7 @@ def _build(source: Source, view: View, characters: int, folder: Path, at_once: i
     bad: list[str] = []
     shape: tuple[int, ...] | None = None
     with (folder / "views.raw").open("wb") as raw:
-        for chunk in tqdm_chunks(source, view, characters, len(samples), at_once):
+        for chunk in _shown(source, view, characters, len(samples), at_once):
             for picture, number in zip(chunk.views, chunk.numbers, strict=True):
                 shape = shape or picture.shape
                 if picture.shape != shape:
@@ -185,7 +183,7 @@ def _with_header(raw: Path, target: Path, shape: tuple[int, ...]) -> None:
     raw.unlink()
 
 
-def tqdm_chunks(source: Source, view: View, characters: int, count: int, at_once: int) -> Iterator[_Chunk]:
+def _shown(source: Source, view: View, characters: int, count: int, at_once: int) -> Iterator[_Chunk]:
     with tqdm(total=count, desc="preparing images", unit="img", leave=False, disable=count < WORTH_A_POOL) as bar:
         for chunk in _chunks(source, view, characters, count, at_once):
             bar.update(len(chunk.numbers) + len(chunk.bad))
@@ -199,12 +197,8 @@ def _chunks(source: Source, view: View, characters: int, count: int, at_once: in
         for start in starts:
             yield _views(source, view, characters, range(start, min(start + at_once, count)))
         return
-    # Spawned, not forked: torch's threads may be running in this process by now.
-    try:
-        with ProcessPoolExecutor(workers, get_context("spawn"), _keep, (source, view, characters)) as pool:
-            yield from pool.map(_views_of_kept, [range(start, min(start + at_once, count)) for start in starts])
-    except BrokenProcessPool as error:
-        raise Mistake("a helper process came to a sudden end while images were prepared; start again") from error
+    tasks = [range(start, min(start + at_once, count)) for start in starts]
+    yield from processes.in_order(_views_of_kept, tasks, workers, _keep, (source, view, characters))
 
 
 _kept: tuple[Source, View, int]

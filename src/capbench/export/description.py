@@ -13,13 +13,12 @@ from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.images import Exif
 from capbench.settings import build, check
-from capbench.text import MOST_CHARACTERS, Alphabet, Codec
+from capbench.text import MOST_SYMBOLS, Alphabet, Codec, Lengths, Symbols
 from capbench.utils import bounded
 
 BATCH = 64  # images that are read at once; more take memory and are no faster on a CPU
 IMAGES, PROBABILITIES = "images", "probabilities"  # names of the graph's only input and only output
 MOST_BYTES = 2**20  # of the JSON file
-MOST_SYMBOLS = 100_000
 
 Size = Annotated[int, Ge(1), Le(4096)]
 Sha256 = Annotated[str, Len(64, 64)]
@@ -33,9 +32,9 @@ class Description(BaseModel):
     capbench_graph: Literal[1]
     """Version of the format, raised where an older CapBench cannot read a file."""
     name: str
-    alphabet: Annotated[str, Len(1, MOST_SYMBOLS)]
+    alphabet: Symbols
     fold: Literal["lower", "upper"] | None
-    length: Annotated[list[Annotated[int, Ge(0), Le(MOST_CHARACTERS)]], Len(2, 2)]
+    length: Lengths
     """Number of symbols of the shortest and of the longest text."""
     over: Literal["positions", "time"]
     """`positions`: one class for each position; `time`: classes over time, with repeats and blanks (CTC)."""

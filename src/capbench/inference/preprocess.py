@@ -15,7 +15,6 @@ from capbench.data.views import View
 from capbench.errors import BadImage, Mistake
 from capbench.images import Exif, Picture
 from capbench.images.folder import Files
-from capbench.utils import processes
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,6 @@ _preprocessing: FilePreprocessing
 def start_worker(files: Files, preprocess: Preprocessing, known: frozenset[str]) -> None:
     """Initialise a worker process."""
     global _preprocessing
-    processes.end_with_parent()
     cv2.setNumThreads(1)  # one worker runs on each core
     _preprocessing = FilePreprocessing(files, preprocess, known)
 

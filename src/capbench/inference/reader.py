@@ -16,7 +16,7 @@ from unicodedata import category
 
 import numpy as np
 import torch
-from annotated_types import Ge, Le, Len
+from annotated_types import Len
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -30,12 +30,11 @@ from capbench.inference.sizing import sized
 from capbench.models import Model, PerCharacter, Shape
 from capbench.runs import MOST_BYTES_OF_WEIGHTS, RunFolder, exif_of
 from capbench.settings import build, check, target_class
-from capbench.text import MOST_CHARACTERS, Alphabet, Codec, Reading
+from capbench.text import Alphabet, Codec, Lengths, Reading, Symbols
 from capbench.types import Pixels
 
 BATCH = 256  # images, unless they take too much memory
 FACTS = {"alphabet": "alphabet", "length": "length", "shape": "view/shape"}
-MOST_SYMBOLS = 100_000
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 
@@ -222,8 +221,8 @@ def _facts(folder: RunFolder) -> tuple[str, list[int], Shape]:
 
 def _found(
     *,
-    alphabet: Annotated[str, Len(1, MOST_SYMBOLS)],
-    length: Annotated[list[Annotated[int, Ge(0), Le(MOST_CHARACTERS)]], Len(2, 2)],
+    alphabet: Symbols,
+    length: Lengths,
     shape: Annotated[list[Pixels], Len(3, 3)],
 ) -> None:
     """What of a run's result decides how it reads."""

@@ -213,7 +213,6 @@ def _start(question: Question, keys: Mapping[str, str]) -> None:
     global _worker
     cv2.setNumThreads(1)
     _worker = _Worker(question, keys)
-    processes.end_with_parent()
 
 
 def _answer(tasks: Sequence[Task]) -> Given:

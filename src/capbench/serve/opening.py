@@ -30,7 +30,7 @@ def graphs_of(runs: Sequence[str]) -> Iterator[list[Path]]:
                 raise Mistake(
                     f"run: {folder} is neither a finished run, with a result.json, nor an .onnx file of export"
                 )
-        for _ in processes.in_order(_export, exports.items(), 1, processes.end_with_parent, ()):
+        for _ in processes.in_order(_export, exports.items(), 1):
             pass
         yield [exports.get(path, path) for path in paths]
 

@@ -4,6 +4,7 @@ import base64
 import os
 import pickle
 from collections.abc import Callable
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -355,11 +356,11 @@ def test_bad_images_are_told_alike_by_several_processes(small: Path, request: py
 
 @pytest.mark.usefixtures("pooled")
 def test_helpers_that_are_killed_are_one_line(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(*_: object) -> None:
+    def killed(self: Future[object], timeout: float | None = None) -> object:
         raise BrokenProcessPool("A process in the process pool was terminated abruptly")
 
-    monkeypatch.setattr(store, "ProcessPoolExecutor", killed)
-    with pytest.raises(Mistake, match="a helper process came to a sudden end while images were prepared; start again"):
+    monkeypatch.setattr(Future, "result", killed)
+    with pytest.raises(Mistake, match="a worker process was killed, often for lack of memory; start again"):
         material("data=csv", f"data.root={small}", "cache=null")
 
 

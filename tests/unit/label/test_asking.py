@@ -111,7 +111,7 @@ def test_a_killed_process_ends_the_labelling_in_one_line_and_answers_are_kept(
     folder.mkdir()
     for width in range(20):
         Image.new("RGB", (width + 1, 20)).save(folder / f"{width:02}.png")
-    with pytest.raises(Mistake, match="a helper process came to a sudden end; what was read is kept, start again"):
+    with pytest.raises(Mistake, match="a worker process was killed, often for lack of memory; start again"):
         asked(folder, {"a": Killed()})
     with closing(Journal(folder / "readings.jsonl")) as journal:
         assert {answer.reading.text for answer in journal.answers.values()} >= {str(width) for width in range(1, 10)}
