@@ -29,7 +29,7 @@ MOST_CALLS = 4_000_000  # profiler events for one file, calls and returns; a BMP
 @pytest.mark.slow
 @pytest.mark.longest
 @pytest.mark.parametrize("door", harness.DOORS)
-def test_whatever_comes_to_a_door_is_taken_or_refused_in_a_line(door: str) -> None:
+def test_every_damaged_input_is_accepted_or_refused_in_one_line(door: str) -> None:
     """Fuzz one door in child processes, with limits on time and memory; see tests/fuzz/harness.py."""
     if door in ("onnx", "http"):
         pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs it")
@@ -40,7 +40,7 @@ def test_whatever_comes_to_a_door_is_taken_or_refused_in_a_line(door: str) -> No
 
 
 @pytest.mark.slow
-def test_the_harness_sees_every_fault_and_goes_on_behind_it() -> None:
+def test_the_harness_reports_every_fault_and_continues() -> None:
     figures = harness.run("odd", len(odd.WAYS), seed=0)
     told = [fault.partition("\n  again: ") for fault in figures.faults]
     assert [what.split(": ")[0] for what, _, _ in told] == [f"input {number}" for number in (2, 3, 4, 5, 6, 7, 9)]
@@ -54,7 +54,7 @@ def test_the_harness_sees_every_fault_and_goes_on_behind_it() -> None:
     assert (figures.accepted, figures.refused) == (3, 1)
 
 
-def test_the_command_tells_what_it_wants(capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_arguments_of_the_fuzz_command_show_its_usage(capsys: pytest.CaptureFixture[str]) -> None:
     for wrong in ([], ["door"], ["image", "count=many"], ["image", "speed=1"]):
         with pytest.raises(SystemExit, match=r"python -m tests\.fuzz DOOR"):
             command.main(wrong)
@@ -93,7 +93,7 @@ def test_each_damaged_file_of_a_folder_is_read_or_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_repeated_and_enlarged_parts_cost_no_more_than_the_picture() -> None:
+def test_repeated_and_enlarged_parts_take_bounded_work() -> None:
     valid = image.valid()
     read = 0
     for number in range(OPERATED):
@@ -117,7 +117,7 @@ def test_repeated_and_enlarged_parts_cost_no_more_than_the_picture() -> None:
     assert read > OPERATED / 10
 
 
-def test_parts_put_together_again_are_the_file_that_they_were() -> None:
+def test_a_file_taken_apart_and_reassembled_is_the_same() -> None:
     for content in image.valid():
         form = next(form for magic, form in surgery.FORMATS.items() if content.startswith(magic))
         whole = form.wrapped(b"".join(map(form.sealed, form.parts(content))))
@@ -125,7 +125,7 @@ def test_parts_put_together_again_are_the_file_that_they_were() -> None:
         assert whole == content or content.startswith(b"GIF")  # GIF: the blocks get other sizes
 
 
-def test_a_number_always_gives_the_same_file() -> None:
+def test_a_fuzz_number_always_gives_the_same_file() -> None:
     one, other = image.Fuzz(), image.Fuzz()
     numbers = range(len(one.bombs), len(one.bombs) + 50)
     assert [one[number] for number in numbers] == [other[number] for number in numbers]

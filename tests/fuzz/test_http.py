@@ -85,7 +85,7 @@ async def sent(port: int) -> tuple[Counter[int | None], list[str]]:
 
 
 @pytest.mark.slow
-def test_ten_thousand_bodies(tmp_path: Path) -> None:
+def test_ten_thousand_bodies_are_answered_beside_slow_clients(tmp_path: Path) -> None:
     path = graph(tmp_path / "small.onnx", any_size=True)
     good = picture(5)
     with Served(path, f"seconds={SECONDS}") as server:

@@ -76,7 +76,7 @@ def visit(browser: Any, report: Path) -> Iterator[Visit]:
 RANKS, NAMES = "#runs-table tbody td:nth-child(2)", "#runs-table tbody th"
 
 
-def test_real_runs_are_ranked_sorted_and_filtered(visit: Visit) -> None:
+def test_runs_on_the_compare_page_are_ranked_sorted_and_filtered(visit: Visit) -> None:
     page = visit.page
     assert len(visit.texts("#ranking-table tbody tr")) == 4
     assert len(visit.texts(NAMES)) == 12
@@ -94,7 +94,7 @@ def test_real_runs_are_ranked_sorted_and_filtered(visit: Visit) -> None:
     assert "unfinished" in page.locator("#left-out-table").inner_text()
 
 
-def test_two_runs_are_chosen_and_their_captchas_shown(visit: Visit) -> None:
+def test_two_chosen_runs_are_compared_and_their_captchas_shown(visit: Visit) -> None:
     page = visit.page
     page.get_by_role("button", name="A: knn/1").click()
     page.get_by_label("B", exact=True).select_option(
@@ -116,7 +116,7 @@ def test_two_runs_are_chosen_and_their_captchas_shown(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_is_accessible_in_light_and_in_dark(scheme: str, browser: Any, report: Path) -> None:
+def test_the_compare_page_is_accessible_in_light_and_dark(scheme: str, browser: Any, report: Path) -> None:
     visit = opened(browser, report, color_scheme=scheme)
     background = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(13, 17, 23)"}[scheme]
@@ -124,13 +124,13 @@ def test_it_is_accessible_in_light_and_in_dark(scheme: str, browser: Any, report
     assert visit.complaints == []
 
 
-def test_it_fits_a_phone(browser: Any, report: Path) -> None:
+def test_the_compare_page_fits_a_phone(browser: Any, report: Path) -> None:
     visit = opened(browser, report, viewport={"width": 360, "height": 700})
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
     assert visit.serious() == []
 
 
-def test_nothing_from_the_data_runs(browser: Any, tmp_path: Path) -> None:
+def test_no_data_runs_as_script_on_the_compare_page(browser: Any, tmp_path: Path) -> None:
     root = study(tmp_path / "runs", seeds=1)
     nasty = "<img src=x onerror=document.title='run'><script>document.title='run'<∕script>"
     (root / "cnn").rename(root / nasty)
@@ -142,7 +142,7 @@ def test_nothing_from_the_data_runs(browser: Any, tmp_path: Path) -> None:
     assert visit.complaints == []
 
 
-def test_what_was_given_up_is_marked(browser: Any, tmp_path: Path) -> None:
+def test_pruned_runs_are_marked_on_the_compare_page(browser: Any, tmp_path: Path) -> None:
     for number, pruned in enumerate((None, 2)):
         fake(tmp_path / "runs" / str(number), composed(f"optim.lr={0.1 + number}"), 0.9, texts_of(20), pruned=pruned)
     visit = opened(browser, written(tmp_path))
@@ -164,7 +164,9 @@ def strength_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
-def test_the_strength_of_a_captcha(scheme: str, width: int, browser: Any, strength_page: Path) -> None:
+def test_the_strength_page_shows_its_tables_and_is_accessible(
+    scheme: str, width: int, browser: Any, strength_page: Path
+) -> None:
     visit = opened(browser, strength_page, "made", color_scheme=scheme, viewport={"width": width, "height": 800})
     page = visit.page
     assert sorted(visit.texts("#captcha-1 [aria-label^='What each recogniser'] tbody th")) == ["CNN", "KNN"]
@@ -181,7 +183,7 @@ def test_the_strength_of_a_captcha(scheme: str, width: int, browser: Any, streng
     assert visit.complaints == []
 
 
-def test_nothing_from_the_data_runs_in_the_strength_page(browser: Any, tmp_path: Path) -> None:
+def test_no_data_runs_as_script_on_the_strength_page(browser: Any, tmp_path: Path) -> None:
     nasty = "<img src=x onerror=document.title='run'>"
     for style in ("default", "clean"):
         for size in (100, 1000):
@@ -200,7 +202,9 @@ def test_nothing_from_the_data_runs_in_the_strength_page(browser: Any, tmp_path:
     assert visit.complaints == []
 
 
-def test_two_thousand_runs(browser: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_compare_page_shows_two_thousand_runs(
+    browser: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     many(tmp_path / "runs", 2000)
     page = written(tmp_path)
     assert "2,000 runs in" in capfd.readouterr().out

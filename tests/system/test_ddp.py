@@ -14,7 +14,7 @@ from tests.conftest import capbench, composed
 from tests.helpers.rounding import apart
 
 
-def test_two_processes_leave_one_whole_record(tmp_path: Path) -> None:
+def test_two_processes_leave_one_complete_run(tmp_path: Path) -> None:
     done = capbench(
         "+experiment=quickstart",
         "trainer=ddp_cpu",
@@ -35,12 +35,12 @@ def test_two_processes_leave_one_whole_record(tmp_path: Path) -> None:
     assert done.stdout.count("run folder:") == 1
 
 
-def test_several_processes_need_no_validation(labelled: Path) -> None:
+def test_ddp_without_validation_is_accepted(labelled: Path) -> None:
     experiment.prepare(composed("trainer=ddp_cpu", "data=csv", f"data.root={labelled}", "data.split.val=null"))
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
-def test_two_gpus(tmp_path: Path) -> None:
+def test_training_on_two_gpus_ends_well(tmp_path: Path) -> None:
     done = capbench("trainer=ddp", "debug=fast")
     assert done.returncode == 0, done.stderr
 
@@ -62,7 +62,7 @@ def curves(folder: Path, *overrides: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_two_processes_learn_as_one(tmp_path: Path) -> None:
+def test_two_processes_train_like_one(tmp_path: Path) -> None:
     """Twenty steps, each an epoch of one batch."""
     # SGD's step is as large as the gradient; Adam's is of one length, and turns where a gradient near 0 rounds otherwise.
     steps = ("optim.kind=sgd", "optim.lr=0.3", "optim.clip=0")
@@ -75,7 +75,7 @@ def test_two_processes_learn_as_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_validate_as_one(tmp_path: Path) -> None:
+def test_two_processes_validate_like_one(tmp_path: Path) -> None:
     """The same weights, since no step is large enough to change them, and an odd number of images."""
     still = ("data.split={train:32,val:333,test:16}", "optim.epochs=1", "optim.lr=1e-30", "optim.weight_decay=0")
     (one,), (two,) = curves(tmp_path / "one", *still), curves(tmp_path / "two", "trainer=ddp_cpu", *still)

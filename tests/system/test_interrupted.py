@@ -115,7 +115,7 @@ def kill_and_resume(run: RunFolder, settings: dict[str, Any], before: int) -> No
     [("parts", "best.ckpt"), ("parts", "last.ckpt"), ("stopped early", "result.json"), ("given up", "last.ckpt")],
     indirect=["settings"],
 )
-def test_killed_before_a_file_is_written_last_it_ends_the_same(
+def test_resume_after_a_kill_before_the_last_write_of_a_file_gives_the_same_run(
     settings: dict[str, Any], file: str, tmp_path: Path
 ) -> None:
     alone, run = RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "killed")
@@ -126,7 +126,7 @@ def test_killed_before_a_file_is_written_last_it_ends_the_same(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", WAYS, indirect=True)
-def test_killed_before_any_of_its_files_it_ends_the_same(settings: dict[str, Any], tmp_path: Path) -> None:
+def test_resume_after_a_kill_before_any_file_gives_the_same_run(settings: dict[str, Any], tmp_path: Path) -> None:
     alone = RunFolder(tmp_path / "alone")
     files = files_of(alone, settings)
     assert (files[0], files[-1]) == ("config.yaml", "result.json")
@@ -138,7 +138,7 @@ def test_killed_before_any_of_its_files_it_ends_the_same(settings: dict[str, Any
 
 
 @pytest.mark.parametrize("settings", ["parts"], indirect=True)
-def test_a_run_is_not_gone_on_with_on_other_data(settings: dict[str, Any], labelled: Path, tmp_path: Path) -> None:
+def test_resume_with_changed_data_is_refused(settings: dict[str, Any], labelled: Path, tmp_path: Path) -> None:
     alone, run = RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "killed")
     settings["data"]["root"] = str(shutil.copytree(labelled, tmp_path / "data"))
     before = files_of(alone, settings).index("result.json")
@@ -160,9 +160,7 @@ def test_a_run_is_not_gone_on_with_on_other_data(settings: dict[str, Any], label
 
 
 @pytest.mark.parametrize("settings", ["parts"], indirect=True)
-def test_a_run_without_a_hash_is_gone_on_with_and_half_written_files_are_removed(
-    settings: dict[str, Any], tmp_path: Path
-) -> None:
+def test_resume_without_a_data_hash_removes_part_files(settings: dict[str, Any], tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "killed")
     with killed_before_file(4, run.path), pytest.raises(Killed):
         experiment.run(settings, run, resumed=False)
@@ -177,7 +175,7 @@ def test_a_run_without_a_hash_is_gone_on_with_and_half_written_files_are_removed
 
 @pytest.mark.parametrize("settings", ["parts"], indirect=True)
 @pytest.mark.parametrize("step", ["training_step", "test_step"])
-def test_stopped_by_hand_at_any_time_a_run_tells_how_to_go_on(
+def test_a_run_interrupted_by_hand_prints_how_to_resume(
     settings: dict[str, Any],
     step: str,
     tmp_path: Path,

@@ -30,7 +30,7 @@ def load(path: Path, *settings: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_a_moment_of_load(tmp_path: Path) -> None:
+def test_the_load_experiment_measures_throughput_and_status_codes(tmp_path: Path) -> None:
     path = graph(tmp_path / "small.onnx")
     figures = load(path, "--only", "together", "--seconds", "5", "--any-speed")
     assert figures["together"]["one image a request"]["together"] > 0
@@ -40,7 +40,7 @@ def test_a_moment_of_load(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_moment_of_attacks(attacks: ModuleType, tmp_path: Path) -> None:
+def test_honest_requests_are_answered_during_attacks(attacks: ModuleType, tmp_path: Path) -> None:
     """All of its marks, on a machine that may be busy with other things: thirty seconds instead of one, a tenth of them."""
     path = graph(tmp_path / "small.onnx")
     rows = load(path, "--only", "attacked", "--seconds", "15", "--within", "30", "--strength", "0.1")["attacked"]
@@ -60,7 +60,7 @@ def attacks(attacked: ModuleType) -> ModuleType:
     return importlib.import_module("attacks")
 
 
-def test_each_mark_can_be_missed(attacked: ModuleType) -> None:
+def test_each_mark_of_the_attack_experiment_can_be_missed(attacked: ModuleType) -> None:
     read = Read("12", 0.9, [Character("1", 0.9, "2", 0.1), Character("2", 0.9, "1", 0.1)])
     characters = [{"confidence": one.confidence} for one in read.characters]
     right = {"text": "12", "confidence": 0.9, "characters": characters}

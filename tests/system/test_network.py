@@ -66,18 +66,18 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return readable(tmp_path_factory.mktemp("raw"), 40)
 
 
-def test_every_verb_is_watched() -> None:
+def test_every_verb_is_tested_for_network_access() -> None:
     assert {name.split()[0] for name in COMMANDS} | {"serve"} == VERBS.keys()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_verb_reaches_nobody(name: str, trained: Path, labelled: Path, raw: Path, tmp_path: Path) -> None:
+def test_no_verb_accesses_the_network(name: str, trained: Path, labelled: Path, raw: Path, tmp_path: Path) -> None:
     folders = {"RUN": trained, "LABELLED": labelled, "RAW": raw}
     arguments = [PLACES.sub(lambda place: str(folders[place[0]]), part) for part in COMMANDS[name]]
     assert reached(tmp_path, "-m", "capbench", *arguments) == []
 
 
-def test_a_service_reaches_nobody(trained: Path, labelled: Path, tmp_path: Path) -> None:
+def test_serve_does_not_access_the_network(trained: Path, labelled: Path, tmp_path: Path) -> None:
     image = next((labelled / "images").iterdir())
     assert reached(tmp_path, "-c", SERVE, str(trained), str(image)) == []
 
@@ -99,7 +99,7 @@ def reached(tmp_path: Path, *arguments: str) -> list[str]:
         ("import ctypes; ctypes.CDLL(None).gethostbyname(b'capbench.example')", set()),
     ],
 )  # fmt: skip
-def test_what_is_reached_is_seen(code: str, seen: set[str], tmp_path: Path) -> None:
+def test_network_access_is_recorded(code: str, seen: set[str], tmp_path: Path) -> None:
     (tmp_path / "watch").mkdir()
     _, told = network.reached(tmp_path / "watch", sys.executable, "-c", code)
     assert seen <= set(told)

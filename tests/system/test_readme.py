@@ -51,13 +51,13 @@ SMALLER = {
 }
 
 
-def test_the_two_commands_stand_at_the_top() -> None:
+def test_the_readme_begins_with_make_run_and_make_test() -> None:
     assert BLOCKS[0].split("\n")[:2] == ["make run", "make test"] or [
         line.split("#")[0].strip() for line in BLOCKS[0].splitlines()
     ] == ["make run", "make test"]
 
 
-def test_the_readme_has_commands_and_nothing_else_to_run() -> None:
+def test_the_readme_shows_only_commands_of_capbench_make_and_wandb() -> None:
     assert len(OURS) >= 8
     others = [command for command in COMMANDS if not command.startswith("python -m capbench")]
     assert all(command.split()[0] in ("make", "wandb") for command in others)
@@ -65,7 +65,7 @@ def test_the_readme_has_commands_and_nothing_else_to_run() -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_what_a_page_shows_means_the_same_to_a_shell(shell: str, page: Path, tmp_path: Path) -> None:
+def test_commands_on_a_page_mean_the_same_to_bash_and_zsh(shell: str, page: Path, tmp_path: Path) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"there is no {shell} here: make system installs it")
     lines = typed(page)
@@ -79,7 +79,7 @@ def test_what_a_page_shows_means_the_same_to_a_shell(shell: str, page: Path, tmp
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", OURS, ids=[" ".join(arguments) for arguments in OURS])
-def test_a_command_of_the_readme(
+def test_every_command_of_the_readme_runs(
     arguments: list[str], cli: Callable[..., Any], labelled: Path, train: Callable[..., Any]
 ) -> None:
     if any(argument.startswith("hydra/launcher=slurm") for argument in arguments):
@@ -120,7 +120,7 @@ def serves(arguments: list[str]) -> None:
         assert b"Read captchas" in page.read()
 
 
-def test_its_python_runs(trained: Path, labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_python_of_the_readme_runs(trained: Path, labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
     image = next((labelled / "images").iterdir())
     exec(block.replace("runs/quickstart/…", str(trained)).replace("captcha.png", str(image)), {})
@@ -129,17 +129,17 @@ def test_its_python_runs(trained: Path, labelled: Path, capsys: pytest.CaptureFi
     assert 0 < float(confidence) <= min(map(float, characters))
 
 
-def test_every_experiment_stands_in_its_table() -> None:
+def test_every_experiment_is_in_the_table_of_the_readme() -> None:
     for path in (ROOT / "conf" / "experiment").glob("*.yaml"):
         assert f"| `{path.stem}`" in README
 
 
-def test_every_file_it_shows_is_there() -> None:
+def test_every_file_linked_in_the_readme_exists() -> None:
     for link in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / link).exists(), link
 
 
-def test_the_tree_it_draws_is_the_tree() -> None:
+def test_every_path_in_the_tree_of_the_readme_exists() -> None:
     (tree,) = re.findall(r"^```\n(conf/.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
     place: list[str] = []
     for line in tree.splitlines():

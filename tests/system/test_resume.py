@@ -47,7 +47,7 @@ def epochs_done(folder: Path) -> int:
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_ends_like_one_left_alone(tmp_path: Path, train: Callable[..., Any]) -> None:
+def test_resume_after_sigkill_gives_the_same_metrics(tmp_path: Path, train: Callable[..., Any]) -> None:
     alone = train(*SMALL, at="alone")
     killed = tmp_path / "killed"
     kill_at_call(60, "capbench.train.recognizer:Recognizer.training_step", *SMALL, f"hydra.run.dir={killed}")
@@ -74,7 +74,7 @@ def test_killed_and_resumed_ends_like_one_left_alone(tmp_path: Path, train: Call
 
 
 @pytest.mark.slow
-def test_again_and_with_workers_the_same_numbers(train: Callable[..., Any]) -> None:
+def test_the_same_seed_gives_the_same_metrics_with_any_workers(train: Callable[..., Any]) -> None:
     few = (*SMALL, "optim.epochs=2", "data.split.train=256")
     first, again = (train(*few, at=name) for name in ("first", "again"))
     helped = train(*few, "trainer.workers=2", at="helped")
@@ -85,7 +85,7 @@ def test_again_and_with_workers_the_same_numbers(train: Callable[..., Any]) -> N
     assert other.read_result()["train/loss"] != first.read_result()["train/loss"]
 
 
-def test_resuming_a_finished_run_shows_it_again(cli: Callable[..., Any], train: Callable[..., Any]) -> None:
+def test_resuming_a_finished_run_shows_its_results_again(cli: Callable[..., Any], train: Callable[..., Any]) -> None:
     folder = train("debug=fast", "trainer.progress=false")
     before = folder.result.read_bytes()
     code, out, _ = cli(f"resume={folder.path}")
@@ -101,7 +101,9 @@ def test_resuming_a_finished_run_shows_it_again(cli: Callable[..., Any], train: 
         (["resume=.", "seed=2"], "resume=.: goes on with the run's own settings; drop seed=2"),
     ],
 )
-def test_what_cannot_be_resumed(arguments: list[str], message: str, cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_resume_without_a_run_or_with_other_settings_is_refused(
+    arguments: list[str], message: str, cli: Callable[..., Any], tmp_path: Path
+) -> None:
     code, _, err = cli(*arguments)
     assert (code, err) == (2, f"capbench: {message}\n")
     assert not list(tmp_path.iterdir())
@@ -116,7 +118,7 @@ def test_what_cannot_be_resumed(arguments: list[str], message: str, cli: Callabl
         ("!!python/object/apply:os.system [touch owned]", "is no YAML"),
     ],
 )
-def test_a_strangers_settings_build_nothing(
+def test_resume_with_malicious_settings_is_refused(
     settings: str, message: str, cli: Callable[..., Any], tmp_path: Path
 ) -> None:
     import re

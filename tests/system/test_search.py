@@ -48,7 +48,7 @@ def results() -> dict[str, dict[str, Any]]:
         ("k=tag(log,int(interval(8,64)))", optuna.distributions.IntDistribution(8, 64, log=True)),
     ],
 )
-def test_what_is_searched_is_written_as_sweeps_are(written: str, drawn_from: Any) -> None:
+def test_search_ranges_are_parsed_from_sweep_syntax(written: str, drawn_from: Any) -> None:
     assert distribution(OverridesParser.create().parse_override(written)) == drawn_from
 
 
@@ -60,13 +60,13 @@ def test_what_is_searched_is_written_as_sweeps_are(written: str, drawn_from: Any
         ("k=tag(lin,interval(0,1))", "k: tag lin is unknown; log is the only one"),
     ],
 )
-def test_what_cannot_be_searched_is_one_line(written: str, said: str) -> None:
+def test_an_invalid_search_range_is_an_error_of_one_line(written: str, said: str) -> None:
     with pytest.raises(Mistake, match=said):
         distribution(OverridesParser.create().parse_override(written))
 
 
 @pytest.mark.slow
-def test_a_search_goes_on_with_what_is_missing(cli: Callable[..., Any], labelled: Path) -> None:
+def test_a_resumed_search_runs_only_begun_and_failed_trials(cli: Callable[..., Any], labelled: Path) -> None:
     """A failed trial takes no other along; run again, what was begun and what failed are run, and no other."""
     Path("there").symlink_to(labelled)
     space = ("data.root=choice(there,away)", "model.dropout=interval(0,0.5)")
@@ -107,7 +107,7 @@ def test_a_search_goes_on_with_what_is_missing(cli: Callable[..., Any], labelled
     assert "4 runs in 1 row\n" in out
 
 
-def test_a_poor_trial_is_given_up_and_says_so(cli: Callable[..., Any]) -> None:
+def test_a_poor_trial_is_pruned_and_stays_pruned_when_resumed(cli: Callable[..., Any]) -> None:
     Path("sweep").mkdir()
     study = studied()
     for _ in range(2):  # hard to follow: all right after every epoch
@@ -134,7 +134,7 @@ def test_a_poor_trial_is_given_up_and_says_so(cli: Callable[..., Any]) -> None:
     assert (results()["2"]["pruned"], results()["2"]["train/epochs"]) == (2, 2)
 
 
-def test_the_end_of_a_search_names_the_best() -> None:
+def test_the_summary_of_a_search_names_the_best_trial() -> None:
     study = optuna.create_study(direction="maximize")
     for value in (0.25, 0.75, 0.5):
         study.add_trial(
@@ -147,7 +147,9 @@ def test_the_end_of_a_search_names_the_best() -> None:
     assert summary(study) == "\ntrials: 3 finished\nbest:   1, 0.7500 on validation: a=0.75"
 
 
-def test_mistakes_are_one_line_and_nothing_runs(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_in_a_search_is_one_line_and_runs_nothing(
+    cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for wrong, said in (
         ("optim.lr=0.01", "hydra.sweeper.params: nothing is searched; add a key with choice(…), range(…)"),
         ("hydra.sweeper.trials=0", "hydra.sweeper.trials: 0 is not accepted"),
@@ -167,7 +169,7 @@ def test_mistakes_are_one_line_and_nothing_runs(cli: Callable[..., Any], monkeyp
 
 
 @pytest.mark.slow
-def test_trials_run_in_processes_of_their_own(tmp_path: Path) -> None:
+def test_search_trials_run_in_own_processes_and_more_can_be_added(tmp_path: Path) -> None:
     """`at_once` of the launcher is how many are chosen together; a search that is asked for more adds only those."""
     search_4 = ("+experiment=search_cnn_4", "hydra/launcher=processes", "hydra.launcher.at_once=2", *SMALL[2:])
     done = capbench(*search_4, "hydra.sweeper.trials=2")

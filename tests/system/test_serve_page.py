@@ -72,7 +72,7 @@ def visit(browser: Any, two: Served) -> Iterator[Reading]:
     visit.page.close()
 
 
-def test_what_is_dropped_is_read_by_each_run(visit: Reading, graphs: list[Path]) -> None:
+def test_dropped_images_are_read_by_each_run(visit: Reading, graphs: list[Path]) -> None:
     assert visit.texts("#runs") == ["Read by first (0123456789) and second (0123456789)"]
     visit.hand_over("drop", ("one.png", picture(1)), ("two.jpg", picture(2, ".jpg")))
     visit.status("2 images read.")
@@ -99,7 +99,7 @@ def test_what_is_dropped_is_read_by_each_run(visit: Reading, graphs: list[Path])
         assert share > 20 and abs(width - character.confidence) < 0.02
 
 
-def test_what_is_pasted_is_read_picture_or_text(visit: Reading, graphs: list[Path]) -> None:
+def test_pasted_images_and_base64_texts_are_read(visit: Reading, graphs: list[Path]) -> None:
     visit.hand_over("paste", ("image.png", picture(3)))
     visit.status("1 image read.")
     uri = f"data:image/png;base64,{base64.b64encode(picture(4)).decode()}"
@@ -116,7 +116,7 @@ def test_what_is_pasted_is_read_picture_or_text(visit: Reading, graphs: list[Pat
     assert [read.text for read in offline(graphs[0], picture(4), picture(3))] == texts[::1]
 
 
-def test_errors_are_told_in_words_and_answers_downloaded(visit: Reading, graphs: list[Path], tmp_path: Path) -> None:
+def test_errors_are_shown_and_answers_can_be_downloaded(visit: Reading, graphs: list[Path], tmp_path: Path) -> None:
     nasty = '<img src=x onerror=document.title="run">,"a.png'
     visit.page.set_input_files(
         "#files",
@@ -145,7 +145,7 @@ def test_errors_are_told_in_words_and_answers_downloaded(visit: Reading, graphs:
     assert visit.page.locator("#answers li").count() == 0
 
 
-def test_more_images_than_a_request_takes(visit: Reading) -> None:
+def test_more_images_than_a_request_takes_are_all_read(visit: Reading) -> None:
     visit.hand_over("drop", *((f"{number}.png", picture(number)) for number in range(70)))
     visit.status("70 images read.")
     assert visit.texts("#answers h3")[0] == "69.png"
@@ -163,7 +163,7 @@ def chooser_opened_by_key(page: Any) -> Any:
     raise AssertionError("Enter opens no dialogue for files")
 
 
-def test_the_keyboard_suffices(visit: Reading) -> None:
+def test_the_serve_page_can_be_used_by_keyboard(visit: Reading) -> None:
     focused = "document.activeElement.id || document.activeElement.className"
     page = visit.page
     order = []
@@ -184,7 +184,7 @@ def test_the_keyboard_suffices(visit: Reading) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_is_accessible_in_light_and_in_dark(scheme: str, browser: Any, two: Served) -> None:
+def test_the_serve_page_is_accessible_in_light_and_dark(scheme: str, browser: Any, two: Served) -> None:
     visit = Reading(browser, two, color_scheme=scheme)
     assert visit.serious() == []  # before there are answers, too
     visit.hand_over("drop", ("one.png", picture(1)), ("bad.png", b"bad"))
@@ -195,7 +195,7 @@ def test_it_is_accessible_in_light_and_in_dark(scheme: str, browser: Any, two: S
     assert visit.complaints == []
 
 
-def test_it_fits_a_phone(browser: Any, two: Served) -> None:
+def test_the_serve_page_fits_a_phone(browser: Any, two: Served) -> None:
     visit = Reading(browser, two, viewport={"width": 360, "height": 700})
     visit.hand_over("drop", ("a-name-that-is-quite-long-and-has-no-spaces-at-all-in-it.png", picture(1)))
     visit.status("1 image read.")
@@ -203,7 +203,9 @@ def test_it_fits_a_phone(browser: Any, two: Served) -> None:
     assert visit.serious() == []
 
 
-def test_a_token_is_asked_for_and_used(browser: Any, graphs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_serve_page_asks_for_the_token_and_uses_it(
+    browser: Any, graphs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CAPBENCH_TOKEN", "right")
     with Served(graphs[0]) as server:
         visit = Reading(browser, server)
@@ -222,7 +224,7 @@ def test_a_token_is_asked_for_and_used(browser: Any, graphs: list[Path], monkeyp
         assert [text for text in visit.complaints if "401" not in text] == []
 
 
-def test_a_server_that_has_gone_is_told_of(browser: Any, graphs: list[Path]) -> None:
+def test_the_serve_page_reports_a_stopped_server(browser: Any, graphs: list[Path]) -> None:
     with Served(graphs[0]) as server:
         visit = Reading(browser, server)
     visit.hand_over("drop", ("one.png", picture(1)))

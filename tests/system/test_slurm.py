@@ -39,7 +39,7 @@ def said(*command: str) -> str:
 
 
 @pytest.mark.usefixtures("inside")
-def test_a_sweep_of_four_jobs_whose_failure_is_told_and_mended(labelled: Path, tmp_path: Path) -> None:
+def test_a_slurm_sweep_reports_a_failed_job_and_resumes_it(labelled: Path, tmp_path: Path) -> None:
     for name in "abd":
         (tmp_path / name).symlink_to(labelled)
     failed = capbench(
@@ -77,7 +77,7 @@ def assert_one_whole_record(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("inside")
-def test_two_tasks_are_one_training(tmp_path: Path) -> None:
+def test_two_slurm_tasks_train_one_run(tmp_path: Path) -> None:
     """Two on one node by the launcher, one on each of two nodes by hand: a record each, and the same numbers."""
     arguments = (*SHARED, "trainer.progress=false")
     swept = capbench("-m", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep", "seed=1", *arguments)
@@ -91,7 +91,7 @@ def test_two_tasks_are_one_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("inside")
-def test_a_task_that_ends_badly_ends_its_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_slurm_task_ends_its_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other task would wait for it for half an hour; what is told is of the one that failed."""
     fault = [
         "import os",
@@ -110,7 +110,7 @@ def test_a_task_that_ends_badly_ends_its_job(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("inside")
-def test_a_job_cancelled_and_queued_again_ends_like_one_left_alone(tmp_path: Path, train: Callable[..., Any]) -> None:
+def test_a_requeued_slurm_job_gives_the_same_metrics(tmp_path: Path, train: Callable[..., Any]) -> None:
     """Once by whoever runs the cluster, once by the signal that SLURM sends before a job's time is up.
 
     Between the two, what waits for the job is killed: it is found in the queue again.

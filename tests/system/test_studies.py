@@ -44,7 +44,7 @@ def shown(folder: Path, name: str) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.longest
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.parent.name)
-def test_a_quick_preset_runs_every_cell(plan: Path, tmp_path: Path) -> None:
+def test_a_quick_study_runs_every_cell(plan: Path, tmp_path: Path) -> None:
     pytest.importorskip("rapidocr", reason="needs the engines: make test installs them")
     done = study(plan.parent, "--quick")
     assert done.returncode == 0, done.stderr[-3000:]
@@ -61,7 +61,7 @@ def test_a_quick_preset_runs_every_cell(plan: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("quick", [False, True], ids=["whole", "quick"])
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.parent.name)
-def test_a_plan_has_the_runs_that_others_begin_with(plan: Path, quick: bool, tmp_path: Path) -> None:
+def test_every_starting_run_of_a_plan_is_in_the_plan(plan: Path, quick: bool, tmp_path: Path) -> None:
     it = script().Study(plan.parent, tmp_path, "", quick)
     for cell in it.cells():
         for seed in cell.seeds:
@@ -69,7 +69,7 @@ def test_a_plan_has_the_runs_that_others_begin_with(plan: Path, quick: bool, tmp
                 assert its_seed in first.seeds
 
 
-def test_a_cell_that_fails_takes_no_other_along(tmp_path: Path) -> None:
+def test_a_failed_cell_does_not_stop_others(tmp_path: Path) -> None:
     cells = [
         {"name": name, "about": {"what": name}, "run": ["--cfg", "job", setting]}
         for name, setting in (("wrong", "optim.sped=1"), ("right", "optim.lr=1"))
@@ -81,13 +81,13 @@ def test_a_cell_that_fails_takes_no_other_along(tmp_path: Path) -> None:
     assert "failed: wrong-1 (exit code 2); what they said stands above" in done.stderr
 
 
-def test_a_cell_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+def test_an_unknown_cell_is_refused_with_the_number_of_known_ones(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump({"cells": [{"name": "one", "about": {}, "run": []}]}))
     done = study(tmp_path, "--only=two")
     assert (done.returncode, done.stderr) == (1, "--only=two: no cell's name begins so; there are one\n")
 
 
-def test_a_cell_with_each_stands_for_every_combination(tmp_path: Path) -> None:
+def test_a_cell_with_each_expands_to_every_combination(tmp_path: Path) -> None:
     plan = {
         "sets": {"wide": {"alphabet": ["alphabet=digits", "length=5"]}, "small": {"alphabet": ["alphabet=auto"]}},
         "cells": [
@@ -108,7 +108,7 @@ def test_a_cell_with_each_stands_for_every_combination(tmp_path: Path) -> None:
     assert cells[1].about == {"images": "100"}
 
 
-def test_what_ran_elsewhere_stays_in_the_table_while_its_settings_are_the_plans(tmp_path: Path) -> None:
+def test_rows_of_other_machines_stay_while_the_plan_keeps_their_settings(tmp_path: Path) -> None:
     study = script()
     cell = study.Cell(name="one", about={"way": "best"}, run=["optim.lr=1"], seeds=[1, 2], reads={"real": ["data=csv"]})
     run = tmp_path / "there" / "one-2"
@@ -145,7 +145,7 @@ def written(folder: Path, cells: list[dict[str, Any]]) -> Path:
     return folder
 
 
-def test_only_what_is_missing_is_run(tmp_path: Path) -> None:
+def test_study_missing_runs_only_missing_runs(tmp_path: Path) -> None:
     cells: list[dict[str, Any]] = [
         {"name": name, "about": {"what": name}, "run": ["--cfg", "job", f"optim.lr={rate}"], "seeds": seeds}
         for name, rate, seeds in (("whole", 1, [1]), ("begun", 2, [1, 2]))
@@ -158,7 +158,7 @@ def test_only_what_is_missing_is_run(tmp_path: Path) -> None:
     ]
 
 
-def test_what_a_run_begins_with_is_run_before_it(tmp_path: Path) -> None:
+def test_starting_runs_of_a_cell_are_run_first(tmp_path: Path) -> None:
     cells: list[dict[str, Any]] = [
         {"name": "first", "about": {}, "run": ["--cfg", "job"], "seeds": [1, 2]},
         {"name": "then", "about": {}, "run": ["--cfg", "job", "start={runs}/first-{seed}"], "seeds": [2]},
@@ -180,7 +180,7 @@ def test_what_a_run_begins_with_is_run_before_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_what_wants_a_gpu_is_told_where_there_is_none(tmp_path: Path) -> None:
+def test_cells_that_need_a_gpu_are_left_out_without_one(tmp_path: Path) -> None:
     cells: list[dict[str, Any]] = [
         {"name": name, "about": {}, "run": ["--cfg", "job"], "gpu": name == "large"} for name in ("large", "small")
     ]
@@ -194,7 +194,7 @@ def test_what_wants_a_gpu_is_told_where_there_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.parent.name)
-def test_a_table_is_that_of_its_results(plan: Path, tmp_path: Path) -> None:
+def test_the_table_of_a_study_equals_its_results(plan: Path, tmp_path: Path) -> None:
     module = script()
     it = module.Study(plan.parent, tmp_path, "", False)
     rows = [row for cell in it.cells() for row in it.rows(cell)]
@@ -202,21 +202,21 @@ def test_a_table_is_that_of_its_results(plan: Path, tmp_path: Path) -> None:
     assert module.gathered(rows) == shown(plan.parent, "table")
 
 
-def test_the_other_tables_of_seeds_are_those_of_their_results(tmp_path: Path) -> None:
+def test_the_other_tables_of_study_seeds_equal_their_results(tmp_path: Path) -> None:
     needed, curves = script("seeds/needed.py"), script("seeds/curves.py")
     folder = ROOT / "experiments" / "seeds"
     assert needed.table(needed.curves()) == shown(folder, "how many") == shown(ROOT, "how many")
     assert curves.table(curves.pairs(tmp_path)) == shown(folder, "curves")
 
 
-def test_the_estimates_of_scale_are_those_that_its_readme_shows() -> None:
+def test_the_readme_of_study_scale_shows_its_estimates() -> None:
     folder = ROOT / "experiments" / "scale"
     done = subprocess.run([sys.executable, str(folder / "estimate.py")], capture_output=True, text=True, check=True)
     assert shown(folder, "tables") == done.stdout.rstrip("\n").splitlines()
     assert done.stdout.count("\n|---|") == 5
 
 
-def test_the_forecasts_that_are_told_to_hold_do() -> None:
+def test_the_pages_report_the_forecasts_of_study_forecast() -> None:
     """The figures of the study are those of the code of today; the page and the README tell the same."""
     hidden = script("forecast/hidden.py")
     rows = list(hidden.forecasts())
@@ -227,7 +227,7 @@ def test_the_forecasts_that_are_told_to_hold_do() -> None:
         assert f"of {len(rows)} accuracies that were measured and hidden" in text.replace("Of", "of") and held in text
 
 
-def test_the_verdicts_table_is_that_of_its_results() -> None:
+def test_the_table_of_study_verdict_equals_its_results() -> None:
     simulate, folder = script("verdict/simulate.py"), ROOT / "experiments" / "verdict"
     with (folder / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -37,7 +37,7 @@ class Recording(Callback):
         self.returned.append(job_return.return_value)
 
 
-def test_four_jobs_leave_four_whole_runs(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_sweep_of_four_jobs_leaves_four_complete_runs(cli: Callable[..., Any], tmp_path: Path) -> None:
     Recording.returned.clear()
     code, _, err = cli(
         "-m",
@@ -62,7 +62,7 @@ def test_four_jobs_leave_four_whole_runs(cli: Callable[..., Any], tmp_path: Path
     assert all(isinstance(value, float) and 0 <= value <= 1 for value in Recording.returned)
 
 
-def test_a_failing_job_is_told_and_the_others_run(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_failed_job_is_reported_and_the_others_run(cli: Callable[..., Any], tmp_path: Path) -> None:
     code, _, err = cli("-m", "optim.lr=-1,0.01", "debug=fast", "trainer.progress=false")
     assert code == 2
     (sweep,) = tmp_path.glob("runs/train/*")
@@ -72,7 +72,7 @@ def test_a_failing_job_is_told_and_the_others_run(cli: Callable[..., Any], tmp_p
 
 
 @pytest.mark.slow
-def test_a_sweep_run_again_keeps_what_it_has(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_resumed_sweep_keeps_finished_jobs(cli: Callable[..., Any], tmp_path: Path) -> None:
     again = ["-m", "seed=1,2", "debug=fast", "trainer.progress=false", "hydra.sweep.dir=sweep"]
     assert cli(*again)[0] == 0
     (tmp_path / "sweep" / "1" / "result.json").unlink()
@@ -86,7 +86,7 @@ def test_a_sweep_run_again_keeps_what_it_has(cli: Callable[..., Any], tmp_path: 
     assert "sweep/0: holds a run of other settings" in err
 
 
-def test_what_is_no_sweep_is_not_gone_on_with(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_resume_sweep_without_a_sweep_is_refused(cli: Callable[..., Any], tmp_path: Path) -> None:
     for there in ("nowhere", "."):
         code, _, err = cli(f"resume_sweep={there}")
         assert code == 2
@@ -97,14 +97,14 @@ NAMES = ["größe", "sw(2)", "[4]", "it's", 'a "b"', "a,b", "x=1", "{a:1}", "bac
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_override_with_any_name_is_read_back_as_that_name(name: str) -> None:
+def test_a_quoted_override_is_parsed_back(name: str) -> None:
     parser = OverridesParser.create()
     for override in (quoted("hydra.run.dir", name), *shlex.split(for_shell("hydra.run.dir", name))):
         assert parser.parse_override(override).value() == name
 
 
 @pytest.mark.parametrize("name", ["größe", "sw(2)", "it's"])
-def test_a_name_that_needs_quotes_is_told_with_them(name: str, cli: Callable[..., Any]) -> None:
+def test_a_name_that_needs_quotes_is_refused_with_the_quoted_form(name: str, cli: Callable[..., Any]) -> None:
     code, _, err = cli("seed=1", f"name={name}")
     assert (code, err.count("\n")) == (2, 1)
     assert f"name={name}: cannot be read" in err
@@ -125,7 +125,7 @@ def test_a_sweep_in_a_folder_of_any_name_is_run_and_resumed(tmp_path: Path) -> N
     assert_goes_on(sweep, with_jobs={"1"})
 
 
-def test_a_sweep_at_work_is_not_resumed_by_another_process(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_running_sweep_is_not_resumed_by_another_process(cli: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "sweep").mkdir()
     plan = tmp_path / "sweep" / sweeps.PLAN
     plan.touch()
@@ -150,7 +150,7 @@ def process_of(job: str) -> int | None:
 
 
 @pytest.mark.slow
-def test_failed_jobs_take_no_other_along_and_are_run_again(labelled: Path, tmp_path: Path) -> None:
+def test_failed_and_killed_jobs_do_not_stop_others_and_are_resumed(labelled: Path, tmp_path: Path) -> None:
     """Six jobs: one finds no data, one is killed; mended, these two are run and no other."""
     for name in "abdef":
         (tmp_path / name).symlink_to(labelled)
@@ -174,14 +174,14 @@ def test_failed_jobs_take_no_other_along_and_are_run_again(labelled: Path, tmp_p
     assert_goes_on(tmp_path / "sweep", with_jobs={"2", "4"})
 
 
-def test_several_processes_within_a_sweep_are_refused(cli: Callable[..., Any]) -> None:
+def test_ddp_within_a_sweep_in_one_process_is_refused(cli: Callable[..., Any]) -> None:
     code, _, err = cli("-m", "seed=1,2", "trainer=ddp_cpu", "debug=fast")
     assert code == 2
     assert "add hydra/launcher=processes" in err
 
 
 @pytest.mark.slow
-def test_a_job_in_a_process_of_its_own_may_start_several(tmp_path: Path) -> None:
+def test_ddp_within_a_sweep_in_own_processes_trains(tmp_path: Path) -> None:
     done = capbench(
         "-m",
         "hydra/launcher=processes",
@@ -195,7 +195,7 @@ def test_a_job_in_a_process_of_its_own_may_start_several(tmp_path: Path) -> None
     assert sorted(path.parent.name for path in tmp_path.glob("sweep/*/result.json")) == ["0", "1"]
 
 
-def test_each_process_finds_its_own_devices() -> None:
+def test_each_process_of_a_sweep_gets_its_own_gpus() -> None:
     launcher = Processes(at_once=2, gpus=2)
     assert [launcher._devices(slot)["CUDA_VISIBLE_DEVICES"] for slot in (0, 1)] == ["0,1", "2,3"]
     assert Processes(at_once=1, gpus=0)._devices(0) == {}
@@ -215,7 +215,7 @@ def test_a_learning_curve_ends_with_a_forecast(cli: Callable[..., Any], tmp_path
 
 
 @pytest.mark.parametrize(("option", "gpus"), [("processes", 0), ("gpus", 1)])
-def test_every_launcher_is_composed_and_its_keys_are_known(option: str, gpus: int, cli: Callable[..., Any]) -> None:
+def test_launchers_are_composed_and_misspelt_keys_are_refused(option: str, gpus: int, cli: Callable[..., Any]) -> None:
     code, out, err = cli(f"hydra/launcher={option}", "--cfg", "hydra", "-p", "hydra.launcher")
     assert code == 0, err
     assert f"gpus: {gpus}" in out and "at_once: " in out
@@ -247,7 +247,7 @@ def a_slurm_whose_sbatch(does: str, folder: Path, monkeypatch: pytest.MonkeyPatc
         ),
     ],
 )
-def test_a_cluster_is_asked_for_what_the_trainer_needs(
+def test_slurm_is_asked_for_the_resources_of_the_trainer(
     overrides: list[str], asked: set[str], cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The script that it is given is kept.
@@ -265,7 +265,9 @@ def test_a_cluster_is_asked_for_what_the_trainer_needs(
     assert ("--cpus-per-task=8" in srun) == ("cpus-per-task=8" in given)
 
 
-def test_more_jobs_than_an_array_may_hold_are_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_jobs_than_a_slurm_array_holds_become_several_arrays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(capbench_slurm, "LARGEST_ARRAY", 2)
     a_slurm_whose_sbatch('echo >>calls; echo "Submitted batch job $(wc -l <calls)"', tmp_path, monkeypatch)
     jobs = [Job(number, f"seed={number}", tmp_path, tmp_path / str(number), [f"seed={number}"]) for number in range(5)]
@@ -275,7 +277,7 @@ def test_more_jobs_than_an_array_may_hold_are_several(tmp_path: Path, monkeypatc
     assert [(tmp_path / f"{number}.job").read_text() for number in range(5)] == list(queued)
 
 
-def test_a_cluster_that_is_not_there(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_slurm_or_submitit_is_reported(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     sweep = ("-m", "hydra/launcher=submitit_slurm", "seed=1,2")
     monkeypatch.setenv("PATH", "/nowhere")
     assert cli(*sweep)[2].endswith("there is no SLURM here (no sbatch); choose hydra/launcher=processes\n")
@@ -285,9 +287,7 @@ def test_a_cluster_that_is_not_there(cli: Callable[..., Any], monkeypatch: pytes
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_a_job_that_is_queued_again_goes_on_with_its_run(
-    again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_requeued_job_resumes_its_run(again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runpy.run_module", lambda *_, **__: None)
     monkeypatch.setattr(sys, "argv", ["submitit"])
     if again:
@@ -301,7 +301,9 @@ def test_a_job_that_is_queued_again_goes_on_with_its_run(
     assert sys.argv[1:] == ([f"resume={attempt.folder}"] if again else ["seed=2"])
 
 
-def test_tasks_and_devices_must_be_as_many(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slurm_tasks_that_differ_from_devices_are_refused(
+    cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURM_NTASKS", "3")
     code, _, err = cli("trainer=ddp_cpu", "debug=fast")
@@ -312,7 +314,7 @@ def test_tasks_and_devices_must_be_as_many(cli: Callable[..., Any], monkeypatch:
 
 
 @pytest.mark.slow
-def test_an_experiment_that_sweeps_does_so_once(tmp_path: Path) -> None:
+def test_an_experiment_with_a_sweep_runs_it_once(tmp_path: Path) -> None:
     arguments = (
         "+experiment=learning_curve",
         "data.train_size=16,32",

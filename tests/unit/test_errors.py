@@ -22,13 +22,13 @@ HUGE = ORDERS + "x" * 100_000
 Cli = Callable[..., tuple[int, str, str]]
 
 
-def test_what_a_terminal_obeys_is_spelt_out() -> None:
+def test_control_characters_are_escaped() -> None:
     assert printable(ORDERS) == r"\x1b]0;owned\x07\n\r\u202e\x9b2J"
     assert printable("größe 験 \ud800") == r"größe 験 \ud800"
     assert printable(5) == "5"
 
 
-def test_what_is_long_is_cut_in_its_middle() -> None:
+def test_long_text_is_cut_in_the_middle() -> None:
     assert printable("a" * MOST_SHOWN) == "a" * MOST_SHOWN
     cut = printable("a" * 10**6 + "b")
     assert len(cut) == MOST_SHOWN and cut.startswith("aaa") and "…" in cut and cut.endswith("b")
@@ -36,7 +36,7 @@ def test_what_is_long_is_cut_in_its_middle() -> None:
     assert printable(cut) == cut
 
 
-def test_a_line_stays_one() -> None:
+def test_a_message_stays_one_line_of_bounded_length() -> None:
     assert lines(["one\ntwo", "three"]) == "one\\ntwo\nthree"
     for kind in (Mistake, BadImage):
         told = kind(f"here: {HUGE}")
@@ -93,7 +93,7 @@ def images(tmp_path: Path) -> Path:
     ],
     ids=lambda arguments: arguments[0],
 )  # fmt: skip
-def test_no_verb_tells_a_terminal_what_a_stranger_wrote(
+def test_no_verb_prints_control_characters_of_a_strangers_files(
     arguments: tuple[str, ...], hostile: Path, images: Path, cli: Cli
 ) -> None:
     if arguments[0] == "label":
@@ -119,7 +119,7 @@ def test_no_verb_tells_a_terminal_what_a_stranger_wrote(
     ],
     ids=range(8),
 )  # fmt: skip
-def test_a_mistake_shows_little_of_a_strangers_settings(key: str, value: Any, trained: Path, cli: Cli) -> None:
+def test_an_error_shows_little_of_a_strangers_settings(key: str, value: Any, trained: Path, cli: Cli) -> None:
     shutil.copytree(trained, "run")
     config = Path("run/config.yaml")
     config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {key: value}))

@@ -35,11 +35,11 @@ def real_rooms() -> dict[str, set[str]]:
     }
 
 
-def test_the_tree_names_every_room_and_module() -> None:
+def test_the_readme_tree_names_every_package_and_module() -> None:
     assert drawn_rooms() == real_rooms()
 
 
-def test_the_layers_are_those_that_the_linter_holds() -> None:
+def test_the_readme_layers_equal_those_of_the_linter() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     told = readme.partition("From top to bottom:\n\n```\n")[2].partition("\n```")[0]
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -47,5 +47,5 @@ def test_the_layers_are_those_that_the_linter_holds() -> None:
     assert told.replace("·", "|").splitlines() == contract["layers"]
 
 
-def test_few_modules_stand_loose() -> None:
+def test_at_most_ten_modules_lie_outside_packages() -> None:
     assert len(list(SOURCE.glob("*.py"))) <= 10

@@ -24,7 +24,7 @@ def edit_distance(a: str, b: str) -> int:
 
 
 @given(PAIRS)
-def test_scores_against_their_definitions(pairs: list[tuple[str, str]]) -> None:
+def test_scores_equal_their_definitions(pairs: list[tuple[str, str]]) -> None:
     texts, answers = [t for t, _ in pairs], [a for _, a in pairs]
     measured = metrics.scores(texts, answers)
     characters = sum(map(len, texts))
@@ -45,17 +45,17 @@ def test_confusions_count_every_true_symbol_once(pairs: list[tuple[str, str]]) -
         assert sum(count for (true, _), count in counted.items() if true == symbol) == there
 
 
-def test_most_confused_are_sorted_and_leave_out_the_right_ones() -> None:
+def test_most_confused_pairs_are_sorted_and_hold_no_right_ones() -> None:
     counted = metrics.confusions(["aab", "ab"], ["abb", "bb"])
     assert metrics.most_confused(counted) == [("a", "b", 2)]
 
 
-def test_calibration_of_a_forecaster_that_is_right_as_often_as_it_says() -> None:
+def test_calibration_error_is_zero_where_confidence_equals_accuracy() -> None:
     assert metrics.calibration([True, True, True, False], [0.75] * 4) == {"confidence": 0.75, "ece": 0.0}
     assert metrics.calibration([False] * 4, [1.0] * 4)["ece"] == 1.0
 
 
-def test_wilson_against_known_values() -> None:
+def test_wilson_interval_has_known_values() -> None:
     low, high = metrics.wilson(8, 10)
     assert (low, high) == (pytest.approx(0.4901625, abs=1e-6), pytest.approx(0.9433178, abs=1e-6))
     assert metrics.wilson(0, 10)[0] == 0

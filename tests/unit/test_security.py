@@ -10,7 +10,7 @@ PAGE = (ROOT / "SECURITY.md").read_text()
 PROMISED = PAGE.partition("## Promised")[2].partition("\n## ")[0]
 
 
-def test_every_promise_names_tests_that_exist() -> None:
+def test_every_promise_of_security_md_names_tests_that_exist() -> None:
     rows = [line for line in PROMISED.splitlines() if line.startswith("| ") and not line.startswith("| of ")]
     assert len(rows) > 20
     for row in rows:
@@ -20,5 +20,5 @@ def test_every_promise_names_tests_that_exist() -> None:
             assert f"\ndef {name}(" in (ROOT / path).read_text(), f"{path}::{name} does not exist"
 
 
-def test_the_readme_leads_to_it() -> None:
+def test_the_readme_links_to_security_md() -> None:
     assert "](SECURITY.md)" in (ROOT / "README.md").read_text()

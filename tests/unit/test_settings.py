@@ -63,7 +63,9 @@ def refused(hint: Any, value: Any, match: str) -> None:
 
 @pytest.mark.parametrize("wrapped", AS_VALUES, ids=range(len(AS_VALUES)))
 @pytest.mark.parametrize("hint", PLAIN, ids=str)
-def test_plain_data_builds_nothing(hint: Any, wrapped: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_in_plain_data_is_refused_without_an_import(
+    hint: Any, wrapped: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def imported(name: str) -> None:
         raise AssertionError(f"{name} was imported")
 
@@ -133,12 +135,12 @@ def test_a_class_is_accepted_where_the_hint_names_it(hint: Any, value: Any) -> N
     ],
     ids=range(27),
 )  # fmt: skip
-def test_any_other_class_is_refused(hint: Any, value: Any, match: str) -> None:
+def test_a_class_that_the_hint_does_not_name_is_refused(hint: Any, value: Any, match: str) -> None:
     refused(hint, value, match)
 
 
 @pytest.mark.parametrize("given", [5, None, ["a"], "text"])
-def test_what_is_no_mapping_is_refused_by_its_key(given: Any) -> None:
+def test_settings_that_are_no_mapping_are_refused_by_their_key(given: Any) -> None:
     def schema(*, a: int) -> None: ...
 
     with pytest.raises(Mistake, match=r"clean: .* is not accepted; keys and values are wanted"):

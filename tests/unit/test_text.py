@@ -46,13 +46,13 @@ def test_confidence_over_positions_is_the_product() -> None:
     assert (reading.text, reading.confidence, reading.characters) == ("37", 0.125, (0.5, 0.25))
 
 
-def test_confidence_of_a_shorter_text_counts_that_it_ends_there() -> None:
+def test_confidence_of_a_shorter_text_includes_its_end() -> None:
     codec = Codec(DIGITS, 2, 3, "positions")
     (reading,) = codec.read(np.array([[3, 7, 10]]), np.array([[0.5, 0.25, 0.5]]))
     assert (reading.text, reading.confidence, reading.characters) == ("37", 0.0625, (0.5, 0.25))
 
 
-def test_confidence_over_time_takes_the_best_of_each_run() -> None:
+def test_confidence_over_time_takes_the_best_step_of_each_character() -> None:
     codec = Codec(DIGITS, 1, 3, "time")
     best = np.array([[10, 3, 3, 10, 3]])
     (reading,) = codec.read(best, np.array([[0.9, 0.5, 0.8, 0.5, 1.0]]))
@@ -61,7 +61,7 @@ def test_confidence_over_time_takes_the_best_of_each_run() -> None:
     assert reading.confidence == pytest.approx(0.9 * 0.8 * 0.5 * 1.0)
 
 
-def test_folding() -> None:
+def test_a_folding_alphabet_ignores_case() -> None:
     codec = Codec(alphabet("abc", "lower"), 3, 3, "positions")
     assert codec.texts(codec.encode(["AbC"])) == ["abc"]
     assert codec.fault("ABC") is None
@@ -76,17 +76,17 @@ def test_folding() -> None:
         ("1234", None),
     ],
 )
-def test_faults(text: str, reason: str | None) -> None:
+def test_a_text_outside_the_alphabet_or_length_has_a_fault(text: str, reason: str | None) -> None:
     assert Codec(DIGITS, 4, 4, "positions").fault(text) == reason
 
 
-def test_auto_takes_the_symbols_of_the_texts_sorted() -> None:
+def test_alphabet_auto_takes_the_sorted_symbols_of_the_texts() -> None:
     assert alphabet("auto").settled(["ba", "c1"]).symbols == "1abc"
     assert alphabet("auto", "upper").settled(["ba", "B"]).symbols == "AB"
     assert DIGITS.settled(["99"]) is DIGITS
 
 
-def test_a_huge_alphabet_is_checked_symbol_by_symbol() -> None:
+def test_an_alphabet_of_all_of_unicode_is_accepted() -> None:
     every = "".join(map(chr, [*range(32, 0xD800), *range(0xE000, 0x110000)]))
     assert len(alphabet(every, None).symbols) > 1_000_000
 
@@ -95,6 +95,6 @@ def test_a_huge_alphabet_is_checked_symbol_by_symbol() -> None:
     ("symbols", "fold", "message"),
     [("", None, "is empty"), ("abca", None, "'a' stands there twice"), ("Ab", "lower", "folded")],
 )
-def test_an_alphabet_that_cannot_be_is_refused(symbols: str, fold: str | None, message: str) -> None:
+def test_an_impossible_alphabet_is_refused(symbols: str, fold: str | None, message: str) -> None:
     with pytest.raises(Mistake, match=message):
         alphabet(symbols, fold)

@@ -50,7 +50,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_old_run_reads_what_it_read(old: Path, name: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_an_old_run_gives_the_same_readings(old: Path, name: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
     run = old / "finished" / name
     code, _, err = cli("predict", f"run={run}", f"images={old / 'images' / 'images'}", "out=answers.csv")
     assert code == 0, err
@@ -89,7 +89,7 @@ def test_old_runs_are_compared(old: Path, tmp_path: Path, cli: Callable[..., Any
 
 
 @pytest.mark.parametrize("name", ["cnn", "crnn", "mlp"])
-def test_an_old_run_is_gone_on_with(old: Path, name: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_an_old_run_is_resumed(old: Path, name: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
     run = tmp_path / name
     shutil.copytree(old / "begun" / name, run)
     before = rows(run / "metrics.csv")
@@ -101,7 +101,7 @@ def test_an_old_run_is_gone_on_with(old: Path, name: str, tmp_path: Path, cli: C
     assert json.loads((run / "result.json").read_text())["train/epochs"] == 2
 
 
-def test_an_old_run_starts_a_new_one(old: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_a_training_starts_from_an_old_run(old: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
     code, _, err = cli(
         f"start={old / 'finished' / 'mlp'}", "view=clean", "view.size=[6,4]", "model=mlp", "model.hidden=[8]",
         "style=clean", "debug=fast", "trainer.progress=false", "hydra.run.dir=new",
@@ -110,7 +110,7 @@ def test_an_old_run_starts_a_new_one(old: Path, tmp_path: Path, cli: Callable[..
     assert (tmp_path / "new" / "result.json").exists()
 
 
-def test_an_old_graph_reads(old: Path) -> None:
+def test_an_old_graph_gives_the_same_readings(old: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra export: make test installs it")
     from capbench.export.graph import Graph
     from capbench.images import pixels
@@ -121,7 +121,7 @@ def test_an_old_graph_reads(old: Path) -> None:
     assert [read.text for read in graph.read(images)] == [row["text"] for row in before]
 
 
-def test_an_old_labelling_is_gone_on_with(old: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_an_old_labelling_is_resumed(old: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
     pytest.importorskip("rapidocr", reason="needs the engines: make test installs them")
     labelling = tmp_path / "labelling"
     shutil.copytree(old / "labelling", labelling)

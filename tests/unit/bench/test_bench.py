@@ -19,7 +19,7 @@ from tests.conftest import composed, style
 QUICK = ("bench", "rounds=1", "images=64", "data.split={train:64,val:16,test:16}", "optim.batch_size=32")
 
 
-def test_bench_writes_what_it_shows(cli: Callable[..., Any]) -> None:
+def test_bench_writes_the_rows_that_it_shows(cli: Callable[..., Any]) -> None:
     code, out, err = cli(*QUICK, "only=render/grey")
     assert code == 0, err
     rows = json.loads(Path("bench.json").read_text())
@@ -30,7 +30,7 @@ def test_bench_writes_what_it_shows(cli: Callable[..., Any]) -> None:
 
 
 @pytest.mark.slow
-def test_a_training_is_timed_fresh_and_from_memory(cli: Callable[..., Any]) -> None:
+def test_bench_times_training_on_fresh_and_on_stored_images(cli: Callable[..., Any]) -> None:
     code, _, err = cli(*QUICK, "only=train", "out=mine.json")
     assert code == 0, err
     rows = json.loads(Path("mine.json").read_text())
@@ -39,7 +39,7 @@ def test_a_training_is_timed_fresh_and_from_memory(cli: Callable[..., Any]) -> N
 
 
 @pytest.mark.slow
-def test_an_ensemble_is_timed_beside_its_members_and_beside_one_trunk(cli: Callable[..., Any]) -> None:
+def test_bench_times_an_ensemble_beside_its_members_and_one_trunk(cli: Callable[..., Any]) -> None:
     small = ("ensemble.positions=2", "ensemble.size=[16,32]", "ensemble.steps=1")
     code, _, err = cli(*QUICK, *small, "only=ensemble")
     assert code == 0, err
@@ -50,7 +50,7 @@ def test_an_ensemble_is_timed_beside_its_members_and_beside_one_trunk(cli: Calla
     assert "ensemble.model._target_: capbench.models.cnn.CNN is no Ensemble" in err
 
 
-def test_what_cleaning_is_compared_with_gives_the_same_pieces(cli: Callable[..., Any]) -> None:
+def test_the_peer_of_cleaning_gives_the_same_pieces(cli: Callable[..., Any]) -> None:
     view = build(composed("view=strokes")["view"])
     painter = Painter(style("style=strokes"), "0123456789", 4, 4, 1)
     for picture in painter.pictures(np.arange(50)):
@@ -62,7 +62,7 @@ def test_what_cleaning_is_compared_with_gives_the_same_pieces(cli: Callable[...,
 
 
 @pytest.mark.slow
-def test_a_trained_run_and_nearest_neighbours_are_timed(cli: Callable[..., Any]) -> None:
+def test_bench_times_evaluate_and_knn(cli: Callable[..., Any]) -> None:
     pixels, labels = knn.samples()
     assert (knn.ours(pixels, labels) == knn.peers(pixels, labels)).all()
     for only in ("evaluate", "knn"):
@@ -72,7 +72,7 @@ def test_a_trained_run_and_nearest_neighbours_are_timed(cli: Callable[..., Any])
         assert row["name"].startswith(only) and row["ratio"] > 0
 
 
-def test_comparing_is_timed(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_times_compare_without_its_memory(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("capbench.bench.compare.RUNS", 12)
     forgotten: list[None] = []
     forget = folders.forget
@@ -91,7 +91,7 @@ def test_comparing_is_timed(cli: Callable[..., Any], monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
-def test_a_server_is_timed(cli: Callable[..., Any]) -> None:
+def test_bench_times_a_server(cli: Callable[..., Any]) -> None:
     pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs it")
     code, _, err = cli(*QUICK, "only=read/served")
     assert code == 0, err
@@ -101,7 +101,7 @@ def test_a_server_is_timed(cli: Callable[..., Any]) -> None:
 
 
 @pytest.mark.slow
-def test_one_image_and_many_files_are_timed(cli: Callable[..., Any]) -> None:
+def test_bench_times_reading_one_image_and_many_files(cli: Callable[..., Any]) -> None:
     pytest.importorskip("ddddocr", reason="needs the engines: make test installs them")
     for only, names in (("read/mlp", ["read/mlp", "read/mlp_p99"]), ("read/predict", ["read/predict"])):
         code, _, err = cli(*QUICK, f"only={only}")
@@ -112,7 +112,7 @@ def test_one_image_and_many_files_are_timed(cli: Callable[..., Any]) -> None:
 
 
 @pytest.mark.slow
-def test_both_readers_are_compared_on_real_sets(labelled: Path, cli: Callable[..., Any]) -> None:
+def test_bench_compares_both_readers_on_given_sets(labelled: Path, cli: Callable[..., Any]) -> None:
     pytest.importorskip("ddddocr", reason="needs the engines: make test installs them")
     code, _, err = cli(*QUICK, "only=read/cnn_exact", f"read.sets=[{labelled}]", "trainer.limit_batches=1")
     assert code == 0, err
@@ -121,7 +121,7 @@ def test_both_readers_are_compared_on_real_sets(labelled: Path, cli: Callable[..
     assert 0 <= row["ours"] <= 1 and 0 <= row["peer"] <= 1
 
 
-def test_an_unknown_name_is_one_line(cli: Callable[..., Any]) -> None:
+def test_an_unknown_name_of_bench_is_one_line(cli: Callable[..., Any]) -> None:
     code, _, err = cli(*QUICK, "only=rendr")
     assert code == 2
     assert err.startswith("capbench: only: rendr begins no name; did you mean render/")

@@ -55,7 +55,7 @@ def overrides_of(option: str, root: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_it_runs(option: str, labelled: Path, train: Callable[..., Any]) -> None:
+def test_every_option_trains(option: str, labelled: Path, train: Callable[..., Any]) -> None:
     if option in SEVERAL_PROCESSES:
         pytest.skip("starts several processes: test_ddp.py runs it")
     if option == "trainer/gpu" and not torch.cuda.is_available():
@@ -76,14 +76,14 @@ def test_it_runs(option: str, labelled: Path, train: Callable[..., Any]) -> None
     }
 
 
-def test_every_verb_has_its_file() -> None:
+def test_every_verb_has_its_config_file() -> None:
     from capbench.__main__ import VERBS
 
     assert {path.stem for path in conf_dir().glob("*.yaml")} == set(VERBS)
 
 
 @pytest.mark.parametrize("group", [group for group in GROUPS if group not in PRESETS])
-def test_a_misspelt_key_is_refused(group: str) -> None:
+def test_a_misspelt_key_in_any_group_is_refused(group: str) -> None:
     settings = composed()
     settings[group]["seeed"] = 1
     with pytest.raises(Mistake, match=rf"^{group}\.seeed: is no setting \(value 1\); "):
@@ -99,7 +99,7 @@ def test_a_misspelt_key_in_a_preset_is_refused(group: str, tmp_path: Path, cli: 
     assert "optim.lerning_rate: is no setting" in err
 
 
-def test_every_option_is_short() -> None:
+def test_every_config_file_is_short() -> None:
     for path in conf_dir().glob("**/*.yaml"):
         lines = path.read_text().splitlines()
         assert len(lines) <= 46, f"{path.name} has grown long"

@@ -31,7 +31,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert not after & {"torch", "numpy", "hydra", "omegaconf", "PIL", "pytorch_lightning"}
 
 
-def test_composing_does_not_wait_for_torch() -> None:
+def test_composing_settings_does_not_import_torch() -> None:
     after = modules_after("sys.argv = ['capbench', '--cfg', 'job']\nfrom capbench.__main__ import main\nmain()")
     assert "hydra" in after
     assert not after & {"torch", "numpy", "pytorch_lightning"}
@@ -43,7 +43,7 @@ def test_help_names_every_verb(cli: Callable[..., Any]) -> None:
     assert all(verb in out for verb in main_module.VERBS)
 
 
-def test_a_verb_has_its_own_help(cli: Callable[..., Any]) -> None:
+def test_help_of_a_verb_shows_its_options_and_defaults(cli: Callable[..., Any]) -> None:
     code, out, _ = cli("train", "--help")
     assert code == 0
     assert "model: cnn, cnn_article, committee, crnn" in out
@@ -57,7 +57,7 @@ def test_the_module_runs_as_a_program() -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["render", "count=2"]])
 @pytest.mark.parametrize("buffering", ["", "1"])
-def test_output_that_nobody_reads_ends_it_without_a_word(arguments: list[str], buffering: str, tmp_path: Path) -> None:
+def test_a_closed_output_pipe_ends_the_command_silently(arguments: list[str], buffering: str, tmp_path: Path) -> None:
     reads, writes = os.pipe()
     os.close(reads)
     done = subprocess.run(
@@ -72,7 +72,7 @@ def test_output_that_nobody_reads_ends_it_without_a_word(arguments: list[str], b
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
-def test_a_terminal_without_some_letters_shows_their_numbers(tmp_path: Path) -> None:
+def test_letters_outside_the_encoding_of_the_terminal_are_escaped(tmp_path: Path) -> None:
     done = capbench("compare", "runs='größe→'", env={**os.environ, "PYTHONIOENCODING": "latin-1"}, encoding="latin-1")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("capbench: runs: größe\\u2192 is no folder")
@@ -82,7 +82,7 @@ def test_a_terminal_without_some_letters_shows_their_numbers(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_closed_stream_ends_nothing(closed: str, tmp_path: Path) -> None:
+def test_a_closed_standard_stream_does_not_stop_the_command(closed: str, tmp_path: Path) -> None:
     done = subprocess.run(
         ["sh", "-c", f'exec "$0" -m capbench render count=2 out=out {closed}', sys.executable],
         capture_output=True,
@@ -93,7 +93,7 @@ def test_a_closed_stream_ends_nothing(closed: str, tmp_path: Path) -> None:
     assert len((tmp_path / "out" / "labels.csv").read_text().splitlines()) == 3
 
 
-def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_of_one_line(tmp_path: Path) -> None:
     study(tmp_path / "runs", images=40, seeds=2)
 
     def limit() -> None:
@@ -105,7 +105,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     assert "no room on the disk" in done.stderr
 
 
-def test_another_pipe_that_breaks_is_an_error(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_pipe_of_a_helper_process_is_raised(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_verb: str, _arguments: list[str]) -> None:
         raise BrokenPipeError("a helper process ended")
 
@@ -153,7 +153,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(arguments) for arguments, _ in MISTAKES])
-def test_a_mistake_is_one_line_and_leaves_nothing(
+def test_a_mistake_in_train_is_one_line_and_leaves_no_files(
     arguments: list[str], message: str, cli: Callable[..., Any], tmp_path: Path
 ) -> None:
     small = [] if arguments[0].startswith(("data=", "--", "debug")) else ["data.split={train:40,val:9,test:9}"]
@@ -168,7 +168,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_trace_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_capbench_trace_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
     done = capbench("modle=cnn", env={**os.environ, "CAPBENCH_TRACE": "1"})

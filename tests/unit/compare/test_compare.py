@@ -16,7 +16,7 @@ from tests.conftest import composed
 from tests.helpers.generated_runs import fake, study, texts_of
 
 
-def test_a_study_is_ranked_and_written_down(cli: Callable[..., Any]) -> None:
+def test_compare_ranks_a_study_and_writes_the_report(cli: Callable[..., Any]) -> None:
     study(Path("runs"))
     Path("runs/cnn/2/result.json").unlink()
     code, out, err = cli("compare")
@@ -40,7 +40,7 @@ def test_a_study_is_ranked_and_written_down(cli: Callable[..., Any]) -> None:
     assert Path("report/index.html").stat().st_size < 1_000_000
 
 
-def test_a_second_one_into_a_folder_at_once_is_refused(cli: Callable[..., Any]) -> None:
+def test_a_second_compare_into_the_same_folder_is_refused(cli: Callable[..., Any]) -> None:
     study(Path("runs"), seeds=1)
     Path("report").mkdir()
     with alone(Path("report"), "compare"):
@@ -49,7 +49,7 @@ def test_a_second_one_into_a_folder_at_once_is_refused(cli: Callable[..., Any]) 
     assert not any(Path("report").iterdir())
 
 
-def test_where_by_group_and_no_page(cli: Callable[..., Any]) -> None:
+def test_compare_selects_sorts_and_groups_without_a_page(cli: Callable[..., Any]) -> None:
     study(Path("runs"))
     code, out, err = cli("compare", "where={model: [cnn, knn], seed: 1}", "by=train/seconds", "group=model", "out=null")
     assert (code, err) == (0, "")
@@ -70,7 +70,7 @@ def grown(name: str, images: int, seed: int = 1, skill: float = 0.9, lr: float =
     return fake(Path("runs") / name, settings, skill, texts_of(200), **(facts | result))
 
 
-def test_settings_that_differ_are_told_with_their_interval(cli: Callable[..., Any]) -> None:
+def test_different_settings_are_reported_with_an_interval(cli: Callable[..., Any]) -> None:
     study(Path("runs"), seeds=4)
     out = told(cli, "where={model: [cnn, mlp]}")
     assert "The first really reads better than the second: a difference of +0.3" in out
@@ -82,7 +82,7 @@ def test_settings_that_differ_are_told_with_their_interval(cli: Callable[..., An
     )
 
 
-def test_single_seeds_are_told_to_be_two_networks(cli: Callable[..., Any]) -> None:
+def test_single_seeds_are_reported_as_two_networks(cli: Callable[..., Any]) -> None:
     study(Path("runs"), seeds=1)
     out = told(cli, "where={model: [cnn, mlp]}")
     assert "only two trained networks can be compared: cnn/1 reads better than mlp/1; of 200 images" in out
@@ -90,7 +90,7 @@ def test_single_seeds_are_told_to_be_two_networks(cli: Callable[..., Any]) -> No
     assert "really" not in out
 
 
-def test_a_folder_that_grew_makes_rows_of_its_own(cli: Callable[..., Any]) -> None:
+def test_a_folder_that_grew_makes_separate_rows(cli: Callable[..., Any]) -> None:
     for images, skill in ((300, 0.7), (4000, 0.95)):
         for seed in (1, 2):
             grown(f"{images}/{seed}", images, seed, skill)
@@ -101,7 +101,7 @@ def test_a_folder_that_grew_makes_rows_of_its_own(cli: Callable[..., Any]) -> No
     assert "2 runs in 1 row" in told(cli, "where={data.images: 300}")
 
 
-def test_as_many_other_images_are_told_apart_by_their_hash(cli: Callable[..., Any]) -> None:
+def test_equally_many_other_images_are_distinguished_by_hash(cli: Callable[..., Any]) -> None:
     grown("first", 300)
     other: dict[str, Any] = {"data/hash": "abcdef0123" + "0" * 54}
     grown("second", 300, **other)
@@ -110,7 +110,7 @@ def test_as_many_other_images_are_told_apart_by_their_hash(cli: Callable[..., An
     assert {line.split()[1] for line in out.splitlines()[2:4]} == {"00000000", "abcdef01"}
 
 
-def test_rendered_images_of_other_seeds_stand_in_one_row(cli: Callable[..., Any]) -> None:
+def test_rendered_images_of_several_seeds_share_a_row(cli: Callable[..., Any]) -> None:
     for seed in (1, 2, 3):
         settings = composed(f"seed={seed}", f"data.seed={seed}", "optim.lr=2e-3")
         images: dict[str, Any] = {"data/hash": f"{seed:064x}"}
@@ -122,7 +122,7 @@ def test_rendered_images_of_other_seeds_stand_in_one_row(cli: Callable[..., Any]
     assert [line.split()[1:3] for line in out.splitlines()[2:3]] == [["0.002", "null"]]
 
 
-def test_a_repeat_is_no_further_seed(cli: Callable[..., Any]) -> None:
+def test_a_repeated_run_is_left_out(cli: Callable[..., Any]) -> None:
     for number, name in enumerate(("third", "second", "first")):
         grown(name, 300, skill=0.5 + number / 10)
         os.utime(Path("runs") / name / "result.json", (number, number))
@@ -135,7 +135,7 @@ def test_a_repeat_is_no_further_seed(cli: Callable[..., Any]) -> None:
         assert {row["run"] for row in csv.DictReader(file)} == {"first", "other"}
 
 
-def test_what_a_search_gave_up_is_marked_and_ranked_behind(cli: Callable[..., Any]) -> None:
+def test_pruned_trials_are_marked_and_ranked_last(cli: Callable[..., Any]) -> None:
     texts = texts_of(200)
     for number, (skill, pruned) in enumerate(((0.9, 2), (0.8, None), (0.7, None))):
         settings = composed(f"optim.lr={0.1 + number}") | {"group": "study"}
@@ -152,7 +152,7 @@ def test_what_a_search_gave_up_is_marked_and_ranked_behind(cli: Callable[..., An
     assert "0.7650 ± " in out.splitlines()[2] and " 1 given up " in out.splitlines()[3]
 
 
-def test_a_forecast_goes_no_further_than_four_times_what_was_measured(cli: Callable[..., Any]) -> None:
+def test_a_forecast_ends_at_four_times_the_measured_images(cli: Callable[..., Any]) -> None:
     for images, exact in ((100, 0.2), (300, 0.55), (1000, 0.8)):
         settings = composed(f"data.train_size={images}")
         result: dict[str, Any] = {"test/exact": exact, "test/images": 2000}
@@ -163,7 +163,7 @@ def test_a_forecast_goes_no_further_than_four_times_what_was_measured(cli: Calla
     assert line.endswith("; 0.99: not within 4,000, the furthest that can be told")
 
 
-def test_what_every_run_reads_is_in_sight(cli: Callable[..., Any]) -> None:
+def test_an_accuracy_of_every_run_needs_at_most_the_least_images(cli: Callable[..., Any]) -> None:
     for images, exact in ((100, 0.98), (300, 0.97), (1000, 0.96)):
         settings = composed(f"data.train_size={images}")
         result: dict[str, Any] = {"test/exact": exact, "test/images": 2000}
@@ -172,7 +172,7 @@ def test_what_every_run_reads_is_in_sight(cli: Callable[..., Any]) -> None:
     assert "labelled images for 0.5: at most 100; 0.9: at most 100; 0.99: not within 1,000\n" in out
 
 
-def test_what_takes_less_processor_time_ranks_first(cli: Callable[..., Any]) -> None:
+def test_runs_with_less_processor_time_rank_first(cli: Callable[..., Any]) -> None:
     for number, seconds in enumerate((90.0, 30.0, 60.0)):
         result: dict[str, Any] = {"train/cpu_seconds": seconds}
         fake(Path("runs") / str(number), composed(f"optim.lr={0.1 + number}"), 0.9, texts_of(20), **result)
@@ -180,7 +180,7 @@ def test_what_takes_less_processor_time_ranks_first(cli: Callable[..., Any]) -> 
     assert [line.split()[1] for line in out.splitlines()[2:5]] == ["1.1", "2.1", "0.1"]
 
 
-def test_results_of_an_odd_kind_end_nothing(cli: Callable[..., Any]) -> None:
+def test_results_of_wrong_types_do_not_stop_compare(cli: Callable[..., Any]) -> None:
     odd: dict[str, Any] = {"data/hash": ["a"], "data/train": {"b": 1}, "pruned": None, "test/char": float("nan")}
     for seed in (1, 2):
         fake(Path("runs") / str(seed), composed(f"seed={seed}"), 0.9, texts_of(20), **odd)
@@ -188,7 +188,7 @@ def test_results_of_an_odd_kind_end_nothing(cli: Callable[..., Any]) -> None:
     assert "2 runs in 2 rows" in told(cli, "group=seed")
 
 
-def test_one_test_image_is_never_sure(cli: Callable[..., Any]) -> None:
+def test_one_test_image_gives_no_significant_difference(cli: Callable[..., Any]) -> None:
     for model, exact in (("cnn", 1.0), ("mlp", 0.0)):
         for seed in (1, 2, 3):
             folder = fake(Path("runs") / model / str(seed), composed(f"model={model}", f"seed={seed}"), 0.5, ["0000"])
@@ -212,7 +212,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(arguments) for arguments, _ in MISTAKES])
-def test_a_mistake_is_one_line(arguments: list[str], message: str, cli: Callable[..., Any]) -> None:
+def test_a_mistake_in_compare_is_one_line(arguments: list[str], message: str, cli: Callable[..., Any]) -> None:
     study(Path("runs"), images=20, seeds=1)
     code, out, err = cli("compare", *arguments)
     assert (code, out) == (2, "")
@@ -221,7 +221,7 @@ def test_a_mistake_is_one_line(arguments: list[str], message: str, cli: Callable
     assert not Path("report").exists()
 
 
-def test_a_folder_without_a_finished_run(cli: Callable[..., Any]) -> None:
+def test_a_folder_without_a_finished_run_is_refused(cli: Callable[..., Any]) -> None:
     Path("runs").mkdir()
     code, _, err = cli("compare")
     assert (code, err) == (2, "capbench: runs: runs holds no finished run; train some, or give another folder\n")

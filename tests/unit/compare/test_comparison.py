@@ -11,7 +11,7 @@ from tests.conftest import composed
 from tests.helpers.generated_runs import fake, texts_of
 
 
-def test_who_is_tested_on_what_it_knows_is_named() -> None:
+def test_runs_tested_on_training_images_are_named() -> None:
     counts: dict[str, dict[str, Any]] = {
         "a": {},
         "b": {"test/taught": 0},

@@ -25,7 +25,7 @@ def reasons(root: Path) -> dict[str, str]:
     return dict(folders.read(root)[1])
 
 
-def test_settings_are_those_of_the_file(whole: Path) -> None:
+def test_a_run_is_read_with_the_settings_of_its_file(whole: Path) -> None:
     (run,), left_out = folders.read(whole.parent)
     assert (run.name, left_out) == ("whole", [])
     settings = yaml.safe_load((whole / "config.yaml").read_text())
@@ -37,7 +37,7 @@ def test_settings_are_those_of_the_file(whole: Path) -> None:
     assert not any(key.startswith(("data.style", "data.alphabet")) for key in run.settings)
 
 
-def test_a_run_may_be_given_itself(whole: Path) -> None:
+def test_the_folder_of_a_single_run_can_be_given(whole: Path) -> None:
     assert [run.name for run in folders.read(whole)[0]] == ["whole"]
 
 
@@ -81,7 +81,9 @@ DAMAGES = {
     [(file, content, reason) for file, damages in DAMAGES.items() for content, reason in damages.items()],
     ids=lambda value: str(value)[:30],
 )
-def test_a_damaged_one_is_listed(file: str, content: bytes, reason: str, whole: Path) -> None:
+def test_a_run_with_damaged_files_is_listed_with_its_reason(
+    file: str, content: bytes, reason: str, whole: Path
+) -> None:
     (whole / file).write_bytes(content)
     assert reason in reasons(whole.parent)["whole"]
 
@@ -90,7 +92,7 @@ FILES = ["config.yaml", "result.json", "predictions.csv", "metrics.csv"]
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_one_that_holds_a_link_out_of_it_is_listed(file: str, whole: Path, tmp_path: Path) -> None:
+def test_a_run_with_a_link_out_of_its_folder_is_listed(file: str, whole: Path, tmp_path: Path) -> None:
     (whole / file).rename(tmp_path / "elsewhere")
     (whole / file).symlink_to("../../elsewhere")
     assert f"{file}: leads out of the run's folder" in reasons(whole.parent)["whole"]
@@ -100,7 +102,7 @@ def test_one_that_holds_a_link_out_of_it_is_listed(file: str, whole: Path, tmp_p
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_one_that_holds_a_pipe_or_a_folder_in_place_of_a_file_is_listed(file: str, whole: Path) -> None:
+def test_a_run_with_a_pipe_or_folder_in_place_of_a_file_is_listed(file: str, whole: Path) -> None:
     (whole / file).unlink()
     os.mkfifo(whole / file)
     assert f"{file}: is no regular file" in reasons(whole.parent)["whole"]
@@ -113,27 +115,27 @@ def test_one_that_holds_a_pipe_or_a_folder_in_place_of_a_file_is_listed(file: st
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_one_whose_file_is_huge_is_listed(file: str, whole: Path) -> None:
+def test_a_run_with_a_huge_file_is_listed(file: str, whole: Path) -> None:
     with (whole / file).open("ab") as content:
         content.truncate(2**40)  # of which nothing lies on the disk
     assert "bytes, more than any that CapBench writes" in reasons(whole.parent)["whole"]
 
 
-def test_links_within_it_are_followed(whole: Path) -> None:
+def test_links_within_the_folder_of_a_run_are_followed(whole: Path) -> None:
     for file in FILES:
         (whole / file).rename(whole / f"kept_{file}")
         (whole / file).symlink_to(f"kept_{file}")
     assert [run.name for run in folders.read(whole.parent)[0]] == ["whole"]
 
 
-def test_an_unfinished_one_is_listed(whole: Path) -> None:
+def test_an_unfinished_run_is_listed(whole: Path) -> None:
     (whole / "result.json").unlink()
     assert reasons(whole.parent)["whole"].startswith("is unfinished, it has no result.json; go on with resume=")
     (whole / "config.yaml").rename(whole / "result.json")
     assert reasons(whole.parent)["whole"] == "has no config.yaml"
 
 
-def test_an_evaluation_is_no_run(whole: Path) -> None:
+def test_an_evaluation_is_listed_as_no_run(whole: Path) -> None:
     elsewhere = whole.parent / "on_other_data"
     elsewhere.mkdir()
     (elsewhere / "config.yaml").write_text("run: runs/whole\npart: test\n")
@@ -141,7 +143,7 @@ def test_an_evaluation_is_no_run(whole: Path) -> None:
     assert reasons(whole.parent) == {"on_other_data": "is an evaluation of runs/whole, no training"}
 
 
-def test_what_lies_inside_a_run_is_none(whole: Path) -> None:
+def test_folders_inside_a_run_are_no_runs(whole: Path) -> None:
     for inside in ("wandb/offline-run-1/files", "evaluations/1", "folds/0"):
         (whole / inside).mkdir(parents=True)
         (whole / inside / "config.yaml").write_text("a: 1\n")
@@ -151,22 +153,22 @@ def test_what_lies_inside_a_run_is_none(whole: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_one_that_may_not_be_read_is_listed(whole: Path) -> None:
+def test_a_run_without_read_permission_is_listed(whole: Path) -> None:
     (whole / "result.json").chmod(0)
     assert "Permission denied" in reasons(whole.parent)["whole"]
 
 
-def test_a_name_that_no_screen_shows(whole: Path) -> None:
+def test_control_characters_in_the_name_of_a_run_are_replaced(whole: Path) -> None:
     whole.rename(os.fsdecode(os.fsencode(whole.parent) + b"/\x1b[31m\xff"))
     assert [run.name for run in folders.read(whole.parent)[0]] == ["�[31m�"]
 
 
-def test_a_folder_that_is_not_there() -> None:
+def test_a_missing_folder_of_runs_is_refused() -> None:
     with pytest.raises(Mistake, match="^runs: nowhere is no folder"):
         folders.read(Path("nowhere"))
 
 
-def test_torch_is_not_waited_for(tmp_path: Path) -> None:
+def test_compare_does_not_import_torch(tmp_path: Path) -> None:
     study(tmp_path / "runs", images=40, seeds=1)
     code = (
         "import sys; sys.argv = ['capbench', 'compare']\n"

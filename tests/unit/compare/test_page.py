@@ -56,7 +56,7 @@ def written(root: Path) -> tuple[str, Any]:
     return content, json.loads(Elements(content).texts["script"][0])
 
 
-def test_only_the_pages_own_script_and_style_may_run() -> None:
+def test_the_page_allows_only_its_own_script_and_style() -> None:
     content, _ = written(study(Path("runs")))
     elements = Elements(content)
     policy = elements.attributes["meta"][1]["content"] or ""
@@ -68,7 +68,7 @@ def test_only_the_pages_own_script_and_style_may_run() -> None:
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", content)
 
 
-def test_nothing_from_the_data_is_markup() -> None:
+def test_data_never_becomes_markup_of_the_page() -> None:
     texts = [NASTY, *texts_of(30)]
     settings = {**composed(), "name": NASTY, "tags": [NASTY]}
     fake(Path("runs") / "a", settings, 0.0, texts, [f"{NASTY}{n}.png" for n in range(31)], command=NASTY, git=NASTY)
@@ -85,7 +85,7 @@ def test_nothing_from_the_data_is_markup() -> None:
     assert not re.search(r"(?<!\\)[<`]", Path("report.md").read_text())
 
 
-def test_a_run_without_predictions_or_curves_takes_part_in_the_rest() -> None:
+def test_a_run_without_predictions_or_curves_is_still_measured() -> None:
     study(Path("runs"), seeds=1)
     for name in ("predictions.csv", "metrics.csv"):
         (Path("runs/mlp/1") / name).unlink()
@@ -97,7 +97,7 @@ def test_a_run_without_predictions_or_curves_takes_part_in_the_rest() -> None:
     assert sum(judged is not None for judged in data["judged"]) == 3
 
 
-def test_what_was_read_right_stands_in_the_bits() -> None:
+def test_the_page_encodes_right_readings_as_bits() -> None:
     _, data = written(study(Path("runs"), images=37, seeds=1))
     for name, judged in zip(data["names"], data["judged"], strict=True):
         rows = Path("runs", name, "predictions.csv").read_text().splitlines()[1:]
@@ -120,7 +120,7 @@ def pictures(wanted: Pictures = "rendered") -> dict[str, Any]:
     return dict(exam["pictures"])
 
 
-def test_disputed_captchas_are_drawn_again() -> None:
+def test_the_page_shows_disputed_captchas() -> None:
     settings = composed("data.split={train:8,val:8,test:60}")
     samples = build(settings["data"]).only("test").samples[-60:]
     texts = [sample.text for sample in samples]
@@ -134,14 +134,14 @@ def test_disputed_captchas_are_drawn_again() -> None:
         assert any(place in judged["answers"] for judged in data["judged"])
 
 
-def test_images_of_the_folder_that_a_run_names_are_shown_on_demand_alone(labelled: Path) -> None:
+def test_images_of_a_labelled_folder_are_shown_only_on_demand(labelled: Path) -> None:
     settings = composed("data=csv", f"data.root={labelled}", "alphabet=digits")
     good_and_bad(settings, build(settings["data"]).samples)
     assert not pictures()
     assert len(pictures("all")) >= 8
 
 
-def test_a_source_is_not_even_opened_unless_it_renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_of_files_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = composed("data=csv", "data.root=/", "alphabet=digits")
     good_and_bad(settings, [Sample(f"{number}.png", text, "", None) for number, text in enumerate(texts_of(60))])
 
@@ -159,7 +159,7 @@ def test_a_source_is_not_even_opened_unless_it_renders(tmp_path: Path, monkeypat
         pytest.param(["style.font_sizes=[" + ",".join(["42"] * 2000) + "]"], id="thousands of sizes"),
     ],
 )
-def test_a_style_that_takes_more_than_captchas_do_is_not_drawn(look: list[str], tmp_path: Path) -> None:
+def test_an_oversized_style_or_a_foreign_font_is_not_drawn(look: list[str], tmp_path: Path) -> None:
     font = shutil.copy(bundled_fonts()["DejaVuSans.ttf"], tmp_path / "own.ttf")
     settings = composed("data.split={train:8,val:8,test:60}")
     samples = build(settings["data"]).only("test").samples[-60:]
@@ -167,14 +167,14 @@ def test_a_style_that_takes_more_than_captchas_do_is_not_drawn(look: list[str], 
     assert not pictures()
 
 
-def test_an_endless_stream_is_drawn_from_its_beginning() -> None:
+def test_only_the_beginning_of_a_huge_test_part_is_drawn() -> None:
     settings = composed("data.split={train:8,val:8,test:60}")
     samples = build(settings["data"]).only("test").samples[-60:]
     good_and_bad(composed("data.split={train:8,val:8,test:1000000000000}"), samples)
     assert 8 <= len(pictures()) <= 16
 
 
-def test_learning_curves_are_forecast() -> None:
+def test_the_page_forecasts_learning_curves() -> None:
     for size, skill in ((100, 0.2), (1000, 0.6), (10000, 0.9)):
         fake(Path("runs") / str(size), composed(f"data.train_size={size}"), skill, texts_of(200))
     _, data = written(Path("runs"))
@@ -184,7 +184,7 @@ def test_learning_curves_are_forecast() -> None:
     assert 0.9 < curve["line"][-1][1] < 1
 
 
-def test_long_curves_are_thinned(tmp_path: Path) -> None:
+def test_long_training_curves_are_thinned(tmp_path: Path) -> None:
     study(tmp_path / "runs", seeds=1)
     path = tmp_path / "runs" / "cnn" / "1" / "metrics.csv"
     path.write_text("epoch,val/exact\n" + "".join(f"{epoch},0.5\n" for epoch in range(1, 501)))
@@ -196,7 +196,7 @@ def test_long_curves_are_thinned(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "epoch\n", "epoch,val/exact\n1\n", "epoch,val/exact\na,b\n"])
-def test_a_damaged_curve_is_none(content: str) -> None:
+def test_a_damaged_training_curve_is_left_out(content: str) -> None:
     study(Path("runs"), seeds=1)
     Path("runs/cnn/1/metrics.csv").write_text(content)
     assert page._curve(compare(Path("runs"), None, "test/exact", None).runs[0]) is None

@@ -27,7 +27,7 @@ RUNS = [
 ]
 
 
-def test_only_what_differs_tells_rows_apart() -> None:
+def test_rows_are_distinguished_only_by_differing_settings() -> None:
     # model.k is no difference: every KNN has the same.
     assert ranking.keys(RUNS, None) == ["model", "model.dropout"]
     assert set(ranking.differing(RUNS)) == {"model", "model.dropout", "cache", "seed", "data.seed"}
@@ -35,12 +35,12 @@ def test_only_what_differs_tells_rows_apart() -> None:
 
 
 @pytest.mark.parametrize("damaged", [{"val/exact": -1.0}, {"val/exact": 2}, {"data/val": 0.0}, {"data/val": 1e-320}])
-def test_a_share_that_is_none_has_no_interval(damaged: dict[str, float]) -> None:
+def test_an_impossible_share_has_no_interval(damaged: dict[str, float]) -> None:
     (row,) = ranking.rows([run("a", 0.8, CNN, **{"val/exact": 0.5, "data/val": 10, **damaged})], [], "val/exact")
     assert row.interval is None
 
 
-def test_rows_are_ranked_and_seeds_gathered() -> None:
+def test_rows_are_ranked_and_seeds_share_a_row() -> None:
     rows = ranking.rows(RUNS, ["model", "model.dropout"], "test/exact")
     assert [row.values for row in rows] == [("KNN", "null"), ("CNN", "0.1"), ("CNN", "0.3")]
     assert rows[1].mean == pytest.approx(0.85)
@@ -49,14 +49,14 @@ def test_rows_are_ranked_and_seeds_gathered() -> None:
     assert rows[0].spread is None
 
 
-def test_what_costs_less_ranks_first_and_what_is_not_known_last() -> None:
+def test_lower_cost_ranks_first_and_unknown_cost_last() -> None:
     runs = [*RUNS[:3], run("e", 0.1, {"model": "MLP"}, params=3), RUNS[3]]
     rows = ranking.rows(runs, ["model", "model.dropout"], "params")
     assert [row.mean for row in rows] == [3, 7, None, None]
     assert rows[0].interval is None
 
 
-def test_group() -> None:
+def test_rows_are_grouped_by_the_given_setting() -> None:
     rows = ranking.rows(RUNS, ranking.keys(RUNS, "model"), "test/exact")
     assert [(row.values, len(row.runs)) for row in rows] == [(("KNN",), 1), (("CNN",), 3)]
 
@@ -71,11 +71,11 @@ def test_group() -> None:
         ({"model.dropout": None}, "c"),
     ],
 )
-def test_where(where: dict | None, names: str) -> None:
+def test_where_selects_runs_by_their_settings(where: dict | None, names: str) -> None:
     assert "".join(found.name for found in ranking.chosen(RUNS, where)) == names
 
 
-def test_mistakes_are_named() -> None:
+def test_unknown_settings_values_and_measures_are_named() -> None:
     with pytest.raises(Mistake, match=r"^where: modle is no setting that these runs have; did you mean model"):
         ranking.chosen(RUNS, {"modle": "CNN"})
     with pytest.raises(Mistake, match=r"^where: fits none of 4 runs; model is CNN, KNN$"):
@@ -86,5 +86,5 @@ def test_mistakes_are_named() -> None:
         ranking.rows(RUNS, [], "test/exakt")
 
 
-def test_names_of_types() -> None:
+def test_values_of_settings_are_shown_as_in_yaml() -> None:
     assert [folders.shown(value) for value in (None, True, 0.1, "a", 3)] == ["null", "true", "0.1", "a", "3"]

@@ -21,7 +21,7 @@ def a_run(name: str, skill: float, *overrides: str, texts: list[str] = TEXTS) ->
     return next(run for run in folders.read(Path("runs"))[0] if run.name == name)
 
 
-def test_images_are_matched_by_name() -> None:
+def test_runs_are_compared_on_images_of_the_same_name() -> None:
     first, second = a_run("first", 0.9), a_run("second", 0.5)
     read = {p.filename: p.text == p.answer for p in first.folder.read_predictions()}
     other = {p.filename: p.text == p.answer for p in second.folder.read_predictions()}
@@ -36,7 +36,7 @@ def test_images_are_matched_by_name() -> None:
     assert contest.first.accuracies.tolist() == pytest.approx([sum(read[name] for name in common) / 90])
 
 
-def test_seeds_are_no_further_images() -> None:
+def test_seeds_do_not_add_test_images() -> None:
     first = [a_run(f"first_{seed}", 0.9, f"seed={seed}") for seed in (1, 2, 3)]
     second = [a_run(f"second_{seed}", 0.5, f"seed={seed}") for seed in (1, 2, 3)]
     contest = readings.contest(first, second)
@@ -50,7 +50,7 @@ def test_seeds_are_no_further_images() -> None:
     assert contest.difference.is_sure
 
 
-def test_one_seed_tells_of_networks_and_not_of_settings() -> None:
+def test_one_seed_compares_networks_and_not_settings() -> None:
     first = [a_run(f"first_{seed}", 0.9, f"seed={seed}") for seed in (1, 2, 3)]
     contest = readings.contest(first, [a_run("second", 0.5)])
     assert contest is not None
@@ -59,7 +59,7 @@ def test_one_seed_tells_of_networks_and_not_of_settings() -> None:
     assert contest.pair.p < 1e-6
 
 
-def test_each_seed_of_the_data_has_images_of_its_own() -> None:
+def test_images_of_each_data_seed_are_distinct() -> None:
     """Images of one name under two seeds are two; a run counts by those that both rows have."""
     first = [a_run(f"first_{seed}", 0.9, f"seed={seed}", f"data.seed={seed}") for seed in (1, 2, 3)]
     second = [a_run(f"second_{seed}", 0.5, f"seed={seed}", f"data.seed={seed}") for seed in (1, 2)]
@@ -70,7 +70,7 @@ def test_each_seed_of_the_data_has_images_of_its_own() -> None:
     assert contest.first.tries.tolist() == [1] * 200
 
 
-def test_a_run_without_predictions_is_no_training_of_its_row() -> None:
+def test_a_run_without_predictions_does_not_count_in_its_row() -> None:
     first = [a_run(f"first_{seed}", 0.9, f"seed={seed}") for seed in (1, 2)]
     second = [a_run(f"second_{seed}", 0.5, f"seed={seed}") for seed in (1, 2)]
     first[0].folder.predictions.unlink()
@@ -81,16 +81,16 @@ def test_a_run_without_predictions_is_no_training_of_its_row() -> None:
 
 
 @pytest.mark.parametrize("override", ["data.seed=2", "data.length=5", "style=lines"])
-def test_other_images_of_the_same_names_are_not_compared(override: str) -> None:
+def test_different_images_of_equal_names_are_not_compared(override: str) -> None:
     assert readings.contest([a_run("first", 0.9)], [a_run("second", 0.5, override)]) is None
 
 
-def test_more_training_images_leave_the_test_the_same() -> None:
+def test_runs_with_other_train_sizes_are_compared_on_the_same_images() -> None:
     contest = readings.contest([a_run("first", 0.9)], [a_run("second", 0.5, "data.train_size=100")])
     assert contest is not None and contest.images == 100
 
 
-def test_other_texts_are_other_images() -> None:
+def test_images_with_other_texts_are_not_compared() -> None:
     assert readings.contest([a_run("first", 0.9)], [a_run("second", 0.5, texts=TEXTS[::-1])]) is None
 
 
@@ -105,14 +105,14 @@ DAMAGES += [b"filename,text,answer,confidence\na,b,c," + wrong for wrong in (b"s
 
 
 @pytest.mark.parametrize("content", DAMAGES)
-def test_damaged_predictions_are_none(content: bytes) -> None:
+def test_damaged_predictions_are_left_out(content: bytes) -> None:
     run = a_run("run", 0.9)
     run.folder.predictions.write_bytes(content)
     assert readings.of(run) is None
     assert readings.contest([run], [a_run("other", 0.9)]) is None
 
 
-def test_a_line_end_in_a_label() -> None:
+def test_predictions_with_line_ends_in_labels_are_read() -> None:
     run = a_run("run", 0.9)
     run.folder.write_predictions([Prediction("a,b", 'x\n"y', "", 0.5)])
     read = readings.of(run)

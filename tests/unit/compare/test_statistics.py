@@ -22,7 +22,7 @@ from tests.system.test_studies import script
 
 
 @pytest.mark.parametrize("pair", [(0, 0), (1, 0), (0, 6), (3, 3), (10, 2), (5, 20), (40, 39), (1200, 1300), (0, 3000)])
-def test_mcnemar(pair: tuple[int, int]) -> None:
+def test_mcnemar_agrees_with_the_binomial_test_of_scipy(pair: tuple[int, int]) -> None:
     first, second = pair
     expected = stats.binomtest(first, first + second).pvalue if first + second else 1.0
     assert mcnemar(first, second) == pytest.approx(expected, rel=1e-9, abs=1e-300)
@@ -30,12 +30,12 @@ def test_mcnemar(pair: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(("right", "count"), [(0, 10), (10, 10), (7, 10), (3980, 4000)])
-def test_wilson(right: int, count: int) -> None:
+def test_wilson_interval_agrees_with_scipy(right: int, count: int) -> None:
     expected = stats.binomtest(right, count).proportion_ci(method="wilson")
     assert wilson(right, count) == pytest.approx((expected.low, expected.high), abs=1e-7)
 
 
-def test_spread() -> None:
+def test_spread_is_the_sample_standard_deviation() -> None:
     values = [0.9, 0.95, 0.91]
     assert spread(values) == pytest.approx(stats.tstd(values))
     assert spread(values[:1]) is None
@@ -51,7 +51,7 @@ def alike(repeats: int, trainings: tuple[int, int], accuracy: float) -> list[tup
 
 @pytest.mark.parametrize("accuracy", [0.6, 0.99])
 @pytest.mark.parametrize("trainings", [(2, 2), (4, 4), (2, 8)])
-def test_settings_that_are_alike_are_seldom_told_apart(trainings: tuple[int, int], accuracy: float) -> None:
+def test_equal_settings_are_rarely_called_different(trainings: tuple[int, int], accuracy: float) -> None:
     told, by_votes = np.mean(alike(400, trainings, accuracy), axis=0)
     noise = np.sqrt(0.05 * 0.95 / 400)
     assert told < 0.05 + 3 * noise
@@ -62,7 +62,7 @@ def readers(right: np.ndarray) -> Readers:
     return Readers(right.mean(axis=1), right.mean(axis=0), np.full(right.shape[1], len(right)))
 
 
-def test_settings_that_differ_are_told_apart() -> None:
+def test_different_settings_are_called_different() -> None:
     simulate = script("verdict/simulate.py")
     rng = np.random.default_rng(4)
     world = simulate.World(seeds=0.1, taste=0.0)
@@ -71,7 +71,7 @@ def test_settings_that_differ_are_told_apart() -> None:
     assert np.mean([one.at_least < 0.05 < one.at_most for one in found]) > 0.9
 
 
-def test_trainings_on_endless_images_are_welch_tested() -> None:
+def test_the_interval_on_endless_images_equals_welchs() -> None:
     first, second = np.array([0.95, 0.93, 0.96, 0.94]), np.array([0.9, 0.92, 0.93, 0.86])
     images = 10**6
     sides = [Readers(side, np.full(images, side.mean()), np.full(images, 10**9)) for side in (first, second)]
@@ -80,7 +80,7 @@ def test_trainings_on_endless_images_are_welch_tested() -> None:
     assert found[1:] == pytest.approx(interval, rel=1e-3)
 
 
-def test_two_seeds_that_agree_by_chance_say_nothing_of_their_scatter() -> None:
+def test_two_seeds_that_agree_do_not_narrow_the_interval() -> None:
     images = np.zeros(10**6)
     lone, many = np.array([0.95, 0.9501]), np.linspace(0.9, 0.96, 8)
     sides = [Readers(side, images + side.mean(), np.full(10**6, 10**9)) for side in (lone, many)]
@@ -89,7 +89,7 @@ def test_two_seeds_that_agree_by_chance_say_nothing_of_their_scatter() -> None:
 
 
 @pytest.mark.parametrize(("images", "sure"), [(1, False), (2, False), (5, False), (6, True)])
-def test_a_few_images_are_sure_when_the_exact_test_is(images: int, sure: bool) -> None:
+def test_a_few_images_are_significant_when_the_exact_test_is(images: int, sure: bool) -> None:
     all_read, none_read = np.ones((8, images)), np.zeros((8, images))
     found = difference(readers(all_read), readers(none_read))
     assert (found.value, found.is_sure) == (1, sure)
@@ -102,7 +102,7 @@ def growing(images: np.ndarray, noise: float, seed: int = 0) -> np.ndarray:
     return 1 / (1 + np.exp(-odds))
 
 
-def test_the_line_and_its_band() -> None:
+def test_the_growth_line_and_band_agree_with_scipy() -> None:
     images = np.array([100, 100, 300, 1000, 3000, 10000])
     tested = 10**9  # so many that the half added to right and wrong tells nothing
     accuracies = growing(images, 0.2)
@@ -125,7 +125,7 @@ def test_the_line_and_its_band() -> None:
     assert fit.at(40000) == pytest.approx((others[0], plateau, others[1]), rel=1e-5)
 
 
-def test_how_many_images_an_accuracy_needs() -> None:
+def test_needed_images_invert_the_growth_line_within_the_forecast_range() -> None:
     images = np.array([100, 1000, 10000])
     fit = Growth.of(images.tolist(), growing(images, 0).tolist(), [10**9] * 3)
     assert fit is not None
@@ -137,7 +137,7 @@ def test_how_many_images_an_accuracy_needs() -> None:
     assert fallen is not None and fallen.needed(0.95) == (None, None, None)
 
 
-def test_what_is_needed_lies_where_the_band_crosses() -> None:
+def test_bounds_of_needed_images_lie_where_the_band_crosses() -> None:
     images = np.array([100, 300, 1000, 3000, 10000])
     fit = Growth.of(images.tolist(), growing(images, 0.1, 1).tolist(), [10**9] * 5)
     assert fit is not None
@@ -149,7 +149,7 @@ def test_what_is_needed_lies_where_the_band_crosses() -> None:
     assert fit.needed(1 - 1e-12).images is None
 
 
-def test_the_band_holds_what_it_says() -> None:
+def test_the_forecast_band_covers_its_share_of_new_observations() -> None:
     images = np.array([100, 300, 1000, 3000, 10000])
     inside = 0
     for seed in range(400):
@@ -161,7 +161,7 @@ def test_the_band_holds_what_it_says() -> None:
     assert inside / 400 > 0.92
 
 
-def test_a_curve_that_flattens_stays_in_the_band() -> None:
+def test_the_forecast_band_holds_a_flattening_curve() -> None:
     """Of gradient-4alnum's own images; of a thousand 0.9723 were read."""
     fit = Growth.of([30, 100, 300], [0.0, 0.08807521029193469, 0.9475507174666007], [2021] * 3)
     assert fit is not None
@@ -170,17 +170,17 @@ def test_a_curve_that_flattens_stays_in_the_band() -> None:
     assert fit.needed(0.99).at_most is None
 
 
-def test_too_little_to_fit() -> None:
+def test_two_amounts_of_images_give_no_growth_line() -> None:
     assert Growth.of([100, 100, 1000], [0.1, 0.2, 0.5], [100] * 3) is None
 
 
-def test_all_or_none_read_is_finite() -> None:
+def test_a_growth_line_with_accuracies_0_and_1_is_finite() -> None:
     fit = Growth.of([100, 1000, 10000], [0, 0.5, 1], [100] * 3)
     assert fit is not None
     assert 0 < fit.at(100)[0] < 0.1 and 0.9 < fit.at(10000)[0] < 1
 
 
-def test_a_curve_crosses_where_interpolation_says() -> None:
+def test_crossing_agrees_with_interpolation() -> None:
     images, odds = [100, 300, 1000, 3000], [-3.0, -1.0, 0.5, 2.0]
     for wanted in (-2.5, -1.0, 0.0, 1.9):
         at = crossing(images, odds, wanted)
@@ -191,7 +191,7 @@ def test_a_curve_crosses_where_interpolation_says() -> None:
     assert crossing([100, 300, 1000], [0.0, 3.0, -1.0], 1.5) == pytest.approx(100 * 3**0.5)  # the first time counts
 
 
-def test_the_common_slope_is_that_of_a_covariance_analysis() -> None:
+def test_common_slope_equals_that_of_a_covariance_analysis() -> None:
     """Least squares of log-odds over the log of images, with an offset of its own for each group."""
     draws = np.random.default_rng(3)
     images = [np.array([100, 300, 1000]), np.array([300, 1000, 3000, 10000])]
@@ -208,7 +208,7 @@ def test_the_common_slope_is_that_of_a_covariance_analysis() -> None:
     assert common_slope([([100, 100], [0.0, 1.0])]) is None
 
 
-def test_a_factor_is_a_paired_t_interval() -> None:
+def test_factor_equals_a_paired_t_interval() -> None:
     draws = np.random.default_rng(5)
     whole = draws.normal(0, 1, 6)
     without = whole + draws.normal(0.8, 0.3, 6)
@@ -221,6 +221,6 @@ def test_a_factor_is_a_paired_t_interval() -> None:
     assert max(factor([-900.0, 900.0], 1e-3) or [0]) == pytest.approx(1e9)
 
 
-def test_log_odds() -> None:
+def test_log_odds_are_exact_and_finite() -> None:
     assert log_odds([0.25], [10**9])[0] == pytest.approx(np.log(1 / 3), abs=1e-6)
     assert np.isfinite(log_odds([0, 1], [10, 10])).all()

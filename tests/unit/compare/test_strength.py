@@ -81,7 +81,7 @@ def written(name: str = "report") -> Path:
     return Path(name)
 
 
-def test_what_it_takes_to_read_it() -> None:
+def test_images_needed_for_an_accuracy_are_measured_or_forecast() -> None:
     study()
     (captcha,) = found()
     assert [recogniser.name for recogniser in captcha.recognisers] == ["CNN", "KNN"]
@@ -95,7 +95,7 @@ def test_what_it_takes_to_read_it() -> None:
     assert "CNN reads it best: half of its texts from 790 (" in captcha.verdict
 
 
-def test_what_every_amount_reads_needs_at_most_the_least() -> None:
+def test_an_accuracy_of_every_amount_needs_at_most_the_least_amount() -> None:
     for size in SIZES:
         trained(str(size), size, 0.97)
     (captcha,) = found()
@@ -103,7 +103,7 @@ def test_what_every_amount_reads_needs_at_most_the_least() -> None:
     assert str(captcha.strongest.whole.images(0.99)) == "not within 4,000"
 
 
-def test_a_line_that_the_measurement_refutes_forecasts_nothing() -> None:
+def test_a_line_that_measurements_refute_gives_no_forecast() -> None:
     """The line through all points crosses nine in ten before the last of them, which reads less."""
     for size, exact in ((250, 0.5), (1000, 0.85), (2000, 0.89), (4000, 0.89)):
         trained(str(size), size, exact)
@@ -113,7 +113,7 @@ def test_a_line_that_the_measurement_refutes_forecasts_nothing() -> None:
     assert str(captcha.strongest.whole.images(0.9)) == "not within 4,000"
 
 
-def test_seeds_widen_the_interval() -> None:
+def test_seeds_widen_the_interval_of_needed_images() -> None:
     for size in SIZES:
         for seed, harder in ((1, 0.7), (2, 1.0), (3, 1.4)):
             look = settings(size) | {"seed": seed}
@@ -126,7 +126,7 @@ def test_seeds_widen_the_interval() -> None:
     assert half.at_least is not None and half.at_most is not None and half.at_least < half.amount < half.at_most
 
 
-def test_seconds_are_those_of_the_first_epoch_that_reads_enough() -> None:
+def test_needed_seconds_end_with_the_first_epoch_that_reads_enough() -> None:
     study()
     (captcha,) = found()
     # generated: epoch n ends after 15 n CPU seconds and reads skill × (1 − 0.6ⁿ) of 2,000 validation images
@@ -137,7 +137,7 @@ def test_seconds_are_those_of_the_first_epoch_that_reads_enough() -> None:
     assert str(captcha.strongest.whole.seconds(0.99)) == "not within 180"
 
 
-def test_seconds_are_unknown_without_curves() -> None:
+def test_needed_seconds_are_unknown_without_curves() -> None:
     study()
     for path in Path("runs").rglob("metrics.csv"):
         path.write_text("epoch,seconds\n1,2\n")
@@ -145,7 +145,7 @@ def test_seconds_are_unknown_without_curves() -> None:
     assert captcha.strongest.whole.seconds(0.5) is None
 
 
-def test_what_each_ingredient_buys() -> None:
+def test_the_factor_of_each_ingredient_is_found() -> None:
     study(rotation=3.0, lines=1.0, dots=0.4)
     (captcha,) = found()
     assert [name for name, _ in captcha.ingredients] == ["rotation", "lines", "dots"]
@@ -160,7 +160,7 @@ def test_what_each_ingredient_buys() -> None:
     assert "Costs machines nothing, and people something: lines, dots." in captcha.verdict
 
 
-def test_an_ingredient_that_the_style_has_not_is_named() -> None:
+def test_an_ingredient_that_the_style_lacks_is_named() -> None:
     for size in SIZES:
         trained(f"whole/{size}", size, read_with(size), digest=f"{size}")
         trained(f"without/{size}", size, read_with(size), digest=f"{size}", without="lines")
@@ -170,7 +170,7 @@ def test_an_ingredient_that_the_style_has_not_is_named() -> None:
     assert "Costs machines nothing" not in captcha.verdict
 
 
-def test_too_few_pairs_tell_nothing() -> None:
+def test_too_few_pairs_give_no_verdict_on_an_ingredient() -> None:
     study()
     trained("cnn/dots", 1000, 0.9, without="dots")
     (captcha,) = found()
@@ -178,7 +178,7 @@ def test_too_few_pairs_tell_nothing() -> None:
     assert bought["CNN"].verdict.startswith("cannot be told")
 
 
-def test_uncertain_ingredients_are_not_called_idle() -> None:
+def test_uncertain_ingredients_are_not_called_useless() -> None:
     study()
     for size, factor in zip(SIZES, (0.5, 1.0, 2.5), strict=True):
         trained(f"cnn/warp/{size}", size, read_with(size, harder=1 / factor), without="warp")
@@ -188,7 +188,7 @@ def test_uncertain_ingredients_are_not_called_idle() -> None:
     assert "Costs machines nothing" not in captcha.verdict
 
 
-def test_symbols_that_hold_out() -> None:
+def test_symbols_that_resist_longest_are_named() -> None:
     texts = [f"{n:04d}" for n in range(2000)]
     for size, missed in zip(SIZES, (1.0, 0.8, 0.6), strict=True):
         folder = fake(Path("runs") / str(size), settings(size), 0.5, texts)
@@ -209,7 +209,7 @@ def test_symbols_that_hold_out() -> None:
     assert captcha.verdict.endswith("Held out longest by 8.")
 
 
-def test_seeds_are_no_further_images_of_a_symbol() -> None:
+def test_seeds_do_not_add_images_of_a_symbol() -> None:
     """Four seeds that read alike tell no more of a symbol than one."""
     texts = [f"{n:04d}" for n in range(200)]
     intervals = []
@@ -225,27 +225,27 @@ def test_seeds_are_no_further_images_of_a_symbol() -> None:
     assert intervals[0] == intervals[1]
 
 
-def test_what_a_search_gave_up_is_no_point_of_a_curve() -> None:
+def test_pruned_trials_are_no_points_of_a_curve() -> None:
     study()
     fake(Path("runs/given_up"), settings(4000) | {"seed": 2}, 0.1, texts_of(60), pruned=1)
     (captcha,) = found()
     assert [len(recogniser.whole.runs) for recogniser in captcha.recognisers] == [3, 3]
 
 
-def test_captchas_are_told_apart_by_their_look_and_named_by_their_folders() -> None:
+def test_captchas_are_grouped_by_style_and_named_by_folder() -> None:
     for style in ("default", "clean"):
         for size in SIZES:
             trained(f"{style}/{size}", size, read_with(size), style=style)
     assert sorted(captcha.name for captcha in found()) == ["clean", "default"]
 
 
-def test_one_number_of_images_is_no_study() -> None:
+def test_strength_of_a_single_amount_of_images_is_refused() -> None:
     trained("only", 1000, 0.5)
     with pytest.raises(Mistake, match=r"strength: no recogniser .* several numbers of labelled images"):
         found()
 
 
-def test_screen_tables_and_page(cli: Callable[..., Any]) -> None:
+def test_compare_strength_prints_tables_and_writes_the_report(cli: Callable[..., Any]) -> None:
     study(rotation=3.0, lines=1.0)
     code, out, err = cli("compare", "strength=true")
     assert (code, err) == (0, "")
@@ -266,7 +266,7 @@ def test_screen_tables_and_page(cli: Callable[..., Any]) -> None:
     assert Path("report/strength.html").stat().st_size < 300_000
 
 
-def test_nothing_from_the_data_is_markup() -> None:
+def test_data_never_becomes_markup_of_the_strength_page() -> None:
     texts = [NASTY, *texts_of(30)]
     folder_name = NASTY.replace("/", "∕")
     for size in SIZES:
@@ -295,5 +295,5 @@ def test_nothing_from_the_data_is_markup() -> None:
         (Factor(4e7, 2e5, 1e9), "over ×1,000"),
     ],
 )
-def test_a_factor_beyond_all_that_was_tried_is_told_as_that(images: Factor | None, told: str) -> None:
+def test_a_factor_beyond_the_tried_amounts_is_shown_as_a_bound(images: Factor | None, told: str) -> None:
     assert str(Bought(images, -0.1, 3, absent=False)) == told

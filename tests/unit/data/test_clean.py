@@ -45,7 +45,7 @@ def block(*boxes: tuple[int, int, int, int]) -> np.ndarray:
 GLYPHS = ((5, 25, 20, 30), (5, 25, 50, 60), (5, 25, 80, 90))
 
 
-def test_a_threshold_parts_two_levels() -> None:
+def test_threshold_separates_two_levels() -> None:
     grey = np.where(np.arange(100).reshape(10, 10) < 50, 90, 140).astype(np.uint8)
     dark = np.where(grey == 90, 255, 0)
     assert (Threshold(at="otsu", invert=True)(grey) == dark).all()
@@ -53,7 +53,7 @@ def test_a_threshold_parts_two_levels() -> None:
     assert (Threshold(at=140)(grey) == 0).all()
 
 
-def test_an_adaptive_threshold_finds_ink_that_no_single_level_does() -> None:
+def test_adaptive_finds_ink_that_no_single_threshold_does() -> None:
     shade = np.tile(np.linspace(60, 230, 120), (30, 1))
     shade[10:14, 10:14] -= 30
     shade[10:14, 100:104] -= 30  # brighter than the background on the left
@@ -63,19 +63,19 @@ def test_an_adaptive_threshold_finds_ink_that_no_single_level_does() -> None:
     assert (Adaptive(size=21, by=15)(255 - grey) == ink).all()
 
 
-def test_the_blur_is_the_binomial_one() -> None:
+def test_blur_is_binomial() -> None:
     dot = blank()
     dot[5, 5] = 160
     assert Blur()(dot)[4:7, 4:7].tolist() == [[10, 20, 10], [20, 40, 20], [10, 20, 10]]
 
 
-def test_a_median_takes_single_pixels_away() -> None:
+def test_median_removes_single_pixels() -> None:
     picture = block(GLYPHS[0])
     picture[3, 70] = picture[15, 25] = 128
     assert (Median(size=3)(picture)[6:24] == block(GLYPHS[0])[6:24]).all()
 
 
-def test_opening_and_closing_know_height_and_width() -> None:
+def test_open_and_close_tell_height_from_width() -> None:
     flat, upright, glyph = (10, 11, 40, 70), (2, 28, 100, 101), GLYPHS[0]
     picture = block(flat, upright, glyph)
     assert (Open(size=[3, 1])(picture) == block(upright, glyph)).all()
@@ -87,7 +87,7 @@ def test_opening_and_closing_know_height_and_width() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_dividing_leaves_ink_on_white(channels: int) -> None:
+def test_divide_leaves_ink_on_white(channels: int) -> None:
     """Text that is a constant share of its background is one level afterwards, wherever it stands."""
     shade = np.tile(np.linspace(240, 120, 120), (30, 1))
     shade[10:20, 20:24] *= 0.6
@@ -99,7 +99,7 @@ def test_dividing_leaves_ink_on_white(channels: int) -> None:
     assert (divided[:, 40:80] > 240).all()
 
 
-def test_ink_is_what_differs_from_the_background_in_any_channel() -> None:
+def test_ink_is_the_difference_from_the_background_in_any_channel() -> None:
     picture = np.full((30, 120, 3), (250, 240, 200), np.uint8)
     picture[10:20, 20:30] = (250, 240, 80)
     picture[10:20, 50:60] = (20, 240, 200)
@@ -111,7 +111,7 @@ def test_ink_is_what_differs_from_the_background_in_any_channel() -> None:
     assert (Ink()(np.ascontiguousarray(picture[:, :, 0])) == np.where(picture[:, :, 0] == 20, 230, 0)).all()
 
 
-def test_lines_of_another_colour_go() -> None:
+def test_text_colour_removes_lines_of_other_colours() -> None:
     picture = np.full((30, 120, 3), 255, np.uint8)
     for top, bottom, left, right in GLYPHS:
         picture[top:bottom, left:right] = (40, 90, 160)
@@ -121,7 +121,7 @@ def test_lines_of_another_colour_go() -> None:
     assert TextColour(ink=40, within=20)(picture * 0).max() == 0
 
 
-def test_specks_are_told_by_their_area() -> None:
+def test_specks_removes_pieces_of_small_area() -> None:
     picture = block(GLYPHS[0], (2, 4, 60, 62), (2, 4, 70, 73))
     assert (Specks(area=4)(picture) == picture).all()
     assert (Specks(area=5)(picture) == block(GLYPHS[0], (2, 4, 70, 73))).all()
@@ -129,7 +129,7 @@ def test_specks_are_told_by_their_area() -> None:
     assert Specks(area=5)(blank()).max() == 0
 
 
-def test_dots_are_round_and_free() -> None:
+def test_dots_removes_only_round_free_pieces() -> None:
     stroke = block((10, 12, 70, 77), (12, 17, 70, 71))  # as large as a dot, bent
     dots = blank()
     for x, y, radius in ((10, 8, 2), (45, 20, 3), (100, 25, 2)):
@@ -139,7 +139,7 @@ def test_dots_are_round_and_free() -> None:
     assert (Dots(size=7)(stroke | dots | large | block(GLYPHS[0])) == stroke | large | block(GLYPHS[0])).all()
 
 
-def test_a_line_goes_and_what_it_crosses_stays() -> None:
+def test_lines_removes_a_line_and_keeps_the_crossed_text() -> None:
     line = blank()
     cv2.line(line, (0, 6), (119, 22), 255, 1)
     text = block(*GLYPHS)
@@ -158,7 +158,7 @@ def wave(thickness: int) -> np.ndarray:
     return picture
 
 
-def test_a_curve_is_followed_through_the_text() -> None:
+def test_curves_removes_a_curve_that_runs_through_text() -> None:
     text = blank(60, 240)
     for left in (50, 90, 130):
         text[12:48, left : left + 6] = 255
@@ -171,7 +171,7 @@ def test_a_curve_is_followed_through_the_text() -> None:
     assert (Curves(thickness=8, length=240, gap=20)(text | curve) == text | curve).all()
 
 
-def test_without_a_gap_a_curve_ends_where_it_crosses() -> None:
+def test_curves_follows_a_curve_across_text_only_within_the_gap() -> None:
     bar, line = block((2, 28, 60, 66)), block((14, 16, 0, 120))
     assert (Curves(thickness=3, length=100, gap=6)(bar | line) == bar).all()
     assert (Curves(thickness=3, length=100, gap=2)(bar | line) == bar | line).all()
@@ -195,7 +195,7 @@ STEPS: list[Step] = [
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: type(step).__name__)
-def test_each_kind_of_picture_becomes_what_the_step_says(step: Step) -> None:
+def test_each_step_gives_the_kind_of_picture_that_it_declares(step: Step) -> None:
     noise = np.random.default_rng(3).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     grey = np.ascontiguousarray(noise[:, :, 0])
     mask = np.where(grey > 127, 255, 0).astype(np.uint8)
@@ -214,7 +214,7 @@ def test_each_kind_of_picture_becomes_what_the_step_says(step: Step) -> None:
             assert set(np.unique(after)) <= {0, 255}
 
 
-def test_every_step_is_among_the_tested() -> None:
+def test_every_cleaning_step_is_tested() -> None:
     assert {type(step) for step in STEPS} == set(Step.__subclasses__())
 
 
@@ -233,12 +233,12 @@ def test_every_step_is_among_the_tested() -> None:
         (Curves, {"thickness": 1, "length": 5, "gap": -1}),
     ],
 )
-def test_values_out_of_range_are_refused(step: type, settings: dict[str, Any]) -> None:
+def test_settings_of_a_step_out_of_range_are_refused(step: type, settings: dict[str, Any]) -> None:
     with pytest.raises(Mistake, match=r"view\.clean\.0\.\w+: .* is not accepted; "):
         check(settings, step, "view.clean.0")
 
 
 @pytest.mark.parametrize("step", [Median, lambda size: Adaptive(size=size, by=1)])
-def test_an_even_size_has_no_middle(step: Any) -> None:
+def test_an_even_size_of_a_step_is_refused(step: Any) -> None:
     with pytest.raises(Mistake, match=r"size: 4 has no middle pixel; write an odd number"):
         step(size=4)

@@ -49,7 +49,7 @@ def rgb(colour: str) -> tuple[int, ...]:
     return tuple(round(255 * part) for part in colors.to_rgb(colour))
 
 
-def test_the_share_of_images_that_hold_the_expected_number(cli: Callable[..., Any]) -> None:
+def test_the_sheet_counts_images_with_the_expected_characters(cli: Callable[..., Any]) -> None:
     save(Path("bars"), "1234", "123-", "12--", "5678", "9999")  # two that hold fewer than their label says
     code, out, err = cli("render", "sheet=true", "data=csv", "data.root=bars", *BARS, "out=seen")
     assert code == 0, err
@@ -59,7 +59,7 @@ def test_the_share_of_images_that_hold_the_expected_number(cli: Callable[..., An
     assert (code, out.splitlines()[0]) == (0, "3 to 4 characters found in 4 of 5 images")
 
 
-def test_images_without_labels_need_their_length(cli: Callable[..., Any]) -> None:
+def test_the_sheet_counts_unlabelled_images_by_data_length(cli: Callable[..., Any]) -> None:
     save(Path("bars"), "1234", "5678")
     (Path("bars") / "labels.csv").unlink()
     code, out, err = cli(
@@ -70,7 +70,7 @@ def test_images_without_labels_need_their_length(cli: Callable[..., Any]) -> Non
 
 
 @pytest.mark.parametrize("name", GROUND)
-def test_each_view_shows_the_style_of_its_name(name: str, cli: Callable[..., Any]) -> None:
+def test_each_view_cuts_captchas_of_the_style_of_its_name(name: str, cli: Callable[..., Any]) -> None:
     length = "length=5" if name == "lines" else "length=4"
     code, out, err = cli("render", "sheet=true", f"style={name}", f"view={name}", length, "count=200")
     assert code == 0, err
@@ -78,7 +78,7 @@ def test_each_view_shows_the_style_of_its_name(name: str, cli: Callable[..., Any
     assert counted >= {"clean": 150, "gradient": 150, "overlap": 50}.get(name, 200), out
 
 
-def test_the_boxes_of_a_chain_are_drawn_on_its_last_picture(tmp_path: Path) -> None:
+def test_the_sheet_draws_boxes_on_the_last_picture_of_a_chain(tmp_path: Path) -> None:
     white = np.full((20, 80), 255, np.uint8)
     bare = pictures.chains(tmp_path / "bare.png", [Chain([white] * 3, [], "", WRONG)], ["a", "b"], "")
     boxed = [Chain([white] * 3, [[2, 18, 5, 30], [2, 18, 40, 70]], "", WRONG)]
@@ -89,7 +89,7 @@ def test_the_boxes_of_a_chain_are_drawn_on_its_last_picture(tmp_path: Path) -> N
     assert columns.min() > 0.66 * within.shape[1]
 
 
-def test_what_is_shown_is_what_the_view_feeds() -> None:
+def test_the_sheet_shows_the_pictures_of_the_view() -> None:
     """The steps end in the picture that is cut, and the pieces are of it."""
     image = np.full((20, 80, 3), 255, np.uint8)
     image[4:16, 6:12] = image[4:16, 46:52] = 0
@@ -114,14 +114,14 @@ def test_what_is_shown_is_what_the_view_feeds() -> None:
         (["sheet=true", "view=strokes", "style=strokes", "length=5"], "view.boxes: has 4 boxes"),
     ],
 )
-def test_a_mistake_is_one_line(arguments: list[str], message: str, cli: Callable[..., Any]) -> None:
+def test_a_mistake_in_a_sheet_is_one_line(arguments: list[str], message: str, cli: Callable[..., Any]) -> None:
     code, _, err = cli("render", *arguments)
     assert code == 2
     assert message in err
     assert err.count("\n") == 1
 
 
-def test_a_bad_file_is_refused_or_left_out(cli: Callable[..., Any]) -> None:
+def test_the_sheet_refuses_or_skips_a_bad_file(cli: Callable[..., Any]) -> None:
     save(Path("bars"), "1234", "5678")
     Path("bars/1.png").write_bytes(b"no image")
     command = ("render", "sheet=true", "data=csv", "data.root=bars", *BARS)

@@ -24,11 +24,11 @@ FOUR = [[5, 25, 8, 20], [7, 25, 38, 50], [5, 22, 68, 80], [5, 25, 98, 110]]
 CUTTERS: list[Any] = [Projection, Components, Watershed]
 
 
-def test_equal_widths_cover_the_picture() -> None:
+def test_equal_cuts_the_picture_into_equal_widths() -> None:
     assert Equal()(ink(), 3) == Pieces([[0, 30, 0, 40], [0, 30, 40, 80], [0, 30, 80, 120]], 3)
 
 
-def test_fixed_boxes_are_the_given_ones() -> None:
+def test_fixed_cuts_the_given_boxes() -> None:
     assert Fixed(boxes=FOUR)(ink(), 4) == Pieces(FOUR, 4)
     with pytest.raises(Mistake, match="has 4 boxes and the texts have up to 5"):
         Fixed(boxes=FOUR)(ink(), 5)
@@ -37,14 +37,14 @@ def test_fixed_boxes_are_the_given_ones() -> None:
 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
-def test_characters_that_stand_apart(cutter: Any) -> None:
+def test_separate_characters_are_cut_as_they_stand(cutter: Any) -> None:
     pieces = cutter()(ink(*reversed(FOUR)), 4)
     assert pieces == Pieces(FOUR, 4)
     assert not pieces.miscounted
 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
-def test_nothing_to_cut(cutter: Any) -> None:
+def test_an_empty_picture_gives_empty_boxes_and_is_flagged(cutter: Any) -> None:
     pieces = cutter()(ink(), 4)
     assert pieces == Pieces([NOTHING] * 4, 0)
     assert pieces.miscounted
@@ -70,13 +70,13 @@ def test_joined_characters_are_split_where_they_are_thinnest(cutter: Any) -> Non
 
 
 @pytest.mark.parametrize("cutter", [Projection, Components])
-def test_the_thinnest_place_need_not_be_the_middle(cutter: Any) -> None:
+def test_a_split_lies_at_the_thinnest_place_not_the_middle(cutter: Any) -> None:
     joined = ink([5, 25, 8, 24], [12, 14, 24, 26], [5, 25, 26, 35])
     assert cutter(widest=20)(joined, 2) == Pieces([[5, 25, 8, 24], [5, 25, 24, 35]], 2)
 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
-def test_what_is_split_is_the_flattest(cutter: Any) -> None:
+def test_the_flattest_piece_is_split(cutter: Any) -> None:
     """Two small characters are narrower than a large one, but not for their height."""
     small, large = [18, 25, 10, 26], [2, 28, 60, 80]
     boxes = (
@@ -87,7 +87,7 @@ def test_what_is_split_is_the_flattest(cutter: Any) -> None:
 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
-def test_no_piece_becomes_too_narrow(cutter: Any) -> None:
+def test_no_split_makes_a_piece_narrower_than_narrowest(cutter: Any) -> None:
     pieces = cutter(narrowest=7)(ink(FOUR[0]), 4)
     assert pieces == Pieces([FOUR[0], NOTHING, NOTHING, NOTHING], 1)
 
@@ -101,19 +101,19 @@ def test_broken_characters_are_merged() -> None:
 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
-def test_of_too_many_the_largest_stay(cutter: Any) -> None:
+def test_of_too_many_pieces_the_largest_are_kept(cutter: Any) -> None:
     pieces = cutter()(ink(*FOUR, [26, 30, 84, 88]), 4)
     assert pieces.found == 5
     assert pieces.boxes == FOUR
 
 
-def test_a_projection_may_overlook_thin_ink() -> None:
+def test_projection_ignores_ink_below_least() -> None:
     bridged = ink(*FOUR, [20, 21, 8, 110])
     assert Projection()(bridged, 4).found == 1
     assert Projection(least=1)(bridged, 4) == Pieces(FOUR, 4)
 
 
-def test_components_need_no_empty_column_and_a_watershed_no_empty_pixel() -> None:
+def test_components_cut_leaning_and_watershed_touching_characters() -> None:
     leaning = ink()
     for left in (20, 34):  # two slanted strokes, one above the other's foot
         cv2.line(leaning, (left, 27), (left + 18, 3), 255, 5)
@@ -126,7 +126,7 @@ def test_components_need_no_empty_column_and_a_watershed_no_empty_pixel() -> Non
     assert pieces.boxes[0][3] > pieces.boxes[1][2], "a valley that leans cuts no straight line"
 
 
-def test_every_box_lies_within_the_picture_whatever_it_shows() -> None:
+def test_every_box_lies_within_the_picture() -> None:
     random = np.random.default_rng(5)
     cutters: list[Cutter] = [Projection(widest=9), Components(widest=9), Watershed(spread=2.5), Components(narrowest=1)]
     for density in (0.02, 0.2, 0.6, 0.95):
@@ -142,6 +142,6 @@ def test_every_box_lies_within_the_picture_whatever_it_shows() -> None:
 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
-def test_pieces_that_could_not_be_split(cutter: Any) -> None:
+def test_a_widest_too_small_to_split_is_refused(cutter: Any) -> None:
     with pytest.raises(Mistake, match=r"view\.cut\.widest: 7 cannot be split .* give at least 8, or null"):
         cutter(widest=7)

@@ -30,7 +30,7 @@ def material(*overrides: str) -> Material:
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 @pytest.mark.parametrize("images", [37, 12])
-def test_every_image_once_over_all_ranks(images: int, ranks: int) -> None:
+def test_all_ranks_together_see_every_image_once(images: int, ranks: int) -> None:
     seen = [
         number
         for rank in range(ranks)
@@ -40,7 +40,7 @@ def test_every_image_once_over_all_ranks(images: int, ranks: int) -> None:
     assert sorted(seen) == list(range(images))
 
 
-def test_ranks_share_the_batches_that_one_would_have() -> None:
+def test_ranks_share_the_batches_of_a_single_process() -> None:
     def batches(rank: int, ranks: int) -> list[np.ndarray]:
         sampler = Batches(37, 8, seed=3, whole=False, rank=rank, ranks=ranks)
         sampler.set_epoch(5)
@@ -53,7 +53,7 @@ def test_ranks_share_the_batches_that_one_would_have() -> None:
         assert len(left) == len(right)
 
 
-def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+def test_the_order_of_images_depends_only_on_seed_and_epoch() -> None:
     def order(seed: int, epoch: int) -> list[int]:
         sampler = Batches(37, 37, seed, whole=False, rank=0, ranks=1)
         sampler.set_epoch(epoch)
@@ -68,7 +68,7 @@ def test_fewer_images_than_a_batch_are_one_batch() -> None:
 
 
 @pytest.mark.parametrize("shown", [2, 5, 8, 37])
-def test_in_training_every_rank_has_as_many_images_as_the_others(shown: int) -> None:
+def test_every_rank_trains_on_equally_many_images(shown: int) -> None:
     """Their gradients count the same; of fewer images than a batch the odd ones are left out."""
     shares = []
     for rank in range(2):
@@ -78,7 +78,7 @@ def test_in_training_every_rank_has_as_many_images_as_the_others(shown: int) -> 
     assert shares[0] == shares[1]
 
 
-def test_images_come_again_where_an_epoch_shows_more_than_there_are() -> None:
+def test_images_repeat_where_an_epoch_shows_more_than_there_are() -> None:
     def order(shown: int | None) -> list[int]:
         sampler = Batches(10, 8, seed=1, whole=False, rank=0, ranks=1, shown=shown)
         return [number for request in sampler for number in request.numbers.tolist()]
@@ -90,7 +90,7 @@ def test_images_come_again_where_an_epoch_shows_more_than_there_are() -> None:
 
 
 @pytest.mark.slow
-def test_an_image_that_comes_again_is_changed_anew() -> None:
+def test_a_repeated_image_is_augmented_anew() -> None:
     known = material()
     part, augment = known.parts["train"], build(composed("augment=light")["augment"])
     numbers = np.array([3, 3 + len(part)])
@@ -101,7 +101,7 @@ def test_an_image_that_comes_again_is_changed_anew() -> None:
 
 
 @pytest.mark.parametrize("view", ["whole", "characters"])
-def test_workers_change_nothing(view: str) -> None:
+def test_augmented_batches_do_not_depend_on_workers(view: str) -> None:
     """Augmentation is a function of seed, epoch and image; whoever makes the batch."""
     known = material(f"view={view}")
     augment: Augment = build(composed("augment=light")["augment"])
@@ -119,7 +119,7 @@ def test_workers_change_nothing(view: str) -> None:
     assert not (torch.cat(alone).sum() == again.sum()).all()  # the next epoch changes the images otherwise
 
 
-def test_views_and_targets_belong_together() -> None:
+def test_a_batch_holds_views_with_their_targets() -> None:
     known = material()
     codec = known.codec("positions")
     batch = Views(known.parts["val"], codec, None, seed=1)[next(iter(Batches(9, 4, None, whole=True, rank=0, ranks=1)))]
@@ -128,7 +128,7 @@ def test_views_and_targets_belong_together() -> None:
     assert codec.texts(batch.targets.numpy()) == known.parts["val"].texts[:4]
 
 
-def test_the_stored_images_are_left_as_they_are() -> None:
+def test_augmentation_does_not_change_stored_images() -> None:
     known = material()
     part = known.parts["train"]
     before = np.array(part.views)
@@ -146,12 +146,12 @@ def test_the_stored_images_are_left_as_they_are() -> None:
         ([{"Rotate": {}, "Blur": {}}], "is no step; write one name"),
     ],
 )
-def test_augmentation_that_cannot_be_is_refused(steps: list[dict[str, object]], message: str) -> None:
+def test_invalid_augmentation_steps_are_refused(steps: list[dict[str, object]], message: str) -> None:
     with pytest.raises(Mistake, match=message):
         Augment(steps=steps)
 
 
-def test_the_hash_is_of_the_content() -> None:
+def test_the_data_hash_depends_on_content_and_not_on_the_cache() -> None:
     assert material().hash == material("cache=null").hash
     assert material().hash != material("data.seed=2").hash
 
@@ -160,7 +160,7 @@ FRESH = "data.fresh=true"
 
 
 @pytest.mark.parametrize("view", ["whole", "characters"])
-def test_fresh_images_are_new_in_each_epoch_and_the_same_again(view: str) -> None:
+def test_fresh_images_differ_between_epochs_and_are_reproducible(view: str) -> None:
     known = material(FRESH, f"view={view}")
     part = known.parts["train"]
     assert len(part) == 37
@@ -181,7 +181,7 @@ def test_fresh_images_are_new_in_each_epoch_and_the_same_again(view: str) -> Non
 
 
 @pytest.mark.parametrize("more", [[], ["data.often='3344'"]])
-def test_the_first_epoch_shows_what_would_be_stored(more: list[str]) -> None:
+def test_the_first_epoch_of_fresh_images_equals_stored_ones(more: list[str]) -> None:
     fresh, stored = material(FRESH, *more), material(*more)
     request = Request(0, np.arange(37))
     views, texts = fresh.parts["train"].take(request)
@@ -190,18 +190,18 @@ def test_the_first_epoch_shows_what_would_be_stored(more: list[str]) -> None:
     assert np.abs(views.astype(int) - kept).max() <= 3  # drawn in grey, and in colour made grey
 
 
-def test_a_train_size_asks_for_certain_images() -> None:
+def test_train_size_turns_fresh_images_off() -> None:
     known = material(FRESH, "data.train_size=5")
     assert not known.parts["train"].renewed
     assert len(known.parts["train"]) == 5
 
 
-def test_streams_of_other_settings_have_other_hashes() -> None:
+def test_streams_with_other_settings_have_other_hashes() -> None:
     hashes = {material(FRESH, *more).hash for more in ([], ["data.seed=2"], ["style.tilt=[-20,20]"])}
     assert len(hashes | {material().hash}) == 4
 
 
-def test_ahead_keeps_the_order_and_passes_errors_on() -> None:
+def test_prefetching_keeps_the_order_and_raises_errors() -> None:
     assert list(prefetched(iter(range(50)), 3)) == list(range(50))
 
     def broken() -> Iterator[int]:
@@ -214,11 +214,11 @@ def test_ahead_keeps_the_order_and_passes_errors_on() -> None:
         next(items)
 
 
-def drawing_ahead() -> bool:
+def prefetching() -> bool:
     return any(thread.name == "prefetched" for thread in threading.enumerate())
 
 
-def test_ahead_stops_when_nobody_listens() -> None:
+def test_prefetching_ends_its_thread_when_closed() -> None:
     made = []
 
     def endless() -> Iterator[int]:
@@ -230,7 +230,7 @@ def test_ahead_stops_when_nobody_listens() -> None:
     assert next(items) == 0
     items.close()  # type: ignore[attr-defined]
     assert len(made) <= 6
-    assert not drawing_ahead()
+    assert not prefetching()
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_ahead_stops_when_nobody_listens() -> None:
         ("cuda", "false", 0, DataLoader),
     ],
 )
-def test_images_are_drawn_ahead_where_another_device_learns(
+def test_images_are_prefetched_only_for_a_gpu_without_workers(
     device: str, fresh: str, workers: int, kind: type[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = material(f"data.fresh={fresh}")
@@ -254,7 +254,7 @@ def test_images_are_drawn_ahead_where_another_device_learns(
     assert type(data.train_dataloader()) is kind
 
 
-def test_ahead_does_not_begin_before_it_is_asked() -> None:
+def test_prefetching_does_not_start_before_the_first_batch_is_asked_for() -> None:
     """A resumed training makes the iterator first and then tells the sampler the epoch."""
     known = material(FRESH)
     sampler = Batches(37, 8, seed=1, whole=True, rank=0, ranks=1)
@@ -263,7 +263,7 @@ def test_ahead_does_not_begin_before_it_is_asked() -> None:
             Views(known.parts["train"], known.codec("positions"), None, 1), batch_size=None, sampler=sampler
         )
     )
-    assert not drawing_ahead()
+    assert not prefetching()
     sampler.set_epoch(3)
     expected = known.parts["train"].take(Request(3, next(iter(sampler)).numbers))[0]
     assert (next(batches).views.numpy()[:, 0] == expected[..., 0]).all()

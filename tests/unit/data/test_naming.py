@@ -23,7 +23,7 @@ from tests.conftest import composed
         (["3_8+7=.png"], ["8+7="]),
     ],
 )
-def test_the_text_alone_or_behind_a_number_of_its_own_is_found(names: list[str], labels: list[str]) -> None:
+def test_labels_are_found_in_file_names_with_or_without_a_number(names: list[str], labels: list[str]) -> None:
     assert plain_labels("DIR", names) == labels
 
 
@@ -47,7 +47,7 @@ def test_the_text_alone_or_behind_a_number_of_its_own_is_found(names: list[str],
         (["_.png"], r"DIR/_\.png: holds no text; rename it"),
     ],
 )
-def test_a_name_that_may_be_read_in_several_ways_is_refused(names: list[str], message: str) -> None:
+def test_an_ambiguous_file_name_is_refused(names: list[str], message: str) -> None:
     with pytest.raises(Mistake, match=message) as refused:
         plain_labels("DIR", names)
     assert "\n" not in str(refused.value)
@@ -57,7 +57,7 @@ def test_a_name_that_may_be_read_in_several_ways_is_refused(names: list[str], me
     ("name", "labels"),
     [("train_0008.png", ["train", "0008"]), ("0000.1.png", ["0000", "1"]), ("cat-7136 (x).jpg", ["cat", "7136", "x"])],
 )
-def test_the_patterns_told_find_each_piece(name: str, labels: list[str], tmp_path: Path) -> None:
+def test_suggested_patterns_find_each_piece_of_a_name(name: str, labels: list[str], tmp_path: Path) -> None:
     with pytest.raises(Mistake) as refused:
         plain_labels("DIR", [name])
     told = re.findall(r'"(data\.pattern=.*?)"', str(refused.value))

@@ -57,7 +57,7 @@ def test_a_training_from_scratch_is_tested_on_unseen_images(first: RunFolder) ->
     assert (len(seen.learned), len(seen.before), len(seen.validated)) == (100, 0, 20)
 
 
-def test_what_a_run_began_with_was_taught_is_not_unseen(
+def test_images_taught_to_the_starting_run_are_not_unseen(
     first: RunFolder, labelled: Path, train: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of the 100 images that are tested now, the first run left 40 alone, chose its epoch by 20 and learned the rest."""
@@ -78,7 +78,7 @@ def test_what_a_run_began_with_was_taught_is_not_unseen(
     assert (len(third.begun.learned), len(third.begun.before), len(third.begun.validated)) == (20, 100, 60)
 
 
-def test_copies_on_both_sides_are_not_unseen(labelled: Path, train: Callable[..., Any]) -> None:
+def test_copies_of_training_images_are_not_unseen(labelled: Path, train: Callable[..., Any]) -> None:
     shutil.copytree(labelled, "copies")
     rows = [row.rsplit(",", 1)[0] for row in (labelled / "labels.csv").read_text().splitlines()[1:31]]
     lines = [f"{row},{'train' if number < 20 else 'val'}" for number, row in enumerate(rows)]
@@ -91,7 +91,7 @@ def test_copies_on_both_sides_are_not_unseen(labelled: Path, train: Callable[...
     assert (result["test/images"], result["test/taught"]) == (5, 5)
 
 
-def test_folds_count_what_the_run_they_begin_with_was_taught(
+def test_folds_count_images_taught_to_the_starting_run(
     first: RunFolder, labelled: Path, train: Callable[..., Any]
 ) -> None:
     folds = (*ONE_EPOCH, "data=csv", f"data.root={labelled}", "data/split=folds", "data.split.folds=2")
@@ -103,7 +103,7 @@ def test_folds_count_what_the_run_they_begin_with_was_taught(
     assert "unseen images" not in table.results(begun)
 
 
-def test_what_a_run_from_before_was_taught_is_not_known(
+def test_images_taught_to_a_run_without_a_list_are_unknown(
     first: RunFolder, labelled: Path, train: Callable[..., Any], cli: Callable[..., Any]
 ) -> None:
     old = RunFolder(Path(shutil.copytree(first.path, "old")))
@@ -120,7 +120,7 @@ def test_what_a_run_from_before_was_taught_is_not_known(
     assert "unseen" not in table.results(result)
 
 
-def test_evaluate_counts_what_the_run_was_taught(first: RunFolder, labelled: Path, cli: Callable[..., Any]) -> None:
+def test_evaluate_counts_images_taught_to_the_run(first: RunFolder, labelled: Path, cli: Callable[..., Any]) -> None:
     shutil.copytree(first.path, "first")
     of = ("evaluate", "run=first", "data=csv", f"data.root={labelled}", SPLIT)
     for part, taught, validated in (("all", 100, 20), ("train", 100, 0), ("val", 0, 20), ("test", 0, 0)):
@@ -137,7 +137,7 @@ def test_evaluate_counts_what_the_run_was_taught(first: RunFolder, labelled: Pat
     assert result["test/exact_unseen"] == sum(read.values()) / len(read)
 
 
-def test_the_table_of_evaluations_notes_what_was_taught(
+def test_the_table_of_evaluations_notes_taught_images(
     first: RunFolder, labelled: Path, cli: Callable[..., Any]
 ) -> None:
     shutil.copytree(first.path, "first")
@@ -161,7 +161,7 @@ def test_the_table_of_evaluations_notes_what_was_taught(
         (["part=all", "data.split={train:20,val:4,test:4}", "data.fresh=true"], 20),
     ],
 )
-def test_drawn_images_are_known_by_their_stream(
+def test_rendered_images_are_recognised_by_their_stream(
     source: list[str], taught: int, fresh: RunFolder, cli: Callable[..., Any]
 ) -> None:
     code, _, err = cli("evaluate", f"run={fresh.path}", *source, "out=out")
@@ -177,7 +177,7 @@ def test_fresh_images_are_counted_over_all_epochs(fresh: RunFolder, train: Calla
 
 
 @pytest.mark.parametrize(("seed", "known"), [(1, None), (2, 0)])
-def test_files_of_the_stream_that_a_run_learned_from_are_not_called_unseen(
+def test_files_rendered_from_the_training_stream_are_not_called_unseen(
     seed: int, known: int | None, fresh: RunFolder, cli: Callable[..., Any]
 ) -> None:
     settings = composed()
@@ -189,7 +189,7 @@ def test_files_of_the_stream_that_a_run_learned_from_are_not_called_unseen(
     assert ("unseen images" in out) == (known == 0)
 
 
-def test_what_trains_nothing_records_what_its_parts_learned(
+def test_a_run_without_training_records_images_of_its_starting_runs(
     first: RunFolder, labelled: Path, train: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A committee's members may have learned from less than the folder holds."""
@@ -209,7 +209,7 @@ def test_what_trains_nothing_records_what_its_parts_learned(
     assert {run.name: learning.labelled(run) for run in runs} == {"alone": 30, "few": 30, "together": 100}
 
 
-def test_what_several_runs_met_is_known_only_if_it_is_of_each() -> None:
+def test_merged_lists_of_seen_images_are_unknown_if_one_is() -> None:
     one = Seen(Images(np.array([1, 5], dtype=np.uint64), {7: 10}), validated=Images(np.array([6], dtype=np.uint64)))
     two = Seen(Images(np.array([5, 9], dtype=np.uint64), {7: 20, 8: 1}))
     both = Seen.by_all([one, two])
@@ -221,7 +221,7 @@ def test_what_several_runs_met_is_known_only_if_it_is_of_each() -> None:
     assert Seen.by_all([one, None]) is None
 
 
-def test_it_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+def test_a_list_of_seen_images_is_read_back_as_written(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     seen = Seen(Images(np.array([1, 2**64 - 1], dtype=np.uint64), {2**64 - 1: 3}))
     seen.write(folder)
@@ -244,7 +244,7 @@ def test_it_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     ],
     ids=range(6),
 )
-def test_a_list_that_nobody_wrote_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+def test_an_impossible_list_of_seen_images_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     Seen().write(folder)
     tensors = load_file(folder.seen) | change
@@ -254,7 +254,7 @@ def test_a_list_that_nobody_wrote_is_refused(change: dict[str, Any], tmp_path: P
     assert "\n" not in str(told.value)
 
 
-def test_a_list_of_numbers_that_numpy_has_not_is_refused(tmp_path: Path) -> None:
+def test_a_list_of_seen_images_of_a_type_unknown_to_numpy_is_refused(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     Seen(Images(np.array([1, 2], dtype=np.uint64))).write(folder)
     content = folder.seen.read_bytes()
@@ -266,7 +266,7 @@ def test_a_list_of_numbers_that_numpy_has_not_is_refused(tmp_path: Path) -> None
     assert "\n" not in str(told.value)
 
 
-def test_a_strangers_list_is_not_looked_for_elsewhere_nor_read_without_end(
+def test_a_list_of_seen_images_that_is_huge_or_a_link_out_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = RunFolder(tmp_path / "stranger")

@@ -36,14 +36,14 @@ def small(tmp_path: Path) -> Path:
     return tmp_path / "small"
 
 
-def test_synthetic_parts_are_apart_and_the_size_asked_for() -> None:
+def test_synthetic_parts_have_the_sizes_asked_for() -> None:
     known = material("data.split={train:20,val:10,test:15}")
     assert {name: len(part.samples) for name, part in known.parts.items()} == {"train": 20, "val": 10, "test": 15}
     assert all(len(text) == 4 for text in known.parts["test"].texts)
     assert len(set(known.parts["train"].texts) | set(known.parts["test"].texts)) > 30
 
 
-def test_synthetic_validation_and_test_stay_when_training_shrinks() -> None:
+def test_synthetic_validation_and_test_do_not_depend_on_the_training_size() -> None:
     whole, less = (material(f"data.split={{train:{n},val:10,test:10}}") for n in (30, 12))
     fewer = material("data.split={train:30,val:10,test:10}", "data.train_size=12")
     for part in ("val", "test"):
@@ -53,7 +53,7 @@ def test_synthetic_validation_and_test_stay_when_training_shrinks() -> None:
 
 
 @pytest.mark.parametrize("renderer", ["capbench", "captcha"])
-def test_training_draws_some_symbols_more_often(renderer: str) -> None:
+def test_data_often_draws_given_symbols_more_often_in_training_only(renderer: str) -> None:
     settings = ["data.split={train:120,val:10,test:10}", f"data.renderer={renderer}"]
     even, uneven = material(*settings), material(*settings, "data.often='777777'")
     for part in ("val", "test"):
@@ -65,38 +65,38 @@ def test_training_draws_some_symbols_more_often(renderer: str) -> None:
     assert uneven.hash != even.hash
 
 
-def test_only_symbols_of_the_alphabet_may_be_drawn_more_often() -> None:
+def test_data_often_refuses_symbols_outside_the_alphabet() -> None:
     with pytest.raises(Mistake, match=r"data.often: 'Ox' is outside the alphabet '0123456789'"):
         material("data.often=Ox7O")
 
 
-def test_lengths_may_range() -> None:
+def test_texts_have_every_length_of_the_range() -> None:
     known = material("data.length=[2,5]", "data.split={train:60,val:10,test:10}")
     assert {len(text) for text in known.parts["train"].texts} == {2, 3, 4, 5}
     assert (known.shortest, known.longest) == (2, 5)
 
 
-def test_a_zip_file_is_the_folder(labelled: Path, labelled_zip: Path) -> None:
+def test_a_zip_file_gives_the_data_of_its_folder(labelled: Path, labelled_zip: Path) -> None:
     folder, zipped = (material("data=csv", "alphabet=auto", f"data.root={root}") for root in (labelled, labelled_zip))
     assert folder.hash == zipped.hash
     assert folder.parts["test"].texts == zipped.parts["test"].texts
     assert folder.alphabet.symbols == "0123456789"
 
 
-def test_file_names_hold_the_same_labels(labelled: Path) -> None:
+def test_labels_in_file_names_equal_those_of_the_csv_file(labelled: Path) -> None:
     by_csv = material("data=csv", f"data.root={labelled}")
     by_name = material("data=filenames", f"data.root={labelled}")
     assert by_csv.hash == by_name.hash
 
 
 @pytest.mark.parametrize(("name", "label"), [("5UFQ.jpg", "5UFQ"), ("50_7136.png", "7136"), ("1112_0.png", "0")])
-def test_file_names_of_two_forms_need_no_pattern(name: str, label: str, tmp_path: Path) -> None:
+def test_file_names_of_common_forms_need_no_pattern(name: str, label: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"")
     source = build(composed("data=filenames", f"data.root={tmp_path}", "data.length=4")["data"])
     assert [sample.text for sample in source.samples] == [label]  # a name has lost no zeros, whatever the length
 
 
-def test_file_names_that_are_no_text_serve_where_the_text_does(small: Path) -> None:
+def test_file_names_outside_utf_8_serve_where_their_label_is_text(small: Path) -> None:
     before = material("data=filenames", f"data.root={small}/images", "cache=null").hash
     victim = sorted((small / "images").iterdir())[3]
     try:
@@ -111,7 +111,7 @@ def test_file_names_that_are_no_text_serve_where_the_text_does(small: Path) -> N
         material("data=filenames", f"data.root={small}/images", r"data.pattern='\d+_(?P<label>.*)\.png'")
 
 
-def test_base64_text_serves_wherever_an_image_does(small: Path) -> None:
+def test_base64_text_files_serve_as_images_of_every_source(small: Path) -> None:
     before = material("data=csv", f"data.root={small}", "cache=null")
     for file in sorted((small / "images").iterdir()):
         file.with_suffix(".txt").write_bytes(base64.b64encode(file.read_bytes()))
@@ -129,7 +129,7 @@ def test_base64_text_serves_wherever_an_image_does(small: Path) -> None:
     assert len(skipped.bad) == 1
 
 
-def test_exif_turns_enter_the_cache(small: Path) -> None:
+def test_the_cache_distinguishes_exif_settings(small: Path) -> None:
     from PIL import ExifTags, Image
 
     upside_down = Image.Exif()
@@ -146,7 +146,7 @@ def test_exif_turns_enter_the_cache(small: Path) -> None:
             assert (view == kept[sample.name][::-1, ::-1]).all()
 
 
-def test_other_columns(small: Path) -> None:
+def test_other_column_names_can_be_given(small: Path) -> None:
     text = (small / "labels.csv").read_text()
     (small / "other.csv").write_text(text.replace("filename,label", "path,solution"))
     known = material(
@@ -181,14 +181,14 @@ def read_labels(root: Path, *overrides: str) -> dict[str, str]:
         *("dot", "backslashes", "whole paths", "each row twice"),
     ],
 )
-def test_a_csv_file_is_understood_as_other_programs_write_it(change: Callable[[str], str], small: Path) -> None:
+def test_csv_dialects_of_other_programs_are_read(change: Callable[[str], str], small: Path) -> None:
     known = read_labels(small)
     assert len(known) == 40
     (small / "labels.csv").write_text(change((small / "labels.csv").read_text()), newline="")
     assert read_labels(small) == known
 
 
-def test_a_zip_of_a_folder_is_the_folder(small: Path) -> None:
+def test_a_zip_file_that_holds_the_folder_itself_is_read(small: Path) -> None:
     """Packed by a click, it holds the folder itself; and on macOS a folder of notes on the files."""
     import shutil
 
@@ -203,7 +203,7 @@ def test_a_zip_of_a_folder_is_the_folder(small: Path) -> None:
         assert read_labels(Path(zipped), *more) == {f"small/{name}": text for name, text in known.items()}
 
 
-def test_names_are_looked_for_beside_the_labels_too(small: Path) -> None:
+def test_file_names_are_also_looked_up_beside_the_labels(small: Path) -> None:
     known = read_labels(small)
     text = (small / "labels.csv").read_text()
     (small / "images" / "labels.csv").write_text(text.replace("images/", ""))
@@ -213,7 +213,7 @@ def test_names_are_looked_for_beside_the_labels_too(small: Path) -> None:
         assert read_labels(small, f"data.labels={labels}") == known
 
 
-def test_lost_zeros_come_back(small: Path) -> None:
+def test_leading_zeros_lost_by_a_spreadsheet_are_restored(small: Path) -> None:
     names = sorted(path.name for path in (small / "images").iterdir())
     rows(small, "filename,label", *(f"images/{name},{i}" for i, name in enumerate(names)))
     known = material("data=csv", f"data.root={small}", "data.length=6")
@@ -221,7 +221,7 @@ def test_lost_zeros_come_back(small: Path) -> None:
     assert texts == {f"{i:06}" for i in range(len(names))}
 
 
-def test_a_split_column_decides(small: Path) -> None:
+def test_a_split_column_decides_the_parts(small: Path) -> None:
     names = sorted(path.name for path in (small / "images").iterdir())
     parts = ["train"] * 30 + ["val"] * 4 + ["test"] * 6
     rows(small, "filename,label,split", *(f"images/{n},{n[-8:-4]},{p}" for n, p in zip(names, parts, strict=True)))
@@ -229,7 +229,7 @@ def test_a_split_column_decides(small: Path) -> None:
     assert {name: len(part.samples) for name, part in known.parts.items()} == {"train": 30, "val": 4, "test": 6}
 
 
-def test_ocr_labels_below_the_wanted_confidence_stay_out(small: Path) -> None:
+def test_ocr_labels_below_min_confidence_are_left_out(small: Path) -> None:
     text = (small / "labels.csv").read_text().splitlines()
     text[1] = ",".join([text[1].split(",")[0], "", ""])  # the engines did not agree
     rows(small, *text)
@@ -240,7 +240,7 @@ def test_ocr_labels_below_the_wanted_confidence_stay_out(small: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_copies_of_an_image_stay_on_one_side(mode: str, small: Path) -> None:
+def test_copies_of_an_image_stay_in_one_part(mode: str, small: Path) -> None:
     """Also such with an alpha channel that hides nothing, as programs add one when they save."""
     from PIL import Image
 
@@ -259,7 +259,7 @@ def test_copies_of_an_image_stay_on_one_side(mode: str, small: Path) -> None:
     assert known.doubts == []
 
 
-def test_digests_are_those_of_published_splits() -> None:
+def test_image_digests_are_those_of_published_splits() -> None:
     grey = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
     assert store.digest_of(grey) == 17942491857728662058
     clear = np.dstack([grey, np.full((4, 2), 255, dtype=np.uint8)])
@@ -268,9 +268,7 @@ def test_digests_are_those_of_published_splits() -> None:
     assert store.digest_of(clear) == 1273364996130152075
 
 
-def test_a_cache_whose_digests_meant_something_else_is_not_believed(
-    labelled: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_of_another_edition_is_not_used(labelled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = ("data=csv", f"data.root={labelled}", "cache=kept")
     material(*settings)
     material(*settings)
@@ -292,7 +290,7 @@ def _truncate(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [_flip, _truncate, Path.unlink])
 @pytest.mark.parametrize("name", ["views.npy", store.SUMS])
-def test_a_damaged_cache_is_told_and_made_anew(
+def test_a_damaged_cache_is_reported_and_rebuilt(
     name: str, damage: Callable[[Path], None], small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = ("data=csv", f"data.root={small}", "cache=kept")
@@ -306,7 +304,7 @@ def test_a_damaged_cache_is_told_and_made_anew(
     assert capsys.readouterr().err == ""
 
 
-def test_a_copy_in_another_part_is_told(small: Path) -> None:
+def test_a_copy_in_another_part_is_reported(small: Path) -> None:
     names = sorted(path.name for path in (small / "images").iterdir())
     (small / "images" / "copy.png").write_bytes((small / "images" / names[0]).read_bytes())
     parts = ["train"] * 30 + ["val"] * 4 + ["test"] * 7
@@ -317,7 +315,7 @@ def test_a_copy_in_another_part_is_told(small: Path) -> None:
     assert line.startswith(f"images/{names[0]} (train) and images/copy.png (test) are one image in two parts; ")
 
 
-def test_the_cache_gives_the_same_arrays(labelled: Path) -> None:
+def test_cached_arrays_equal_prepared_ones(labelled: Path) -> None:
     first, again = (material("data=csv", f"data.root={labelled}") for _ in range(2))
     unkept = material("data=csv", f"data.root={labelled}", "cache=null")
     for other in (again, unkept):
@@ -326,7 +324,7 @@ def test_the_cache_gives_the_same_arrays(labelled: Path) -> None:
     assert isinstance(again.parts["val"].views, np.memmap)
 
 
-def test_many_images_are_prepared_by_several_processes_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_prepare_the_same_images_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     one_by_one = material("data.split={train:300,val:20,test:20}", "cache=null")
     monkeypatch.setattr(store, "WORTH_A_POOL", 1)
     monkeypatch.setattr(store, "CHUNK", 64)
@@ -343,7 +341,7 @@ def pooled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
 
 
-def test_bad_images_are_told_alike_by_several_processes(small: Path, request: pytest.FixtureRequest) -> None:
+def test_several_processes_report_the_same_bad_images_as_one(small: Path, request: pytest.FixtureRequest) -> None:
     for victim in sorted((small / "images").iterdir())[3:40:9]:
         victim.write_bytes(b"hello")
     settings = ("data=csv", f"data.root={small}", "data.on_bad=skip", "cache=null")
@@ -355,7 +353,7 @@ def test_bad_images_are_told_alike_by_several_processes(small: Path, request: py
 
 
 @pytest.mark.usefixtures("pooled")
-def test_helpers_that_are_killed_are_one_line(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_helper_processes_are_an_error_of_one_line(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(self: Future[object], timeout: float | None = None) -> object:
         raise BrokenProcessPool("A process in the process pool was terminated abruptly")
 
@@ -364,7 +362,7 @@ def test_helpers_that_are_killed_are_one_line(small: Path, monkeypatch: pytest.M
         material("data=csv", f"data.root={small}", "cache=null")
 
 
-def test_an_image_that_the_view_cannot_show_is_a_bad_one(small: Path) -> None:
+def test_an_image_that_the_view_cannot_process_is_a_bad_image(small: Path) -> None:
     from PIL import Image
 
     victim = sorted((small / "images").iterdir())[3]
@@ -375,7 +373,7 @@ def test_an_image_that_the_view_cannot_show_is_a_bad_one(small: Path) -> None:
     assert len(material(*settings, "data.on_bad=skip").bad) == 1
 
 
-def test_a_source_can_be_sent_to_another_process(labelled_zip: Path) -> None:
+def test_a_source_can_be_pickled(labelled_zip: Path) -> None:
     source = build(composed("data=csv", f"data.root={labelled_zip}")["data"])
     first = source.image(0)
     assert (pickle.loads(pickle.dumps(source)).image(0) == first).all()
@@ -538,7 +536,7 @@ def test_bad_data_is_refused_in_one_line(
     assert sorted(path for path in tmp_path.rglob("*")) == before
 
 
-def test_bad_files_can_be_left_out(small: Path) -> None:
+def test_on_bad_skip_leaves_bad_files_out(small: Path) -> None:
     cut_short(small)
     known = material("data=csv", f"data.root={small}", "data.on_bad=skip")
     assert sum(len(part.samples) for part in known.parts.values()) == 39
@@ -546,7 +544,7 @@ def test_bad_files_can_be_left_out(small: Path) -> None:
     assert "truncated" in reason
 
 
-def test_images_of_several_sizes_need_a_size(small: Path) -> None:
+def test_images_of_several_sizes_need_view_size(small: Path) -> None:
     from PIL import Image
 
     victim = sorted((small / "images").iterdir())[-1]
@@ -556,7 +554,7 @@ def test_images_of_several_sizes_need_a_size(small: Path) -> None:
     assert material("data=csv", f"data.root={small}", "view.size=[32,96]").shape == (1, 32, 96)
 
 
-def test_symbols_that_training_never_shows(small: Path) -> None:
+def test_symbols_missing_in_training_count_as_mistakes_or_are_refused(small: Path) -> None:
     """Where the alphabet is read from training they count as mistakes; a given alphabet refuses them."""
     lines = (small / "labels.csv").read_text().splitlines()
     parts = ["train"] * 30 + ["val"] * 5 + ["test"] * 5
@@ -578,7 +576,7 @@ def test_symbols_that_training_never_shows(small: Path) -> None:
         material(*common, "alphabet=digits")
 
 
-def test_images_of_a_renderer_that_draws_otherwise_are_not_taken_from_the_cache(
+def test_the_cache_key_changes_with_the_pixels_of_the_renderer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def source_key() -> str:

@@ -21,7 +21,7 @@ def digests(count: int, seed: int = 0) -> np.ndarray:
 
 
 @given(DIGESTS, st.randoms())
-def test_the_order_changes_nothing(values: list[int], random: object) -> None:
+def test_a_split_does_not_depend_on_the_order_of_images(values: list[int], random: object) -> None:
     known = np.array(values, dtype=np.uint64)
     order = np.random.default_rng(len(values)).permutation(len(values))
     for rule in (split(None, 0.2, 0.3), split(10, 5, 5), split(None, 4, 3), split(None, 0.2, 3)):
@@ -29,14 +29,14 @@ def test_the_order_changes_nothing(values: list[int], random: object) -> None:
 
 
 @given(DIGESTS)
-def test_equal_images_stay_together(values: list[int]) -> None:
+def test_a_split_keeps_equal_images_together(values: list[int]) -> None:
     known = np.array(values + values, dtype=np.uint64)
     for rule in (split(None, 0.2, 0.3), split(None, 7, 5), split(None, 0.2, 5)):
         parts = rule.assign(known)
         assert (parts[: len(values)] == parts[len(values) :]).all()
 
 
-def test_without_validation_the_rest_trains_and_the_test_images_stay() -> None:
+def test_a_split_without_validation_keeps_its_test_images() -> None:
     known = digests(100)
     with_val, without = (split(None, val, 0.2).assign(known) for val in (0.1, None))
     assert set(without) == {"train", "test"}
@@ -45,7 +45,7 @@ def test_without_validation_the_rest_trains_and_the_test_images_stay() -> None:
 
 
 @given(DIGESTS)
-def test_fractions_alone_and_counts_alone_give_the_parts_of_published_numbers(values: list[int]) -> None:
+def test_splits_by_fractions_or_counts_give_the_published_parts(values: list[int]) -> None:
     known = np.array(values, dtype=np.uint64)
     place, position = known.argsort().argsort(), known.astype(np.float64) / 2.0**64
     lowest = np.select([place < 5, place < 12, place < 25], ["test", "val", "train"], "")
@@ -81,9 +81,7 @@ def test_a_fraction_for_test_leaves_validation_its_count() -> None:
         (split(None, 50, 0.2), {"test"}),
     ],
 )
-def test_an_image_keeps_a_part_that_is_a_fraction_behind_fractions_when_others_are_added(
-    rule: Split, kept: set[str]
-) -> None:
+def test_parts_given_by_fractions_stay_when_images_are_added(rule: Split, kept: set[str]) -> None:
     few, many = digests(500), digests(2000)
     assert (few == many[:500]).all()
     before, after = rule.assign(few), rule.assign(many)[:500]
@@ -91,25 +89,25 @@ def test_an_image_keeps_a_part_that_is_a_fraction_behind_fractions_when_others_a
         assert ((before == part) == (after == part)).all()
 
 
-def test_a_count_takes_other_images_when_others_are_added() -> None:
+def test_parts_given_by_counts_change_when_images_are_added() -> None:
     rule = split(None, 100, 200)
     before, after = rule.assign(digests(1000)), rule.assign(digests(2000))[:1000]
     assert 0 < ((before == "test") & (after == "test")).sum() < 200
 
 
-def test_fractions_and_counts_are_met() -> None:
+def test_parts_have_the_sizes_of_their_fractions_and_counts() -> None:
     parts = split(None, 0.1, 0.2).assign(digests(20000))
     assert [round(float((parts == name).mean()), 1) for name in splits.PARTS] == [0.7, 0.1, 0.2]
     parts = split(100, 20, 30).assign(digests(200))
     assert [int((parts == name).sum()) for name in (*splits.PARTS, "")] == [100, 20, 30, 50]
 
 
-def test_more_than_there_are() -> None:
+def test_a_split_of_more_images_than_there_are_is_refused() -> None:
     with pytest.raises(Mistake, match=r"data\.split\.val: 50 images are wanted and 40 are left"):
         split(None, 50, 60).assign(digests(100))
 
 
-def test_fewer_training_images_are_among_more() -> None:
+def test_smaller_train_sizes_are_subsets_of_larger_ones() -> None:
     known = digests(300)
     parts = split(None, 0.1, 0.2).assign(known)
     smaller, larger = (splits.keep_fewer(parts, known, size) for size in (20, 50))
@@ -121,7 +119,7 @@ def test_fewer_training_images_are_among_more() -> None:
         splits.keep_fewer(parts, known, 9999)
 
 
-def test_given_parts() -> None:
+def test_parts_of_a_column_are_taken_and_unknown_ones_refused() -> None:
     assert splits.given(["train", "test"], ["a:1", "a:2"]).tolist() == ["train", "test"]
     with pytest.raises(Mistake, match="a:2: split 'dev' is unknown; write train, val or test"):
         splits.given(["train", "dev"], ["a:1", "a:2"])
@@ -141,7 +139,7 @@ def test_each_image_is_in_one_fold_whatever_the_order(values: list[int], wanted:
 
 
 @given(DIGESTS, st.sampled_from([None, 1, 7, 0.1]))
-def test_what_tests_neither_trains_nor_validates(values: list[int], val: int | float | None) -> None:
+def test_test_images_of_a_fold_neither_train_nor_validate(values: list[int], val: int | float | None) -> None:
     rule = Folds(folds=5, val=val)
     known = np.array(values + values, dtype=np.uint64)  # each image twice
     numbers = rule.numbers(known)
@@ -160,7 +158,7 @@ def test_what_tests_neither_trains_nor_validates(values: list[int], val: int | f
     assert (whole == "train").sum() > 0
 
 
-def test_more_folds_than_images() -> None:
+def test_more_folds_than_images_are_refused() -> None:
     with pytest.raises(Mistake, match=r"data\.split\.folds: 9 of 8 different images cannot be; ask for fewer"):
         Folds(folds=9, val=None).numbers(np.tile(digests(8), 2))
     with pytest.raises(Mistake, match=r"data\.split\.folds: all of 1 different images cannot be"):

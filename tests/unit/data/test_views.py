@@ -16,23 +16,23 @@ from tests.conftest import composed
 RANDOM = np.random.default_rng(0).integers(0, 256, (30, 120, 3), dtype=np.uint8)
 
 
-def test_grey_is_that_of_opencv() -> None:
+def test_the_grey_channel_equals_that_of_opencv() -> None:
     assert (pick(RANDOM, "grey")[:, :, 0] == cv2.cvtColor(RANDOM, cv2.COLOR_RGB2GRAY)).all()
 
 
-def test_one_channel() -> None:
+def test_a_single_channel_is_picked() -> None:
     assert (pick(RANDOM, "green")[:, :, 0] == RANDOM[:, :, 1]).all()
     with_alpha = np.dstack([RANDOM, RANDOM[:, :, 0]])
     assert (pick(with_alpha, "alpha")[:, :, 0] == RANDOM[:, :, 0]).all()
 
 
-def test_transparency_shows_white() -> None:
+def test_transparent_pixels_become_white() -> None:
     black = np.zeros((2, 2, 4), dtype=np.uint8)
     black[0, :, 3] = 255
     assert pick(black, "colour")[:, 0].tolist() == [[0, 0, 0], [255, 255, 255]]
 
 
-def test_padding_keeps_the_aspect() -> None:
+def test_padding_keeps_the_aspect_ratio() -> None:
     image = np.full((10, 40, 1), 7, dtype=np.uint8)
     image[4:6, 18:22] = 200
     padded = resize(image, 40, 40, "pad")
@@ -42,12 +42,12 @@ def test_padding_keeps_the_aspect() -> None:
     assert (resize(image, 40, 40, "stretch") == 200).sum() > 8
 
 
-def test_whole_keeps_or_makes_the_size() -> None:
+def test_view_whole_keeps_the_size_or_resizes() -> None:
     assert Whole(channel="colour", size=None, fit="stretch")(RANDOM, 4).shape == (30, 120, 3)
     assert Whole(channel="grey", size=[16, 64], fit="pad")(RANDOM, 4).shape == (16, 64, 1)
 
 
-def test_the_chain_of_the_knn_article() -> None:
+def test_view_strokes_equals_the_chain_of_the_knn_article() -> None:
     """As the article writes it: threshold 127 inverted, the 3×3 filter, threshold 185, four boxes of 21×20."""
     grey = cv2.cvtColor(RANDOM, cv2.COLOR_RGB2GRAY)
     _, inverted = cv2.threshold(grey, 127, 255, cv2.THRESH_BINARY_INV)
@@ -63,13 +63,13 @@ def view(**changes: Any) -> Characters:
     return Characters(**({"channel": "grey", "clean": [], "cut": "equal", "boxes": None, "size": [24, 16]} | changes))
 
 
-def test_equal_widths_cover_the_image() -> None:
+def test_equal_pieces_cover_the_image() -> None:
     image = np.repeat(np.arange(120, dtype=np.uint8)[None, :, None], 30, axis=0).repeat(3, axis=2)
     pieces = view(size=[30, 24])(image, 5)
     assert (np.concatenate(list(pieces), axis=1)[:, :, 0] == image[:, :, 0]).all()
 
 
-def test_a_name_stands_for_the_cutter_and_settings_for_another() -> None:
+def test_a_cutter_is_given_by_name_or_by_settings() -> None:
     image = np.full((20, 60, 3), 255, dtype=np.uint8)
     image[5:15, 10:30] = 0
     ink = [Threshold(at=127, invert=True)]
@@ -80,7 +80,7 @@ def test_a_name_stands_for_the_cutter_and_settings_for_another() -> None:
     assert build(settings).cutter == Components(narrowest=8, widest=44)
 
 
-def test_colour_can_be_cleaned_and_cut() -> None:
+def test_colour_images_are_cleaned_and_cut() -> None:
     image = np.full((20, 60, 3), 255, dtype=np.uint8)
     image[5:15, 10:20] = (255, 255, 0)
     chain = view(channel="colour", clean=[Ink(), Threshold(at=100)])
@@ -91,7 +91,7 @@ def test_colour_can_be_cleaned_and_cut() -> None:
     assert view(channel="colour")(image, 3).shape == (3, 24, 16, 3)
 
 
-def test_a_character_that_was_not_found_is_black() -> None:
+def test_a_missing_character_is_a_black_piece() -> None:
     image = np.full((20, 60, 3), 255, dtype=np.uint8)
     image[5:15, 10:20] = 0
     pieces = view(clean=[Threshold(at=127, invert=True)], cut=Components(narrowest=6))(image, 2)
@@ -111,7 +111,7 @@ def test_a_character_that_was_not_found_is_black() -> None:
         ({"cut": "fixed", "boxes": [[5, 5, 0, 1]]}, r"holds no pixel"),
     ],
 )
-def test_settings_that_contradict_each_other(changes: dict[str, Any], message: str) -> None:
+def test_contradictory_settings_of_a_view_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(Mistake, match=message):
         view(**changes)
 

@@ -30,7 +30,7 @@ def painter() -> Painter:
     return Painter(style(), "0123456789", 4, 4, 1)
 
 
-def test_png(cli: Callable[..., Any]) -> None:
+def test_render_writes_png_files_and_labels(cli: Callable[..., Any]) -> None:
     code, out, err = cli(*SMALL)
     assert (code, out) == (0, "40 captchas: made\n"), err
     rows = labels(Path("made"))
@@ -40,7 +40,7 @@ def test_png(cli: Callable[..., Any]) -> None:
         assert (np.asarray(Image.open(Path("made") / name)) == picture).all()
 
 
-def test_npy(cli: Callable[..., Any]) -> None:
+def test_render_writes_an_array_that_is_no_source(cli: Callable[..., Any]) -> None:
     code, _, err = cli(*SMALL, "format=npy")
     assert code == 0, err
     assert (np.load("made/images.npy") == painter().pictures(np.arange(40))).all()
@@ -50,7 +50,7 @@ def test_npy(cli: Callable[..., Any]) -> None:
     assert "'images.npy#0' lies in an array, for other programs; render with format=png or zip" in err
 
 
-def test_a_zip_is_a_labelled_folder(cli: Callable[..., Any], train: Callable[..., Any]) -> None:
+def test_render_writes_a_zip_file_that_can_be_trained_on(cli: Callable[..., Any], train: Callable[..., Any]) -> None:
     code, out, err = cli(*SMALL, "format=zip")
     assert (code, out) == (0, "40 captchas: made.zip\n"), err
     assert [path.name for path in Path().iterdir()] == ["made.zip"]
@@ -59,7 +59,7 @@ def test_a_zip_is_a_labelled_folder(cli: Callable[..., Any], train: Callable[...
     assert folder.read_result()["data/train"] == 20
 
 
-def test_a_sheet(cli: Callable[..., Any]) -> None:
+def test_render_writes_a_sheet(cli: Callable[..., Any]) -> None:
     code, out, err = cli("render", "sheet=true", "style=gradient", "alphabet=mixed_62")
     assert (code, out) == (0, "sheet: captchas/sheet.png\n"), err
     assert Image.open("captchas/sheet.png").size[0] > 500
@@ -75,7 +75,9 @@ def test_a_sheet(cli: Callable[..., Any]) -> None:
         ("zip", 700, "zipfile:ZipFile.write"),
     ],
 )
-def test_killed_and_gone_on_with(kind: str, call: int, function: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_render_after_sigkill_writes_the_same_files(
+    kind: str, call: int, function: str, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
     """SIGKILL in the middle, then the same command: the same files as without."""
     command = ["render", "count=1500", f"format={kind}"]
     code, _, err = cli(*command, "out=whole")
@@ -99,7 +101,7 @@ def test_killed_and_gone_on_with(kind: str, call: int, function: str, tmp_path: 
     assert whole == broken
 
 
-def test_a_folder_of_other_settings_is_left_alone(cli: Callable[..., Any]) -> None:
+def test_render_refuses_a_folder_of_other_content(cli: Callable[..., Any]) -> None:
     assert cli(*SMALL)[0] == 0
     code, _, err = cli(*SMALL, "seed=2")
     assert code == 2
@@ -111,7 +113,7 @@ def test_a_folder_of_other_settings_is_left_alone(cli: Callable[..., Any]) -> No
 
 
 @pytest.mark.parametrize(("kind", "out"), [("png", "made"), ("npy", "made"), ("zip", "made.zip")])
-def test_a_second_one_at_once_is_refused(kind: str, out: str, cli: Callable[..., Any]) -> None:
+def test_a_second_render_into_the_same_place_is_refused(kind: str, out: str, cli: Callable[..., Any]) -> None:
     if kind != "zip":
         Path(out).mkdir()
     with alone(Path(out), "render"):
@@ -121,13 +123,13 @@ def test_a_second_one_at_once_is_refused(kind: str, out: str, cli: Callable[...,
     assert not list(Path().rglob("*.lock"))
 
 
-def test_a_file_in_place_of_the_folder_is_told(cli: Callable[..., Any]) -> None:
+def test_render_refuses_a_file_in_place_of_the_folder(cli: Callable[..., Any]) -> None:
     Path("made").touch()
     code, _, err = cli(*SMALL)
     assert (code, err) == (2, "capbench: out: made is a file; give a new or an empty folder\n")
 
 
-def test_more_can_be_added(cli: Callable[..., Any]) -> None:
+def test_render_adds_captchas_to_a_finished_folder(cli: Callable[..., Any]) -> None:
     assert cli(*SMALL)[0] == 0
     assert cli("render", "count=60", "out=made")[0] == 0
     assert len(labels(Path("made"))) == len(list(Path("made/images").iterdir())) == 60
@@ -145,7 +147,7 @@ def test_more_can_be_added(cli: Callable[..., Any]) -> None:
         (["style.width=24"], "style.width: 24 has no room for 4 characters"),
     ],
 )
-def test_a_mistake_is_one_line(arguments: list[str], message: str, cli: Callable[..., Any]) -> None:
+def test_a_mistake_in_render_is_one_line(arguments: list[str], message: str, cli: Callable[..., Any]) -> None:
     code, _, err = cli("render", *arguments)
     assert code == 2
     assert message in err

@@ -18,7 +18,7 @@ def seen(view: dict[str, Any]) -> Any:
     return Description.model_construct(view=view).seen()
 
 
-def test_a_view_is_built() -> None:
+def test_a_view_of_capbench_is_built_from_a_description() -> None:
     assert seen(WHOLE) == Whole(channel="grey", size=None, fit="pad")
 
 
@@ -33,6 +33,6 @@ def test_a_view_is_built() -> None:
     ],
     ids=range(5),
 )
-def test_anything_else_is_refused(view: dict[str, Any], match: str) -> None:
+def test_anything_but_a_view_of_capbench_is_refused(view: dict[str, Any], match: str) -> None:
     with pytest.raises(Mistake, match=match):
         seen(view)

@@ -77,7 +77,7 @@ def assert_alike(graph: Graph, run: RunFolder, images: list[np.ndarray]) -> None
 
 
 @pytest.mark.parametrize("overrides", QUICK, ids=lambda overrides: overrides[0])
-def test_a_graph_reads_as_the_run(overrides: list[str], tmp_path: Path) -> None:
+def test_an_exported_graph_reads_like_its_run(overrides: list[str], tmp_path: Path) -> None:
     run = untrained(tmp_path / "run", *overrides)
     exported = export.export(run, tmp_path / "model.onnx", images=70)
     assert (exported.images, exported.same) == (70, 70)
@@ -89,7 +89,7 @@ def test_a_graph_reads_as_the_run(overrides: list[str], tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("overrides", ALL, ids=" ".join)
-def test_every_recogniser_reads_1000_images_as_its_graph(
+def test_every_recogniser_and_its_graph_read_1000_images_alike(
     overrides: list[str], tmp_path: Path, train: Callable[..., Any]
 ) -> None:
     run = train(*FAST, "trainer.limit_batches=null", "data.split.train=400", "optim.epochs=2", *overrides)
@@ -106,14 +106,14 @@ class Echo(Model):
 
 
 @pytest.mark.parametrize("channel", ["grey", "colour", "red", "green", "blue", "alpha"])
-def test_the_graph_picks_channels_as_the_view_does(channel: Any) -> None:
+def test_the_graph_picks_channels_like_the_view(channel: Any) -> None:
     view = Whole(channel=channel, size=None, fit="stretch")
     image = np.random.default_rng(1).integers(0, 256, (200, 300, 4 if channel == "alpha" else 3), dtype=np.uint8)
     picked = trace.Prepared(Echo(), view)._picked(torch.from_numpy(image))
     assert np.array_equal(picked.movedim(0, -1).numpy(), view(image, 4))
 
 
-def test_the_command_tells_what_the_json_says(tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_export_prints_what_the_description_holds(tmp_path: Path, cli: Callable[..., Any]) -> None:
     run = untrained(tmp_path / "run", *SMALL, "alphabet=lower_36", "data.length=[3,5]")
     code, out, err = cli("export", "run=run", "out=to/model.onnx", "images=20")
     assert (code, err) == (0, "")
@@ -130,7 +130,9 @@ def test_the_command_tells_what_the_json_says(tmp_path: Path, cli: Callable[...,
     assert str(export.__file__).encode() not in Path("to/model.onnx").read_bytes()
 
 
-def test_noise_stands_in_for_images_of_files(tmp_path: Path, labelled: Path, cli: Callable[..., Any]) -> None:
+def test_export_checks_with_noise_where_the_run_reads_files(
+    tmp_path: Path, labelled: Path, cli: Callable[..., Any]
+) -> None:
     shutil.copytree(labelled, tmp_path / "there")
     sizes = "data.split={train:100,val:20,test:40}"
     untrained(tmp_path / "run", *SMALL, "data=csv", "data.root=there", sizes, "data.length=4")
@@ -147,7 +149,7 @@ def test_noise_stands_in_for_images_of_files(tmp_path: Path, labelled: Path, cli
     assert "int8: what it costs is measured on the run's own images (data.root: there does not exist" in err
 
 
-def test_a_graph_that_reads_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_that_disagrees_with_its_run_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = untrained(tmp_path / "run", *SMALL, "view.channel=grey")
     monkeypatch.setattr(trace, "GREY", (2**15, 0, 0))
     monkeypatch.setattr(export, "CLOSE", 1e-7)  # nothing was learned, so nothing makes much of a difference
@@ -166,7 +168,9 @@ def test_a_graph_that_reads_otherwise_is_not_written(tmp_path: Path, monkeypatch
         (["run=run", "out=a.onnx", "images=0"], "images: 0 is not accepted"),
     ],
 )
-def test_a_mistake_is_one_line(arguments: list[str], message: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_a_mistake_in_export_is_one_line(
+    arguments: list[str], message: str, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
     untrained(tmp_path / "run", "model=knn", "view=characters")
     code, _, err = cli("export", *arguments)
     assert (code, err.count("\n")) == (2, 1), err
@@ -174,14 +178,14 @@ def test_a_mistake_is_one_line(arguments: list[str], message: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("module", ["onnx", "onnxscript", "onnxruntime"])
-def test_what_is_not_installed_is_named(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_of_export_is_named(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(Mistake, match=rf"{module} is not installed; python -m pip install 'capbench\[export\]'"):
         export.export(RunFolder(tmp_path), tmp_path / "model.onnx")
 
 
 @pytest.mark.slow
-def test_int8_costs_at_most_half_a_point_on_four_digits(tmp_path: Path, train: Callable[..., Any]) -> None:
+def test_int8_loses_at_most_half_a_point_on_four_digits(tmp_path: Path, train: Callable[..., Any]) -> None:
     sizes = ("data.split.train=24000", "data.split.val=64", "data.split.test=64", "optim.batch_size=64")
     run = train(*FAST, "+experiment=quickstart", "trainer.limit_batches=null", "optim.epochs=1", *sizes)
     exported = export.export(run, tmp_path / "model.onnx", int8=True, images=2000)
@@ -197,14 +201,14 @@ def test_int8_costs_at_most_half_a_point_on_four_digits(tmp_path: Path, train: C
 
 
 @pytest.mark.slow
-def test_int8_of_what_reads_over_time(tmp_path: Path) -> None:
+def test_a_crnn_is_exported_in_int8(tmp_path: Path) -> None:
     run = untrained(tmp_path / "run", "model=crnn", "data.length=[3,5]")
     exported = export.export(run, tmp_path / "model.onnx", int8=True, images=30)
     assert exported.described.int8
     assert len(Graph.open(tmp_path / "model.onnx").read(images_of(run, 5))) == 5
 
 
-def test_a_second_export_at_once_is_refused() -> None:
+def test_a_second_export_into_the_same_file_is_refused() -> None:
     refused = pytest.raises(Mistake, match=r"^model\.onnx: another export writes there; wait for its end")
     with alone(Path("model.onnx"), "export"), refused:
         export._write(b"", Description.model_construct(), Path("model.onnx"))

@@ -50,7 +50,7 @@ def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
 
 
-def test_it_needs_no_torch(exported: Path) -> None:
+def test_reading_a_graph_does_not_import_torch(exported: Path) -> None:
     code = (
         "import sys, numpy; from pathlib import Path; from capbench.export.graph import Graph;"
         f"graph = Graph.open(Path({str(exported)!r})); print(graph.name, graph.alphabet);"
@@ -60,7 +60,7 @@ def test_it_needs_no_torch(exported: Path) -> None:
     assert done.stdout.splitlines() == ["train 0123456789", "3 False"], done.stderr
 
 
-def test_images_are_read_alike_alone_and_together(exported: Path) -> None:
+def test_a_graph_reads_images_alike_alone_and_in_batches(exported: Path) -> None:
     graph = Graph.open(exported)
     images = [*noise(70, 60, 160, 3)]
     together = graph.read(images)
@@ -70,7 +70,7 @@ def test_images_are_read_alike_alone_and_together(exported: Path) -> None:
     assert graph.read([]) == []
 
 
-def test_grey_and_transparent_images_are_taken(exported: Path) -> None:
+def test_a_graph_reads_grey_and_transparent_images(exported: Path) -> None:
     graph = Graph.open(exported)
     grey = noise(60, 160, 1)
     clear = np.concatenate([noise(60, 160, 3), np.zeros((60, 160, 1), np.uint8)], axis=2)
@@ -85,7 +85,7 @@ def test_an_image_of_another_size_is_refused(exported: Path) -> None:
         Graph.open(exported).read([noise(60, 160, 3), noise(50, 160, 3)])
 
 
-def test_a_view_resizes_cuts_and_refuses_before_the_graph(tmp_path: Path) -> None:
+def test_images_are_resized_cut_or_refused_by_the_view_of_the_graph(tmp_path: Path) -> None:
     sizes = untrained(tmp_path / "sized", "model=mlp", "model.hidden=[8]", "view.size=[30,80]")
     export.export(sizes, tmp_path / "sized.onnx", images=4)
     read = Graph.open(tmp_path / "sized.onnx").read([noise(60, 160, 3), noise(20, 50, 4), noise(300, 300, 3)])
@@ -115,7 +115,7 @@ def reading(exported: Path, codec: Codec, probabilities: list[list[float]]) -> A
     return read
 
 
-def test_characters_have_runners_up(exported: Path) -> None:
+def test_readings_hold_the_runner_up_of_each_character(exported: Path) -> None:
     codec = Codec(Alphabet(symbols="abc", fold=None), 1, 3, "positions")
     read = reading(exported, codec, [[0.7, 0.2, 0.1, 0.0], [0.1, 0.3, 0.4, 0.2], [0.1, 0.0, 0.1, 0.8]])
     assert read.text == "ac"
@@ -125,7 +125,7 @@ def test_characters_have_runners_up(exported: Path) -> None:
     assert [c.runner_up_confidence for c in read.characters] == pytest.approx([0.2, 0.3])
 
 
-def test_over_time_the_highest_of_a_run_counts(exported: Path) -> None:
+def test_a_reading_over_time_takes_the_best_step_of_each_character(exported: Path) -> None:
     codec = Codec(Alphabet(symbols="ab", fold=None), 1, 2, "time")
     steps = [[0.1, 0.0, 0.9], [0.6, 0.3, 0.1], [0.8, 0.1, 0.1], [0.2, 0.1, 0.7], [0.9, 0.05, 0.05], [0.1, 0.5, 0.4]]
     read = reading(exported, codec, steps)
@@ -258,7 +258,9 @@ def fixed_batch(model: Any) -> None:
         (fixed_batch, r"it should have images \[batch, 60, 160, 3\] alone"),
     ],
 )
-def test_a_strange_graph_is_refused(change: Callable[[Any], None], message: str, copied: Path) -> None:
+def test_a_malicious_or_inconsistent_graph_is_refused(
+    change: Callable[[Any], None], message: str, copied: Path
+) -> None:
     model = onnx.load(copied)
     change(model)
     signed(copied, model.SerializeToString())
@@ -280,9 +282,7 @@ def test_a_graph_that_does_not_run_is_refused(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_graph_that_stops_the_process_that_loads_it_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_graph_that_aborts_the_loading_process_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = graph(tmp_path / "model.onnx")
     stopping = tmp_path / "stopping"
     (stopping / "onnxruntime").mkdir(parents=True)
@@ -344,14 +344,14 @@ from capbench.export.graph import Graph
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04\x95cposix\nsystem\n", b"PK\x03\x04", bytes(1000)])
-def test_what_is_no_graph_is_refused(content: bytes, copied: Path) -> None:
+def test_a_file_that_is_no_graph_is_refused(content: bytes, copied: Path) -> None:
     signed(copied, content)
     with pytest.raises(Mistake, match=r"model\.onnx: is no graph of CapBench's: it ") as caught:
         Graph.open(copied)
     assert "\n" not in str(caught.value)
 
 
-def test_a_graph_that_was_changed_or_is_huge_is_refused(copied: Path) -> None:
+def test_a_changed_or_oversized_graph_is_refused(copied: Path) -> None:
     with copied.open("ab") as file:
         file.write(b"\0")
     with pytest.raises(Mistake, match=r"model\.onnx: is not the graph that its JSON describes"):
@@ -398,7 +398,7 @@ def test_a_graph_that_was_changed_or_is_huge_is_refused(copied: Path) -> None:
         ({"graph": "0" * 64}, "is not the graph that its JSON describes"),
     ],
 )
-def test_a_strange_json_is_refused(change: dict[str, Any], message: str, copied: Path) -> None:
+def test_a_wrong_description_of_a_graph_is_refused(change: dict[str, Any], message: str, copied: Path) -> None:
     path = copied.with_suffix(".json")
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(Mistake, match=message) as caught:
@@ -408,14 +408,14 @@ def test_a_strange_json_is_refused(change: dict[str, Any], message: str, copied:
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b"[" * 100_000, b" " * 2**21])
-def test_what_is_no_json_is_refused(content: bytes, copied: Path) -> None:
+def test_a_description_that_is_no_json_is_refused(content: bytes, copied: Path) -> None:
     copied.with_suffix(".json").write_bytes(content)
     with pytest.raises(Mistake, match=r"model\.json(: is | has over )") as caught:
         Graph.open(copied)
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_is_named(copied: Path) -> None:
+def test_a_missing_graph_or_description_is_named(copied: Path) -> None:
     copied.unlink()
     with pytest.raises(Mistake, match=r"model\.onnx: cannot be read \(No such file or directory\)"):
         Graph.open(copied)

@@ -61,13 +61,13 @@ FILES = {
     ("width", "height"),
     [(WIDTH, HEIGHT * 2), (WIDTH * 2, HEIGHT), (WIDTH, HEIGHT // 2), (WIDTH // 2, HEIGHT), (WIDTH, HEIGHT + 16)],
 )
-def test_a_header_that_lies_about_the_size_is_refused(name: str, width: int, height: int) -> None:
+def test_a_header_with_a_false_size_is_refused(name: str, width: int, height: int) -> None:
     assert decode(claiming(FILES[name], WIDTH, HEIGHT)).shape[:2] == (HEIGHT, WIDTH)
     with pytest.raises(BadImage, match="truncated" if width * height > WIDTH * HEIGHT else "holds more"):
         decode(claiming(FILES[name], width, height))
 
 
-def test_one_row_too_many_or_too_few_is_seen() -> None:
+def test_a_header_one_row_too_high_or_low_is_refused() -> None:
     for name in ("PNG", "GIF", "BMP"):
         for height in (HEIGHT - 1, HEIGHT + 1):
             with pytest.raises(BadImage, match="truncated|holds more"):
@@ -75,7 +75,7 @@ def test_one_row_too_many_or_too_few_is_seen() -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
-def test_sizes_beyond_the_limits_are_refused_before_they_are_decoded(kind: str) -> None:
+def test_sizes_beyond_the_limits_are_refused_before_decoding(kind: str) -> None:
     content = saved(kind)
     with pytest.raises(BadImage, match="has 16000×16000 pixels; at most 4,000,000"):
         decode(claiming(content, 16000, 16000))
@@ -87,21 +87,21 @@ def test_sizes_beyond_the_limits_are_refused_before_they_are_decoded(kind: str) 
 @pytest.mark.parametrize(
     "options", [{}, {"progressive": True}, {"lossless": True}], ids=["", "progressive", "lossless"]
 )
-def test_a_file_cut_anywhere_is_refused(kind: str, options: dict[str, Any]) -> None:
+def test_a_file_truncated_anywhere_is_refused(kind: str, options: dict[str, Any]) -> None:
     content = saved(kind, **options)
     for length in [*range(1, len(content), 97), len(content) - 1]:
         with pytest.raises(BadImage):
             decode(content[:length])
 
 
-def test_a_jpeg_cut_and_closed_again_is_refused() -> None:
+def test_a_truncated_jpeg_with_an_end_marker_is_refused() -> None:
     content = FILES["JPEG"]
     with pytest.raises(BadImage, match="truncated"):
         decode(content[: len(content) * 2 // 3] + b"\xff\xd9")
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_honest_files_of_any_size_are_read(seed: int) -> None:
+def test_valid_files_of_any_size_are_decoded_as_by_pillow(seed: int) -> None:
     random = np.random.default_rng(seed)
     width, height = random.integers(1, 70, 2)
     flat = np.full((height, width, 3), random.integers(256), dtype=np.uint8)
@@ -124,7 +124,7 @@ def test_honest_files_of_any_size_are_read(seed: int) -> None:
                 assert (decode(content) == np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))).all()
 
 
-def test_an_interlaced_png_is_as_long_as_it_should_be() -> None:
+def test_an_interlaced_png_with_missing_or_extra_rows_is_refused() -> None:
     """Pillow writes none: the seven passes of Adam7 are put together here."""
     grey = NOISE[:13, :11, 0]
     passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
@@ -150,13 +150,13 @@ def frames(kind: str, count: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP"])
-def test_frames_are_limited(kind: str) -> None:
+def test_an_animation_over_the_frame_limit_is_refused(kind: str) -> None:
     assert decode(frames(kind, containers.MOST_FRAMES)).shape == (4, 4, 3)
     with pytest.raises(BadImage, match="over 256 frames"):
         decode(frames(kind, containers.MOST_FRAMES + 1))
 
 
-def test_parts_and_scans_are_limited() -> None:
+def test_files_over_the_limits_of_parts_and_scans_are_refused() -> None:
     jpeg = saved("JPEG", progressive=True)
     exif = b"\xff\xe1\0\x09Exif\0\0X"
     assert decode(jpeg[:2] + exif * 100 + jpeg[2:]).shape == NOISE.shape
@@ -180,7 +180,7 @@ def test_parts_and_scans_are_limited() -> None:
         (saved("PNG", Image.fromarray(NOISE).convert("P")).replace(b"PLTE", b"plte"), "palette is missing"),
     ],
 )
-def test_other_lies(content: bytes, reason: str) -> None:
+def test_contradictory_headers_are_refused(content: bytes, reason: str) -> None:
     with pytest.raises(BadImage, match=reason):
         decode(content)
 
@@ -221,7 +221,7 @@ BEHIND = [
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
-def test_a_png_is_decoded_without_its_notes_and_to_the_same_pixels(mode: str) -> None:
+def test_png_metadata_is_dropped_and_pixels_stay_the_same(mode: str) -> None:
     picture = Image.fromarray(NOISE).convert("L" if mode == "I;16" else mode).convert(mode)
     clear = {"transparency": 7} if mode in ("L", "P") else {}
     plain = saved("PNG", picture, **clear)
@@ -238,21 +238,21 @@ def test_a_png_is_decoded_without_its_notes_and_to_the_same_pixels(mode: str) ->
     assert (decode(content, "turn") == np.rot90(decode(content), -1)).all()
 
 
-def test_profiles_of_a_png_are_not_inflated() -> None:
+def test_png_colour_profiles_are_not_inflated() -> None:
     """Each is a thousandth of the mebibyte that Pillow makes of it, and there may be thousands."""
     plain = saved("PNG")
     for content in (noted(plain, PROFILE * 4_900, b""), noted(plain, b"", PROFILE * 4_900)):
         assert containers.outline(content).content == plain
 
 
-def test_an_animated_png_is_its_still_picture() -> None:
+def test_an_animated_png_is_decoded_as_its_still_picture() -> None:
     pictures = [Image.fromarray(NOISE), Image.fromarray(NOISE[::-1])]
     content = saved("PNG", pictures[0], save_all=True, append_images=pictures[1:], duration=50)
     assert b"fdAT" in content and containers.outline(content).content == saved("PNG")
 
 
 @pytest.mark.parametrize("kind", [b"IHDR", b"PLTE", b"tRNS"])
-def test_a_png_that_says_twice_what_its_pixels_are_is_refused(kind: bytes) -> None:
+def test_a_png_with_a_repeated_or_damaged_header_chunk_is_refused(kind: bytes) -> None:
     content = saved("PNG", Image.fromarray(NOISE).convert("P"), transparency=7)
     at = content.index(kind) - 4
     end = at + 12 + struct.unpack_from(">I", content, at)[0]
@@ -267,7 +267,7 @@ def in_blocks(data: bytes, size: int) -> bytes:
     return b"".join(bytes([len(data[i : i + size])]) + data[i : i + size] for i in range(0, len(data), size)) + b"\0"
 
 
-def test_a_gif_is_decoded_without_its_notes_and_later_frames_and_in_whole_blocks() -> None:
+def test_gif_comments_and_later_frames_are_dropped_and_blocks_are_merged() -> None:
     bare = saved("GIF", Image.fromarray(NOISE).quantize(16), transparency=7)
     control, frame = bare.index(b"\x21\xf9"), bare.index(b"\x2c\0\0\0\0")
     data = b"".join(bare[i + 1 : i + 1 + bare[i]] for i in range(frame + 11, len(bare) - 2, 256))
@@ -282,7 +282,7 @@ def test_a_gif_is_decoded_without_its_notes_and_later_frames_and_in_whole_blocks
 
 
 @pytest.mark.parametrize("place", ["a comment", "an application", "the picture", "the end"])
-def test_blocks_of_a_gif_are_limited(place: str) -> None:
+def test_a_gif_over_the_limit_of_blocks_is_refused(place: str) -> None:
     gif = saved("GIF")
     frame = gif.index(b"\x2c\0\0\0\0")
     many = in_blocks(bytes(containers.MOST_BLOCKS + 1), 1)
@@ -301,7 +301,7 @@ def segment(code: int, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK", "RGB as it is", "progressive"])
-def test_a_jpeg_is_decoded_without_its_notes_and_to_the_same_pixels(mode: str) -> None:
+def test_jpeg_metadata_is_dropped_and_pixels_stay_the_same(mode: str) -> None:
     """What says how the colours are coded, Adobe's segment and JFIF's, is no note."""
     options = {"RGB as it is": {"keep_rgb": True}, "progressive": {"progressive": True}}.get(mode, {})
     plain = saved("JPEG", Image.fromarray(NOISE).convert("RGB" if options else mode), **options)
@@ -318,7 +318,7 @@ def test_a_jpeg_is_decoded_without_its_notes_and_to_the_same_pixels(mode: str) -
     assert (decode(content, "turn") == np.rot90(decode(content), -1)).all()
 
 
-def test_tables_of_a_jpeg_are_limited() -> None:
+def test_a_jpeg_over_the_limit_of_table_bytes_is_refused() -> None:
     jpeg = saved("JPEG")
     start = jpeg.index(b"\xff\xdb")
     tables = segment(0xDB, (b"\0" + bytes(range(1, 65))) * 1_000)
@@ -327,7 +327,7 @@ def test_tables_of_a_jpeg_are_limited() -> None:
         decode(jpeg[:start] + tables * 5 + jpeg[start:])
 
 
-def test_a_jpeg_of_fill_bytes_takes_a_time_that_grows_with_their_number() -> None:
+def test_fill_bytes_of_a_jpeg_take_linear_time() -> None:
     """Minutes would tell that it grows with their square: nothing can be counted there."""
     jpeg = saved("JPEG")
     scan = jpeg.rindex(b"\xff\0")
@@ -345,7 +345,7 @@ def runs(width: int, height: int, data: bytes) -> bytes:
     return head + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(data), 0, 0, 256, 0) + bytes(1024) + data
 
 
-def test_run_lengths_of_a_bmp_are_limited() -> None:
+def test_a_bmp_over_the_limit_of_run_lengths_is_refused() -> None:
     assert decode(runs(4, 4, b"\4\1\0\0" * 4 + b"\0\1")).shape == (4, 4, 3)
     for content in (runs(4, 4, b"\4\1" * 2**20), runs(4_000_000, 1, b"\1\1\0\0")):
         with pytest.raises(BadImage, match="over 1,048,576 pixels or bytes in run lengths"):
@@ -357,7 +357,7 @@ def riff(*chunks: tuple[bytes, bytes]) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
 
 
-def test_parts_of_a_webp_are_limited_and_its_way_up_is_found_behind_others() -> None:
+def test_webp_orientation_is_found_after_other_chunks_and_chunks_are_limited() -> None:
     webp = saved("WEBP", lossless=True)
     size = struct.pack("<HBHB", WIDTH - 1, 0, HEIGHT - 1, 0)
     pixels = (b"VP8L", webp[20:])
@@ -368,7 +368,7 @@ def test_parts_of_a_webp_are_limited_and_its_way_up_is_found_behind_others() -> 
 
 
 @pytest.mark.parametrize("kind", containers.KINDS)
-def test_the_pixels_that_are_passed_over_may_be_bounded(kind: str) -> None:
+def test_decoding_over_the_allowed_pixels_is_refused(kind: str) -> None:
     pixels = 300 * 200
     content = saved(kind, Image.new("1" if kind == "BMP" else "RGB", (300, 200)))
     assert len(content) < pixels
@@ -377,7 +377,7 @@ def test_the_pixels_that_are_passed_over_may_be_bounded(kind: str) -> None:
         decode(content, most=pixels - 1)
 
 
-def test_each_scan_passes_over_all_pixels() -> None:
+def test_each_jpeg_scan_counts_all_pixels_as_work() -> None:
     content = saved("JPEG", progressive=True)
     scans = content.count(b"\xff\xda")
     assert scans > 1 and len(content) < scans * WIDTH * HEIGHT
@@ -386,7 +386,7 @@ def test_each_scan_passes_over_all_pixels() -> None:
         decode(content, most=scans * WIDTH * HEIGHT - 1)
 
 
-def test_the_bytes_that_are_passed_over_may_be_bounded() -> None:
+def test_decoding_over_the_allowed_bytes_is_refused() -> None:
     """Before base64 is taken for what it holds, too."""
     for content in (FILES["PNG"], base64.b64encode(FILES["PNG"])):
         assert decode(content, most=len(content)).shape == (HEIGHT, WIDTH, 3)
@@ -394,7 +394,7 @@ def test_the_bytes_that_are_passed_over_may_be_bounded() -> None:
             decode(content, most=len(content) - 1)
 
 
-def test_what_python_takes_one_by_one_is_more_work() -> None:
+def test_bmp_run_lengths_and_gif_blocks_count_as_more_work() -> None:
     lengths = runs(WIDTH, HEIGHT, bytes([WIDTH, 7, 0, 0]) * HEIGHT + b"\0\1")
     gif = saved("GIF")
     start = gif.index(b"\x2c\0\0\0\0")

@@ -40,7 +40,7 @@ def zipped(folder: Path, method: int = zipfile.ZIP_DEFLATED) -> Path:
     return path
 
 
-def test_the_images_of_a_folder_or_zip_are_told_by_their_names(folder: Path) -> None:
+def test_images_of_a_folder_or_zip_file_are_recognised_by_name(folder: Path) -> None:
     for root in (folder, zipped(folder)):
         files = Files(str(root), "images")
         assert files.images == ["1.txt", "2.txt", "3.B64", "5.txt", "more/4.JPG"]
@@ -50,7 +50,7 @@ def test_the_images_of_a_folder_or_zip_are_told_by_their_names(folder: Path) -> 
             images.decode(files.read("5.txt"))
 
 
-def test_names_that_are_no_utf_8_are_text_by_which_the_files_are_read(tmp_path: Path) -> None:
+def test_file_names_outside_utf_8_are_listed_escaped_and_read(tmp_path: Path) -> None:
     root = tmp_path / "raw"
     root.mkdir()
     for name, content in ((b"caf\xe9.png", b"GIF89a1"), (rb"plain\xe9.png", b"2"), ("café.png".encode(), b"3")):
@@ -63,7 +63,7 @@ def test_names_that_are_no_utf_8_are_text_by_which_the_files_are_read(tmp_path: 
     assert (names, one.read(names[0])) == (["caf\\xe9.png"], b"GIF89a1")
 
 
-def test_a_damaged_zip_file_is_one_line(folder: Path) -> None:
+def test_a_damaged_zip_file_is_an_error_of_one_line(folder: Path) -> None:
     path = zipped(folder)
     content = path.read_bytes()
     directory = content.index(b"PK\x01\x02")
@@ -72,7 +72,7 @@ def test_a_damaged_zip_file_is_one_line(folder: Path) -> None:
         _ = Files(str(path), "images").names
 
 
-def test_damaged_members_are_refused(folder: Path) -> None:
+def test_a_damaged_zip_member_is_refused_and_others_are_read(folder: Path) -> None:
     path = zipped(folder)
     content = bytearray(path.read_bytes())
     start = content.index(b"1.txt") + 5
@@ -84,7 +84,7 @@ def test_damaged_members_are_refused(folder: Path) -> None:
     assert files.read("2.txt").startswith(b"data:")
 
 
-def test_a_member_without_a_name_is_none(tmp_path: Path) -> None:
+def test_a_zip_member_without_a_name_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "nameless.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x", b"GIF89a1")
@@ -97,12 +97,12 @@ def test_a_member_without_a_name_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_packings_that_inflate_without_bound_are_refused(folder: Path, method: int) -> None:
+def test_zip_methods_that_inflate_without_bound_are_refused(folder: Path, method: int) -> None:
     with pytest.raises(BadImage, match="pack it with plain zip"):
         Files(str(zipped(folder, method)), "images").read("1.txt")
 
 
-def test_a_member_that_lies_about_its_size_inflates_no_further(tmp_path: Path) -> None:
+def test_a_zip_member_with_a_false_size_is_refused_within_the_memory_limit(tmp_path: Path) -> None:
     """A gigabyte of zeros that says it has five bytes; reading it whole would inflate it first and cut it then."""
     import tracemalloc
 
@@ -125,14 +125,14 @@ def test_a_member_that_lies_about_its_size_inflates_no_further(tmp_path: Path) -
     assert peak < 4 * images.MOST_BYTES
 
 
-def test_a_file_beyond_the_limit_is_refused(folder: Path) -> None:
+def test_a_file_over_the_size_limit_is_refused(folder: Path) -> None:
     (folder / "1.txt").write_bytes(b"A" * (images.MOST_BYTES + 1))
     for root in (folder, zipped(folder)):
         with pytest.raises(BadImage, match="over 10,485,760 bytes"):
             Files(str(root), "images").read("1.txt")
 
 
-def test_what_systems_leave_beside_images_is_no_image(folder: Path) -> None:
+def test_files_that_operating_systems_add_are_not_listed_as_images(folder: Path) -> None:
     before = Files(str(folder), "images").images
     for name in ("._1.txt", ".DS_Store", "more/Thumbs.db", "__MACOSX/._2.png", "__MACOSX/more/._4.JPG", ".trash/5.png"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -141,14 +141,14 @@ def test_what_systems_leave_beside_images_is_no_image(folder: Path) -> None:
         assert Files(str(root), "images").images == before
 
 
-def test_a_hidden_file_that_somebody_names_is_known(folder: Path) -> None:
+def test_a_hidden_file_can_be_read_by_name(folder: Path) -> None:
     (folder / ".1.png").write_bytes(b"x")
     files = Files(str(folder), "images")
     assert ".1.png" in files.known
     assert files.read(".1.png") == b"x"
 
 
-def test_a_name_that_is_no_text_is_spelt_out_and_read_by_that(folder: Path) -> None:
+def test_a_file_is_read_by_its_escaped_name(folder: Path) -> None:
     stored = folder / os.fsdecode(b"caf\xe9.png")
     try:
         stored.write_bytes(b"x")
@@ -170,7 +170,7 @@ def test_a_name_that_is_no_text_is_spelt_out_and_read_by_that(folder: Path) -> N
         (b"images\\1.png", "images/1.png"),  # packed on Windows
     ],
 )
-def test_names_in_a_zip_file_are_those_that_were_packed(stored: bytes, name: str, tmp_path: Path) -> None:
+def test_names_in_a_zip_file_are_decoded_whatever_system_packed_it(stored: bytes, name: str, tmp_path: Path) -> None:
     path, placeholder = tmp_path / "foreign.zip", "x" * len(stored)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(placeholder, b"content")
@@ -180,7 +180,7 @@ def test_names_in_a_zip_file_are_those_that_were_packed(stored: bytes, name: str
     assert files.read(name) == b"content"
 
 
-def test_links_are_followed_to_each_folder_once(folder: Path, tmp_path: Path) -> None:
+def test_symbolic_links_are_followed_to_each_folder_once(folder: Path, tmp_path: Path) -> None:
     before = Files(str(folder), "images").names
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -196,7 +196,7 @@ def test_links_are_followed_to_each_folder_once(folder: Path, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read any folder")
-def test_a_folder_that_cannot_be_read_is_told(folder: Path) -> None:
+def test_an_unreadable_folder_is_an_error_that_names_it(folder: Path) -> None:
     (folder / "more").chmod(0)
     with pytest.raises(Mistake, match="images: .*more cannot be read"):
         _ = Files(str(folder), "images").names

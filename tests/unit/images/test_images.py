@@ -44,7 +44,7 @@ def test_lossless_formats_keep_every_pixel(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
-def test_lossy_formats(kind: str) -> None:
+def test_lossy_formats_are_decoded_to_rgb(kind: str) -> None:
     assert decode(encoded(Image.fromarray(GRADIENT).convert("RGB"), kind)).shape == (16, 16, 3)
 
 
@@ -56,18 +56,18 @@ def test_alpha_is_kept(mode: str) -> None:
     assert (pixels[:, :, 3] == 40).all()
 
 
-def test_sixteen_bits_are_scaled_not_clipped() -> None:
+def test_sixteen_bit_pixels_are_scaled_not_clipped() -> None:
     wide = (np.arange(256, dtype=np.uint16) * 256).reshape(16, 16)
     assert (decode(encoded(Image.fromarray(wide)))[:, :, 0] == GRADIENT).all()
 
 
-def test_only_the_first_frame_of_an_animation() -> None:
+def test_only_the_first_frame_of_an_animation_is_decoded() -> None:
     out = io.BytesIO()
     Image.new("L", (4, 4), 10).save(out, "GIF", save_all=True, append_images=[Image.new("L", (4, 4), 200)])
     assert (decode(out.getvalue()) == 10).all()
 
 
-def test_sixteen_bits_and_a_transparent_colour() -> None:
+def test_a_sixteen_bit_png_with_a_transparent_colour_is_decoded() -> None:
     grey = png(2, 1, 16, 0, [struct.pack(">HH", 0x1234, 0x1235)], tRNS=struct.pack(">H", 0x1234))
     assert decode(grey)[0].tolist() == [[0x12] * 3 + [0], [0x12] * 3 + [255]]
     colours = struct.pack(">HHHHHH", 0x1234, 0x5678, 0x9ABC, 0x1334, 0x5678, 0x9ABC)
@@ -78,7 +78,7 @@ def test_sixteen_bits_and_a_transparent_colour() -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])
-def test_a_palette_of_any_depth(depth: int) -> None:
+def test_a_palette_png_of_any_depth_is_decoded(depth: int) -> None:
     row = bytes([0b01 << (8 - depth) if depth < 8 else 1, 0])  # the second colour first
     content = png(1, 2, depth, 3, [row[:1], row[1:]], PLTE=bytes([1, 2, 3, 4, 5, 6]), tRNS=bytes([255, 9]))
     assert decode(content)[:, 0].tolist() == [[4, 5, 6, 9], [1, 2, 3, 255]]
@@ -86,7 +86,7 @@ def test_a_palette_of_any_depth(depth: int) -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_turns_only_when_asked(kind: str, orientation: int) -> None:
+def test_exif_orientation_is_applied_only_when_asked(kind: str, orientation: int) -> None:
     pixels = np.zeros((16, 32, 3), dtype=np.uint8)
     pixels[:8, :8] = 255  # one white corner of four
     exif = Image.Exif()
@@ -98,7 +98,7 @@ def test_exif_turns_only_when_asked(kind: str, orientation: int) -> None:
     assert (decode(content, "turn") == np.asarray(expected)).all()
 
 
-def test_damaged_notes_beside_whole_pixels_are_no_matter(tmp_path: Path) -> None:
+def test_damaged_exif_is_ignored_without_a_warning(tmp_path: Path) -> None:
     """In a process of its own: pytest sets its own filter of warnings."""
     exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01"
     (tmp_path / "x.jpg").write_bytes(encoded(Image.fromarray(GRADIENT), "JPEG", exif=exif))
@@ -107,7 +107,7 @@ def test_damaged_notes_beside_whole_pixels_are_no_matter(tmp_path: Path) -> None
     assert (done.stdout, done.stderr) == ("(16, 16, 3)\n", "")
 
 
-def test_a_name_is_not_asked_for_and_text_is_read() -> None:
+def test_base64_and_data_uris_are_decoded_as_the_image() -> None:
     content = encoded(Image.fromarray(GRADIENT))
     for text in (base64.b64encode(content), b"data:image/png;base64," + base64.b64encode(content)):
         assert (decode(text) == decode(content)).all()
@@ -127,6 +127,6 @@ def test_a_name_is_not_asked_for_and_text_is_read() -> None:
         (encoded(Image.fromarray(GRADIENT)).replace(b"IHDR", b"IHDX"), "truncated within the header of a PNG"),
     ],
 )
-def test_what_is_refused(content: bytes, reason: str) -> None:
+def test_bytes_that_are_no_usable_image_are_refused(content: bytes, reason: str) -> None:
     with pytest.raises(BadImage, match=reason):
         decode(content)

@@ -18,12 +18,12 @@ def tiff(order: str, *entries: tuple[int, int, int, int], count: int | None = No
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("way", range(1, 9))
-def test_the_way_up_is_found_among_other_entries_in_either_order_of_bytes(order: str, way: int) -> None:
+def test_orientation_is_found_among_other_exif_entries_in_both_byte_orders(order: str, way: int) -> None:
     exif = tiff(order, (0x010F, 2, 1, 65), (TAG, 3, 1, way), (0x0128, 3, 1, 2))
     assert orientation(exif) == orientation(b"Exif\0\0" + exif) == way
 
 
-def test_what_pillow_writes_is_read() -> None:
+def test_orientation_written_by_pillow_is_read() -> None:
     tags = Image.Exif()
     tags[ExifTags.Base.Make] = "a camera with a long name"
     tags[ExifTags.Base.XResolution] = 72.0
@@ -50,5 +50,5 @@ def test_what_pillow_writes_is_read() -> None:
         b"Exif\0\0" * 1_000_000,
     ],
 )
-def test_where_nothing_or_nonsense_is_said_the_picture_stays_as_it_is(exif: bytes) -> None:
+def test_missing_or_damaged_exif_means_upright(exif: bytes) -> None:
     assert orientation(exif) == UPRIGHT

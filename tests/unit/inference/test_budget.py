@@ -60,7 +60,7 @@ def small(folder: Path, width: int, size: list[int], characters: int, view: dict
 @pytest.mark.parametrize(
     ("width", "size", "characters", "view"), [(16, [600, 600], 40, PIECES), (32, [2000, 2000], 4, WHOLE)]
 )
-def test_a_run_of_kilobytes_takes_no_gigabytes(
+def test_a_small_run_that_would_take_gigabytes_is_refused(
     width: int, size: list[int], characters: int, view: dict[str, Any], tmp_path: Path
 ) -> None:
     run = small(tmp_path / "stranger", width, size, characters, view)
@@ -75,7 +75,7 @@ def test_a_run_of_kilobytes_takes_no_gigabytes(
     )
 
 
-def test_large_images_are_read_a_few_at_once(tmp_path: Path) -> None:
+def test_large_images_are_read_in_small_batches(tmp_path: Path) -> None:
     reader = capbench.load(small(tmp_path / "stranger", 8, [800, 800], 4, WHOLE))
     assert reader.batch < 32
     counted = sizing._taken(_sized(reader.model), _read, (reader.batch, 800, 800, 1))
@@ -93,7 +93,7 @@ def _read(network: Any, views: torch.Tensor) -> Any:
     return network(views.movedim(-1, -3).float() / 255).softmax(-1).max(-1)
 
 
-def test_readings_do_not_change_with_how_many_are_read_at_once(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readings_do_not_depend_on_the_batch_size(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.random.default_rng(1).integers(0, 256, (40, 60, 160, 1), dtype=np.uint8)
     many = capbench.load(trained)
     monkeypatch.setattr(budget, "MOST_BYTES", 10**6)
@@ -122,7 +122,7 @@ def own(name: str) -> Model:
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_our_own_recognisers_take_a_small_part_of_it(name: str) -> None:
+def test_shipped_recognisers_take_little_of_the_memory_budget(name: str) -> None:
     assert 0 < sizing._taken(_sized(own(name)), _read, (1, 60, 160, 3)) < budget.MOST_BYTES / 50
 
 
@@ -148,7 +148,7 @@ class Held(TorchDispatchMode):
         return made
 
 
-def test_sizes_that_are_written_down_are_those_of_what_is_made() -> None:
+def test_predicted_tensor_sizes_equal_real_ones() -> None:
     held = Held()
     for name in OWN:
         model = own(name)
@@ -165,7 +165,9 @@ def test_sizes_that_are_written_down_are_those_of_what_is_made() -> None:
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize("ceil", [False, True])
-def test_sizes_of_what_kernels_make_are_those_of_what_is_made(size: int, stride: int, padding: int, ceil: bool) -> None:
+def test_predicted_sizes_of_pooling_and_convolution_equal_real_ones(
+    size: int, stride: int, padding: int, ceil: bool
+) -> None:
     images = torch.zeros(2, 4, size, 9)
     with torch.inference_mode(), Held() as held:
         torch.max_pool2d(images, 3, stride, padding, 2, ceil)
@@ -174,13 +176,13 @@ def test_sizes_of_what_kernels_make_are_those_of_what_is_made(size: int, stride:
     assert len(held.met) == 3
 
 
-def test_to_open_a_run_does_not_wait_for_what_torch_needs_to_compile(trained: Path) -> None:
+def test_opening_a_run_does_not_import_the_compiler_of_torch(trained: Path) -> None:
     code = "import sys, capbench; capbench.load(sys.argv[1]); print({'sympy', 'torch._dynamo'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code, str(trained)], capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
 
 
-def test_votes_of_many_neighbours_for_many_classes_are_counted() -> None:
+def test_memory_for_the_votes_of_knn_is_counted() -> None:
     model = KNN((1, 1, 4), 40, 5_000, k=3_000)
     model.learn(torch.rand(3_000, 1, 1, 4), torch.arange(3_000)[:, None].expand(-1, 40))
     meta = _sized(model)
@@ -189,7 +191,7 @@ def test_votes_of_many_neighbours_for_many_classes_are_counted() -> None:
 
 
 @pytest.mark.parametrize("backbone", ["mobilenetv3_small_050", "regnetx_002", "vit_tiny_patch16_224"])
-def test_backbones_of_other_kinds_are_read(backbone: str, tmp_path: Path) -> None:
+def test_runs_with_other_timm_backbones_are_read(backbone: str, tmp_path: Path) -> None:
     """Also one that cannot be built without content: it reckons with its widths."""
     model: dict[str, Any] = {"_target_": "capbench.models.resnet.Timm", "backbone": backbone}
     model |= {"widths": None, "stem_stride": None, "pool": "columns", "dropout": 0.0}
@@ -208,7 +210,7 @@ def test_backbones_of_other_kinds_are_read(backbone: str, tmp_path: Path) -> Non
     assert opened.read([image])[0].text == "".join(map(str, wanted))
 
 
-def test_a_view_of_another_size_than_the_run_reads(trained: Path, tmp_path: Path) -> None:
+def test_a_view_size_that_contradicts_result_json_is_refused(trained: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(trained, tmp_path / "stranger"))
     settings = yaml.safe_load((folder / "config.yaml").read_text())
     settings["view"]["size"] = [4096, 4096]
@@ -217,7 +219,7 @@ def test_a_view_of_another_size_than_the_run_reads(trained: Path, tmp_path: Path
         capbench.load(folder)
 
 
-def test_many_small_members_are_held_against_the_weights(trained: Path, tmp_path: Path) -> None:
+def test_a_committee_larger_than_its_weights_is_refused(trained: Path, tmp_path: Path) -> None:
     """Each would take a hundred times its two numbers."""
     folder = Path(shutil.copytree(trained, tmp_path / "stranger"))
     settings = yaml.safe_load((folder / "config.yaml").read_text())
@@ -245,7 +247,7 @@ def of_nothing(path: Path, tensors: int) -> None:
     path.write_bytes(struct.pack("<Q", len(heading)) + heading)
 
 
-def test_a_heading_of_a_million_tensors_is_not_parsed(trained: Path, tmp_path: Path) -> None:
+def test_a_safetensors_header_of_a_million_tensors_is_not_parsed(trained: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(trained, tmp_path / "stranger"))
     for file in ("seen.safetensors", "model.safetensors"):
         of_nothing(folder / file, 1_000_000)
@@ -258,7 +260,7 @@ def test_a_heading_of_a_million_tensors_is_not_parsed(trained: Path, tmp_path: P
             opening()
 
 
-def test_the_largest_heading_of_our_own_is_a_small_part_of_what_is_taken(tmp_path: Path) -> None:
+def test_the_largest_shipped_safetensors_header_is_far_below_the_limit(tmp_path: Path) -> None:
     """A committee of ten residual networks for each of seven characters."""
     model: Model = build(composed("model=resnet_article")["model"], (1, 60, 160), 4, 62)
     names = [
@@ -269,7 +271,7 @@ def test_the_largest_heading_of_our_own_is_a_small_part_of_what_is_taken(tmp_pat
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_weights_that_are_no_numbers_are_refused(number: float, trained: Path, tmp_path: Path) -> None:
+def test_infinite_or_nan_weights_are_refused(number: float, trained: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(trained, tmp_path / "stranger"))
     weights = load_file(folder / "model.safetensors")
     name = next(name for name, tensor in weights.items() if tensor.ndim == 4)
@@ -279,7 +281,7 @@ def test_weights_that_are_no_numbers_are_refused(number: float, trained: Path, t
         capbench.load(folder)
 
 
-def test_what_overflows_has_no_confidence(trained: Path, tmp_path: Path) -> None:
+def test_a_reading_that_overflows_has_confidence_zero(trained: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(trained, tmp_path / "stranger"))
     weights = load_file(folder / "model.safetensors")
     save_file({n: t * 1e30 if t.is_floating_point() else t for n, t in weights.items()}, folder / "model.safetensors")
@@ -291,7 +293,7 @@ def test_what_overflows_has_no_confidence(trained: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("over", ["positions", "time"])
-def test_no_reading_has_a_confidence_that_is_none(over: Any) -> None:
+def test_confidences_are_always_between_zero_and_one(over: Any) -> None:
     codec = Codec(Alphabet(symbols="ab", fold=None), 3, 3, over)
     believed = np.array([[np.nan, 0.5, 0.5], [np.inf, 0.5, 1.5], [-1, -np.inf, 0.5], [0.5, 0.5, 0.5]], np.float32)
     readings = codec.read(np.array([[0, 1, 0]] * 4), believed)

@@ -18,7 +18,7 @@ from capbench.inference import cross_table
 from tests.conftest import FAST, save_captchas
 
 
-def test_runs_beside_their_sources(
+def test_evaluations_of_several_runs_and_sources_are_one_table(
     tmp_path: Path, trained: Path, train: Callable[..., Any], cli: Callable[..., Any]
 ) -> None:
     shutil.copytree(trained, "one")
@@ -62,7 +62,7 @@ def test_runs_beside_their_sources(
     ],
     ids=range(9),
 )  # fmt: skip
-def test_an_evaluation_that_nobody_made_is_told(
+def test_a_damaged_evaluation_is_left_out_of_the_table_with_its_reason(
     key: str | None, value: Any, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sound = {
@@ -88,14 +88,14 @@ def test_an_evaluation_that_nobody_made_is_told(
     assert re.search(rf"^left out: .*other/result\.json: .*{told}", out, re.MULTILINE), out
 
 
-def test_a_mistake_in_a_sweep_is_told_with_its_pairing(cli: Callable[..., Any], trained: Path) -> None:
+def test_a_mistake_in_a_sweep_of_evaluations_is_reported(cli: Callable[..., Any], trained: Path) -> None:
     code, _, err = cli("evaluate", "-m", f"run={trained}", "data.split.test=16", "part=test,some")
     assert code == 2
     assert "1 job of evaluations/" in err and "part: 'some' is not accepted" in err
     assert "resume_sweep" not in err
 
 
-def test_runs_are_told_apart_by_as_little_as_needed() -> None:
+def test_names_of_runs_in_the_table_are_as_short_as_needed() -> None:
     assert cross_table._short(["runs/a/1", "runs/b/1"]) == ["a/1", "b/1"]
     assert cross_table._short(["runs/a/1"]) == ["1"]
     assert cross_table._runs(["run=a,b,a", "style=x,y"]) == ["a", "b"]

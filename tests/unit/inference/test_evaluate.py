@@ -32,7 +32,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("overrides", MODELS, ids=lambda overrides: overrides[0])
-def test_its_own_test_part_is_read_as_in_training(
+def test_evaluating_the_own_test_part_repeats_the_results_of_training(
     overrides: list[str], train: Callable[..., Any], cli: Callable[..., Any]
 ) -> None:
     folder = train(*FAST, "data.split.test=64", "trainer.limit_batches=null", "optim.epochs=2", *overrides)
@@ -56,7 +56,9 @@ def test_its_own_test_part_is_read_as_in_training(
         assert apart(alone.characters, expected.characters) < 1e-4
 
 
-def test_a_folder_and_the_other_renderer(labelled: Path, train: Callable[..., Any], cli: Callable[..., Any]) -> None:
+def test_a_run_is_evaluated_on_a_folder_and_on_the_other_renderer(
+    labelled: Path, train: Callable[..., Any], cli: Callable[..., Any]
+) -> None:
     run = f"run={train(*FAST).path}"
     code, _, err = cli("evaluate", run, "data=csv", f"data.root={labelled}", "part=all")
     assert code == 0, err
@@ -67,7 +69,7 @@ def test_a_folder_and_the_other_renderer(labelled: Path, train: Callable[..., An
     assert json.loads(Path("captcha/result.json").read_text())["test/images"] == 20
 
 
-def test_a_folder_of_evaluations_that_leads_elsewhere_is_refused(cli: Callable[..., Any]) -> None:
+def test_evaluate_refuses_an_evaluations_folder_that_is_a_link_out(cli: Callable[..., Any]) -> None:
     Path("run").mkdir()
     Path("elsewhere").mkdir()
     Path("run/evaluations").symlink_to("../elsewhere")
@@ -77,7 +79,7 @@ def test_a_folder_of_evaluations_that_leads_elsewhere_is_refused(cli: Callable[.
     assert not any(Path("elsewhere").iterdir())
 
 
-def test_what_it_cannot_know_is_said_and_counts_as_wrong(
+def test_texts_that_a_run_cannot_read_are_reported_and_count_as_wrong(
     tmp_path: Path, train: Callable[..., Any], cli: Callable[..., Any]
 ) -> None:
     save_captchas(tmp_path / "letters", 40, symbols="01AB", length=4)
@@ -99,7 +101,9 @@ def evaluated(cli: Callable[..., Any], run: Path, *arguments: str) -> tuple[dict
     return json.loads(Path(out, "result.json").read_text()), printed
 
 
-def test_labels_of_engines_are_told_from_others(trained: Path, labelled: Path, cli: Callable[..., Any]) -> None:
+def test_evaluate_records_whether_labels_come_from_engines(
+    trained: Path, labelled: Path, cli: Callable[..., Any]
+) -> None:
     warning = "by labels that engines agreed on"
     for data, truth in (("csv", "labels"), ("ocr", "engines")):
         result, printed = evaluated(cli, trained, f"data={data}", f"data.root={labelled}", "part=all")
@@ -110,7 +114,7 @@ def test_labels_of_engines_are_told_from_others(trained: Path, labelled: Path, c
     assert warning not in printed
 
 
-def test_what_is_left_out_is_told_and_counted(tmp_path: Path, trained: Path, cli: Callable[..., Any]) -> None:
+def test_evaluate_reports_and_counts_skipped_images(tmp_path: Path, trained: Path, cli: Callable[..., Any]) -> None:
     save_captchas(tmp_path / "some", 12)
     broken = next((tmp_path / "some" / "images").iterdir())
     broken.write_bytes(b"no image")
@@ -119,7 +123,7 @@ def test_what_is_left_out_is_told_and_counted(tmp_path: Path, trained: Path, cli
     assert "left out: some/labels.csv" in printed and broken.name in printed
 
 
-def test_the_hash_is_of_images_and_labels_that_were_read(
+def test_the_data_hash_of_an_evaluation_changes_with_the_labels(
     tmp_path: Path, trained: Path, cli: Callable[..., Any]
 ) -> None:
     save_captchas(tmp_path / "some", 12)
@@ -131,7 +135,7 @@ def test_the_hash_is_of_images_and_labels_that_were_read(
     assert first == again != evaluated(cli, trained, *of)[0]["data/hash"]
 
 
-def test_of_its_training_part_only_what_train_size_keeps_is_read(
+def test_evaluate_reads_only_train_size_images_of_the_training_part(
     labelled: Path, trained: Path, cli: Callable[..., Any]
 ) -> None:
     of = ("data=csv", f"data.root={labelled}", "data.train_size=7")
@@ -153,7 +157,7 @@ def test_of_its_training_part_only_what_train_size_keeps_is_read(
         (["run=run", "out=run"], "run: holds a run already"),
     ],
 )
-def test_a_mistake_is_one_line(
+def test_a_mistake_in_evaluate_is_one_line(
     arguments: list[str], message: str, train: Callable[..., Any], cli: Callable[..., Any]
 ) -> None:
     train(*FAST)
@@ -162,7 +166,7 @@ def test_a_mistake_is_one_line(
     assert message in err
 
 
-def test_settings_that_would_build_something_else_are_refused(
+def test_evaluate_refuses_a_run_with_foreign_classes_or_damaged_weights(
     train: Callable[..., Any], cli: Callable[..., Any]
 ) -> None:
     folder = train(*FAST)
@@ -178,7 +182,9 @@ def test_settings_that_would_build_something_else_are_refused(
     assert "model.safetensors: is no file of safetensors" in err
 
 
-def test_a_zip_is_parted_as_in_training(labelled_zip: Path, train: Callable[..., Any], cli: Callable[..., Any]) -> None:
+def test_evaluate_splits_a_zip_file_as_in_training(
+    labelled_zip: Path, train: Callable[..., Any], cli: Callable[..., Any]
+) -> None:
     split = "data.split={train:100,val:20,test:40}"
     folder = train(*FAST, "data=csv", f"data.root={labelled_zip}", split, "trainer.limit_batches=null")
     code, _, err = cli("evaluate", f"run={folder.path}", "data=csv", f"data.root={labelled_zip}", split, "out=again")

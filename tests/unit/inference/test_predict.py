@@ -55,7 +55,9 @@ def stop_at_the_end(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return stopped
 
 
-def test_a_folder_with_bad_files(trained: Path, labelled: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_predict_reports_bad_files_of_a_folder_in_their_rows(
+    trained: Path, labelled: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
     folder = Path(shutil.copytree(labelled / "images", tmp_path / "images"))
     good = sorted(path.name for path in folder.iterdir())
     (folder / "broken.png").write_bytes((folder / good[0]).read_bytes()[:200])
@@ -92,7 +94,7 @@ def _png_of(width: int, height: int) -> bytes:
     return cv2.imencode(".png", np.zeros((height, width, 3), np.uint8))[1].tobytes()
 
 
-def test_a_zip_a_file_and_a_list_read_the_same(
+def test_predict_reads_a_folder_a_zip_file_and_a_list_alike(
     trained: Path, labelled: Path, labelled_zip: Path, cli: Callable[..., Any]
 ) -> None:
     for images, out in ((labelled, "folder.csv"), (labelled_zip, "zip.csv"), (labelled, "deep/er/lines.jsonl")):
@@ -115,7 +117,7 @@ def test_a_zip_a_file_and_a_list_read_the_same(
     assert "cannot be read" in listed[2]["error"]
 
 
-def test_what_was_read_is_not_read_again(
+def test_interrupted_predict_goes_on_without_reading_again(
     trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, looked: list[Picture]
 ) -> None:
     arguments = ("predict", f"run={trained}", f"images={labelled}")
@@ -144,7 +146,7 @@ def test_what_was_read_is_not_read_again(
     assert not part.exists()
 
 
-def test_answers_of_another_run_are_not_gone_on_with(
+def test_predict_does_not_reuse_answers_of_another_run(
     trained: Path, labelled: Path, train: Callable[..., Any], cli: Callable[..., Any],
     stop_at_the_end: Callable[..., None], looked: list[Picture],
 ) -> None:  # fmt: skip
@@ -157,7 +159,7 @@ def test_answers_of_another_run_are_not_gone_on_with(
     assert len(looked) == 160  # all of the first run's answers were there
 
 
-def test_answers_are_of_the_images_that_are_asked_for_now(
+def test_predict_reuses_answers_by_content_and_writes_only_wanted_images(
     trained: Path, labelled: Path, tmp_path: Path, cli: Callable[..., Any],
     stop_at_the_end: Callable[..., None], looked: list[Picture],
 ) -> None:  # fmt: skip
@@ -185,7 +187,7 @@ def test_answers_are_of_the_images_that_are_asked_for_now(
     assert [row["filename"] for row in rows("answers.csv")] == [str(path) for path in wanted]
 
 
-def test_helpers_decode_when_there_are_many(
+def test_predict_decodes_many_images_in_helper_processes(
     trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, looked: list[Picture],
     stop_at_the_end: Callable[..., None],
 ) -> None:  # fmt: skip
@@ -201,7 +203,9 @@ def test_helpers_decode_when_there_are_many(
     assert Path("helped.csv").read_bytes() == Path("alone.csv").read_bytes()
 
 
-def test_two_at_once_do_not_mix(trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: Any) -> None:
+def test_a_second_predict_into_the_same_file_is_refused(
+    trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: Any
+) -> None:
     arguments = ("predict", f"run={trained}", f"images={labelled}")
     said = []
     answers = predict._answers
@@ -231,7 +235,7 @@ def test_two_at_once_do_not_mix(trained: Path, labelled: Path, cli: Callable[...
         (("run={trained}", "images={labelled}", "out=/proc/answers.csv"), "out: /proc/answers.csv cannot be written"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_one_line(
+def test_a_mistake_in_predict_is_one_line(
     arguments: Sequence[str], message: str, trained: Path, labelled: Path, cli: Callable[..., Any]
 ) -> None:
     Path("folder.csv").mkdir()
@@ -242,7 +246,7 @@ def test_a_mistake_is_one_line(
 
 
 @pytest.mark.slow
-def test_killed_at_work_it_ends_as_one_left_alone(trained: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_predict_after_sigkill_writes_the_same_answers(trained: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
     save_captchas(tmp_path / "many", 4000)
     command = ("predict", f"run={trained}", "images=many")
     assert cli(*command, "out=alone.csv")[0] == 0

@@ -38,12 +38,12 @@ def png(picture: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def test_importing_it_waits_for_nothing() -> None:
+def test_importing_capbench_imports_no_heavy_package() -> None:
     heavy = "import sys, capbench; print(*{'torch', 'numpy', 'PIL', 'hydra'} & {name for name in sys.modules})"
     assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True).stdout == "\n"
 
 
-def test_each_form_of_an_image_reads_the_same(reader: Reader, captchas: np.ndarray, tmp_path: Path) -> None:
+def test_every_form_of_an_image_is_read_alike(reader: Reader, captchas: np.ndarray, tmp_path: Path) -> None:
     picture = captchas[0]
     path = tmp_path / "captcha.png"
     path.write_bytes(png(picture))
@@ -57,7 +57,7 @@ def test_each_form_of_an_image_reads_the_same(reader: Reader, captchas: np.ndarr
     assert reader.read(grey) == reader.read(grey[:, :, None]) == reader.read(Image.fromarray(grey))
 
 
-def test_several_are_read_in_their_order(reader: Reader, captchas: np.ndarray) -> None:
+def test_several_images_are_read_in_order(reader: Reader, captchas: np.ndarray) -> None:
     expected = reader.read(captchas)
     assert len(expected) == len(captchas)
     assert reader.read([png(picture) for picture in captchas]) == expected
@@ -68,7 +68,7 @@ def test_several_are_read_in_their_order(reader: Reader, captchas: np.ndarray) -
     assert [r.text for r in many] == [expected[number % 5].text for number in range(600)]
 
 
-def test_one_image_is_read_from_recorded_layers(reader: Reader) -> None:
+def test_a_single_image_is_read_by_a_traced_model(reader: Reader) -> None:
     assert reader._alone is not reader.model
 
 
@@ -89,25 +89,27 @@ def test_one_image_is_read_from_recorded_layers(reader: Reader) -> None:
         (Image.new("RGB", (3000, 3000)), r"^image has 3000×3000 pixels"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_told_in_one_line(image: Any, message: str, reader: Reader) -> None:
+def test_an_unreadable_image_is_an_error_of_one_line(image: Any, message: str, reader: Reader) -> None:
     with pytest.raises(capbench.BadImage, match=message) as told:
         reader.read(image)
     assert "\n" not in str(told.value)
 
 
-def test_with_a_size_of_view_any_image_is_read(train: Callable[..., Any], captchas: np.ndarray) -> None:
+def test_a_run_with_view_size_reads_images_of_any_size(train: Callable[..., Any], captchas: np.ndarray) -> None:
     reader = capbench.load(train(*FAST, "view.size=[30,80]").path)
     assert len(reader.read(captchas[0][:41, :77]).text) == 4
 
 
-def test_a_channel_that_an_image_lacks_is_its_fault(reader: Reader, captchas: np.ndarray) -> None:
+def test_an_image_without_the_channel_of_the_view_is_a_bad_image(reader: Reader, captchas: np.ndarray) -> None:
     transparent = replace(reader, view=Whole(channel="alpha", size=None, fit="stretch"))
     assert transparent.read(np.dstack([captchas[0], captchas[0][:, :, :1]])).text
     with pytest.raises(capbench.BadImage, match="alpha is wanted and an image has none"):
         transparent.read(captchas[0])
 
 
-def test_photographs_are_turned_as_in_training(train: Callable[..., Any], labelled: Path, captchas: np.ndarray) -> None:
+def test_exif_orientation_is_applied_as_in_training(
+    train: Callable[..., Any], labelled: Path, captchas: np.ndarray
+) -> None:
     lying = Image.fromarray(captchas[0]).transpose(Image.Transpose.ROTATE_90)
     notes = Image.Exif()
     notes[0x0112] = 6  # to be shown turned clockwise

@@ -127,7 +127,7 @@ COPY = "${oc.create:'{_target_: shutil.copyfile, src: stranger/config.yaml, dst:
         ("data|exif", "os.system", r"exif: 'os\.system' is not accepted"),
     ],
 )  # fmt: skip
-def test_settings(key: str, value: Any, match: str, folder: Path) -> None:
+def test_malicious_settings_of_a_run_are_refused(key: str, value: Any, match: str, folder: Path) -> None:
     set_in(folder / "config.yaml", key, value)
     refused(folder, match)
 
@@ -150,7 +150,7 @@ def test_settings(key: str, value: Any, match: str, folder: Path) -> None:
         ("alphabet", "01234567890", "stands there twice"),
     ],
 )
-def test_facts(key: str, value: Any, match: str, folder: Path) -> None:
+def test_impossible_results_of_a_run_are_refused(key: str, value: Any, match: str, folder: Path) -> None:
     set_in(folder / "result.json", key, value)
     refused(folder, match)
 
@@ -182,19 +182,19 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
     ],
     ids=range(14),
 )  # fmt: skip
-def test_files(file: str, content: bytes, match: str, folder: Path) -> None:
+def test_malformed_files_of_a_run_are_refused(file: str, content: bytes, match: str, folder: Path) -> None:
     (folder / file).write_bytes(content)
     refused(folder, match)
 
 
-def test_a_checkpoint_in_place_of_the_weights(folder: Path) -> None:
+def test_a_pickle_in_place_of_the_weights_is_refused(folder: Path) -> None:
     torch.save({"model": Owner()}, folder / "model.safetensors")
     refused(folder, r"model\.safetensors: is no file of safetensors")
     assert not Path("owned").exists()
 
 
 @pytest.mark.parametrize("file", ["config.yaml", "result.json", "model.safetensors"])
-def test_a_link_that_leads_out_of_the_folder(file: str, folder: Path) -> None:
+def test_a_link_out_of_the_folder_of_a_run_is_refused(file: str, folder: Path) -> None:
     (folder / file).rename(folder.parent / "elsewhere")
     (folder / file).symlink_to("../elsewhere")
     refused(folder, rf"{file}: leads out of the run's folder")
@@ -230,7 +230,7 @@ NO_FILES = (os.mkfifo, loop, Path.mkdir, sparse, socket_at, device)
 
 @pytest.mark.parametrize("put", NO_FILES, ids=lambda put: put.__name__)
 @pytest.mark.parametrize("file", ["config.yaml", "result.json", "model.safetensors"])
-def test_what_is_no_file_is_told_at_once(file: str, put: Callable[[Path], None], folder: Path) -> None:
+def test_a_special_file_in_the_folder_of_a_run_is_refused(file: str, put: Callable[[Path], None], folder: Path) -> None:
     (folder / file).unlink()
     put(folder / file)
     refused(folder, rf"{re.escape(str(folder / file))}\W")
@@ -243,7 +243,7 @@ def test_what_is_no_file_is_told_at_once(file: str, put: Callable[[Path], None],
 
 @pytest.mark.parametrize("put", NO_FILES, ids=lambda put: put.__name__)
 @pytest.mark.parametrize("file", ["model.onnx", "model.json"])
-def test_a_graph_that_is_no_file_is_told_at_once(file: str, put: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_special_file_in_place_of_a_graph_is_refused(file: str, put: Callable[[Path], None], tmp_path: Path) -> None:
     service.graph(tmp_path / "model.onnx")
     (tmp_path / file).unlink()
     put(tmp_path / file)
@@ -252,7 +252,7 @@ def test_a_graph_that_is_no_file_is_told_at_once(file: str, put: Callable[[Path]
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "nul\0", "nothing"])
-def test_a_folder_that_cannot_be_is_no_run(name: str, tmp_path: Path) -> None:
+def test_an_impossible_folder_name_of_a_run_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(Mistake) as told:
         capbench.load(tmp_path / name)
     assert "\0" not in str(told.value) and len(str(told.value)) <= 2_000
@@ -261,7 +261,7 @@ def test_a_folder_that_cannot_be_is_no_run(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("put", [Path.touch, loop, os.mkfifo], ids=lambda put: put.__name__)
-def test_what_is_no_folder_holds_no_evaluations(
+def test_a_special_file_in_place_of_the_evaluations_folder_is_refused(
     put: Callable[[Path], None], folder: Path, cli: Callable[..., Any]
 ) -> None:
     put(folder / "evaluations")
@@ -270,7 +270,7 @@ def test_what_is_no_folder_holds_no_evaluations(
 
 
 @pytest.mark.parametrize("put", [loop, os.mkfifo, device], ids=lambda put: put.__name__)
-def test_an_image_that_is_no_file_is_told_at_once(put: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_special_file_in_place_of_an_image_is_refused(put: Callable[[Path], None], tmp_path: Path) -> None:
     put(tmp_path / "image.png")
     with pytest.raises(BadImage, match="cannot be read"):
         Files(str(tmp_path), "data.root").read("image.png")
@@ -285,7 +285,7 @@ def test_an_image_that_is_no_file_is_told_at_once(put: Callable[[Path], None], t
     ],
     ids=["keys", "numbers", "steps"],
 )  # fmt: skip
-def test_settings_of_more_values_than_any_run_has(key: str, value: Any, folder: Path) -> None:
+def test_settings_with_too_many_values_are_refused_before_parsing(key: str, value: Any, folder: Path) -> None:
     """They are refused before they are parsed, which would take seconds."""
     config = folder / "config.yaml"
     config.write_text(config.read_text() + json.dumps({key: value})[1:-1].replace('": ', '" : ') + "\n")
@@ -298,12 +298,12 @@ def test_settings_of_more_values_than_any_run_has(key: str, value: Any, folder: 
 @pytest.mark.parametrize(
     ("key", "value"), [("model|stem", [1] * 101), ("model|widths", [1] * 4000)], ids=["stem", "widths"]
 )
-def test_a_network_of_a_thousand_layers(key: str, value: Any, folder: Path) -> None:
+def test_a_network_of_too_many_layers_is_refused(key: str, value: Any, folder: Path) -> None:
     set_in(folder / "config.yaml", key, value)
     refused(folder, rf"{key.replace('|', '.')}: .* list should have at most 100 items")
 
 
-def test_weights_of_another_kind(folder: Path) -> None:
+def test_weights_with_missing_or_extra_tensors_are_refused(folder: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     name = next(name for name in weights if name.endswith(".weight"))
     save_file({n: t for n, t in weights.items() if n != name}, folder / "model.safetensors")
@@ -312,7 +312,7 @@ def test_weights_of_another_kind(folder: Path) -> None:
     refused(folder, "does not fit the run")
 
 
-def test_samples_that_nearest_neighbours_never_kept(train: Callable[..., Any]) -> None:
+def test_impossible_samples_of_nearest_neighbours_are_refused(train: Callable[..., Any]) -> None:
     folder = train("debug=fast", "trainer.progress=false", "model=knn", "view=characters").path
     weights = load_file(folder / "model.safetensors")
     labels, samples = weights["model.labels"], weights["model.samples"]
@@ -327,14 +327,14 @@ def test_samples_that_nearest_neighbours_never_kept(train: Callable[..., Any]) -
             capbench.load(folder)
 
 
-def test_none_of_them_ran_anything(folder: Path) -> None:
+def test_the_malicious_pickle_would_run_its_command_if_loaded(folder: Path) -> None:
     """What is tried above would show: the same command, called outright, does."""
     assert capbench.load(folder).read(torch.zeros(60, 160, dtype=torch.uint8).numpy()).text
     pickle.loads(pickle.dumps(Owner()))
     assert Path("owned").exists()
 
 
-def test_what_a_run_may_build_takes_no_file_no_font_and_no_pattern() -> None:
+def test_classes_that_a_run_may_build_take_no_file_font_or_pattern() -> None:
     """The only settings of it that are free text, or anything but numbers and given words, are those named here."""
     for room in (capbench.data, capbench.models):
         for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):

@@ -47,7 +47,7 @@ def asked(folder: Path, engines: Mapping[str, Engine]) -> Answers:
         return ask(Question(files, files.images, engines, DIGITS), journal, bool)
 
 
-def test_an_image_is_decoded_once_for_each_way_of_turning_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_is_decoded_once_for_each_exif_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lying = Image.Exif()
     lying[ExifTags.Base.Orientation] = 6
     Image.new("RGB", (30, 20)).save(tmp_path / "1.png", exif=lying)
@@ -66,7 +66,7 @@ def test_an_image_is_decoded_once_for_each_way_of_turning_it(tmp_path: Path, mon
     assert sorted(decoded) == ["ignore", "turn"]
 
 
-def test_images_that_change_under_the_engines_are_named_and_not_remembered(
+def test_images_that_change_during_labelling_are_named_and_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("deleted", "replaced", "stays"):
@@ -102,7 +102,7 @@ class Killed(Width):
         return read_or_end
 
 
-def test_a_killed_process_ends_the_labelling_in_one_line_and_answers_are_kept(
+def test_a_killed_helper_process_is_an_error_of_one_line_and_answers_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asking, "CHUNK", 1)

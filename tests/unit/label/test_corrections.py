@@ -35,7 +35,7 @@ def said(text: str, at: int, path: Path = GIVEN) -> Path:
     return path
 
 
-def test_the_newest_word_counts_and_a_change_is_told(corrections: Callable[[], Corrections]) -> None:
+def test_the_newest_correction_wins_and_changes_are_reported(corrections: Callable[[], Corrections]) -> None:
     first = corrections()
     first.merge(said("a.png,1111\nb.png,2222\n", at=100))
     assert first.notices == []
@@ -54,7 +54,7 @@ def test_the_newest_word_counts_and_a_change_is_told(corrections: Callable[[], C
     assert KEPT.read_text() == kept
 
 
-def test_a_correction_is_of_the_image_that_was_looked_at(corrections: Callable[[], Corrections], images: Path) -> None:
+def test_a_correction_of_a_replaced_image_is_not_applied(corrections: Callable[[], Corrections], images: Path) -> None:
     corrections().merge(said("a.png,1111\nb.png,2222\nc.png,3333\n", at=100))
     (images / "a.png").write_bytes(b"another")
     (images / "b.png").unlink()
@@ -75,7 +75,7 @@ def test_a_correction_is_of_the_image_that_was_looked_at(corrections: Callable[[
         b"filename\tlabel\na.png\t0012\nb.png\t3456",
     ],
 )
-def test_a_spreadsheet_may_have_been_at_the_file(content: bytes, corrections: Callable[[], Corrections]) -> None:
+def test_corrections_saved_by_a_spreadsheet_are_read(content: bytes, corrections: Callable[[], Corrections]) -> None:
     KEPT.parent.mkdir()
     KEPT.write_bytes(content)
     edited = corrections()
@@ -85,7 +85,7 @@ def test_a_spreadsheet_may_have_been_at_the_file(content: bytes, corrections: Ca
     assert corrections().texts == {"a.png": "0012", "b.png": "3456", "c.png": "7890"}
 
 
-def test_what_cannot_be_understood_is_one_line(corrections: Callable[[], Corrections], images: Path) -> None:
+def test_an_invalid_correction_is_an_error_of_one_line(corrections: Callable[[], Corrections], images: Path) -> None:
     for text, message in (
         ("a.png,12345\n", "given.csv: 'a.png' is labelled '12345', which has 5 symbols where 4 are expected; mend"),
         ("d.png,1234\n", "given.csv: 'd.png' is none of the images; did you mean "),
@@ -101,7 +101,7 @@ def test_what_cannot_be_understood_is_one_line(corrections: Callable[[], Correct
         corrections().merge(GIVEN)
 
 
-def test_gold_gets_its_zeros_back_and_rows_without_a_label_say_nothing(images: Path) -> None:
+def test_gold_labels_get_lost_zeros_back_and_empty_rows_are_ignored(images: Path) -> None:
     assert read_gold(said("a.png,12\nb.png,\nx.png,5678\n", at=1), CODEC, ["a.png"]) == {
         "a.png": "0012", "x.png": "5678",
     }  # fmt: skip

@@ -10,7 +10,7 @@ from capbench.label.agreement import Decision
 from capbench.text import Reading
 
 
-def test_images_that_no_browser_shows_or_that_are_gone_are_on_the_page(tmp_path: Path) -> None:
+def test_oversized_and_missing_images_are_listed_on_the_disputes_page(tmp_path: Path) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
     Image.new("RGB", (3_000_000, 1)).save(folder / "wide.png")

@@ -14,7 +14,7 @@ TWO = Answer("image2", "engine", Reading("é", 1.0, (1.0,)), 0.5, "")
 THREE = Answer("image3", "engine", Reading("", 0.0, ()), 0.5, "refused")
 
 
-def test_answers_outlive_the_process(tmp_path: Path) -> None:
+def test_journal_answers_are_read_back(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "readings.jsonl"
     with closing(Journal(path)) as journal:
         journal.add([ONE])
@@ -23,7 +23,7 @@ def test_answers_outlive_the_process(tmp_path: Path) -> None:
         assert list(journal.answers.values()) == [ONE, TWO, THREE]
 
 
-def test_one_process_has_the_journal_for_itself(tmp_path: Path) -> None:
+def test_a_journal_in_use_cannot_be_opened_again(tmp_path: Path) -> None:
     path = tmp_path / "readings.jsonl"
     with closing(Journal(path)) as journal:
         journal.add([ONE])
@@ -34,7 +34,7 @@ def test_one_process_has_the_journal_for_itself(tmp_path: Path) -> None:
         assert list(journal.answers.values()) == [ONE, TWO]
 
 
-def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+def test_a_damaged_line_of_a_journal_is_named(tmp_path: Path) -> None:
     path = tmp_path / "readings.jsonl"
     with closing(Journal(path)) as journal:
         journal.add([ONE])
@@ -43,7 +43,7 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
         Journal(path)
 
 
-def test_every_torn_end_loses_its_own_line_alone(tmp_path: Path) -> None:
+def test_a_journal_cut_anywhere_loses_only_its_last_line(tmp_path: Path) -> None:
     path = tmp_path / "readings.jsonl"
     with closing(Journal(path)) as journal:
         journal.add([ONE, TWO])

@@ -55,7 +55,7 @@ def done(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_labels_are_right_and_the_rest_has_its_reasons(raw: Path, done: Path) -> None:
+def test_labels_are_right_and_rejected_images_have_a_reason(raw: Path, done: Path) -> None:
     gold, found = labels(raw / "labels.csv"), labels(done)
     assert len(found) >= 12
     assert sum(gold[name] == text for name, text in found.items()) >= len(found) - 1
@@ -65,7 +65,7 @@ def test_labels_are_right_and_the_rest_has_its_reasons(raw: Path, done: Path) ->
     assert all(row["reason"] for row in rejected)
 
 
-def test_the_report_adds_up(raw: Path, done: Path) -> None:
+def test_the_labelling_report_agrees_with_the_labels(raw: Path, done: Path) -> None:
     gold, found = labels(raw / "labels.csv"), labels(done)
     report = json.loads((done.with_suffix("") / "report.json").read_text())
     right = sum(gold[name] == text for name, text in found.items())
@@ -76,7 +76,7 @@ def test_the_report_adds_up(raw: Path, done: Path) -> None:
     assert f"{len(found)} of 24 images labelled" in (done.parent / "told.txt").read_text()
 
 
-def test_the_labels_are_a_source(raw: Path, done: Path) -> None:
+def test_written_labels_serve_as_a_data_source(raw: Path, done: Path) -> None:
 
     source = build(composed("data=ocr", f"data.root={raw}", f"data.labels={done}", "alphabet=digits")["data"])
     assert {sample.name: sample.text for sample in source.samples} == labels(done)
@@ -88,7 +88,7 @@ def none_expected(*given: Any) -> Iterator[Any]:
     return iter(())
 
 
-def test_what_was_read_is_not_read_again(
+def test_a_repeated_labelling_asks_no_engine_again(
     raw: Path, done: Path, tmp_path: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "again.csv"
@@ -100,7 +100,7 @@ def test_what_was_read_is_not_read_again(
         cli("label", f"images={raw}", f"out={out}", "length=4", "alphabet=upper_36")
 
 
-def test_what_is_known_is_not_asked(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engines_with_known_readings_are_not_asked(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "_answers", none_expected)
     given = composed_label(f"images={raw}", f"out={tmp_path}/labels.csv", *FOUR)
     sure = Reading("1234", 0.9, (0.9,) * 4)
@@ -110,7 +110,7 @@ def test_what_is_known_is_not_asked(raw: Path, tmp_path: Path, monkeypatch: pyte
     assert set(labels(tmp_path / "labels.csv").values()) == {"1234"}
 
 
-def test_file_names_that_are_no_utf_8_are_labelled_and_read_back(
+def test_images_with_names_outside_utf_8_are_labelled_and_read_back(
     raw: Path, tmp_path: Path, cli: Callable[..., Any]
 ) -> None:
     folder = tmp_path / "images"
@@ -134,7 +134,7 @@ def test_file_names_that_are_no_utf_8_are_labelled_and_read_back(
     assert "0\\xff.png" in Path("none/disputed.html").read_text()
 
 
-def test_copies_are_read_once_and_files_that_are_no_images_are_named(
+def test_identical_images_are_read_once_and_bad_files_are_named(
     raw: Path, tmp_path: Path, cli: Callable[..., Any]
 ) -> None:
     folder = tmp_path / "images"
@@ -156,7 +156,7 @@ def test_copies_are_read_once_and_files_that_are_no_images_are_named(
     assert len(Path("out/readings.jsonl").read_text().splitlines()) == 2 * 2
 
 
-def test_a_persons_word_is_merged_and_kept(raw: Path, done: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_corrections_are_merged_and_kept(raw: Path, done: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
     out = tmp_path / "labels.csv"
     shutil.copytree(done.with_suffix(""), out.with_suffix(""))
     kept = out.with_suffix("") / "corrections.csv"
@@ -173,7 +173,9 @@ def test_a_persons_word_is_merged_and_kept(raw: Path, done: Path, tmp_path: Path
         assert cli(*arguments)[0] == 0  # without the file: it is remembered
 
 
-def test_corrections_are_not_merged_while_another_labels(raw: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_corrections_are_not_merged_during_another_labelling(
+    raw: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
     (tmp_path / "said.csv").write_text("filename,label\n" + f"{next(iter(labels(raw / 'labels.csv')))},1234\n")
     with closing(Journal(tmp_path / "labels" / "readings.jsonl")):
         code, _, err = cli("label", f"images={raw}", "out=labels.csv", "corrections=said.csv", *FOUR)
@@ -181,7 +183,7 @@ def test_corrections_are_not_merged_while_another_labels(raw: Path, tmp_path: Pa
     assert [path.name for path in (tmp_path / "labels").iterdir()] == ["readings.jsonl"]
 
 
-def test_what_the_engines_reach_is_told_apart_from_a_persons(
+def test_the_report_separates_labels_of_engines_from_corrections(
     raw: Path, done: Path, tmp_path: Path, cli: Callable[..., Any]
 ) -> None:
     out = tmp_path / "labels.csv"
@@ -202,7 +204,7 @@ def test_what_the_engines_reach_is_told_apart_from_a_persons(
     assert table["with a person's"][-3:] == ["1.000", "1.0000", "1.0000"]
 
 
-def test_disputed_images_can_be_typed_in(raw: Path, done: Path, tmp_path: Path) -> None:
+def test_labels_of_disputed_images_can_be_typed(raw: Path, done: Path, tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"
     shutil.copytree(done.with_suffix(""), out.with_suffix(""))
     command = [sys.executable, "-m", "capbench", "label", f"images={raw}", f"out={out}", *FOUR, "prompt=true",
@@ -215,7 +217,7 @@ def test_disputed_images_can_be_typed_in(raw: Path, done: Path, tmp_path: Path) 
     assert labels(out)[said[0]["filename"]] == "1234"
 
 
-def test_the_page_shows_what_is_disputed(raw: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_the_disputes_page_shows_every_disputed_image(raw: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
     assert cli("label", f"images={raw}", "out=labels.csv", "alphabet=digits", "length=5")[0] == 0
     page = Path("labels/disputed.html").read_text()
     assert page.count("data:image/png;base64,") == 24
@@ -246,7 +248,7 @@ def test_the_page_shows_what_is_disputed(raw: Path, tmp_path: Path, cli: Callabl
         ),
     ],
 )
-def test_mistakes_are_told_in_one_line(
+def test_a_mistake_in_label_is_one_line(
     arguments: tuple[str, ...], told: str, raw: Path, cli: Callable[..., Any]
 ) -> None:
     Path("empty.csv").write_text("filename,label\n,\na.png,\n")
@@ -275,7 +277,7 @@ def test_wrong_corrections_are_refused(row: str, told: str, raw: Path, cli: Call
 
 
 @pytest.mark.slow
-def test_killed_at_each_of_its_steps_it_ends_as_one_left_alone(
+def test_label_after_sigkill_at_any_step_writes_the_same_labels(
     raw: Path, done: Path, tmp_path: Path, cli: Callable[..., Any]
 ) -> None:
     out = tmp_path / "labels.csv"
@@ -304,7 +306,7 @@ OPTIONS = sorted(
 
 
 @pytest.mark.parametrize("option", map(str, OPTIONS))
-def test_every_option_is_composed_and_built(option: str, tmp_path: Path) -> None:
+def test_every_label_option_is_composed_and_built(option: str, tmp_path: Path) -> None:
     engine = Path(option).parts[0] == "engine"
     given = [f"+label/engine@label.engines.more={Path(option).name}"] if engine else [f"label={option}"]
     if option == "engine/run":

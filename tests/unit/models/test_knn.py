@@ -31,7 +31,7 @@ def fitted(samples: np.ndarray, labels: np.ndarray, classes: int, k: int) -> KNN
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10**6), st.integers(1, 7), st.sampled_from([2, 256]))
-def test_answers_equal_those_of_the_plain_rule_ties_included(seed: int, k: int, levels: int) -> None:
+def test_knn_answers_equal_the_plain_rule_ties_included(seed: int, k: int, levels: int) -> None:
     rng = np.random.default_rng(seed)
     samples = (rng.integers(levels, size=(24, 3)) * (255 // (levels - 1))).astype(np.uint8)  # few values: many ties
     labels = rng.integers(4, size=24)
@@ -40,7 +40,7 @@ def test_answers_equal_those_of_the_plain_rule_ties_included(seed: int, k: int, 
     assert answers.tolist() == [plain_answer(samples, labels, row, k) for row in rows]
 
 
-def test_distances_are_told_apart_where_they_are_rounded() -> None:
+def test_knn_distinguishes_distances_that_float32_rounds_alike() -> None:
     """The distances are 2 in 65,000,000 apart, which float32 cannot tell."""
     first, nearer = np.full((2, 1000), 255, dtype=np.uint8)
     first[0] = 253
@@ -52,7 +52,7 @@ def test_distances_are_told_apart_where_they_are_rounded() -> None:
 
 
 @pytest.mark.parametrize("pixels", [420, 1600])
-def test_it_agrees_with_scikit_learn_where_nothing_is_tied(pixels: int) -> None:
+def test_knn_agrees_with_scikit_learn_without_ties(pixels: int) -> None:
     rng = np.random.default_rng(1)
     samples = rng.integers(256, size=(700, pixels), dtype=np.uint8)
     labels = rng.integers(5, size=700)
@@ -62,14 +62,14 @@ def test_it_agrees_with_scikit_learn_where_nothing_is_tied(pixels: int) -> None:
     assert (answers.numpy() == reference.predict(rows.astype(float))).all()
 
 
-def test_scores_are_the_shares_of_votes() -> None:
+def test_knn_scores_are_shares_of_votes() -> None:
     samples = np.array([[0], [10], [20], [200]], dtype=np.uint8)
     model = fitted(samples, np.array([1, 0, 1, 2]), 3, k=3)
     shares = model(torch.tensor([[0.0]])).softmax(-1)[0, 0]
     assert shares.tolist() == pytest.approx([1 / 3, 2 / 3, 0], abs=2e-3)
 
 
-def test_its_samples_are_saved_and_loaded() -> None:
+def test_knn_samples_are_saved_and_loaded() -> None:
     model = fitted(np.arange(12, dtype=np.uint8).reshape(6, 2), np.arange(6) % 3, 3, k=1)
     other = KNN((1, 1, 2), 1, 3, k=1)
     other.load_state_dict(model.state_dict())
@@ -77,7 +77,7 @@ def test_its_samples_are_saved_and_loaded() -> None:
     assert (other.labels == model.labels).all()
 
 
-def test_neighbours_that_are_equally_near_count_alike_where_the_steps_were_recorded() -> None:
+def test_a_traced_knn_breaks_ties_like_the_model() -> None:
     """What is recorded with a blank image, which has one nearest neighbour, holds for others, too."""
     view = torch.rand(1, 1, 2, 4)
     model = KNN((1, 2, 4), 1, 3, k=1).eval()

@@ -37,7 +37,7 @@ def made(name: str, shape: tuple[int, int, int], positions: int, classes: int) -
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", NAMES)
-def test_scores_have_one_shape(name: str, channels: int) -> None:
+def test_every_model_gives_scores_of_one_shape(name: str, channels: int) -> None:
     model = made(name, (channels, 32, 96), 5, 11).eval()
     scores = model(torch.rand(2, channels, 32, 96))
     assert scores.shape[0] == 2
@@ -46,7 +46,7 @@ def test_scores_have_one_shape(name: str, channels: int) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "crnn"])
-def test_any_of_them_reads_cut_characters(name: str) -> None:
+def test_every_model_reads_cut_characters(name: str) -> None:
     model = PerCharacter(made(name, (1, 24, 16) if "article" not in name else (1, 40, 40), 1, 36)).eval()
     height, width = (24, 16) if "article" not in name else (40, 40)
     assert model(torch.rand(2, 5, 1, height, width)).shape == (2, 5, 36)
@@ -63,7 +63,9 @@ def test_a_member_of_the_per_digit_ensemble_has_619370_parameters() -> None:
 
 
 @pytest.mark.parametrize(("network", "shape"), [(DigitMember, (1, 40, 120)), (WholeImage, (1, 60, 160))])
-def test_what_was_built_with_keras_begins_as_keras_does(network: type[Model], shape: tuple[int, int, int]) -> None:
+def test_networks_of_keras_articles_are_initialised_like_keras(
+    network: type[Model], shape: tuple[int, int, int]
+) -> None:
     layers = [layer for layer in network(shape, 4, 10).modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     assert len(layers) > 5
     for layer in layers:
@@ -73,7 +75,7 @@ def test_what_was_built_with_keras_begins_as_keras_does(network: type[Model], sh
         assert layer.bias is not None and not layer.bias.any()
 
 
-def test_what_was_built_with_keras_averages_its_norms_as_keras_does() -> None:
+def test_batch_norms_of_keras_articles_average_like_keras() -> None:
     views = torch.rand(8, 1, 40, 120)
     member = DigitMember((1, 40, 120), 1, 10)
     norm = next(layer for layer in member.modules() if isinstance(layer, nn.BatchNorm2d))
@@ -126,7 +128,7 @@ def assert_learned_alike(one: Ensemble, other: Ensemble) -> None:
 
 
 @pytest.mark.parametrize("name", ["ensemble", "ensemble_article"])
-def test_members_that_run_stacked_are_the_members_in_turn(name: str) -> None:
+def test_stacked_members_equal_members_in_turn(name: str) -> None:
     """Same scores, gradients and running means, in training and after it."""
     in_turn = without_dropout(precise(name))
     stacked = copy.deepcopy(in_turn)
@@ -140,7 +142,7 @@ def test_members_that_run_stacked_are_the_members_in_turn(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ensemble", "ensemble_article"])
-def test_members_that_learn_side_by_side_are_the_members_in_turn(name: str, two_threads: None) -> None:
+def test_members_trained_side_by_side_equal_members_in_turn(name: str, two_threads: None) -> None:
     """Same scores, gradients and running means, and the same is dropped out."""
     one = precise(name)
     other, again = copy.deepcopy(one), copy.deepcopy(one)
@@ -161,7 +163,7 @@ def test_members_that_learn_side_by_side_are_the_members_in_turn(name: str, two_
     assert not torch.equal(other(views), scores[0])  # what is dropped out is drawn anew
 
 
-def test_members_begin_apart_and_draw_apart() -> None:
+def test_ensemble_members_differ_in_weights_and_dropout() -> None:
     ensemble = made("ensemble_article", (1, 32, 96), 3, 10)
     assert isinstance(ensemble, Ensemble)
     first, second, _ = (member.state_dict() for member in ensemble.members)
@@ -172,7 +174,7 @@ def test_members_begin_apart_and_draw_apart() -> None:
     assert not torch.allclose(scores[:, 0], scores[:, 1])  # each drops out others
 
 
-def test_a_committee_believes_the_mean_and_learns_by_it() -> None:
+def test_a_committee_averages_probabilities_and_trains_every_member() -> None:
     committee = made("committee", (1, 32, 96), 4, 10)
     assert isinstance(committee, Committee)
     views, targets = torch.rand(4, 1, 32, 96), torch.randint(10, (16,))
@@ -185,7 +187,7 @@ def test_a_committee_believes_the_mean_and_learns_by_it() -> None:
 
 
 @pytest.mark.parametrize(("member", "name"), [("crnn", "CRNN"), ("knn", "KNN")])
-def test_a_committee_of_what_has_no_mean_is_refused(member: str, name: str) -> None:
+def test_a_committee_of_crnn_or_knn_is_refused(member: str, name: str) -> None:
     settings = composed("model=committee")["model"] | {
         "member": composed(f"model={member}")["model"] | {"_partial_": True}
     }
@@ -193,7 +195,7 @@ def test_a_committee_of_what_has_no_mean_is_refused(member: str, name: str) -> N
         build(settings, (1, 32, 96), 4, 10)
 
 
-def test_the_whole_image_article() -> None:
+def test_the_whole_image_network_has_the_layers_of_its_article() -> None:
     network = WholeImage((1, 60, 160), 4, 10)
     sizes = [
         (m.in_channels, m.out_channels, m.kernel_size, m.padding) for m in network.modules() if isinstance(m, nn.Conv2d)
@@ -203,13 +205,13 @@ def test_the_whole_image_article() -> None:
     assert dense == [(64 * 5 * 18, 4096), (4096, 2048), (2048, 40)]
 
 
-def test_the_resnet_article_is_about_40_megabytes() -> None:
+def test_the_resnet_of_the_article_has_about_40_megabytes() -> None:
     network = PlainResNet((3, 60, 160), 4, 62)
     assert sum(isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3) for m in network.modules()) == 17
     assert 40e6 < 4 * parameters(network) < 46e6
 
 
-def test_the_perceptron_of_the_ocr_article() -> None:
+def test_the_perceptron_of_the_ocr_article_has_its_two_layers() -> None:
     settings = composed("model=mlp_article")["model"]
     layers = [
         m
@@ -220,19 +222,19 @@ def test_the_perceptron_of_the_ocr_article() -> None:
 
 
 @pytest.mark.parametrize("backbone", ["resnet18", "mobilenetv3_small_050", "vit_tiny_patch16_224", "convnext_atto"])
-def test_backbones_of_every_family(backbone: str) -> None:
+def test_timm_backbones_of_every_family_give_scores(backbone: str) -> None:
     model = Timm(
         (1, 48, 96), 4, 10, backbone=backbone, widths=None, stem_stride=None, pool="columns", dropout=0.0
     ).eval()
     assert model(torch.rand(2, 1, 48, 96)).shape == (2, 4, 10)
 
 
-def test_an_unknown_backbone_is_named_with_the_nearest() -> None:
+def test_an_unknown_backbone_is_refused_with_a_similar_name() -> None:
     with pytest.raises(Mistake, match=r"model\.backbone: resnet81 is unknown to timm; did you mean .*resnet"):
         Timm((1, 32, 64), 4, 10, backbone="resnet81", widths=None, stem_stride=None, pool="flat", dropout=0.0)
 
 
-def test_a_stem_that_cannot_be_changed_is_refused() -> None:
+def test_widths_or_stride_of_a_backbone_without_them_are_refused() -> None:
     with pytest.raises(Mistake, match="model.widths: convnext_atto takes none; only ResNets do"):
         Timm(
             (1, 32, 64),
@@ -248,7 +250,7 @@ def test_a_stem_that_cannot_be_changed_is_refused() -> None:
         Timm((1, 32, 64), 4, 10, backbone="convnext_atto", widths=None, stem_stride=1, pool="flat", dropout=0.0)
 
 
-def test_models_know_no_lightning_and_no_hydra() -> None:
+def test_models_do_not_import_lightning_or_hydra() -> None:
     folder = Path(__file__).parents[3] / "src" / "capbench" / "models"
     for path in folder.glob("*.py"):
         text = path.read_text()
@@ -257,6 +259,6 @@ def test_models_know_no_lightning_and_no_hydra() -> None:
 
 
 @pytest.mark.parametrize("network", [WholeImage, DigitMember])
-def test_a_view_that_is_too_small_is_one_line(network: type[Model]) -> None:
+def test_a_view_too_small_for_a_network_is_refused_by_view_size(network: type[Model]) -> None:
     with pytest.raises(Mistake, match=r"^view\.size: 4×6 pixels are too few for this model; make the view larger$"):
         network((1, 4, 6), 4, 10)

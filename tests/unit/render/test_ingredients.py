@@ -22,7 +22,7 @@ def pictures(look: Style) -> np.ndarray:
 
 
 @pytest.mark.parametrize("ingredient", get_args(Ingredient))
-def test_without_an_ingredient_the_texts_stay_and_the_pictures_change(ingredient: str) -> None:
+def test_removing_an_ingredient_changes_pictures_and_keeps_texts(ingredient: str) -> None:
     name = {"contrast": "gradient", "warp": "lines"}.get(ingredient, "default")
     whole, rest = style(f"style={name}"), style(f"style={name}", f"style.without={ingredient}")
     texts = [Painter(look, "0123456789", 4, 4, 1).texts(INDICES) for look in (whole, rest)]
@@ -30,11 +30,11 @@ def test_without_an_ingredient_the_texts_stay_and_the_pictures_change(ingredient
     assert (pictures(whole) != pictures(rest)).any()
 
 
-def test_each_ingredient_is_known() -> None:
+def test_every_ingredient_can_be_removed() -> None:
     assert set(ABSENT) == set(get_args(Ingredient))
 
 
-def test_a_style_without_turns_and_bends_has_no_slant_and_no_sway() -> None:
+def test_removing_rotation_or_warp_removes_slant_or_sway() -> None:
     upright, still = (style("style=overlap", f"style.without={ingredient}") for ingredient in ("rotation", "warp"))
     assert upright.slant == [0, 0]
     assert upright.sway is not None
@@ -42,19 +42,19 @@ def test_a_style_without_turns_and_bends_has_no_slant_and_no_sway() -> None:
     assert still.slant != [0, 0]
 
 
-def test_what_a_style_has_not_got_is_not_missed() -> None:
+def test_removing_an_ingredient_that_a_style_lacks_changes_nothing() -> None:
     whole, rest = style("style=gradient"), style("style=gradient", "style.without=lines")
     assert (pictures(whole) == pictures(rest)).all()
 
 
-def test_full_contrast_is_black_on_white() -> None:
+def test_removing_contrast_draws_black_on_white() -> None:
     drawn = pictures(style("style=gradient", "style.without=contrast"))
     assert (drawn.max(axis=(1, 2, 3)) == 255).all()
     assert (drawn.min(axis=(1, 2, 3)) < 10).all()
     assert np.unique(drawn[0, :, 0]).size < np.unique(pictures(style("style=gradient"))[0, :, 0]).size
 
 
-def test_without_lines_nothing_crosses_the_gaps() -> None:
+def test_removing_lines_leaves_gaps_between_characters() -> None:
     """Columns without ink part the characters once neither curve nor dots run through them."""
 
     def gaps(*without: str) -> int:
@@ -66,7 +66,7 @@ def test_without_lines_nothing_crosses_the_gaps() -> None:
     assert gaps("style.without=lines", "style.noise=[]") > gaps("style.without=lines")
 
 
-def test_the_one_font_left_is_of_the_style() -> None:
+def test_removing_fonts_keeps_one_font_of_the_style() -> None:
     look = style(
         "style=clean", "style.widths=[0.5,1,2]", "style.pens=[1,3]", "style.forms=[00O]", "style.without=fonts"
     )

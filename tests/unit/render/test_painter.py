@@ -32,13 +32,13 @@ def fingerprint(name: str, numbers: list[int], threads: int = 1) -> str:
     return hashlib.sha256(pictures.tobytes()).hexdigest()
 
 
-def test_texts_stay_what_they_were() -> None:
+def test_texts_of_the_painter_stay_the_same() -> None:
     """Drawn when the renderer was written; a change would silently change every data set."""
     assert painter().texts(np.array([0, 1, 2**40])) == ["0957", "2739", "8447"]
 
 
 @pytest.mark.parametrize("name", STYLES)
-def test_a_sample_is_a_function_of_its_index(name: str) -> None:
+def test_a_painter_sample_depends_only_on_its_index(name: str) -> None:
     numbers = list(range(100, 196))
     own = painter(f"style={name}")
     together = own.pictures(np.array(numbers), threads=1)
@@ -49,7 +49,7 @@ def test_a_sample_is_a_function_of_its_index(name: str) -> None:
     assert own.texts(np.array(numbers[:2])) == [own.sample(number)[1] for number in numbers[:2]]
 
 
-def test_two_processes_draw_the_same_bytes() -> None:
+def test_the_painter_draws_the_same_bytes_in_other_processes() -> None:
     numbers = list(range(64))
     code = f"from tests.unit.render.test_painter import fingerprint; print(fingerprint('default', {numbers}, 2))"
     root = __file__.rpartition("/tests/")[0]
@@ -59,11 +59,11 @@ def test_two_processes_draw_the_same_bytes() -> None:
     assert {other.communicate()[0].strip() for other in others} == {fingerprint("default", numbers)}
 
 
-def test_seeds_differ() -> None:
+def test_painter_texts_differ_between_seeds() -> None:
     assert painter(seed=1).texts(np.arange(9)) != painter(seed=2).texts(np.arange(9))
 
 
-def test_of_100_000_none_leaves_its_box_and_symbols_are_even() -> None:
+def test_of_100_000_captchas_none_leaves_its_picture_and_symbols_are_uniform() -> None:
     own = painter()
     symbols = np.zeros(10)
     for start in range(0, 100_000, 10_000):
@@ -81,7 +81,7 @@ def test_of_100_000_none_leaves_its_box_and_symbols_are_even() -> None:
     assert ((symbols - 40_000) ** 2 / 40_000).sum() < 40  # chi square of 9, far out in the tail
 
 
-def test_ink_lies_in_the_boxes() -> None:
+def test_ink_lies_within_the_character_boxes() -> None:
     own = painter(*BARE, "style.text.levels=[120,120]", "style.background.levels=[255,255]", "style.align=centre")
     pictures, boxes = own.drawn(np.arange(300), grey=True)
     for picture, characters in zip(pictures[..., 0], boxes, strict=True):
@@ -93,7 +93,7 @@ def test_ink_lies_in_the_boxes() -> None:
         assert (outside == 255).all()
 
 
-def test_lengths_are_drawn_evenly() -> None:
+def test_text_lengths_are_uniform() -> None:
     texts = painter(shortest=3, longest=5).texts(np.arange(6000))
     counts = np.unique([len(text) for text in texts], return_counts=True)[1]
     assert len(counts) == 3
@@ -103,7 +103,7 @@ def test_lengths_are_drawn_evenly() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in STYLES if name not in ("strokes", "lines")])
-def test_grey_is_the_grey_of_the_colours(name: str) -> None:
+def test_drawing_in_grey_equals_colours_turned_grey(name: str) -> None:
     """Not so of JPEG, whose artefacts in colour and in grey are two things."""
     own = painter(f"style={name}")
     numbers = np.arange(60)
@@ -112,13 +112,13 @@ def test_grey_is_the_grey_of_the_colours(name: str) -> None:
     assert np.abs(grey - colour).max() <= 3
 
 
-def test_noise_does_not_move_the_characters() -> None:
+def test_noise_does_not_move_characters() -> None:
     _, boxes = painter().drawn(np.arange(20))
     _, bare = painter(*BARE).drawn(np.arange(20))
     assert (boxes == bare).all()
 
 
-def test_default_looks_like_the_captcha_package() -> None:
+def test_style_default_looks_like_the_captcha_package() -> None:
     """Light, contrast, ink and its place, on 1,500 pictures each."""
     numbers = np.arange(1500)
     ours = painter(seed=3).pictures(numbers, grey=True)[..., 0].astype(float)
@@ -135,7 +135,7 @@ def test_default_looks_like_the_captcha_package() -> None:
     assert (difference < [0.01, 0.05, 0.06, 0.03, 0.06]).all(), difference
 
 
-def test_every_setting_changes_the_picture() -> None:
+def test_every_style_setting_changes_the_picture() -> None:
     plain = painter().pictures(np.arange(8))
     colour = "{_target_: capbench.render.style.Colour, levels: [0, 60], saturation: [0.5, 1.0], hue: own}"
     rose = "{_target_: capbench.render.style.Colour, levels: [200, 255], saturation: [0.1, 0.2], hue: text}"
@@ -165,13 +165,13 @@ def test_every_setting_changes_the_picture() -> None:
 
 
 @pytest.mark.parametrize(("width", "height", "size"), [(60, 20, 16), (400, 150, 120)])
-def test_sizes(width: int, height: int, size: int) -> None:
+def test_pictures_have_the_width_and_height_of_the_style(width: int, height: int, size: int) -> None:
     own = painter(f"style.width={width}", f"style.height={height}", f"style.font_sizes=[{size}]")
     assert own.pictures(np.arange(3)).shape == (3, height, width, 3)
 
 
 @pytest.mark.parametrize("stretch", ["true", "false"])
-def test_a_character_is_as_wide_as_it_is_told(stretch: str) -> None:
+def test_style_widths_scale_the_width_of_characters(stretch: str) -> None:
     """Alone and upright, in a picture with room for either."""
     still = ("style.font_sizes=[42]", "style.tilt=[0,0]", "style.warp=[0,0]", f"style.stretch={stretch}", *BARE)
 
@@ -185,7 +185,7 @@ def test_a_character_is_as_wide_as_it_is_told(stretch: str) -> None:
     assert as_high == height
 
 
-def test_characters_are_strewn_each_by_an_amount_of_its_own() -> None:
+def test_each_character_is_scattered_by_an_amount_of_its_own() -> None:
     """The farther the points of an upright stem are strewn the oftener a column turns from dark to light."""
     still = ("style.fonts=[DejaVuSans.ttf]", "style.font_sizes=[42]", "style.stretch=false", "style.align=spread",
              "style.tilt=[0,0]", "style.warp=[0,0]", "style.spaces=0", "style.without=contrast", *BARE)  # fmt: skip
@@ -201,7 +201,7 @@ def test_characters_are_strewn_each_by_an_amount_of_its_own() -> None:
     assert differences("[0,2]").max() > 0.6
 
 
-def test_dots_and_lines_are_whole_where_the_text_is_hatched() -> None:
+def test_hatching_leaves_dots_and_lines_whole() -> None:
     dots = "{_target_: capbench.render.style.Dots, count: [9, 9], size: [5, 5], colour: null, behind: false}"
     line = "{_target_: capbench.render.style.Line, count: [2, 2], size: [3, 3], colour: null, behind: false, length: [0.5, 0.9], tilt: [0, 9]}"
     bare = ("style.fade=false", "style.smooth=false", "style.opacity=[0,0]")
@@ -215,7 +215,7 @@ def test_dots_and_lines_are_whole_where_the_text_is_hatched() -> None:
     assert (drawn(line, 0).std(axis=(1, 2, 3)) > 1).all()
 
 
-def test_a_wave_stands_where_it_is_told_to() -> None:
+def test_a_wave_lies_at_its_middle() -> None:
     wave = (
         "{_target_: capbench.render.style.Wave, count: [1, 1], size: [2, 2], colour: null, behind: false, "
         "length: [1, 1], amplitude: [0, 0], period: [1, 1], middle: [0.7, 0.8]}"
@@ -250,20 +250,20 @@ def test_a_font_without_a_form_draws_the_symbol() -> None:
     assert (plain == only).all()
 
 
-def test_a_font_draws_no_other_than_the_forms_that_it_has() -> None:
+def test_a_font_draws_only_forms_that_it_has() -> None:
     look = ("style.fonts=[cmss10.ttf]", "style.font_sizes=[42]", "style.forms=['3EƷ']")
     ees = painter(*look[:2], symbols="E", shortest=1, longest=1).pictures(np.arange(8))
     assert (painter(*look, symbols="3", shortest=1, longest=1).pictures(np.arange(8)) == ees).all()
 
 
-def test_a_centred_text_moves_as_far_as_there_is_room() -> None:
+def test_play_moves_a_centred_text_only_within_the_picture() -> None:
     own = painter("style.align=centre", "style.overlap=[0,0]", "style.spaces=0", "style.play=[-300,300]")
     _, boxes = own.drawn(np.arange(200))
     assert boxes[..., 0].min() == pytest.approx(0, abs=1)
     assert boxes[..., 2].max() == pytest.approx(160, abs=1)
 
 
-def test_any_symbol_that_the_font_has() -> None:
+def test_symbols_outside_ascii_are_drawn() -> None:
     own = painter("style.fonts=[DejaVuSans.ttf]", symbols="αβγжשß€")
     pictures, _ = own.drawn(np.arange(40), grey=True)
     assert len(set("".join(own.texts(np.arange(40))))) == 7
@@ -300,24 +300,24 @@ def test_a_mistake_in_a_style_is_one_line(overrides: list[str], message: str) ->
     assert "\n" not in str(mistake.value)
 
 
-def test_a_font_without_a_glyph_is_refused() -> None:
+def test_a_symbol_without_a_glyph_is_refused() -> None:
     with pytest.raises(Mistake, match=r"DroidSansMono.ttf has no glyph for '漢'"):
         painter(symbols="01漢")
 
 
-def test_a_mistake_leaves_nothing_behind(tmp_path: Path, cli: Any) -> None:
+def test_a_mistake_in_a_style_leaves_no_files(tmp_path: Path, cli: Any) -> None:
     code, _, err = cli("+experiment=quickstart", "style.width=24")
     assert (code, err.count("\n")) == (2, 1)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pictures_are_ordinary_ones(tmp_path: Path) -> None:
+def test_pictures_survive_saving_as_png(tmp_path: Path) -> None:
     picture, _ = painter().sample(5)
     Image.fromarray(picture).save(tmp_path / "a.png")
     assert (np.asarray(Image.open(tmp_path / "a.png")) == picture).all()
 
 
-def test_a_pose_is_a_function_of_its_index_and_of_usual_size() -> None:
+def test_poses_depend_only_on_their_index_and_are_standardised() -> None:
     own, numbers = painter(shortest=2, longest=4), np.arange(500, 4500)
     poses, lengths = own.poses(numbers), own.classes(numbers)[1]
     assert np.array_equal(poses[7:9], own.poses(numbers[7:9]), equal_nan=True)
@@ -328,7 +328,7 @@ def test_a_pose_is_a_function_of_its_index_and_of_usual_size() -> None:
     assert np.abs(drawn.std(axis=0) - 1).max() < 0.1
 
 
-def test_a_pose_tells_the_size_that_is_drawn() -> None:
+def test_poses_hold_the_drawn_size() -> None:
     own, numbers = painter(shortest=2, longest=2), np.arange(300)  # few enough to be drawn as wide as they are
     left, top, right, bottom = np.moveaxis(own.drawn(numbers)[1], -1, 0)
     for told, drawn in zip(np.moveaxis(own.poses(numbers), -1, 0), (right - left, bottom - top), strict=False):
@@ -336,7 +336,7 @@ def test_a_pose_tells_the_size_that_is_drawn() -> None:
 
 
 @pytest.mark.parametrize("stretch", ["true", "false"])
-def test_a_pose_tells_the_turn_and_the_bend_that_are_drawn(stretch: str) -> None:
+def test_poses_hold_the_drawn_rotation_and_warp(stretch: str) -> None:
     """The long axis of a straight character's ink turns with it, and leans as its corners move."""
     plain = (*BARE, f"style.stretch={stretch}", "style.fade=false", "style.font_sizes=[40]")
     numbers = np.arange(200)
@@ -353,7 +353,7 @@ def test_a_pose_tells_the_turn_and_the_bend_that_are_drawn(stretch: str) -> None
     assert np.corrcoef(x2 - x1, leaning)[0, 1] < -0.9
 
 
-def test_a_slant_leans_a_character_without_turning_it() -> None:
+def test_slant_shears_a_character_and_keeps_its_height() -> None:
     """Its foot goes to the right of its head, its height stays."""
     plain = (*BARE, "style.stretch=false", "style.fade=false", "style.font_sizes=[40]", "style.tilt=[0,0]")
     numbers = np.arange(100)
@@ -371,7 +371,7 @@ def test_a_slant_leans_a_character_without_turning_it() -> None:
     assert 0.3 < max(seen) < 0.5
 
 
-def test_a_sway_moves_columns_and_rows_as_far_as_it_says() -> None:
+def test_sway_bends_a_stroke_by_its_reach() -> None:
     """A level stroke becomes a wave."""
     level = (*BARE, "style.stretch=false", "style.fade=false", "style.tilt=[0,0]", "style.warp=[0,0]")
     still, swaying = (
@@ -384,6 +384,6 @@ def test_a_sway_moves_columns_and_rows_as_far_as_it_says() -> None:
     assert 14 <= max(heights[1]) < 10 + 12 + 1
 
 
-def test_what_cannot_lean_is_refused() -> None:
+def test_slant_with_fade_is_refused() -> None:
     with pytest.raises(Mistake, match=r"style.slant: nothing leans with style.fade"):
         painter("style.slant=[-0.2,0.2]")

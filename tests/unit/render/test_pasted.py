@@ -35,7 +35,7 @@ def ours(symbol: str, degrees: float, wide: int, high: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("symbol", ["0", "o", "5", "A", "i"])
-def test_ink_lies_where_the_package_leaves_it(symbol: str) -> None:
+def test_pasted_glyphs_lie_where_the_captcha_package_draws_them(symbol: str) -> None:
     chance = np.random.default_rng(3)
     both = either = mine = theirs = 0
     for _ in range(60):

@@ -51,27 +51,27 @@ def box(ink: np.ndarray) -> tuple[int, int]:
     return int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
 
 
-def test_its_characters_are_what_it_has_one_of(font: str) -> None:
+def test_a_single_line_font_has_the_characters_of_its_file(font: str) -> None:
     assert set(line_font(font).advance) == set(" -loV")
     assert line_font(font).advance == {" ": 500, "-": 500, "l": 300, "o": 700, "V": 500}
 
 
 @pytest.mark.parametrize("wide", [1, 2])
-def test_lines_are_as_long_as_the_font_has_them_and_as_wide_as_the_pen(font: str, wide: int) -> None:
+def test_strokes_have_the_length_of_the_font_and_the_width_of_the_pen(font: str, wide: int) -> None:
     factor = f"style.widths=[{wide}]"
     assert box(inked(font, "-", factor)) == pytest.approx((3, 20 * wide + 3), abs=1)
     assert box(inked(font, "l", factor)) == pytest.approx((35 + 3, 3), abs=1)
     assert box(inked(font, "V", factor)) == pytest.approx((35 + 3, 30 * wide + 3), abs=2)
 
 
-def test_a_character_stands_as_high_as_in_its_font(font: str) -> None:
+def test_a_single_line_character_stands_at_the_height_of_its_font(font: str) -> None:
     """The middle of a line of text is 300 units above the base line, and in the middle of the picture."""
     for symbol, above in {"-": 0, "l": 50}.items():
         rows, _ = np.nonzero(inked(font, symbol) > 0.5)
         assert rows.mean() == pytest.approx(29.5 - above / 1000 * 50, abs=1)
 
 
-def test_curves_are_round(font: str) -> None:
+def test_arcs_of_a_single_line_font_are_round(font: str) -> None:
     rows, columns = np.nonzero(LineFace(font, 400).lines("o")[0])
     assert np.hypot(rows - 120, columns - 120) == pytest.approx(120, abs=2)
 
@@ -83,7 +83,7 @@ def test_curves_are_round(font: str) -> None:
     (FONT.replace("<font ", '<font stroke-width="-1" '), "a stroke-width is not above 0 and up to 0.25 of units-per-em"),
     (FONT.replace('"300"', '"wide"'), "own.svg cannot be read as an SVG font (could not convert string to float: 'wide')"),
 ])  # fmt: skip
-def test_what_is_no_font_is_refused_in_one_line(tmp_path: Path, file: str, message: str) -> None:
+def test_an_invalid_single_line_font_is_an_error_of_one_line(tmp_path: Path, file: str, message: str) -> None:
     (tmp_path / "own.svg").write_text(file)
     with pytest.raises(Mistake) as mistake:
         inked(str(tmp_path / "own.svg"), "l")
@@ -92,12 +92,12 @@ def test_what_is_no_font_is_refused_in_one_line(tmp_path: Path, file: str, messa
 
 
 @pytest.mark.parametrize("wrong", ["style.stretch=true", "style.outline=0.5"])
-def test_a_pen_must_draw_it(font: str, wrong: str) -> None:
+def test_stretch_or_outline_with_a_single_line_font_is_refused(font: str, wrong: str) -> None:
     with pytest.raises(Mistake, match="own.svg has lines for a pen; set style.stretch=false and style.outline=0"):
         inked(font, "l", wrong)
 
 
-def test_strokes_are_as_wide_as_the_font_says(tmp_path: Path) -> None:
+def test_strokes_without_pens_have_the_stroke_width_of_the_font(tmp_path: Path) -> None:
     own = FONT.replace("<font ", '<font stroke-width="60" ').replace('unicode="l"', 'unicode="l" stroke-width="120"')
     (tmp_path / "own.svg").write_text(own)
     (height, _), (_, width) = (box(inked(str(tmp_path / "own.svg"), symbol, "style.pens=[]")) for symbol in "-l")
@@ -105,19 +105,19 @@ def test_strokes_are_as_wide_as_the_font_says(tmp_path: Path) -> None:
     assert box(inked(str(tmp_path / "own.svg"), "l"))[1] == pytest.approx(3, abs=1)
 
 
-def test_a_width_that_is_given_nowhere_is_asked_for(font: str) -> None:
+def test_a_font_without_a_stroke_width_needs_pens(font: str) -> None:
     with pytest.raises(Mistake, match=r"own.svg says of '-loV' no stroke-width; give style.pens in pixels, such as"):
         inked(font, "l", "style.pens=[]")
 
 
-def test_a_pen_needs_lines_to_follow() -> None:
+def test_pens_without_a_single_line_font_are_refused() -> None:
     with pytest.raises(
         Mistake, match=r"style.pens: none of style.fonts has lines for a pen; leave it \[\], or add an SVG"
     ):
         alone("l", "style.fonts=[DejaVuSans.ttf]")
 
 
-def test_other_fonts_beside_it_are_drawn_as_they_are(font: str) -> None:
+def test_outline_fonts_beside_a_single_line_font_are_drawn_unchanged(font: str) -> None:
     """A bold letter's stem is wider than the pen."""
     mixed = alone("l", f"style.fonts=['{font}', DejaVuSans-Bold.ttf]")
     widths = {box(covered(mixed, index))[1] for index in range(30)}
@@ -125,10 +125,10 @@ def test_other_fonts_beside_it_are_drawn_as_they_are(font: str) -> None:
     assert min(widths) <= 4 < 8 <= max(widths)
 
 
-def test_a_character_that_it_lacks_is_named(font: str) -> None:
+def test_a_symbol_missing_in_a_single_line_font_is_named(font: str) -> None:
     with pytest.raises(Mistake, match=r"own.svg has no glyph for 'x'"):
         inked(font, "x")
 
 
-def test_what_it_lacks_may_have_a_form_that_it_has(font: str) -> None:
+def test_a_symbol_missing_in_a_single_line_font_is_drawn_by_its_form(font: str) -> None:
     assert (inked(font, "x", "style.forms=[xV]") == inked(font, "V")).all()

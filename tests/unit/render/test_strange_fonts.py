@@ -51,14 +51,16 @@ def svg(path: Path, glyph: str, em: str = "1000", before: str = "", more: str = 
     ],
     ids=range(14),
 )  # fmt: skip
-def test_a_strange_svg_font_is_refused(glyph: str, options: dict[str, str], match: str, tmp_path: Path) -> None:
+def test_an_invalid_or_oversized_svg_font_is_refused(
+    glyph: str, options: dict[str, str], match: str, tmp_path: Path
+) -> None:
     path = svg(tmp_path / "own.svg", glyph, **options)
     with pytest.raises(Mistake, match=match) as told:
         line_font(path)
     assert path in str(told.value) and "\n" not in str(told.value)
 
 
-def test_glyphs_that_would_fill_the_memory_are_not_drawn(tmp_path: Path) -> None:
+def test_glyphs_over_the_limit_of_pixels_are_refused(tmp_path: Path) -> None:
     path = svg(tmp_path / "own.svg", GLYPH.format("M-7000 -7000L7000 7000"))
     with pytest.raises(Mistake, match=r"own\.svg cannot be drawn \(its glyph '0' takes 4,480×1,120 pixels") as told:
         painter(f"style.fonts=['{path}']", "style.pens=[2]", "style.stretch=false", "style.fade=false",
@@ -66,7 +68,7 @@ def test_glyphs_that_would_fill_the_memory_are_not_drawn(tmp_path: Path) -> None
     assert "\n" not in str(told.value)
 
 
-def test_pens_that_would_take_for_ever_are_not_drawn_with(tmp_path: Path) -> None:
+def test_pens_over_the_limit_of_work_are_refused(tmp_path: Path) -> None:
     path = svg(tmp_path / "own.svg", "".join(GLYPH.format("M0 0L2000 2000").replace("0", symbol, 1) for symbol in "0123456789"),
                more='stroke-width="250"')  # fmt: skip
     with pytest.raises(Mistake, match=r"style\.font_sizes: to draw all glyphs with pens and glyphs as large"):
@@ -98,7 +100,7 @@ OVER_ONE_ANOTHER = characters(4, struct.pack(">HHHHHH", 0, 0, 2 * 9_000, 0, 0, 0
 
 
 @pytest.mark.parametrize("table", [HUGE, OVER_ONE_ANOTHER], ids=["groups", "segments"])
-def test_characters_are_not_unfolded(table: bytes, tmp_path: Path) -> None:
+def test_a_huge_character_map_is_looked_up_not_expanded(table: bytes, tmp_path: Path) -> None:
     """Each of these says five thousand times over or more that it has all characters."""
     there = known(font(tmp_path / "own.ttf", cmap=table))
     assert "A" in there and "漢" in there
@@ -119,13 +121,13 @@ def test_characters_are_not_unfolded(table: bytes, tmp_path: Path) -> None:
     ],
     ids=range(9),
 )
-def test_every_kind_of_map_is_looked_up(table: bytes, there: set[int], tmp_path: Path) -> None:
+def test_every_format_of_character_map_is_looked_up(table: bytes, there: set[int], tmp_path: Path) -> None:
     own = Coverage(font(tmp_path / "own.ttf", cmap=table))
     assert {code for code in range(0x11000) if chr(code) in own} == there
 
 
 @pytest.mark.parametrize("name", ["cmss10.ttf", "DejaVuSans.ttf", "STIXSizOneSymReg.ttf", "LastResortHE-Regular.ttf"])
-def test_a_font_has_the_characters_that_others_find(name: str) -> None:
+def test_the_characters_of_a_font_agree_with_fonttools(name: str) -> None:
     path = str(bundled_fonts()[name])
     with TTFont(path) as other:
         glyphs = other.getReverseGlyphMap()
@@ -134,7 +136,7 @@ def test_a_font_has_the_characters_that_others_find(name: str) -> None:
     assert {code for code in range(0x3000) if chr(code) in own} == {code for code in found if code < 0x3000}
 
 
-def test_collections_and_postscript_outlines_are_fonts(tmp_path: Path) -> None:
+def test_font_collections_and_postscript_outlines_are_drawn(tmp_path: Path) -> None:
     for name, content in (("own.ttc", collection(OUTLINES)), ("own.otf", cff())):
         (tmp_path / name).write_bytes(content)
         assert "7" in known(str(tmp_path / name))
@@ -144,7 +146,7 @@ def test_collections_and_postscript_outlines_are_fonts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"wOFF" + bytes(99), b"wOF2" + bytes(99), b"OTTO", OUTLINES[:40], b"%!PS-AdobeFont"]
 )
-def test_what_is_no_font_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_no_font_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "own.ttf").write_bytes(content)
     with pytest.raises(Mistake, match=r"own\.ttf cannot be read as a font \(it ") as told:
         known(str(tmp_path / "own.ttf"))
@@ -179,7 +181,9 @@ def metrics(ascent: int, descent: int) -> bytes:
     ],
 )
 @pytest.mark.parametrize("renderer", ["capbench", "captcha"])
-def test_a_damaged_font_is_one_line(renderer: str, tables: dict[str, bytes | None], match: str, tmp_path: Path) -> None:
+def test_a_damaged_font_is_an_error_of_one_line(
+    renderer: str, tables: dict[str, bytes | None], match: str, tmp_path: Path
+) -> None:
     path = font(tmp_path / "own.ttf", **tables)
     with pytest.raises(Mistake, match=match) as told:
         if renderer == "capbench":

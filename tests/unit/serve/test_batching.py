@@ -65,7 +65,7 @@ def queue(held: Held, batch: int, queue: int) -> BatchingQueue:
     return BatchingQueue({"small": cast(Graph, held)}, batch, queue, ServiceMetrics())
 
 
-def test_those_that_wait_are_read_together_and_each_gets_its_own(small: Path) -> None:
+def test_waiting_requests_are_batched_and_each_gets_its_own_reading(small: Path) -> None:
     files = [picture(seed) for seed in range(10)]
     held = Held(Graph.open(small))
 
@@ -83,7 +83,7 @@ def test_those_that_wait_are_read_together_and_each_gets_its_own(small: Path) ->
     assert sum(held.batches) == 10 and max(held.batches) == 4
 
 
-def test_too_many_are_refused_and_let_in_again(small: Path) -> None:
+def test_requests_over_the_queue_are_refused_until_there_is_room(small: Path) -> None:
     held = Held(Graph.open(small))
 
     async def more_than_wait() -> None:
@@ -100,7 +100,7 @@ def test_too_many_are_refused_and_let_in_again(small: Path) -> None:
     asyncio.run(more_than_wait())
 
 
-def test_what_nobody_waits_for_is_not_read(small: Path) -> None:
+def test_images_of_an_abandoned_request_are_not_read(small: Path) -> None:
     held = Held(Graph.open(small))
 
     async def given_up() -> None:
@@ -131,7 +131,7 @@ def let_decode(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return let
 
 
-def test_what_is_not_begun_is_turned_away_when_asked(small: Path, let_decode: threading.Event) -> None:
+def test_reject_pending_refuses_requests_that_are_not_begun(small: Path, let_decode: threading.Event) -> None:
     held = Held(Graph.open(small))
     held.let.set()
 
@@ -151,7 +151,7 @@ def test_what_is_not_begun_is_turned_away_when_asked(small: Path, let_decode: th
     assert len(outcomes) == 5
 
 
-def test_a_server_that_stops_answers_at_once_what_waits(small: Path, let_decode: threading.Event) -> None:
+def test_a_stopping_server_answers_503_to_waiting_requests_at_once(small: Path, let_decode: threading.Event) -> None:
     """Only what is being decoded is waited for."""
     metrics = ServiceMetrics()
     shared = BatchingQueue({"small": Graph.open(small)}, 4, 5, metrics)
@@ -176,7 +176,7 @@ def test_a_server_that_stops_answers_at_once_what_waits(small: Path, let_decode:
     assert asyncio.run(stopped()) == [200, 200, 503, 503, 503]
 
 
-def test_a_graph_that_breaks_stops_nothing(small: Path) -> None:
+def test_a_graph_that_raises_does_not_stop_later_requests(small: Path) -> None:
     held = Held(Graph.open(small))
 
     def broken(prepared: Sequence[np.ndarray]) -> list[Read]:
@@ -195,7 +195,7 @@ def test_a_graph_that_breaks_stops_nothing(small: Path) -> None:
     asyncio.run(broken_once())
 
 
-def test_each_run_sees_photographs_as_it_was_trained_to(tmp_path: Path) -> None:
+def test_each_run_applies_exif_as_in_its_training(tmp_path: Path) -> None:
     paths = {exif: graph(tmp_path / f"{exif}.onnx", any_size=True, exif=exif) for exif in ("ignore", "turn")}
     tags = Image.Exif()
     tags[ExifTags.Base.Orientation] = 6
@@ -233,7 +233,7 @@ def let_large(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return let
 
 
-def test_large_images_keep_no_small_one_waiting(small: Path, let_large: threading.Event) -> None:
+def test_large_images_do_not_delay_small_ones(small: Path, let_large: threading.Event) -> None:
     held = Held(Graph.open(small))
     held.let.set()
 
@@ -252,7 +252,7 @@ def test_large_images_keep_no_small_one_waiting(small: Path, let_large: threadin
     assert read.text == offline(small, picture(1))[0].text
 
 
-def test_large_images_have_places_of_their_own(small: Path, let_large: threading.Event) -> None:
+def test_large_images_have_a_queue_of_their_own(small: Path, let_large: threading.Event) -> None:
     held = Held(Graph.open(small))
     held.let.set()
 
@@ -270,7 +270,7 @@ def test_large_images_have_places_of_their_own(small: Path, let_large: threading
     asyncio.run(when_all_are_taken())
 
 
-def test_an_image_that_nobody_waits_for_is_not_held(small: Path, let_large: threading.Event) -> None:
+def test_images_of_an_abandoned_request_are_released(small: Path, let_large: threading.Event) -> None:
     held = Held(Graph.open(small))
     held.let.set()
 
@@ -287,7 +287,7 @@ def test_an_image_that_nobody_waits_for_is_not_held(small: Path, let_large: thre
     asyncio.run(given_up())
 
 
-def test_pixels_that_no_run_takes_are_not_held(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pixels_of_refused_images_are_released(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error holds what stands in the frames that it passed through; 64 large images in a request took a gigabyte."""
     decode, pixels = images.decode, []
 

@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield server
 
 
-def test_it_describes_every_path_and_its_page_needs_no_other(server: Served) -> None:
+def test_openapi_describes_every_path_and_the_page_loads_nothing_else(server: Served) -> None:
     home = f"http://127.0.0.1:{server.port}"
     document = requests.get(f"{home}/openapi.json", timeout=30).json()
     assert set(document["paths"]) == {"/", "/read", "/health", "/metrics", "/openapi.json"}
@@ -69,7 +69,7 @@ positive_data_acceptance.expected-statuses = [200]
 
 
 @pytest.mark.slow
-def test_it_keeps_what_its_description_says(server: Served, tmp_path: Path) -> None:
+def test_the_server_conforms_to_its_openapi_description(server: Served, tmp_path: Path) -> None:
     """What the description allows is pictures, so that all of it must be read; and what it does not, must be refused."""
     pytest.importorskip("schemathesis")
     (tmp_path / "hooks.py").write_text(HOOKS)

@@ -62,7 +62,7 @@ def is_refused(protocol: BoundedProtocol) -> None:
 
 
 @pytest.mark.parametrize("happens", [pauses, is_answered_and_closed, is_refused])
-def test_a_client_that_reads_no_answer_is_cut_off(happens: Callable[[BoundedProtocol], None]) -> None:
+def test_a_client_that_reads_no_answer_is_disconnected(happens: Callable[[BoundedProtocol], None]) -> None:
     async def connect() -> None:
         config = Config(answer, http=BoundedProtocol, timeout_keep_alive=1, log_config=None)
         config.load()
@@ -75,7 +75,7 @@ def test_a_client_that_reads_no_answer_is_cut_off(happens: Callable[[BoundedProt
     asyncio.run(connect())
 
 
-def test_a_client_that_reads_on_is_waited_for() -> None:
+def test_a_client_that_reads_again_is_not_disconnected() -> None:
     async def connect() -> None:
         config = Config(answer, http=BoundedProtocol, timeout_keep_alive=60, log_config=None)
         config.load()
@@ -99,7 +99,7 @@ def test_a_client_that_reads_on_is_waited_for() -> None:
     ],
     ids=["slow body", "slow body first", "answers owed", "silent"],
 )
-def test_where_there_are_too_many_one_that_is_waited_for_for_longest_goes(
+def test_over_the_connection_limit_the_slowest_client_is_disconnected(
     sent: list[bytes | None], cut: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """None whose request is here whole; it is owed an answer."""

@@ -28,7 +28,7 @@ def request(*pieces: bytes) -> Request:
     return Request(scope, receive)
 
 
-def test_a_body_that_waits_for_the_parser_in_vain_is_not_held() -> None:
+def test_a_body_that_times_out_before_parsing_is_released() -> None:
     parser, busy = BodyParser(2**20, 4, 0.2), threading.Event()
     body = bytes(LARGE + 1)
     unheld = sys.getrefcount(body)
@@ -49,7 +49,7 @@ def test_a_body_that_waits_for_the_parser_in_vain_is_not_held() -> None:
     assert asyncio.run(in_vain()) == "not parsed within 0.2 seconds; come again"
 
 
-def test_a_small_body_is_taken_whatever_others_hold() -> None:
+def test_a_small_body_is_accepted_while_large_ones_fill_the_limit() -> None:
     parser = BodyParser(2 * LARGE, 4, 30)
 
     async def taken() -> list[bytes]:

@@ -66,7 +66,7 @@ def form(*files: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
     return [("file", (f"{number}.png", file, "image/png")) for number, file in enumerate(files)]
 
 
-def test_every_form_of_a_request_is_read_as_without_a_server(served: Served, small: Path) -> None:
+def test_every_form_of_request_gets_the_readings_of_the_graph(served: Served, small: Path) -> None:
     files = [picture(seed, kind) for seed, kind in enumerate([".png", ".jpg", ".bmp", ".webp"])]
     expected = offline(small, *files)
     text = [base64.b64encode(file).decode() for file in files]
@@ -82,7 +82,7 @@ def test_every_form_of_a_request_is_read_as_without_a_server(served: Served, sma
     assert post(served, files=form(*files)).json()["images"][2]["filename"] == "2.png"
 
 
-def test_a_bad_image_spoils_none_beside_it(served: Served, small: Path) -> None:
+def test_a_bad_image_does_not_affect_others_of_its_request(served: Served, small: Path) -> None:
     good = picture(7)
     answer = post(served, files=form(good[:100], good, picture(8, height=9), b"", good))
     assert answer.status_code == 200
@@ -121,7 +121,7 @@ REFUSED: list[tuple[int, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("status", "reason", "what"), REFUSED, ids=[f"{case[0]} {case[1]}" for case in REFUSED])
-def test_it_is_refused_with_its_status_and_reason(
+def test_a_bad_request_is_refused_with_its_status_and_reason(
     status: int, reason: str, what: dict[str, Any], served: Served
 ) -> None:
     answer = post(served, **what)
@@ -130,7 +130,7 @@ def test_it_is_refused_with_its_status_and_reason(
     assert reason in error and "\n" not in error
 
 
-def test_other_paths_and_methods(served: Served) -> None:
+def test_other_paths_and_methods_get_their_status(served: Served) -> None:
     assert requests.get(url(served), timeout=30).status_code == 405
     assert requests.get(url(served), timeout=30).headers["Allow"] == "POST"
     assert requests.post(url(served, "/nowhere"), data=bytes(9_000_000), timeout=30).status_code == 404
@@ -142,7 +142,7 @@ def test_other_paths_and_methods(served: Served) -> None:
     }
 
 
-def test_a_connection_outlives_a_body_that_nobody_wanted(served: Served) -> None:
+def test_a_connection_stays_open_after_a_refused_body(served: Served) -> None:
     head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\n"
     after = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as line:
@@ -154,7 +154,7 @@ def test_a_connection_outlives_a_body_that_nobody_wanted(served: Served) -> None
     assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"415", b"200"]
 
 
-def test_large_bodies_that_do_not_end_keep_no_small_one_out(small: Path) -> None:
+def test_unfinished_large_bodies_do_not_block_small_ones(small: Path) -> None:
     head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 260000\r\n\r\n"
     with Served(small, "body=0.25", "seconds=60") as server, ExitStack() as held:
 
@@ -174,7 +174,7 @@ def test_large_bodies_that_do_not_end_keep_no_small_one_out(small: Path) -> None
         assert post(server, data=picture(1), headers={"Content-Type": "image/png"}).status_code == 200
 
 
-def test_who_is_slow_is_not_waited_for(impatient: Served) -> None:
+def test_slow_or_malformed_requests_are_refused_with_their_status(impatient: Served) -> None:
     assert raw(impatient.port, b"POST /read HTTP/1.1\r\nContent-").startswith(b"HTTP/1.1 408 ")
     head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 100\r\n\r\n"
     late = raw(impatient.port, head, bytes(50))
@@ -194,20 +194,20 @@ def ends(line: socket.socket) -> bool:
     return bool(poll.poll(60_000))
 
 
-def test_requests_beyond_sixteen_that_wait_on_one_connection_end_it(served: Served) -> None:
+def test_over_sixteen_pipelined_requests_end_the_connection(served: Served) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=60) as line:
         line.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 8000)
         assert ends(line)
     assert requests.get(url(served, "/health"), timeout=30).status_code == 200
 
 
-def test_a_few_requests_at_once_are_answered_in_their_order(served: Served) -> None:
+def test_pipelined_requests_are_answered_in_order(served: Served) -> None:
     both = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\nGET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
     answer = raw(served.port, both)
     assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200", b"404"]
 
 
-def test_silent_connections_beyond_the_file_limit_leave_room_for_others(small: Path) -> None:
+def test_silent_connections_beyond_the_file_limit_do_not_block_others(small: Path) -> None:
     served = Served(small)
     served._command = ["sh", "-c", 'ulimit -n 400 && exec "$@"', "sh", *served._command]
     with served, ExitStack() as silent:
@@ -218,7 +218,7 @@ def test_silent_connections_beyond_the_file_limit_leave_room_for_others(small: P
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:80", "[::1]:8000", "LOCALHOST"])
-def test_this_machine_is_asked_by_its_own_names(served: Served, host: str) -> None:
+def test_requests_to_names_of_this_machine_are_accepted(served: Served, host: str) -> None:
     answer = post(served, data=picture(1), headers={"Content-Type": "image/png", "Host": host})
     assert answer.status_code == 200
 
@@ -233,13 +233,13 @@ def test_this_machine_is_asked_by_its_own_names(served: Served, host: str) -> No
         {"Host": "localhost:80", "Origin": "http://localhost:8080"},
     ],
 )
-def test_pages_of_other_sites_are_not_served(served: Served, headers: dict[str, str]) -> None:
+def test_requests_from_pages_of_other_sites_are_refused(served: Served, headers: dict[str, str]) -> None:
     answer = post(served, data=picture(1), headers={"Content-Type": "image/png", **headers})
     assert answer.status_code == 403
     assert answer.json()["error"].startswith(("host: ", "origin: "))
 
 
-def test_an_error_repeats_little_of_what_was_sent(served: Served) -> None:
+def test_an_error_repeats_little_of_the_request(served: Served) -> None:
     key = "k" * 50_000
     answer = requests.post(url(served), json={key: 1}, timeout=30)
     assert answer.status_code == 422
@@ -252,7 +252,7 @@ def test_an_error_repeats_little_of_what_was_sent(served: Served) -> None:
     )
 
 
-def test_a_token_is_asked_for_and_two_runs_read(guarded: Served, small: Path) -> None:
+def test_requests_without_the_token_are_refused_and_with_it_both_runs_read(guarded: Served, small: Path) -> None:
     for headers in (
         {},
         {"Authorization": "Bearer wrong"},
@@ -278,7 +278,7 @@ def test_a_token_is_asked_for_and_two_runs_read(guarded: Served, small: Path) ->
     assert TOKEN not in guarded.logged()
 
 
-def test_figures_for_prometheus(served: Served) -> None:
+def test_prometheus_metrics_count_requests_and_images(served: Served) -> None:
     def figures() -> dict[str, float]:
         lines = requests.get(url(served, "/metrics"), timeout=30).text.splitlines()
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
@@ -300,7 +300,7 @@ def test_figures_for_prometheus(served: Served) -> None:
     assert after["process_resident_memory_bytes"] > 1e7
 
 
-def test_nobody_else_has_a_word_in_the_log(small: Path) -> None:
+def test_the_log_holds_no_lines_of_other_libraries(small: Path) -> None:
     """The parser of forms warns of every bad one, which would fill a pipe that nobody reads and stop the server."""
     kind = {"Content-Type": "multipart/form-data; boundary=line"}
     with Served(small) as server:
@@ -311,7 +311,7 @@ def test_nobody_else_has_a_word_in_the_log(small: Path) -> None:
         assert [line.split()[4:6] for line in server.logged().splitlines()] == [["/read", "400"]] * 3
 
 
-def test_the_log_tells_of_requests_and_of_no_image(served: Served) -> None:
+def test_the_log_names_requests_but_no_file_and_no_query(served: Served) -> None:
     post(served, files={"file": ("secret-name.png", picture(1))})
     requests.get(url(served, "/elsewhere?secret-query"), timeout=30)
     waited = time.monotonic() + 30
@@ -331,7 +331,7 @@ def wait_until_nobody_is_let_in(server: Served) -> None:
         raise AssertionError("it lets in who comes after it was told to stop")
 
 
-def test_what_was_begun_is_finished_before_it_stops(small: Path) -> None:
+def test_a_begun_request_is_answered_before_the_server_stops(small: Path) -> None:
     content = picture(3)
     with Served(small) as server, socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
         head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nExpect: 100-continue\r\n"
@@ -350,7 +350,7 @@ def test_what_was_begun_is_finished_before_it_stops(small: Path) -> None:
         assert server.process.stdout.read() == "stopped\n"
 
 
-def test_mistakes_are_one_line(cli: Callable[..., Any], small: Path, tmp_path: Path) -> None:
+def test_a_mistake_in_serve_is_one_line(cli: Callable[..., Any], small: Path, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

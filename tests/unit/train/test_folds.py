@@ -55,7 +55,7 @@ def rows(folder: RunFolder) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_no_image_is_read_by_who_has_seen_it_or_its_twin(
+def test_no_image_is_read_by_a_fold_trained_on_it_or_its_copy(
     twins: Path, train: Callable[..., Any], cli: Callable[..., Any]
 ) -> None:
     """The nearest of whole images is the image itself wherever it was seen, and no other has its text."""
@@ -75,7 +75,7 @@ def test_no_image_is_read_by_who_has_seen_it_or_its_twin(
     assert out.splitlines()[0].split() == ["exact", "1.0000"]
 
 
-def test_the_answers_are_those_of_leaving_out_by_hand(few: Path, train: Callable[..., Any]) -> None:
+def test_leave_one_out_answers_equal_those_made_by_hand(few: Path, train: Callable[..., Any]) -> None:
     folder = train(*KNN_LEAVES_ONE_OUT, f"data.root={few}", "view=characters", *QUIET)
     known = experiment.prepare(folder.settings()).material.parts["test"]
     views = torch.from_numpy(np.moveaxis(np.array(known.views), -1, -3)).float() / 255  # [image, character, 1, h, w]
@@ -89,7 +89,9 @@ def test_the_answers_are_those_of_leaving_out_by_hand(few: Path, train: Callable
 
 
 @pytest.mark.parametrize(("data", "split"), [("ocr", "folds"), ("filenames", "leave_one_out")])
-def test_every_labelled_folder_has_them(data: str, split: str, few: Path, train: Callable[..., Any]) -> None:
+def test_every_source_of_labelled_images_can_be_trained_in_folds(
+    data: str, split: str, few: Path, train: Callable[..., Any]
+) -> None:
     root = few / "images" if data == "filenames" else few
     folder = train(
         f"data={data}",
@@ -109,7 +111,7 @@ def test_every_labelled_folder_has_them(data: str, split: str, few: Path, train:
 
 
 @pytest.mark.slow
-def test_folds_of_a_network_killed_within_a_fold_end_as_those_left_alone(
+def test_folds_resumed_after_sigkill_give_the_same_result(
     few: Path, train: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = train(*CNN_IN_FOLDS, f"data.root={few}", *QUIET, at="alone")
@@ -142,7 +144,7 @@ def test_folds_of_a_network_killed_within_a_fold_end_as_those_left_alone(
     assert folder.weights.read_bytes() == alone.weights.read_bytes()
 
 
-def test_a_run_shows_labels_that_it_found(
+def test_a_training_prints_an_example_of_its_labels(
     few: Path, train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stop(*_: Any) -> None:
@@ -155,7 +157,7 @@ def test_a_run_shows_labels_that_it_found(
     assert f"labels: {first[0]} is '{first[1]}', " in capsys.readouterr().out
 
 
-def test_stopped_by_hand_it_tells_how_to_go_on(
+def test_folds_interrupted_by_hand_print_how_to_resume(
     few: Path, train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stop(*_: Any) -> None:
@@ -167,7 +169,7 @@ def test_stopped_by_hand_it_tells_how_to_go_on(
     assert "go on with resume=run" in capsys.readouterr().out
 
 
-def test_without_validation_the_last_epoch_counts(few: Path, train: Callable[..., Any]) -> None:
+def test_folds_without_validation_keep_the_last_epoch(few: Path, train: Callable[..., Any]) -> None:
     folder = train(*CNN_IN_FOLDS, "data.split.val=null", f"data.root={few}", *QUIET)
     result = folder.read_result()
     assert (result["data/train"], result["data/val"], result["best/epoch"]) == (15, 0, 3)
@@ -191,7 +193,7 @@ def odd(few: Path, tmp_path: Path) -> Path:
     return tmp_path / "odd"
 
 
-def test_all_folds_have_the_alphabet_of_the_whole_folder(odd: Path) -> None:
+def test_every_fold_has_the_alphabet_of_the_whole_folder(odd: Path) -> None:
     whole = experiment.prepare(composed(*KNN_LEAVES_ONE_OUT, f"data.root={odd}", *QUIET)).material
     for number in range(whole.folds):
         fold = whole.fold(number)
@@ -200,7 +202,7 @@ def test_all_folds_have_the_alphabet_of_the_whole_folder(odd: Path) -> None:
         assert fold.unseen == ("7" if left_out else "")
 
 
-def test_each_fold_begins_with_another_run_whatever_symbols_it_leaves_out(odd: Path, trained: Path) -> None:
+def test_every_fold_starts_from_the_given_run_whatever_symbols_it_leaves_out(odd: Path, trained: Path) -> None:
     settings = composed(*CNN_IN_FOLDS, f"data.root={odd}", "alphabet=auto", f"start={trained}", *QUIET)
     whole = experiment.prepare(settings)
     for number in range(3):
@@ -221,6 +223,6 @@ def test_each_fold_begins_with_another_run_whatever_symbols_it_leaves_out(odd: P
         ("data.train_size=15", "data.train_size: 15 are wanted and the training part has 14"),
     ],
 )
-def test_what_cannot_be_is_told_before_anything_runs(override: str, message: str, few: Path) -> None:
+def test_impossible_settings_of_folds_are_refused_before_training(override: str, message: str, few: Path) -> None:
     with pytest.raises(Mistake, match=message):
         experiment.prepare(composed(*KNN_LEAVES_ONE_OUT, f"data.root={few}", *QUIET, override))

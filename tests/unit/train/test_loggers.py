@@ -39,7 +39,7 @@ def head_of(records: list[dict[str, Any]]) -> dict[str, Any]:
     return next(record["run"] for record in records if record["type"] == "run")
 
 
-def test_a_run_tells_wandb_everything(train: Callable[..., Any]) -> None:
+def test_wandb_gets_settings_metrics_pictures_summary_and_weights(train: Callable[..., Any]) -> None:
     folder = train(
         "+experiment=quickstart",
         "debug=fast",
@@ -76,7 +76,7 @@ def test_a_run_tells_wandb_everything(train: Callable[..., Any]) -> None:
     assert "model" in artifacts, "the weights are no artifact"
 
 
-def test_the_tables_hold_what_was_read(train: Callable[..., Any]) -> None:
+def test_wandb_tables_hold_predictions_confusion_and_calibration(train: Callable[..., Any]) -> None:
     folder = train("debug=fast", "logger=wandb", "logger.gallery=5", "trainer.progress=false")
     records = read_back(folder.path)
     kept = {
@@ -113,14 +113,14 @@ def assert_three_runs_in_one_group(sweep: Path) -> None:
 
 
 @pytest.mark.slow
-def test_three_jobs_of_a_sweep_are_three_runs_in_one_group(cli: Callable[..., Any]) -> None:
+def test_three_jobs_of_a_sweep_are_three_wandb_runs_in_one_group(cli: Callable[..., Any]) -> None:
     code, _, err = cli(*SWEEP, "hydra.sweep.dir=sweep")
     assert code == 0, err
     assert_three_runs_in_one_group(Path("sweep"))
 
 
 @pytest.mark.slow
-def test_so_are_jobs_in_processes_of_their_own(tmp_path: Path) -> None:
+def test_three_jobs_in_own_processes_are_three_wandb_runs_in_one_group(tmp_path: Path) -> None:
     done = capbench(*SWEEP, "hydra.sweep.dir=sweep", "hydra/launcher=processes")
     assert done.returncode == 0, done.stderr
     assert_three_runs_in_one_group(tmp_path / "sweep")
@@ -151,7 +151,7 @@ def test_wandb_is_offline_unless_the_user_says_otherwise(
     assert asked["mode"] == mode
 
 
-def test_csv_logs_into_the_run_folder(train: Callable[..., Any]) -> None:
+def test_the_csv_logger_writes_into_the_folder_of_the_run(train: Callable[..., Any]) -> None:
     folder = train("debug=fast", "logger=csv", "trainer.progress=false")
     assert "val/exact" in (folder.path / "csv" / "metrics.csv").read_text()
 
@@ -168,7 +168,7 @@ def init(**_):
     ("given", "mode"),
     [({}, "offline"), ({"WANDB_API_KEY": "k"}, "online"), ({"WANDB_API_KEY": "k", "WANDB_MODE": "offline"}, "offline")],
 )
-def test_wandb_knows_when_it_is_imported_whether_it_may_connect(
+def test_wandb_mode_is_set_before_wandb_is_imported(
     given: dict[str, str], mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "fake").mkdir()

@@ -31,7 +31,7 @@ def names(path: Path) -> set[str]:
         return {row["filename"] for row in csv.DictReader(file)}
 
 
-def test_rounds_of_labelling_and_training(
+def test_interrupted_self_training_resumes_within_its_round(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = RunFolder(tmp_path / "run")
@@ -88,7 +88,7 @@ def test_rounds_of_labelling_and_training(
     assert "by labels that engines agreed on" in printed[printed.index("round 2 of 2: training") :]
 
 
-def test_mistakes_are_found_before_anything_is_read(raw: Path, tmp_path: Path) -> None:
+def test_mistakes_in_self_training_are_found_before_reading(raw: Path, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     given = settings(raw)
     for wrong, told in (
@@ -101,18 +101,18 @@ def test_mistakes_are_found_before_anything_is_read(raw: Path, tmp_path: Path) -
     assert not folder.path.exists()
 
 
-def test_the_run_is_named_run(raw: Path) -> None:
+def test_an_engine_named_run_is_refused_in_self_training(raw: Path) -> None:
     given = settings(raw)["self_train"]
     given["label"]["engines"]["run"] = given["label"]["engines"].pop("rapid")
     with pytest.raises(Mistake, match="run is the last round's training"):
         self_training.run({**settings(raw), "self_train": given}, RunFolder(raw / "none"), resumed=False)
 
 
-def test_nothing_agreed_on_is_told(raw: Path, tmp_path: Path) -> None:
+def test_self_training_without_agreed_labels_is_refused(raw: Path, tmp_path: Path) -> None:
     with pytest.raises(Mistake, match="agree on no image"):
         self_training.run(settings(raw, "data.length=7"), RunFolder(tmp_path / "run"), resumed=False)
 
 
-def test_without_rounds_it_is_a_training_like_any_other() -> None:
+def test_self_training_is_off_by_default() -> None:
     assert composed()["self_train"] is None
     check(composed(), experiment.schema)

@@ -39,13 +39,13 @@ def optim(**changes: Any) -> Optim:
     return build(composed()["optim"] | changes)
 
 
-def test_a_recogniser_learns_a_few_images_by_heart(train: Callable[..., Any]) -> None:
+def test_a_recogniser_overfits_a_few_images(train: Callable[..., Any]) -> None:
     result = train("debug=overfit", *QUIET).read_result()
     assert result["train/exact"] > 0.9
     assert result["train/loss"] < 0.2
 
 
-def test_knn_knows_what_it_was_shown(train: Callable[..., Any], labelled: Any) -> None:
+def test_knn_reads_every_image_that_it_was_shown(train: Callable[..., Any], labelled: Any) -> None:
     """Every test image is also a training image under another name: the nearest neighbour is the image itself."""
     lines = (labelled / "labels.csv").read_text().splitlines()[1:41]
     both = [f"{line.rsplit(',', 1)[0]},train" for line in lines[:20]]
@@ -74,7 +74,7 @@ def test_knn_knows_what_it_was_shown(train: Callable[..., Any], labelled: Any) -
 
 
 @pytest.mark.parametrize(("shown", "steps", "images"), [("320", 5, 320), ("null", 1, 20)])
-def test_progress_tells_of_the_images_that_are_shown(
+def test_the_progress_bar_counts_the_images_shown(
     train: Callable[..., Any], capfd: pytest.CaptureFixture[str], shown: str, steps: int, images: int
 ) -> None:
     run = train("data.split={train:20,val:8,test:8}", f"optim.epoch_images={shown}", "optim.epochs=1", "logger=none")
@@ -83,12 +83,12 @@ def test_progress_tells_of_the_images_that_are_shown(
     assert [int(row["step"]) for row in csv.DictReader((run.path / "metrics.csv").open())] == [steps]
 
 
-def test_early_stop(train: Callable[..., Any]) -> None:
+def test_training_stops_after_patience_epochs_without_progress(train: Callable[..., Any]) -> None:
     result = train("debug=fast", "optim.epochs=6", "optim.lr=1e-12", "trainer.patience=2", *QUIET).read_result()
     assert result["train/epochs"] == 3
 
 
-def test_mixed_precision(train: Callable[..., Any]) -> None:
+def test_training_in_mixed_precision_ends_well(train: Callable[..., Any]) -> None:
     assert "test/exact" in train(*FAST, "trainer.precision=bf16-mixed").read_result()
 
 
@@ -98,7 +98,7 @@ def test_compiled_networks_keep_the_names_of_their_weights(train: Callable[..., 
     assert load_file(plain.weights).keys() == load_file(compiled.weights).keys()
 
 
-def test_the_folder_rebuilds_the_recogniser(train: Callable[..., Any]) -> None:
+def test_the_folder_of_a_run_rebuilds_its_recogniser(train: Callable[..., Any]) -> None:
     folder: RunFolder = train("debug=fast", "optim.epochs=2", "optim.ema=0.5", "trainer.limit_batches=null", *QUIET)
     again = experiment.prepare(folder.settings())
     again.recognizer.model.load_state_dict(load_file(folder.weights))
@@ -114,7 +114,7 @@ def test_the_folder_rebuilds_the_recogniser(train: Callable[..., Any]) -> None:
     assert again.material.hash == folder.read_result()["data/hash"]
 
 
-def test_the_record_is_flat_and_says_where_it_comes_from(train: Callable[..., Any]) -> None:
+def test_result_json_is_flat_and_holds_metrics_and_provenance(train: Callable[..., Any]) -> None:
     folder = train(*FAST, "group=study", "tags=[a]")
     result = json.loads(folder.result.read_text())
     assert all(not isinstance(value, dict) for value in result.values())
@@ -142,7 +142,7 @@ def test_the_record_is_flat_and_says_where_it_comes_from(train: Callable[..., An
 
 @pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
 @pytest.mark.parametrize("warmup", [0.0, 0.1, 0.25, 0.5])
-def test_a_schedule_is_sound_however_few_its_steps(schedule: str, warmup: float) -> None:
+def test_learning_rates_stay_in_range_however_few_the_steps(schedule: str, warmup: float) -> None:
     settings = optim(schedule=schedule, warmup=warmup)
     for steps in range(1, 13):
         optimizer = settings.optimizer(nn.Linear(2, 2))
@@ -187,22 +187,22 @@ def momenta(steps: int = 12, **changes: Any) -> list[float]:
 
 @pytest.mark.parametrize("kind", ["sgd", "muon"])
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.99])
-def test_a_momentum_that_is_set_is_the_one_of_every_step(kind: str, momentum: float) -> None:
+def test_a_given_momentum_is_used_at_every_step(kind: str, momentum: float) -> None:
     assert momenta(kind=kind, momentum=momentum) == [momentum] * 12
 
 
 @pytest.mark.parametrize("kind", ["adamw", "adam", "sgd"])
-def test_where_no_momentum_is_set_one_cycle_lowers_it_as_the_rate_rises(kind: str) -> None:
+def test_one_cycle_cycles_momentum_where_none_is_given(kind: str) -> None:
     found = momenta(kind=kind)
     assert (found[0], min(found), found[-1]) == pytest.approx((0.95, 0.85, 0.95))
 
 
-def test_where_no_momentum_is_set_muon_has_its_own() -> None:
+def test_muon_uses_its_own_momentum_where_none_is_given() -> None:
     assert momenta(kind="muon") == [0.95] * 12
 
 
 @pytest.mark.parametrize("kind", ["adamw", "adam", "adadelta"])
-def test_a_momentum_is_refused_where_there_is_none(kind: str) -> None:
+def test_momentum_of_an_optimizer_without_one_is_refused(kind: str) -> None:
     with pytest.raises(
         Mistake, match=rf"^optim\.momentum: {kind} takes none; set optim\.momentum=null, or optim=sgd or"
     ):
@@ -210,7 +210,7 @@ def test_a_momentum_is_refused_where_there_is_none(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["adamw", "adam", "adadelta", "sgd", "muon"])
-def test_only_matrices_decay(kind: str) -> None:
+def test_weight_decay_applies_only_to_matrices(kind: str) -> None:
     settings = optim(kind=kind, weight_decay=0.5)
     optimizer = settings.optimizer(nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)))
     settings.scheduler(optimizer, 10)
@@ -218,7 +218,7 @@ def test_only_matrices_decay(kind: str) -> None:
     assert [len(group["params"]) for group in optimizer.param_groups] == [1, 3]
 
 
-def test_adadelta_steps_as_keras_does() -> None:
+def test_adadelta_steps_like_keras() -> None:
     network = nn.Linear(1, 1)
     before = network.weight.item()
     optimizer = optim(kind="adadelta", lr=1.0, weight_decay=0.0).optimizer(network)
@@ -229,7 +229,7 @@ def test_adadelta_steps_as_keras_does() -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (5, 3), (4, 2, 3, 3)])
-def test_muon_makes_all_directions_of_a_step_about_as_long(shape: tuple[int, ...]) -> None:
+def test_muon_steps_are_nearly_orthogonal(shape: tuple[int, ...]) -> None:
     weights, bias = nn.Parameter(torch.ones(shape)), nn.Parameter(torch.ones(3))
     optimizer = Muon([{"params": [weights, bias]}], lr=0.5, weight_decay=0.0)
     generator = torch.Generator().manual_seed(1)
@@ -242,7 +242,7 @@ def test_muon_makes_all_directions_of_a_step_about_as_long(shape: tuple[int, ...
     assert (1 - bias.detach()).tolist() == pytest.approx([0.5, -0.5, 0.0], rel=1e-5)  # as Adam's first
 
 
-def test_muon_learns_as_the_libraries_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_muon_agrees_with_muon_of_timm_and_adamw_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """As timm's what mixes channels, the rest as torch's AdamW."""
     precisely = partial(timm.optim.muon.zeropower_via_newtonschulz, dtype=torch.float32)  # theirs has bfloat16
     monkeypatch.setattr(timm.optim.muon, "zeropower_via_newtonschulz", precisely)
@@ -266,7 +266,7 @@ def test_muon_learns_as_the_libraries_do(monkeypatch: pytest.MonkeyPatch) -> Non
             assert apart(mine, yours) < 1e-4, network
 
 
-def test_a_training_begins_with_the_weights_of_another_run(trained: Path) -> None:
+def test_start_takes_the_weights_of_another_run(trained: Path) -> None:
     first = RunFolder(trained)
     begun = experiment.prepare(composed(*FAST, f"start={first.path}", "seed=7")).recognizer.model.state_dict()
     learned = load_file(first.weights)
@@ -274,7 +274,7 @@ def test_a_training_begins_with_the_weights_of_another_run(trained: Path) -> Non
     assert all(torch.equal(begun[name], learned[name]) for name in learned)
 
 
-def test_a_committee_is_made_of_runs_and_believes_the_mean_of_theirs(train: Callable[..., Any]) -> None:
+def test_a_committee_of_runs_averages_their_probabilities(train: Callable[..., Any]) -> None:
     small = "{stem:[8],widths:[8],strides:[2],pool:columns}"
     runs = [train(*FAST, "model.pool=columns", f"model={small}", f"seed={seed}", at=f"{seed}") for seed in (1, 2)]
     made_of = f"start=[{','.join(str(run.path) for run in runs)}]"
@@ -295,7 +295,7 @@ def test_a_committee_is_made_of_runs_and_believes_the_mean_of_theirs(train: Call
     assert apart(mean, (first + second) / 2) < 1e-4
 
 
-def test_no_epochs_test_what_another_run_learned(train: Callable[..., Any], trained: Path) -> None:
+def test_zero_epochs_test_the_run_given_by_start(train: Callable[..., Any], trained: Path) -> None:
     first = RunFolder(trained)
     again = train(*FAST, f"start={first.path}", "optim.epochs=0", "optim.ema=0.9")
     assert load_file(first.weights).keys() == load_file(again.weights).keys()
@@ -312,7 +312,7 @@ def test_no_epochs_test_what_another_run_learned(train: Callable[..., Any], trai
         (["model=committee", "model.size=2", "model.member.widths=[8,8]"], "has another model"),
     ],
 )
-def test_a_committee_of_what_does_not_fit_it_is_refused(trained: Path, changes: list[str], reason: str) -> None:
+def test_a_committee_of_runs_that_do_not_fit_is_refused(trained: Path, changes: list[str], reason: str) -> None:
     with pytest.raises(Mistake, match=f"start: .*{reason}"):
         experiment.prepare(composed(*FAST, *changes, f"start=[{trained},{trained}]"))
 
@@ -325,14 +325,12 @@ def test_a_committee_of_what_does_not_fit_it_is_refused(trained: Path, changes: 
         (["model=knn"], "keeps nothing of another run"),
     ],
 )
-def test_what_does_not_fit_the_run_it_should_begin_with_is_refused(
-    trained: Path, changes: list[str], reason: str
-) -> None:
+def test_start_with_a_run_that_does_not_fit_is_refused(trained: Path, changes: list[str], reason: str) -> None:
     with pytest.raises(Mistake, match=f"start: .*{reason}"):
         experiment.prepare(composed(*FAST, *changes, f"start={trained}"))
 
 
-def test_without_validation_the_last_epoch_counts(train: Callable[..., Any], labelled: Any) -> None:
+def test_training_without_validation_keeps_the_last_epoch(train: Callable[..., Any], labelled: Any) -> None:
     folder = train("data=csv", f"data.root={labelled}", "data.split.val=null", "optim.epochs=2", *QUIET)
     result = folder.read_result()
     assert "val/exact" not in result
@@ -344,7 +342,7 @@ POSED = ("optim.poses=1", "data.split={train:64,val:16,test:16}", *QUIET)
 
 
 @pytest.mark.parametrize("fresh", ["true", "false"])
-def test_how_characters_are_drawn_is_learned(fresh: str) -> None:
+def test_the_pose_loss_falls_in_training(fresh: str) -> None:
     it = experiment.prepare(composed(*POSED, f"data.fresh={fresh}"))
     batch = Views(it.material.parts["train"], it.codec, None, 1)[Request(0, np.arange(32))]
     assert batch.poses.shape == (32, 4, 7)
@@ -364,14 +362,14 @@ def test_how_characters_are_drawn_is_learned(fresh: str) -> None:
     assert losses[-1] < 0.5
 
 
-def test_what_tells_how_characters_are_drawn_is_no_part_of_the_recogniser(train: Callable[..., Any]) -> None:
+def test_the_pose_head_is_not_saved_with_the_recogniser(train: Callable[..., Any]) -> None:
     plain, posed = (train(*FAST, f"optim.poses={weight}", "model=resnet", at=str(weight)) for weight in (0, 0.5))
     assert load_file(plain.weights).keys() == load_file(posed.weights).keys()
     assert plain.read_result()["params"] == posed.read_result()["params"]
     assert plain.read_result()["train/loss"] != posed.read_result()["train/loss"]
 
 
-def test_behind_a_text_there_is_no_pose_to_tell() -> None:
+def test_the_pose_loss_ignores_positions_after_the_text() -> None:
     poses = torch.tensor([[[1.0, 3.0], [float("nan")] * 2]])
     assert Recognizer.pose_loss(torch.tensor([[[0.0, 1.0], [9.0, 9.0]]]), poses) == 2.5
 
@@ -386,18 +384,18 @@ def test_behind_a_text_there_is_no_pose_to_tell() -> None:
         (["trainer.compile=true"], "is not compiled"),
     ],
 )
-def test_poses_that_cannot_be_learned_are_refused(changes: list[str], reason: str) -> None:
+def test_poses_with_unsuitable_settings_are_refused(changes: list[str], reason: str) -> None:
     with pytest.raises(Mistake, match=f"optim.poses: {reason}"):
         experiment.prepare(composed(*POSED, *changes))
 
 
-def test_nobody_tells_how_real_captchas_were_drawn(labelled: Any) -> None:
+def test_poses_of_real_captchas_are_refused(labelled: Any) -> None:
     with pytest.raises(Mistake, match=r"optim.poses: only CapBench's renderer tells"):
         experiment.prepare(composed("data=csv", f"data.root={labelled}", "optim.poses=1"))
 
 
 @pytest.mark.parametrize("split", ["parts", "folds"])
-def test_with_an_average_of_weights_the_best_epoch_is_what_is_measured_and_kept(
+def test_with_ema_the_best_epoch_is_measured_and_kept(
     split: str, train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, labelled: Path
 ) -> None:
     whole = Checkpoints.on_train_epoch_end
@@ -431,7 +429,7 @@ SMALL = ("model=mlp", "view=characters", "data=csv", "optim.epochs=3", *QUIET)
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 @pytest.mark.parametrize("val", ["0.1", "null"])
-def test_a_training_that_diverges_says_where_and_keeps_the_epochs_before(
+def test_a_diverging_training_names_the_step_and_keeps_earlier_epochs(
     number: float, val: str, train: Callable[..., Any], labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = Recognizer.training_step
@@ -453,7 +451,7 @@ def test_a_training_that_diverges_says_where_and_keeps_the_epochs_before(
 
 
 @pytest.mark.parametrize("val", ["0.1", "null"])
-def test_weights_that_the_last_step_of_an_epoch_makes_infinite_are_not_kept(
+def test_infinite_weights_after_the_last_step_are_not_kept(
     val: str, train: Callable[..., Any], labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each epoch is one step: its loss is of the weights before."""

@@ -22,7 +22,7 @@ def links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bo
     return request.param
 
 
-def test_what_is_shared_stays_as_it_was_when_the_other_is_replaced(links: bool, tmp_path: Path) -> None:
+def test_share_gives_the_target_the_content_of_the_source(links: bool, tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     for content in ("first", "second"):
         new = tmp_path / "new"
@@ -34,7 +34,7 @@ def test_what_is_shared_stays_as_it_was_when_the_other_is_replaced(links: bool, 
     assert {path.name for path in tmp_path.iterdir()} == {"source", "target"}
 
 
-def test_a_target_stays_whole_where_nothing_can_be_shared(links: bool, tmp_path: Path) -> None:
+def test_a_target_stays_whole_where_the_source_is_missing(links: bool, tmp_path: Path) -> None:
     (tmp_path / "target").write_text("before")
     with pytest.raises(FileNotFoundError):
         share(tmp_path / "missing", tmp_path / "target")
@@ -42,7 +42,7 @@ def test_a_target_stays_whole_where_nothing_can_be_shared(links: bool, tmp_path:
     assert {path.name for path in tmp_path.iterdir()} == {"target"}
 
 
-def test_a_link_left_behind_by_a_killed_process_is_no_hindrance(links: bool, tmp_path: Path) -> None:
+def test_a_part_file_of_a_killed_process_is_replaced(links: bool, tmp_path: Path) -> None:
     source, target, left = tmp_path / "source", tmp_path / "target", tmp_path / f".target{UNFINISHED}"
     source.write_text("new")
     target.write_text("old")

@@ -25,7 +25,7 @@ from tests.conftest import composed
     ],
     ids=range(4),
 )
-def test_what_was_written_is_read_back(data: Any) -> None:
+def test_yaml_and_json_are_read_back_as_written(data: Any) -> None:
     assert bounded.from_yaml(yaml.safe_dump(data, sort_keys=False, allow_unicode=True)) == data
     assert bounded.from_json(json.dumps(data)) == data
 
@@ -37,13 +37,13 @@ def test_deep_yaml_is_refused(opening: str) -> None:
 
 
 @pytest.mark.parametrize("alias", ["[&a [], *a]", "{a: &a [], b: *a}", "a: &a {b: 1}\nc:\n  <<: *a", "- &1 x\n- *1"])
-def test_an_alias_is_refused(alias: str) -> None:
+def test_a_yaml_alias_is_refused(alias: str) -> None:
     with pytest.raises(ValueError, match="holds an alias"):
         bounded.from_yaml(alias)
 
 
 @pytest.mark.parametrize("content", ["[" * 40 + "]" * 40, "[" * 100_000, "1" * 65, "{"])
-def test_json_that_nobody_wrote_is_refused(content: str) -> None:
+def test_deep_oversized_or_invalid_json_is_refused(content: str) -> None:
     with pytest.raises(ValueError):
         bounded.from_json(content)
 
@@ -68,7 +68,7 @@ def test_only_a_regular_file_of_bounded_size_is_read(tmp_path: Path) -> None:
         bounded.text(tmp_path / ("x" * 300))
 
 
-def test_only_as_many_values_as_settings_have_are_parsed() -> None:
+def test_yaml_and_json_over_the_limit_of_values_are_refused() -> None:
     most = bounded.MOST_VALUES
     for separated in (
         "a: [" + "1," * (most + 1) + "1]",

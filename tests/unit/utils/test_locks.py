@@ -28,7 +28,7 @@ with held(Path("file"), "r+b", "is taken"):
 """
 
 
-def test_a_file_is_held_by_one_process_until_that_process_is_killed(tmp_path: Path) -> None:
+def test_a_file_stays_locked_until_its_process_is_killed(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     with subprocess.Popen([sys.executable, "-c", HOLDS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
@@ -41,9 +41,7 @@ def test_a_file_is_held_by_one_process_until_that_process_is_killed(tmp_path: Pa
         pass
 
 
-def test_a_file_that_was_removed_since_it_was_opened_is_held_by_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_removed_after_opening_cannot_be_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who removed it may be done; a third process would lock the next file of that name."""
     file = tmp_path / "file"
     file.touch()
@@ -53,7 +51,7 @@ def test_a_file_that_was_removed_since_it_was_opened_is_held_by_nobody(
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_one_process_writes_and_leaves_no_lock(kind: str, tmp_path: Path) -> None:
+def test_alone_excludes_a_second_writer_and_leaves_no_lock_file(kind: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     if kind == "folder":
         out.mkdir()
@@ -65,7 +63,7 @@ def test_one_process_writes_and_leaves_no_lock(kind: str, tmp_path: Path) -> Non
     assert not list(tmp_path.rglob("*.lock"))
 
 
-def test_a_run_is_begun_once(tmp_path: Path) -> None:
+def test_the_folder_of_a_run_is_begun_only_once(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
     with alone(run.path, "run"), pytest.raises(Mistake, match="run: another run writes there; wait for its end"):
@@ -88,7 +86,7 @@ def test_a_run_that_another_process_trains_is_not_resumed(
     assert cli("resume=run")[0] == 0
 
 
-def test_a_file_system_without_locks_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_locks_is_used_unlocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
@@ -97,7 +95,7 @@ def test_a_file_system_without_locks_holds_nothing(tmp_path: Path, monkeypatch: 
         assert file.write("text") == 4
 
 
-def test_another_error_of_a_lock_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_errors_of_locking_are_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 

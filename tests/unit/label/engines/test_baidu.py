@@ -96,7 +96,9 @@ def opened(service: Service, monkeypatch: pytest.MonkeyPatch, per_second: float 
     return Baidu(url=url, per_second=per_second, attempts=attempts).open(LOWER)
 
 
-def test_reads(service: Service, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_is_sent_in_base64_and_its_text_returned(
+    service: Service, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reading = opened(service, monkeypatch)(picture)
     assert (reading.text, reading.characters) == ("ke8a", (0.75,) * 4)
     asked = service.asked[0]
@@ -112,7 +114,7 @@ def test_one_token_serves_many_images(service: Service, picture: np.ndarray, mon
 
 
 @pytest.mark.parametrize("code", [110, 111])
-def test_an_old_token_is_renewed(
+def test_an_expired_token_is_renewed(
     code: int, service: Service, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.answers = [{"error_code": code, "error_msg": "Access token expired"}, GOOD]
@@ -121,7 +123,7 @@ def test_an_old_token_is_renewed(
 
 
 @pytest.mark.parametrize("trouble", [{"error_code": 18, "error_msg": "QPS"}, {"error_code": 282000}, 503])
-def test_passing_trouble_is_waited_out_ever_longer(
+def test_temporary_errors_are_retried_after_growing_waits(
     trouble: Any, service: Service, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch, waits: list[float]
 ) -> None:
     service.answers = [trouble, trouble, GOOD]
@@ -130,14 +132,18 @@ def test_passing_trouble_is_waited_out_ever_longer(
     assert [wait for wait in waits if wait > 1] == [2, 4]
 
 
-def test_trouble_that_stays_is_told(service: Service, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lasting_errors_are_raised_after_the_last_attempt(
+    service: Service, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service.answers = [{"error_code": 18}]
     with pytest.raises(Mistake, match=r"no answer in 3 attempts \(error 18: too many a second\)"):
         opened(service, monkeypatch)(picture)
     assert len(service.asked) == 3
 
 
-def test_a_used_up_quota_stops_at_once(service: Service, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_used_up_quota_is_raised_without_a_retry(
+    service: Service, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service.answers = [{"error_code": 17, "error_msg": "Open api daily request limit reached"}]
     with pytest.raises(Mistake, match="error 17: the daily quota is used up"):
         opened(service, monkeypatch)(picture)
@@ -145,7 +151,7 @@ def test_a_used_up_quota_stops_at_once(service: Service, picture: np.ndarray, mo
 
 
 @pytest.mark.parametrize("code", [216200, 216201, 216202])
-def test_a_bad_image_is_no_reason_to_stop(
+def test_a_refused_image_is_unread_and_the_next_is_read(
     code: int, service: Service, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.answers = [{"error_code": code, "error_msg": "image"}, GOOD]
@@ -155,12 +161,14 @@ def test_a_bad_image_is_no_reason_to_stop(
     assert read(picture).text == "ke8a"
 
 
-def test_nothing_found_is_an_empty_text(service: Service, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_without_words_is_an_empty_text(
+    service: Service, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service.answers = [{"words_result": [], "words_result_num": 0}]
     assert opened(service, monkeypatch)(picture).text == ""
 
 
-def test_requests_keep_their_distance(
+def test_requests_keep_to_the_rate_per_second(
     service: Service, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch, waits: list[float]
 ) -> None:
     read = opened(service, monkeypatch, per_second=10)
@@ -169,7 +177,7 @@ def test_requests_keep_their_distance(
     assert waits == pytest.approx([0, 0.1, 0.1, 0.1])  # the token's request among them
 
 
-def test_key_and_secret_must_be_there_and_right(
+def test_missing_or_wrong_credentials_are_raised(
     service: Service, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = opened(service, monkeypatch)
@@ -181,7 +189,7 @@ def test_key_and_secret_must_be_there_and_right(
         read(picture)
 
 
-def test_no_service_there(picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_service_is_raised(picture: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAIDU_OCR_KEY", "key")
     monkeypatch.setenv("BAIDU_OCR_SECRET", "secret")
     with pytest.raises(Mistake, match="ConnectionError"):

@@ -42,12 +42,12 @@ def share_read(read: base.Read, pairs: list[tuple[np.ndarray, str]]) -> float:
 
 
 @pytest.mark.parametrize("settings", [Rapid(), Dddd(beta=True), Dddd(beta=False)])
-def test_neural_engines_read_most_of_what_is_plain(settings: base.Engine, raw: Path) -> None:
+def test_neural_engines_read_most_plain_captchas(settings: base.Engine, raw: Path) -> None:
     assert share_read(settings.open(DIGITS), gold(raw)) >= 0.7
     assert settings.version
 
 
-def test_an_answer_holds_only_symbols_of_the_alphabet(raw: Path) -> None:
+def test_engines_answer_only_symbols_of_the_alphabet(raw: Path) -> None:
     few = Alphabet(symbols="01234", fold=None)
     for settings in (Rapid(), Dddd(beta=True)):
         texts = [settings.open(few)(image).text for image, _ in gold(raw)[:8]]
@@ -55,7 +55,7 @@ def test_an_answer_holds_only_symbols_of_the_alphabet(raw: Path) -> None:
         assert set("".join(texts)) <= set("01234")
 
 
-def test_scores_are_masked_before_the_choice_and_cases_are_added_up() -> None:
+def test_scores_are_masked_before_the_choice_and_summed_over_case() -> None:
     masked = Masked(["", "a", "A", "b", "漢"], Alphabet(symbols="ab", fold="lower"))
     probability = np.array([
         [0.1, 0.3, 0.3, 0.25, 0.05],  # a and A together beat b
@@ -67,7 +67,7 @@ def test_scores_are_masked_before_the_choice_and_cases_are_added_up() -> None:
     assert reading.characters == pytest.approx((0.6, 0.3))
 
 
-def test_what_is_no_line_of_text_is_refused_before_it_fills_the_memory() -> None:
+def test_images_too_wide_for_a_line_of_text_are_refused() -> None:
     for settings in (Rapid(), Dddd(beta=True)):
         read = settings.open(DIGITS)
         with pytest.raises(Unread, match="is 20001×1, no line of text; at most 100 times as wide as high is read"):
@@ -75,7 +75,7 @@ def test_what_is_no_line_of_text_is_refused_before_it_fills_the_memory() -> None
         assert read(np.full((1, 100, 3), 255, np.uint8)).text == read(np.full((99, 1, 3), 255, np.uint8)).text == ""
 
 
-def test_what_tesseract_cannot_take_has_its_reason() -> None:
+def test_images_that_tesseract_refuses_are_unread_with_a_reason() -> None:
     read = tesseract().open(DIGITS)
     for height, width, reason in ((1, 20001, "no line of text"), (2_000_000, 1, "is refused by Tesseract")):
         with pytest.raises(Unread, match=reason):
@@ -86,7 +86,7 @@ def test_what_tesseract_cannot_take_has_its_reason() -> None:
 
 
 @pytest.mark.slow
-def test_odd_images_are_read_or_have_their_reasons(tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_odd_images_are_labelled_or_rejected_with_a_reason(tmp_path: Path, cli: Callable[..., Any]) -> None:
     from PIL import ImageDraw, ImageFont
 
     from capbench.render.faces import font_file
@@ -178,14 +178,14 @@ def test_tesseract_is_given_dark_ink_within_a_margin(ink: int) -> None:
     assert (paper == 0).sum() == 16 * 8 and (paper == 255).sum() == paper.size - 16 * 8
 
 
-def test_tesseracts_data_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_tesseract_data_is_named(tmp_path: Path) -> None:
     pytest.importorskip("tesserocr", reason="needs the engines: make test installs them")
     settings = composed_label("images=x", "+label/engine@label.engines.tess=tesseract")["label"]["engines"]["tess"]
     with pytest.raises(Mistake, match=r"holds no eng\.traineddata"):
         build(settings | {"tessdata": str(tmp_path)}).open(DIGITS)
 
 
-def test_a_trained_run_is_an_engine_that_reads_as_the_run_does(
+def test_the_engine_of_a_trained_run_reads_like_the_run(
     labelled: Path, tmp_path: Path, train: Callable[..., Any]
 ) -> None:
     given = (f"data.root={labelled}", "view=characters", "view.size=[12,8]", "logger=none", "data.exif=turn")
@@ -205,7 +205,7 @@ def test_a_trained_run_is_an_engine_that_reads_as_the_run_does(
     assert len(settings.version) == 64
 
 
-def test_a_missing_engine_is_told_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_engine_is_an_error_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "rapidocr", None)
     with pytest.raises(Mistake, match=r"rapidocr is not installed; python -m pip install 'capbench\[ocr\]'"):
         Rapid().open(DIGITS)
