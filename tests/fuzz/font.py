@@ -18,8 +18,8 @@ from capbench.render.faces import bundled_fonts, known
 from capbench.render.painter import Painter
 from capbench.render.reference import CaptchaPackage
 from capbench.render.style import Style
-from tests.conftest import style
 from tests.fuzz.mutations import damaged, flipped, generator, overwritten, pick
+from tests.helpers.settings import style
 
 SYMBOLS = "0123456789"
 SEEDS = ["cmss10.ttf", "cmtt10.ttf", "cmb10.ttf"]  # chosen because they are small

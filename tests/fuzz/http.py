@@ -17,7 +17,7 @@ from capbench.errors import BadImage
 from capbench.serve.process import Served
 from tests.fuzz.image import SEED, Fuzz
 from tests.fuzz.mutations import flipped, generator, overwritten, pick, rearranged, truncated
-from tests.helpers.service import graph, picture
+from tests.helpers.graphs import graph, picture
 
 MOST = 10_000  # image files from which bodies of several images are made
 SECONDS = 2  # the server's timeout for a client

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import os
 import struct
 import zlib
@@ -18,26 +17,15 @@ from capbench import images
 from capbench.images.containers import MOST_PIXELS
 from tests.fuzz import surgery
 from tests.fuzz.mutations import flipped, overwritten, rearranged, truncated
+from tests.helpers.pictures import encoded, png_chunk
 
 SEED = 20240
 
 
-def saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
-    """Return a picture as a file of a format."""
-    out = io.BytesIO()
-    picture.save(out, kind, **options)
-    return out.getvalue()
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    """Return a PNG chunk."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def png(width: int, height: int, depth: int, colour: int, data: bytes, before: bytes = b"") -> bytes:
     """Return a PNG file; `data` is its compressed image data, `before` the chunks before it."""
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + before + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + before + png_chunk(b"IDAT", data) + png_chunk(b"IEND", b"")
 
 
 def zeros(mebibytes: int) -> bytes:
@@ -68,20 +56,20 @@ def valid() -> list[bytes]:
         ("WEBP", ["RGB", "RGBA"], {"lossless": True, "exif": exif}),
     ]
     files = [
-        saved(picture.convert(mode), kind, **options)
+        encoded(picture.convert(mode), kind, **options)
         for picture in (noise, smooth.convert("RGBA"))
         for kind, modes, options in ways
         for mode in modes
     ]
     pictures = [smooth.rotate(20 * i) for i in range(4)]
     files += [
-        saved(pictures[0], kind, save_all=True, append_images=pictures[1:], duration=50)
+        encoded(pictures[0], kind, save_all=True, append_images=pictures[1:], duration=50)
         for kind in ("PNG", "GIF", "WEBP")
     ]
     wide = random.integers(0, 65536, (9, 13), dtype=np.uint16)
-    files.append(saved(Image.fromarray(wide), "PNG"))
+    files.append(encoded(Image.fromarray(wide), "PNG"))
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in np.repeat(wide, 3, axis=1))
-    files.append(png(13, 9, 16, 2, zlib.compress(rows), chunk(b"tRNS", bytes(range(6)))))
+    files.append(png(13, 9, 16, 2, zlib.compress(rows), png_chunk(b"tRNS", bytes(range(6)))))
     files.append(rle_bmp(23, 14, b"".join(b"\x17%c\0\0" % i for i in range(14)) + b"\0\1"))
     return files
 
@@ -96,15 +84,15 @@ def rle_bmp(width: int, height: int, data: bytes) -> bytes:
 def bombs() -> list[Callable[[], bytes]]:
     """Return functions that make small files which are expensive to decode."""
     grey = Image.new("L", (2000, 2000), 128)
-    small = saved(Image.new("L", (8, 8), 128), "JPEG")
-    gif = saved(Image.new("P", (8, 8), 3), "GIF")
-    webp = saved(Image.new("RGBA", (8, 8), (1, 2, 3, 4)), "WEBP")
-    slow = saved(grey, "JPEG", progressive=True)
+    small = encoded(Image.new("L", (8, 8), 128), "JPEG")
+    gif = encoded(Image.new("P", (8, 8), 3), "GIF")
+    webp = encoded(Image.new("RGBA", (8, 8), (1, 2, 3, 4)), "WEBP")
+    slow = encoded(grey, "JPEG", progressive=True)
     scan = slow[slow.rindex(b"\xff\xda") : -2]
     start = gif.index(b"\x2c", 13)
     frame = gif[start:-1]
     text = b"note\0\0" + zeros(500)
-    profile = chunk(b"iCCP", b"p\0\0" + zeros(1))
+    profile = png_chunk(b"iCCP", b"p\0\0" + zeros(1))
     tables = b"\xff\xdb\xfd\xea" + (b"\0" + bytes(range(1, 65))) * 1_000
     return [
         lambda: png(2000, 2000, 16, 6, zeros(31)),  # as large as allowed, and slightly truncated
@@ -112,18 +100,18 @@ def bombs() -> list[Callable[[], bytes]]:
         lambda: png(2_000_000_000, 2_000_000_000, 8, 6, zeros(500)),
         lambda: png(4_000_000, 1, 8, 6, zeros(500)),
         lambda: png(1, 4_000_000, 1, 0, zeros(500)),
-        lambda: png(8, 8, 8, 0, zlib.compress(bytes(72)), chunk(b"zTXt", text)),
+        lambda: png(8, 8, 8, 0, zlib.compress(bytes(72)), png_chunk(b"zTXt", text)),
         lambda: png(
-            8, 8, 8, 0, zlib.compress(bytes(72)), chunk(b"zTXt", b"note\0\0" + zlib.compress(bytes(900_000))) * 90
+            8, 8, 8, 0, zlib.compress(bytes(72)), png_chunk(b"zTXt", b"note\0\0" + zlib.compress(bytes(900_000))) * 90
         ),
-        lambda: png(8, 8, 8, 0, zlib.compress(bytes(72)), chunk(b"iCCP", text)),
+        lambda: png(8, 8, 8, 0, zlib.compress(bytes(72)), png_chunk(b"iCCP", text)),
         lambda: png(8, 8, 8, 0, zlib.compress(bytes(72)), profile * 4_900),
-        lambda: png(8, 8, 8, 0, zlib.compress(bytes(72)), chunk(b"eXIf", b"Exif\0\0" * 1_700_000)),
-        lambda: png(8, 8, 8, 0, zlib.compress(bytes(72)), chunk(b"iTXt", b"note\0\1\0\0\0" + zeros(500))),
-        lambda: png(8, 8, 8, 0, zlib.compress(bytes(72)), chunk(b"teSt", b"") * 700_000),
-        lambda: png(8, 8, 8, 0, zlib.compress(bytes(72)), chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0))),
-        lambda: saved(Image.new("RGBA", (2000, 2000)), "PNG"),
-        lambda: saved(grey.convert("CMYK"), "JPEG", progressive=True),
+        lambda: png(8, 8, 8, 0, zlib.compress(bytes(72)), png_chunk(b"eXIf", b"Exif\0\0" * 1_700_000)),
+        lambda: png(8, 8, 8, 0, zlib.compress(bytes(72)), png_chunk(b"iTXt", b"note\0\1\0\0\0" + zeros(500))),
+        lambda: png(8, 8, 8, 0, zlib.compress(bytes(72)), png_chunk(b"teSt", b"") * 700_000),
+        lambda: png(8, 8, 8, 0, zlib.compress(bytes(72)), png_chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0))),
+        lambda: encoded(Image.new("RGBA", (2000, 2000)), "PNG"),
+        lambda: encoded(grey.convert("CMYK"), "JPEG", progressive=True),
         lambda: slow[:-2] + scan * (9 * 2**20 // len(scan)) + b"\xff\xd9",
         lambda: small[:2] + b"\xff\xe1\0\x09Exif\0\0X" * 900_000 + small[2:],
         lambda: small[:2] + (b"\xff\xe1\x07\xfbExif\0\0" + bytes(2035)) * 4_900 + small[2:],
@@ -141,7 +129,7 @@ def bombs() -> list[Callable[[], bytes]]:
         lambda: gif[:start] + b"\x21\xfe" + b"\x01a" * 4_900_000 + b"\0" + frame + b";",
         lambda: gif[: start + 11] + b"\x01a" * 4_900_000 + b"\0;",
         lambda: webp[:24] + b"\xff\xff\xff\xff\xff\xff" + webp[30:],
-        lambda: saved(Image.new("RGB", (16383, 240)), "WEBP"),
+        lambda: encoded(Image.new("RGB", (16383, 240)), "WEBP"),
         lambda: webp + b"ANMF" * 2_000_000,
         lambda: webp[:4] + struct.pack("<I", len(webp) - 8 + 8_000_000) + webp[8:] + b"abcd\0\0\0\0" * 1_000_000,
         lambda: rle_bmp(2000, 2000, b"\x01\x01" * 4_000_000 + b"\0\x01"),
@@ -213,7 +201,7 @@ class Fuzz:
                 chunks.insert(
                     random.integers(len(chunks)), chunks.pop(place) if random.random() < 0.5 else (kind, data)
                 )
-        return content[:8] + b"".join(chunk(kind, data) for kind, data in chunks)
+        return content[:8] + b"".join(png_chunk(kind, data) for kind, data in chunks)
 
     @staticmethod
     def noisy_text(content: bytes, random: np.random.Generator) -> bytes:

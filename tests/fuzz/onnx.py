@@ -18,7 +18,7 @@ from capbench.export.description import beside, sha256
 from capbench.export.export import export
 from capbench.export.graph import Graph
 from tests.fuzz.mutations import changed, damaged, generator, pick
-from tests.helpers.service import graph
+from tests.helpers.graphs import graph
 from tests.helpers.untrained import untrained
 
 RUNS = [("model=cnn",), ("model=crnn", "data.length=[3,5]"), ("model=ensemble",)]

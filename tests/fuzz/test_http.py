@@ -15,11 +15,12 @@ import requests  # noqa: E402
 
 from capbench.serve.process import Served  # noqa: E402
 from tests.fuzz.http import ANSWERS, Bodies, post  # noqa: E402
-from tests.helpers.service import agrees, graph, offline, picture  # noqa: E402
+from tests.helpers.graphs import agrees, graph, offline, picture  # noqa: E402
 
 BODIES = 10_000
 AT_ONCE = 24
 SLOW = 40  # clients that send a byte now and then during the whole test
+BETWEEN_BYTES = 0.5  # seconds that a slow client waits before the next byte, or before it connects again
 SECONDS = 3  # the server's timeout for a body
 PATIENCE = 300  # seconds for a response: some bombs take seconds of CPU time, and the CPU is shared
 MEMORY = 900 * 2**20
@@ -49,12 +50,12 @@ async def dribble(port: int, number: int) -> None:
             writer.write(content[:100])
             for at in range(100, len(content)):
                 writer.write(content[at : at + 1])
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(BETWEEN_BYTES)
                 if reader.at_eof():
                     break
             writer.close()
         except ConnectionError:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(BETWEEN_BYTES)
 
 
 async def sent(port: int) -> tuple[Counter[int | None], list[str]]:

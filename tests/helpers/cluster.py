@@ -8,10 +8,11 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from tests.helpers.waiting import wait_until
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 NODES = ("n1", "n2")
@@ -84,8 +85,8 @@ def cluster() -> Iterator[dict[str, str]]:
             stack.callback(_stop, daemon)
             daemons.append(daemon)
             if command[0] == "munged":
-                _wait_until((folder / "munge").exists, daemons, folder)
-        _wait_until(lambda: _states(environment) == ["idle"] * len(NODES), daemons, folder)
+                _await((folder / "munge").exists, "the socket of munged", daemons, folder)
+        _await(lambda: _states(environment) == ["idle"] * len(NODES), "SLURM's idle nodes", daemons, folder)
         yield environment
 
 
@@ -94,14 +95,19 @@ def _states(environment: dict[str, str]) -> list[str]:
     return subprocess.run(asked, env=environment, capture_output=True, text=True).stdout.split()
 
 
-def _wait_until(ready: Callable[[], bool], daemons: list[subprocess.Popen[bytes]], folder: Path) -> None:
-    until = time.monotonic() + 120
-    while not ready():
-        dead = [daemon.args for daemon in daemons if daemon.poll() is not None]
-        if dead or time.monotonic() > until:
-            logs = "\n".join(f"{path.name}:\n{path.read_text()[-2000:]}" for path in folder.glob("*.out"))
-            raise RuntimeError(f"SLURM does not start; ended: {dead}\n{logs}")
-        time.sleep(0.2)
+def _await(ready: Callable[[], bool], what: str, daemons: list[subprocess.Popen[bytes]], folder: Path) -> None:
+    """Wait for what the daemons should do; fail with the ends of their logs."""
+
+    def ready_or_failed() -> bool:
+        assert all(daemon.poll() is None for daemon in daemons), f"{what}: a daemon of SLURM has ended"
+        return ready()
+
+    try:
+        wait_until(ready_or_failed, what)
+    except AssertionError as error:
+        for log in sorted(folder.glob("*.out")):
+            error.add_note(f"{log.name}:\n{log.read_text()[-2000:]}")
+        raise
 
 
 def _free_ports(count: int) -> list[int]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from capbench import metrics
 from capbench.runs import Prediction, RunFolder
-from tests.conftest import composed
+from tests.helpers.settings import composed
 
 MODELS = {"cnn": 0.97, "crnn": 0.93, "mlp": 0.6, "knn": 0.4}  # share of the captchas that each model reads
 

@@ -15,7 +15,8 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.conftest import ROOT, wait_for_the_end_of
+from tests.helpers.repository import ROOT
+from tests.helpers.waiting import wait_for_end_of_group
 
 
 def kill_at_call(number: int, function: str, *arguments: str) -> None:
@@ -24,7 +25,7 @@ def kill_at_call(number: int, function: str, *arguments: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, start_new_session=True)
     assert process.wait(timeout=400) == -signal.SIGKILL, f"{function} was called less than {number} times"
-    wait_for_the_end_of(process.pid)  # helper processes must end by themselves
+    wait_for_end_of_group(process.pid)  # helper processes must end by themselves
 
 
 def main(number: int, function: str, arguments: list[str]) -> None:

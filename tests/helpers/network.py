@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.helpers.repository import ROOT
 
 UNSHARE = ("unshare", "--map-root-user", "--net")
 EVERYTHING = 3  # ETH_P_ALL of linux/if_ether.h

@@ -8,7 +8,7 @@ import torch
 
 from capbench.runs import RunFolder
 from capbench.train import experiment
-from tests.conftest import FAST, composed
+from tests.helpers.settings import FAST, composed
 
 
 def untrained(folder: Path, *overrides: str) -> RunFolder:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from capbench.compare import compare
-from tests.conftest import FAST, capbench, composed
 from tests.helpers.browser import Visit, chromium, needs_chromium
+from tests.helpers.command import capbench
 from tests.helpers.generated_runs import fake, many, study, texts_of
+from tests.helpers.settings import FAST, composed
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = [pytest.mark.slow, needs_chromium]

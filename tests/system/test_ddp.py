@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
@@ -10,8 +9,10 @@ import pytest
 import torch
 
 from capbench.train import experiment
-from tests.conftest import capbench, composed
+from tests.helpers.command import capbench
 from tests.helpers.rounding import apart
+from tests.helpers.settings import composed
+from tests.helpers.tables import read_csv
 
 
 def test_two_processes_leave_one_complete_run(tmp_path: Path) -> None:
@@ -29,8 +30,9 @@ def test_two_processes_leave_one_complete_run(tmp_path: Path) -> None:
     result = json.loads(result_file.read_text())
     assert result["test/images"] == 41
     assert result["train/images"] == 2 * 96
-    with (result_file.parent / "predictions.csv").open(newline="") as file:
-        assert [row["filename"] for row in csv.DictReader(file)] == [f"test_{i}" for i in range(41)]
+    assert [row["filename"] for row in read_csv(result_file.parent / "predictions.csv")] == [
+        f"test_{i}" for i in range(41)
+    ]
     assert len(list((result_file.parent / "wandb").glob("offline-run-*"))) == 1
     assert done.stdout.count("run folder:") == 1
 
@@ -57,8 +59,7 @@ def curves(folder: Path, *overrides: str) -> list[dict[str, str]]:
         *overrides,
     )
     assert done.returncode == 0, done.stderr
-    with (folder / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+    return read_csv(folder / "metrics.csv")
 
 
 @pytest.mark.slow

@@ -17,8 +17,8 @@ from capbench.report import pictures
 from capbench.runs import RunFolder
 from capbench.train import experiment, fit
 from capbench.train.recognizer import Recognizer
-from tests.conftest import composed
-from tests.system.test_resume import curve, metrics_of
+from tests.helpers.runs import curve, metrics_of
+from tests.helpers.settings import composed
 
 SMALL = (
     "model=mlp",

@@ -16,8 +16,8 @@ for module in ("onnx", "onnxruntime", "starlette", "uvicorn"):
     pytest.importorskip(module, reason="needs the extra serve: make test installs it")
 
 from capbench.export.graph import Character, Read  # noqa: E402
-from tests.conftest import ROOT  # noqa: E402
-from tests.helpers.service import graph  # noqa: E402
+from tests.helpers.graphs import graph  # noqa: E402
+from tests.helpers.repository import ROOT  # noqa: E402
 
 SERVING = ROOT / "experiments" / "serving"
 

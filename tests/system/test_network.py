@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from capbench.__main__ import VERBS
-from tests.conftest import readable
 from tests.helpers import network
+from tests.helpers.captchas import save_readable_captchas
 
 SMALL = (
     "data.split={train:48,val:16,test:16}",
@@ -63,7 +63,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return readable(tmp_path_factory.mktemp("raw"), 40)
+    return save_readable_captchas(tmp_path_factory.mktemp("raw"), 40)
 
 
 def test_every_verb_is_tested_for_network_access() -> None:

@@ -7,15 +7,14 @@ import shlex
 import shutil
 import subprocess
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from capbench.__main__ import VERBS
-from tests.conftest import ROOT
+from tests.helpers.protocols import Cli, Train
+from tests.helpers.repository import ROOT
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(?:sh|bash)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
@@ -79,9 +78,7 @@ def test_commands_on_a_page_mean_the_same_to_bash_and_zsh(shell: str, page: Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", OURS, ids=[" ".join(arguments) for arguments in OURS])
-def test_every_command_of_the_readme_runs(
-    arguments: list[str], cli: Callable[..., Any], labelled: Path, train: Callable[..., Any]
-) -> None:
+def test_every_command_of_the_readme_runs(arguments: list[str], cli: Cli, labelled: Path, train: Train) -> None:
     if any(argument.startswith("hydra/launcher=slurm") for argument in arguments):
         pytest.skip("needs a cluster: test_slurm.py starts one")
     if "trainer=gpu" in arguments and not torch.cuda.is_available():

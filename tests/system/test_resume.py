@@ -2,55 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import resource
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import capbench
+from tests.helpers.command import capbench
 from tests.helpers.killed import kill_at_call
-
-SMALL = (
-    "+experiment=quickstart",
-    "data.split={train:768,val:65,test:33}",
-    "optim.epochs=4",
-    "optim.batch_size=16",
-    "optim.ema=0.9",
-    "augment=light",
-    "optim.poses=1",
-    "trainer.threads=1",
-    "trainer.progress=false",
-    "logger=none",
-)
-TIMES = {"train/seconds", "train/cpu_seconds", "train/images_per_second", "command"}
-
-
-def metrics_of(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in result.items() if key not in TIMES}
-
-
-def curve(folder: Path) -> list[dict[str, str]]:
-    with (folder / "metrics.csv").open(newline="") as file:
-        return [
-            {key: value for key, value in row.items() if key not in ("seconds", "cpu_seconds")}
-            for row in csv.DictReader(file)
-        ]
-
-
-def epochs_done(folder: Path) -> int:
-    return len(curve(folder)) if (folder / "metrics.csv").exists() else 0
+from tests.helpers.protocols import Cli, Train
+from tests.helpers.runs import curve, epochs_done, metrics_of
+from tests.helpers.settings import STOCHASTIC
 
 
 @pytest.mark.slow
-def test_resume_after_sigkill_gives_the_same_metrics(tmp_path: Path, train: Callable[..., Any]) -> None:
-    alone = train(*SMALL, at="alone")
+def test_resume_after_sigkill_gives_the_same_metrics(tmp_path: Path, train: Train) -> None:
+    alone = train(*STOCHASTIC, at="alone")
     killed = tmp_path / "killed"
-    kill_at_call(60, "capbench.train.recognizer:Recognizer.training_step", *SMALL, f"hydra.run.dir={killed}")
+    kill_at_call(60, "capbench.train.recognizer:Recognizer.training_step", *STOCHASTIC, f"hydra.run.dir={killed}")
     assert epochs_done(killed) == 1  # of 48 steps
 
     # A disk that is full meanwhile: a clear line, and the earlier checkpoint stays.
@@ -74,8 +44,8 @@ def test_resume_after_sigkill_gives_the_same_metrics(tmp_path: Path, train: Call
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_metrics_with_any_workers(train: Callable[..., Any]) -> None:
-    few = (*SMALL, "optim.epochs=2", "data.split.train=256")
+def test_the_same_seed_gives_the_same_metrics_with_any_workers(train: Train) -> None:
+    few = (*STOCHASTIC, "optim.epochs=2", "data.split.train=256")
     first, again = (train(*few, at=name) for name in ("first", "again"))
     helped = train(*few, "trainer.workers=2", at="helped")
     other = train(*few, "seed=2", at="other")
@@ -85,7 +55,7 @@ def test_the_same_seed_gives_the_same_metrics_with_any_workers(train: Callable[.
     assert other.read_result()["train/loss"] != first.read_result()["train/loss"]
 
 
-def test_resuming_a_finished_run_shows_its_results_again(cli: Callable[..., Any], train: Callable[..., Any]) -> None:
+def test_resuming_a_finished_run_shows_its_results_again(cli: Cli, train: Train) -> None:
     folder = train("debug=fast", "trainer.progress=false")
     before = folder.result.read_bytes()
     code, out, _ = cli(f"resume={folder.path}")
@@ -102,7 +72,7 @@ def test_resuming_a_finished_run_shows_its_results_again(cli: Callable[..., Any]
     ],
 )
 def test_resume_without_a_run_or_with_other_settings_is_refused(
-    arguments: list[str], message: str, cli: Callable[..., Any], tmp_path: Path
+    arguments: list[str], message: str, cli: Cli, tmp_path: Path
 ) -> None:
     code, _, err = cli(*arguments)
     assert (code, err) == (2, f"capbench: {message}\n")
@@ -118,9 +88,7 @@ def test_resume_without_a_run_or_with_other_settings_is_refused(
         ("!!python/object/apply:os.system [touch owned]", "is no YAML"),
     ],
 )
-def test_resume_with_malicious_settings_is_refused(
-    settings: str, message: str, cli: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_resume_with_malicious_settings_is_refused(settings: str, message: str, cli: Cli, tmp_path: Path) -> None:
     import re
 
     (tmp_path / "config.yaml").write_text(settings)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,9 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from capbench.errors import Mistake
-from tests.conftest import capbench
+from tests.helpers.command import capbench
+from tests.helpers.protocols import Cli
+from tests.helpers.tables import read_csv
 
 optuna = pytest.importorskip("optuna", reason="needs the extra search: make test installs it")
 
@@ -66,7 +66,7 @@ def test_an_invalid_search_range_is_an_error_of_one_line(written: str, said: str
 
 
 @pytest.mark.slow
-def test_a_resumed_search_runs_only_begun_and_failed_trials(cli: Callable[..., Any], labelled: Path) -> None:
+def test_a_resumed_search_runs_only_begun_and_failed_trials(cli: Cli, labelled: Path) -> None:
     """A failed trial takes no other along; run again, what was begun and what failed are run, and no other."""
     Path("there").symlink_to(labelled)
     space = ("data.root=choice(there,away)", "model.dropout=interval(0,0.5)")
@@ -107,7 +107,7 @@ def test_a_resumed_search_runs_only_begun_and_failed_trials(cli: Callable[..., A
     assert "4 runs in 1 row\n" in out
 
 
-def test_a_poor_trial_is_pruned_and_stays_pruned_when_resumed(cli: Callable[..., Any]) -> None:
+def test_a_poor_trial_is_pruned_and_stays_pruned_when_resumed(cli: Cli) -> None:
     Path("sweep").mkdir()
     study = studied()
     for _ in range(2):  # hard to follow: all right after every epoch
@@ -123,8 +123,7 @@ def test_a_poor_trial_is_pruned_and_stays_pruned_when_resumed(cli: Callable[...,
     assert states() == ["COMPLETE", "COMPLETE", "PRUNED"]
     assert sorted(studied().trials[2].intermediate_values) == [1, 2]
     assert (results()["2"]["trial"], results()["2"]["pruned"], results()["2"]["train/epochs"]) == (2, 2, 2)
-    with Path("sweep/2/metrics.csv").open(newline="") as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
+    assert [row["epoch"] for row in read_csv(Path("sweep/2/metrics.csv"))] == ["1", "2"]
     assert "given up after epoch 2" in out
     assert "trials: 2 finished; 1 given up by the median of the others (2)" in out
 
@@ -147,9 +146,7 @@ def test_the_summary_of_a_search_names_the_best_trial() -> None:
     assert summary(study) == "\ntrials: 3 finished\nbest:   1, 0.7500 on validation: a=0.75"
 
 
-def test_a_mistake_in_a_search_is_one_line_and_runs_nothing(
-    cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mistake_in_a_search_is_one_line_and_runs_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong, said in (
         ("optim.lr=0.01", "hydra.sweeper.params: nothing is searched; add a key with choice(…), range(…)"),
         ("hydra.sweeper.trials=0", "hydra.sweeper.trials: 0 is not accepted"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ playwright = pytest.importorskip("playwright.sync_api")
 
 from capbench.serve.process import Served  # noqa: E402
 from tests.helpers.browser import Visit, chromium, needs_chromium  # noqa: E402
-from tests.helpers.service import graph, offline, picture  # noqa: E402
+from tests.helpers.graphs import graph, offline, picture  # noqa: E402
+from tests.helpers.tables import read_csv  # noqa: E402
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 
@@ -136,8 +136,7 @@ def test_errors_are_shown_and_answers_can_be_downloaded(visit: Reading, graphs: 
     with visit.page.expect_download() as download:
         visit.page.get_by_role("button", name="Download answers.csv").click()
     download.value.save_as(tmp_path / "answers.csv")
-    with (tmp_path / "answers.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(tmp_path / "answers.csv")
     assert [row["filename"] for row in rows] == [nasty, nasty, "half.png", "wide.png", "wide.png", "large.png"]
     assert [row["text"] for row in rows[:2]] == [offline(path, picture(1))[0].text for path in graphs]
     assert rows[2]["error"].startswith("is truncated") and rows[2]["text"] == ""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import FAST, assert_goes_on, capbench, finished
 from tests.helpers.cluster import cluster, missing
-from tests.system.test_resume import SMALL, curve, epochs_done, metrics_of
+from tests.helpers.command import capbench
+from tests.helpers.protocols import Train
+from tests.helpers.runs import curve, epochs_done, metrics_of
+from tests.helpers.settings import FAST, STOCHASTIC
+from tests.helpers.sweeps import assert_resumes, finished
+from tests.helpers.tables import read_csv
+from tests.helpers.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
 
@@ -60,7 +63,7 @@ def test_a_slurm_sweep_reports_a_failed_job_and_resumes_it(labelled: Path, tmp_p
     assert finished(tmp_path / "sweep").keys() == {*"013"}
 
     (tmp_path / "c").symlink_to(labelled)
-    assert "4 runs" in assert_goes_on(tmp_path / "sweep", with_jobs={"2"})
+    assert "4 runs" in assert_resumes(tmp_path / "sweep", with_jobs={"2"})
 
 
 SHARED = ("trainer=ddp_cpu", "data.split={train:96,val:33,test:41}", "optim.epochs=2", "optim.batch_size=32")
@@ -70,8 +73,7 @@ def assert_one_whole_record(folder: Path) -> dict[str, Any]:
     result: dict[str, Any] = json.loads((folder / "result.json").read_text())
     assert result["test/images"] == 41
     assert result["train/images"] == 2 * 96
-    with (folder / "predictions.csv").open(newline="") as file:
-        assert [row["filename"] for row in csv.DictReader(file)] == [f"test_{i}" for i in range(41)]
+    assert [row["filename"] for row in read_csv(folder / "predictions.csv")] == [f"test_{i}" for i in range(41)]
     assert len(list((folder / "wandb").glob("offline-run-*"))) == 1
     return result
 
@@ -110,27 +112,32 @@ def test_a_failed_slurm_task_ends_its_job(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("inside")
-def test_a_requeued_slurm_job_gives_the_same_metrics(tmp_path: Path, train: Callable[..., Any]) -> None:
+def test_a_requeued_slurm_job_gives_the_same_metrics(tmp_path: Path, train: Train) -> None:
     """Once by whoever runs the cluster, once by the signal that SLURM sends before a job's time is up.
 
     Between the two, what waits for the job is killed: it is found in the queue again.
     """
     folder = tmp_path / "sweep" / "0"
-    long = (*SMALL, "optim.epochs=8", "seed=1")  # so that it is still at work when it is interrupted a second time
+    long = (*STOCHASTIC, "optim.epochs=8", "seed=1")  # so that it is still at work when it is interrupted a second time
 
     def begin(*arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "capbench", *arguments]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def interrupt(sweep: subprocess.Popen[str], after: int, *how: str) -> int:
-        """When more epochs than these are done; gives how many were."""
-        while epochs_done(folder) <= after:
+        """Interrupt the job after more epochs than these, and return how many were done."""
+
+        def trained_on() -> bool:
             assert sweep.poll() is None, sweep.communicate()[0]
-            time.sleep(0.02)
+            return epochs_done(folder) > after
+
+        def queued() -> bool:
+            return said("squeue", "--noheader", "--format=%T", f"--jobs={name}").strip() == "PENDING"
+
+        wait_until(trained_on, f"epoch {after + 1} of the job")
         name = (tmp_path / "sweep" / "0.job").read_text()
         said(*how, name)
-        while said("squeue", "--noheader", "--format=%T", f"--jobs={name}").strip() != "PENDING":
-            time.sleep(0.2)
+        wait_until(queued, f"job {name} in the queue")
         assert not (folder / "result.json").exists(), "it was over before it was interrupted"
         return epochs_done(folder)
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import importlib.util
 import json
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 import yaml
 
-from tests.conftest import ROOT
+from tests.helpers.repository import ROOT, script
+from tests.helpers.tables import read_csv
 
 PLANS = sorted((ROOT / "experiments").glob("*/plan.yaml"))
 
@@ -24,15 +22,6 @@ PLANS = sorted((ROOT / "experiments").glob("*/plan.yaml"))
 def study(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "experiments" / "study.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=1500)
-
-
-def script(path: str = "study.py") -> ModuleType:
-    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / "experiments" / path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # its dataclasses look it up
-    spec.loader.exec_module(module)
-    return module
 
 
 def shown(folder: Path, name: str) -> list[str]:
@@ -48,7 +37,7 @@ def test_a_quick_study_runs_every_cell(plan: Path, tmp_path: Path) -> None:
     pytest.importorskip("rapidocr", reason="needs the engines: make test installs them")
     done = study(plan.parent, "--quick")
     assert done.returncode == 0, done.stderr[-3000:]
-    cells = [cell.name for cell in script().Study(plan.parent, tmp_path, "", True).cells()]
+    cells = [cell.name for cell in script("study.py").Study(plan.parent, tmp_path, "", True).cells()]
     runs = tmp_path / "runs" / f"{plan.parent.name}-quick"
     assert {path.parent.name for path in runs.glob("*/result.json")} == {f"{name}-1" for name in cells}
     for name in cells:
@@ -62,7 +51,7 @@ def test_a_quick_study_runs_every_cell(plan: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("quick", [False, True], ids=["whole", "quick"])
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.parent.name)
 def test_every_starting_run_of_a_plan_is_in_the_plan(plan: Path, quick: bool, tmp_path: Path) -> None:
-    it = script().Study(plan.parent, tmp_path, "", quick)
+    it = script("study.py").Study(plan.parent, tmp_path, "", quick)
     for cell in it.cells():
         for seed in cell.seeds:
             for first, its_seed in it.begun_with(it.training(cell, seed)):
@@ -101,7 +90,7 @@ def test_a_cell_with_each_expands_to_every_combination(tmp_path: Path) -> None:
         ],
     }
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
-    cells = script().Study(tmp_path, tmp_path, "", False).cells()
+    cells = script("study.py").Study(tmp_path, tmp_path, "", False).cells()
     names = ["few_wide_30", "few_wide_100", "few_small_30", "few_small_100", "one"]
     assert [cell.name for cell in cells] == names
     assert cells[1].run == ["alphabet=digits", "length=5", "data.root={sets}/wide.zip", "data.train_size=100"]
@@ -109,7 +98,7 @@ def test_a_cell_with_each_expands_to_every_combination(tmp_path: Path) -> None:
 
 
 def test_rows_of_other_machines_stay_while_the_plan_keeps_their_settings(tmp_path: Path) -> None:
-    study = script()
+    study = script("study.py")
     cell = study.Cell(name="one", about={"way": "best"}, run=["optim.lr=1"], seeds=[1, 2], reads={"real": ["data=csv"]})
     run = tmp_path / "there" / "one-2"
     (run / "real").mkdir(parents=True)
@@ -134,14 +123,14 @@ def written(folder: Path, cells: list[dict[str, Any]]) -> Path:
     """A study whose trainings only show their settings; of each the first seed was run elsewhere."""
     (folder / "plan.yaml").write_text(yaml.safe_dump({"cells": cells}))
     (folder / "README.md").write_text("<!-- table -->\n<!-- end of table -->\n")
-    it = script().Study(folder, folder, "", False)
+    it = script("study.py").Study(folder, folder, "", False)
     run = {"exact": 0.5, "low": 0.4, "high": 0.6, "exact_nocase": 0.5, "images": 9, "images_seen": 9, "params": 9}
     rows = [
         {"cell": cell.name, **cell.about, "read": "", "run": f"{cell.name}-1", **run, "seconds": 7, "git": "12e4"}
         | {"settings": cell.settings}
         for cell in it.cells()
     ]
-    script().write(it.table, rows)
+    script("study.py").write(it.table, rows)
     return folder
 
 
@@ -168,7 +157,7 @@ def test_starting_runs_of_a_cell_are_run_first(tmp_path: Path) -> None:
     runs = [line.rpartition("/")[2] for line in done.stdout.splitlines() if line.startswith("capbench")]
     assert runs == ["first-2", "then-2"], done.stderr
 
-    several = script().Study(tmp_path, tmp_path, "", False).begun_with(["start=[runs/first-1,runs/first-2]"])
+    several = script("study.py").Study(tmp_path, tmp_path, "", False).begun_with(["start=[runs/first-1,runs/first-2]"])
     assert [(cell.name, seed) for cell, seed in several] == [("first", 1), ("first", 2)]
 
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump({"cells": cells[1:]}))
@@ -195,7 +184,7 @@ def test_cells_that_need_a_gpu_are_left_out_without_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.parent.name)
 def test_the_table_of_a_study_equals_its_results(plan: Path, tmp_path: Path) -> None:
-    module = script()
+    module = script("study.py")
     it = module.Study(plan.parent, tmp_path, "", False)
     rows = [row for cell in it.cells() for row in it.rows(cell)]
     assert len(rows) == len(it.elsewhere), "results.csv has rows that the plan does not"
@@ -229,8 +218,7 @@ def test_the_pages_report_the_forecasts_of_study_forecast() -> None:
 
 def test_the_table_of_study_verdict_equals_its_results() -> None:
     simulate, folder = script("verdict/simulate.py"), ROOT / "experiments" / "verdict"
-    with (folder / "results.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(folder / "results.csv")
     assert simulate.table(rows) == shown(folder, "table")
     alike = [float(row["told_apart"]) for row in rows if float(row["mistakes"]) == 1]
     assert len(alike) == 240

@@ -8,8 +8,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,7 +23,11 @@ from capbench.utils.locks import held
 from capbench.utils.overrides import for_shell, quoted
 from hydra_plugins import capbench_slurm
 from hydra_plugins.capbench_processes import Processes
-from tests.conftest import RUN_FOLDER, assert_goes_on, capbench, finished
+from tests.helpers.command import capbench
+from tests.helpers.protocols import Cli
+from tests.helpers.runs import RUN_FOLDER
+from tests.helpers.sweeps import assert_resumes, finished
+from tests.helpers.waiting import wait_until
 
 
 class Recording(Callback):
@@ -37,7 +39,7 @@ class Recording(Callback):
         self.returned.append(job_return.return_value)
 
 
-def test_a_sweep_of_four_jobs_leaves_four_complete_runs(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_sweep_of_four_jobs_leaves_four_complete_runs(cli: Cli, tmp_path: Path) -> None:
     Recording.returned.clear()
     code, _, err = cli(
         "-m",
@@ -62,7 +64,7 @@ def test_a_sweep_of_four_jobs_leaves_four_complete_runs(cli: Callable[..., Any],
     assert all(isinstance(value, float) and 0 <= value <= 1 for value in Recording.returned)
 
 
-def test_a_failed_job_is_reported_and_the_others_run(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_failed_job_is_reported_and_the_others_run(cli: Cli, tmp_path: Path) -> None:
     code, _, err = cli("-m", "optim.lr=-1,0.01", "debug=fast", "trainer.progress=false")
     assert code == 2
     (sweep,) = tmp_path.glob("runs/train/*")
@@ -72,7 +74,7 @@ def test_a_failed_job_is_reported_and_the_others_run(cli: Callable[..., Any], tm
 
 
 @pytest.mark.slow
-def test_a_resumed_sweep_keeps_finished_jobs(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_resumed_sweep_keeps_finished_jobs(cli: Cli, tmp_path: Path) -> None:
     again = ["-m", "seed=1,2", "debug=fast", "trainer.progress=false", "hydra.sweep.dir=sweep"]
     assert cli(*again)[0] == 0
     (tmp_path / "sweep" / "1" / "result.json").unlink()
@@ -86,7 +88,7 @@ def test_a_resumed_sweep_keeps_finished_jobs(cli: Callable[..., Any], tmp_path: 
     assert "sweep/0: holds a run of other settings" in err
 
 
-def test_resume_sweep_without_a_sweep_is_refused(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_resume_sweep_without_a_sweep_is_refused(cli: Cli, tmp_path: Path) -> None:
     for there in ("nowhere", "."):
         code, _, err = cli(f"resume_sweep={there}")
         assert code == 2
@@ -104,7 +106,7 @@ def test_a_quoted_override_is_parsed_back(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["größe", "sw(2)", "it's"])
-def test_a_name_that_needs_quotes_is_refused_with_the_quoted_form(name: str, cli: Callable[..., Any]) -> None:
+def test_a_name_that_needs_quotes_is_refused_with_the_quoted_form(name: str, cli: Cli) -> None:
     code, _, err = cli("seed=1", f"name={name}")
     assert (code, err.count("\n")) == (2, 1)
     assert f"name={name}: cannot be read" in err
@@ -122,10 +124,10 @@ def test_a_sweep_in_a_folder_of_any_name_is_run_and_resumed(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     assert finished(sweep).keys() == {"0", "1"}
     (sweep / "1" / "result.json").unlink()
-    assert_goes_on(sweep, with_jobs={"1"})
+    assert_resumes(sweep, with_jobs={"1"})
 
 
-def test_a_running_sweep_is_not_resumed_by_another_process(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_running_sweep_is_not_resumed_by_another_process(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "sweep").mkdir()
     plan = tmp_path / "sweep" / sweeps.PLAN
     plan.touch()
@@ -158,11 +160,11 @@ def test_failed_and_killed_jobs_do_not_stop_others_and_are_resumed(labelled: Pat
                  "data.root=a,b,c,d,e,f", "debug=fast", "trainer.progress=false"]  # fmt: skip
     command = [sys.executable, "-m", "capbench", *arguments]
     sweep = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while sweep.poll() is None:
-        if (job := process_of(quoted("hydra.run.dir", "sweep/4"))) is not None:
-            os.kill(job, signal.SIGKILL)
-            break
-        time.sleep(0.05)
+    job = quoted("hydra.run.dir", "sweep/4")
+    wait_until(lambda: sweep.poll() is not None or process_of(job) is not None, "the process of job 4")
+    fifth = process_of(job)
+    assert fifth is not None, "the sweep ended before job 4 began"
+    os.kill(fifth, signal.SIGKILL)
     _, err = sweep.communicate()
     assert sweep.returncode == 2
     assert "2 jobs of sweep failed; go on with resume_sweep=sweep" in err
@@ -171,10 +173,10 @@ def test_failed_and_killed_jobs_do_not_stop_others_and_are_resumed(labelled: Pat
     assert finished(tmp_path / "sweep").keys() == {*"0135"}
 
     (tmp_path / "c").symlink_to(labelled)
-    assert_goes_on(tmp_path / "sweep", with_jobs={"2", "4"})
+    assert_resumes(tmp_path / "sweep", with_jobs={"2", "4"})
 
 
-def test_ddp_within_a_sweep_in_one_process_is_refused(cli: Callable[..., Any]) -> None:
+def test_ddp_within_a_sweep_in_one_process_is_refused(cli: Cli) -> None:
     code, _, err = cli("-m", "seed=1,2", "trainer=ddp_cpu", "debug=fast")
     assert code == 2
     assert "add hydra/launcher=processes" in err
@@ -202,7 +204,7 @@ def test_each_process_of_a_sweep_gets_its_own_gpus() -> None:
 
 
 @pytest.mark.slow
-def test_a_learning_curve_ends_with_a_forecast(cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_learning_curve_ends_with_a_forecast(cli: Cli, tmp_path: Path) -> None:
     code, out, err = cli(
         "+experiment=learning_curve", "data.train_size=16,32,48", "seed=1", "debug=fast", "trainer.progress=false"
     )
@@ -215,7 +217,7 @@ def test_a_learning_curve_ends_with_a_forecast(cli: Callable[..., Any], tmp_path
 
 
 @pytest.mark.parametrize(("option", "gpus"), [("processes", 0), ("gpus", 1)])
-def test_launchers_are_composed_and_misspelt_keys_are_refused(option: str, gpus: int, cli: Callable[..., Any]) -> None:
+def test_launchers_are_composed_and_misspelt_keys_are_refused(option: str, gpus: int, cli: Cli) -> None:
     code, out, err = cli(f"hydra/launcher={option}", "--cfg", "hydra", "-p", "hydra.launcher")
     assert code == 0, err
     assert f"gpus: {gpus}" in out and "at_once: " in out
@@ -248,7 +250,7 @@ def a_slurm_whose_sbatch(does: str, folder: Path, monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_slurm_is_asked_for_the_resources_of_the_trainer(
-    overrides: list[str], asked: set[str], cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    overrides: list[str], asked: set[str], cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The script that it is given is kept.
     refuses = 'cp "$1" script; echo "sbatch: error: Invalid partition name specified" >&2; exit 1'
@@ -277,7 +279,7 @@ def test_more_jobs_than_a_slurm_array_holds_become_several_arrays(
     assert [(tmp_path / f"{number}.job").read_text() for number in range(5)] == list(queued)
 
 
-def test_a_missing_slurm_or_submitit_is_reported(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_slurm_or_submitit_is_reported(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep = ("-m", "hydra/launcher=submitit_slurm", "seed=1,2")
     monkeypatch.setenv("PATH", "/nowhere")
     assert cli(*sweep)[2].endswith("there is no SLURM here (no sbatch); choose hydra/launcher=processes\n")
@@ -301,9 +303,7 @@ def test_a_requeued_job_resumes_its_run(again: bool, tmp_path: Path, monkeypatch
     assert sys.argv[1:] == ([f"resume={attempt.folder}"] if again else ["seed=2"])
 
 
-def test_slurm_tasks_that_differ_from_devices_are_refused(
-    cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_slurm_tasks_that_differ_from_devices_are_refused(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURM_NTASKS", "3")
     code, _, err = cli("trainer=ddp_cpu", "debug=fast")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.conftest import ROOT
+from tests.helpers.repository import ROOT
 
 
 def test_every_pin_has_the_hashes_of_its_files() -> None:

@@ -6,7 +6,6 @@ import json
 import pickle
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,11 @@ import yaml
 
 from capbench.errors import MOST_IN_LINE, MOST_SHOWN, BadImage, Mistake, lines, printable
 from capbench.sweep.results import Failed, Failure
-from tests.conftest import save_captchas
+from tests.helpers.captchas import save_captchas
+from tests.helpers.protocols import Cli
 
 ORDERS = "\x1b]0;owned\x07\n\r\u202e\x9b2J"  # to a terminal: a title, other lines, backwards, an empty screen
 HUGE = ORDERS + "x" * 100_000
-Cli = Callable[..., tuple[int, str, str]]
 
 
 def test_control_characters_are_escaped() -> None:

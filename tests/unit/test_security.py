@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.conftest import ROOT
+from tests.helpers.repository import ROOT
 
 PAGE = (ROOT / "SECURITY.md").read_text()
 PROMISED = PAGE.partition("## Promised")[2].partition("\n## ")[0]

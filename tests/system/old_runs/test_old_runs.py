@@ -11,15 +11,15 @@ In the articles' large networks most weights are zero, so that they pack well. P
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from tests.helpers.protocols import Cli
+from tests.helpers.tables import read_csv
 
 KEPT = Path(__file__).with_name("runs.tar.xz")
 LARGE = ("cnn_article", "ensemble_article", "resnet_article", "trunk_article")
@@ -39,22 +39,17 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path.write_text(path.read_text().replace("/before", str(folder)))
     names = folder / "names"
     names.mkdir()
-    for row in rows(folder / "images" / "labels.csv"):
+    for row in read_csv(folder / "images" / "labels.csv"):
         shutil.copy(folder / "images" / row["filename"], names / f"{row['label']}.png")
     return folder
 
 
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_an_old_run_gives_the_same_readings(old: Path, name: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_an_old_run_gives_the_same_readings(old: Path, name: str, tmp_path: Path, cli: Cli) -> None:
     run = old / "finished" / name
     code, _, err = cli("predict", f"run={run}", f"images={old / 'images' / 'images'}", "out=answers.csv")
     assert code == 0, err
-    before, now = rows(run / "answers.csv"), rows(tmp_path / "answers.csv")
+    before, now = read_csv(run / "answers.csv"), read_csv(tmp_path / "answers.csv")
     assert [(row["filename"], row["text"]) for row in now] == [(row["filename"], row["text"]) for row in before]
     # Six decimals are written.
     assert [float(row["confidence"]) for row in now] == pytest.approx(
@@ -63,7 +58,7 @@ def test_an_old_run_gives_the_same_readings(old: Path, name: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_old_run_is_evaluated(old: Path, name: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_an_old_run_is_evaluated(old: Path, name: str, tmp_path: Path, cli: Cli) -> None:
     run = tmp_path / name
     shutil.copytree(old / "finished" / name, run)
     style = "style=strokes" if name == "mlp_article" else "style=clean"  # the boxes of its view are that style's
@@ -74,34 +69,34 @@ def test_an_old_run_is_evaluated(old: Path, name: str, tmp_path: Path, cli: Call
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*SMALL, *LARGE])
-def test_an_old_run_is_exported(old: Path, name: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_an_old_run_is_exported(old: Path, name: str, tmp_path: Path, cli: Cli) -> None:
     pytest.importorskip("onnxscript", reason="needs the extra export: make test installs it")
     code, _, err = cli("export", f"run={old / 'finished' / name}", "out=model.onnx")
     assert code == 0, err
     assert (tmp_path / "model.json").exists()
 
 
-def test_old_runs_are_compared(old: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_old_runs_are_compared(old: Path, tmp_path: Path, cli: Cli) -> None:
     code, _, err = cli("compare", f"runs={old / 'finished'}", "out=report")
     assert code == 0, err
-    assert {row["run"].rsplit("/", 1)[-1] for row in rows(tmp_path / "report" / "runs.csv")} == {*SMALL, *LARGE}
+    assert {row["run"].rsplit("/", 1)[-1] for row in read_csv(tmp_path / "report" / "runs.csv")} == {*SMALL, *LARGE}
     assert err == ""
 
 
 @pytest.mark.parametrize("name", ["cnn", "crnn", "mlp"])
-def test_an_old_run_is_resumed(old: Path, name: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_an_old_run_is_resumed(old: Path, name: str, tmp_path: Path, cli: Cli) -> None:
     run = tmp_path / name
     shutil.copytree(old / "begun" / name, run)
-    before = rows(run / "metrics.csv")
+    before = read_csv(run / "metrics.csv")
     code, _, err = cli(f"resume={run}")
     assert code == 0, err
-    now = rows(run / "metrics.csv")
+    now = read_csv(run / "metrics.csv")
     assert len(before) == 1 and len(now) == 2
     assert now[0] == before[0]
     assert json.loads((run / "result.json").read_text())["train/epochs"] == 2
 
 
-def test_a_training_starts_from_an_old_run(old: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_a_training_starts_from_an_old_run(old: Path, tmp_path: Path, cli: Cli) -> None:
     code, _, err = cli(
         f"start={old / 'finished' / 'mlp'}", "view=clean", "view.size=[6,4]", "model=mlp", "model.hidden=[8]",
         "style=clean", "debug=fast", "trainer.progress=false", "hydra.run.dir=new",
@@ -116,12 +111,12 @@ def test_an_old_graph_gives_the_same_readings(old: Path) -> None:
     from capbench.images import pixels
 
     graph = Graph.open(old / "graph" / "mlp.onnx")
-    before = rows(old / "finished" / "mlp" / "answers.csv")
+    before = read_csv(old / "finished" / "mlp" / "answers.csv")
     images = [pixels(old / "images" / "images" / row["filename"]) for row in before]
     assert [read.text for read in graph.read(images)] == [row["text"] for row in before]
 
 
-def test_an_old_labelling_is_resumed(old: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_an_old_labelling_is_resumed(old: Path, tmp_path: Path, cli: Cli) -> None:
     pytest.importorskip("rapidocr", reason="needs the engines: make test installs them")
     labelling = tmp_path / "labelling"
     shutil.copytree(old / "labelling", labelling)

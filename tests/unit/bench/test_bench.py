@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +10,15 @@ import pytest
 from capbench.bench import knn
 from capbench.bench.clean import plain_strokes
 from capbench.compare import folders
-from capbench.render.painter import Painter
 from capbench.settings import build
-from tests.conftest import composed, style
+from tests.helpers.painter import painter
+from tests.helpers.protocols import Cli
+from tests.helpers.settings import composed
 
 QUICK = ("bench", "rounds=1", "images=64", "data.split={train:64,val:16,test:16}", "optim.batch_size=32")
 
 
-def test_bench_writes_the_rows_that_it_shows(cli: Callable[..., Any]) -> None:
+def test_bench_writes_the_rows_that_it_shows(cli: Cli) -> None:
     code, out, err = cli(*QUICK, "only=render/grey")
     assert code == 0, err
     rows = json.loads(Path("bench.json").read_text())
@@ -30,7 +29,7 @@ def test_bench_writes_the_rows_that_it_shows(cli: Callable[..., Any]) -> None:
 
 
 @pytest.mark.slow
-def test_bench_times_training_on_fresh_and_on_stored_images(cli: Callable[..., Any]) -> None:
+def test_bench_times_training_on_fresh_and_on_stored_images(cli: Cli) -> None:
     code, _, err = cli(*QUICK, "only=train", "out=mine.json")
     assert code == 0, err
     rows = json.loads(Path("mine.json").read_text())
@@ -39,7 +38,7 @@ def test_bench_times_training_on_fresh_and_on_stored_images(cli: Callable[..., A
 
 
 @pytest.mark.slow
-def test_bench_times_an_ensemble_beside_its_members_and_one_trunk(cli: Callable[..., Any]) -> None:
+def test_bench_times_an_ensemble_beside_its_members_and_one_trunk(cli: Cli) -> None:
     small = ("ensemble.positions=2", "ensemble.size=[16,32]", "ensemble.steps=1")
     code, _, err = cli(*QUICK, *small, "only=ensemble")
     assert code == 0, err
@@ -50,10 +49,9 @@ def test_bench_times_an_ensemble_beside_its_members_and_one_trunk(cli: Callable[
     assert "ensemble.model._target_: capbench.models.cnn.CNN is no Ensemble" in err
 
 
-def test_the_peer_of_cleaning_gives_the_same_pieces(cli: Callable[..., Any]) -> None:
+def test_the_peer_of_cleaning_gives_the_same_pieces(cli: Cli) -> None:
     view = build(composed("view=strokes")["view"])
-    painter = Painter(style("style=strokes"), "0123456789", 4, 4, 1)
-    for picture in painter.pictures(np.arange(50)):
+    for picture in painter("style=strokes").pictures(np.arange(50)):
         assert (view(picture, 4) == plain_strokes(picture)).all()
     code, _, err = cli(*QUICK, "only=clean")
     assert code == 0, err
@@ -62,7 +60,7 @@ def test_the_peer_of_cleaning_gives_the_same_pieces(cli: Callable[..., Any]) -> 
 
 
 @pytest.mark.slow
-def test_bench_times_evaluate_and_knn(cli: Callable[..., Any]) -> None:
+def test_bench_times_evaluate_and_knn(cli: Cli) -> None:
     pixels, labels = knn.samples()
     assert (knn.ours(pixels, labels) == knn.peers(pixels, labels)).all()
     for only in ("evaluate", "knn"):
@@ -72,7 +70,7 @@ def test_bench_times_evaluate_and_knn(cli: Callable[..., Any]) -> None:
         assert row["name"].startswith(only) and row["ratio"] > 0
 
 
-def test_bench_times_compare_without_its_memory(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_times_compare_without_its_memory(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("capbench.bench.compare.RUNS", 12)
     forgotten: list[None] = []
     forget = folders.forget
@@ -91,7 +89,7 @@ def test_bench_times_compare_without_its_memory(cli: Callable[..., Any], monkeyp
 
 
 @pytest.mark.slow
-def test_bench_times_a_server(cli: Callable[..., Any]) -> None:
+def test_bench_times_a_server(cli: Cli) -> None:
     pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs it")
     code, _, err = cli(*QUICK, "only=read/served")
     assert code == 0, err
@@ -101,7 +99,7 @@ def test_bench_times_a_server(cli: Callable[..., Any]) -> None:
 
 
 @pytest.mark.slow
-def test_bench_times_reading_one_image_and_many_files(cli: Callable[..., Any]) -> None:
+def test_bench_times_reading_one_image_and_many_files(cli: Cli) -> None:
     pytest.importorskip("ddddocr", reason="needs the engines: make test installs them")
     for only, names in (("read/mlp", ["read/mlp", "read/mlp_p99"]), ("read/predict", ["read/predict"])):
         code, _, err = cli(*QUICK, f"only={only}")
@@ -112,7 +110,7 @@ def test_bench_times_reading_one_image_and_many_files(cli: Callable[..., Any]) -
 
 
 @pytest.mark.slow
-def test_bench_compares_both_readers_on_given_sets(labelled: Path, cli: Callable[..., Any]) -> None:
+def test_bench_compares_both_readers_on_given_sets(labelled: Path, cli: Cli) -> None:
     pytest.importorskip("ddddocr", reason="needs the engines: make test installs them")
     code, _, err = cli(*QUICK, "only=read/cnn_exact", f"read.sets=[{labelled}]", "trainer.limit_batches=1")
     assert code == 0, err
@@ -121,7 +119,7 @@ def test_bench_compares_both_readers_on_given_sets(labelled: Path, cli: Callable
     assert 0 <= row["ours"] <= 1 and 0 <= row["peer"] <= 1
 
 
-def test_an_unknown_name_of_bench_is_one_line(cli: Callable[..., Any]) -> None:
+def test_an_unknown_name_of_bench_is_one_line(cli: Cli) -> None:
     code, _, err = cli(*QUICK, "only=rendr")
     assert code == 2
     assert err.startswith("capbench: only: rendr begins no name; did you mean render/")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,7 +11,8 @@ from capbench.cli.compose import PRESETS
 from capbench.errors import Mistake
 from capbench.settings import check, conf_dir
 from capbench.train import experiment
-from tests.conftest import FAST, composed
+from tests.helpers.protocols import Cli, Train
+from tests.helpers.settings import FAST, composed
 
 LABELLING = "label"  # composed by another verb: tests/ocr runs it
 OPTIONS = sorted(
@@ -55,7 +54,7 @@ def overrides_of(option: str, root: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_every_option_trains(option: str, labelled: Path, train: Callable[..., Any]) -> None:
+def test_every_option_trains(option: str, labelled: Path, train: Train) -> None:
     if option in SEVERAL_PROCESSES:
         pytest.skip("starts several processes: test_ddp.py runs it")
     if option == "trainer/gpu" and not torch.cuda.is_available():
@@ -91,7 +90,7 @@ def test_a_misspelt_key_in_any_group_is_refused(group: str) -> None:
 
 
 @pytest.mark.parametrize("group", PRESETS)
-def test_a_misspelt_key_in_a_preset_is_refused(group: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_a_misspelt_key_in_a_preset_is_refused(group: str, tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "mine" / group).mkdir(parents=True)
     (tmp_path / "mine" / group / "typo.yaml").write_text("# @package _global_\noptim: {lerning_rate: 1}\n")
     code, _, err = cli("--config-dir", str(tmp_path / "mine"), f"{group}=typo")

@@ -7,16 +7,15 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from capbench import __main__ as main_module
 from capbench.cli import verbs
-from tests.conftest import capbench
+from tests.helpers.command import capbench
 from tests.helpers.generated_runs import study
+from tests.helpers.protocols import Cli
 
 
 def modules_after(code: str) -> set[str]:
@@ -37,13 +36,13 @@ def test_composing_settings_does_not_import_torch() -> None:
     assert not after & {"torch", "numpy", "pytorch_lightning"}
 
 
-def test_help_names_every_verb(cli: Callable[..., Any]) -> None:
+def test_help_names_every_verb(cli: Cli) -> None:
     code, out, _ = cli("--help")
     assert code == 0
     assert all(verb in out for verb in main_module.VERBS)
 
 
-def test_help_of_a_verb_shows_its_options_and_defaults(cli: Callable[..., Any]) -> None:
+def test_help_of_a_verb_shows_its_options_and_defaults(cli: Cli) -> None:
     code, out, _ = cli("train", "--help")
     assert code == 0
     assert "model: cnn, cnn_article, committee, crnn" in out
@@ -105,7 +104,7 @@ def test_a_full_disk_is_an_error_of_one_line(tmp_path: Path) -> None:
     assert "no room on the disk" in done.stderr
 
 
-def test_a_broken_pipe_of_a_helper_process_is_raised(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_pipe_of_a_helper_process_is_raised(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_verb: str, _arguments: list[str]) -> None:
         raise BrokenPipeError("a helper process ended")
 
@@ -154,7 +153,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(arguments) for arguments, _ in MISTAKES])
 def test_a_mistake_in_train_is_one_line_and_leaves_no_files(
-    arguments: list[str], message: str, cli: Callable[..., Any], tmp_path: Path
+    arguments: list[str], message: str, cli: Cli, tmp_path: Path
 ) -> None:
     small = [] if arguments[0].startswith(("data=", "--", "debug")) else ["data.split={train:40,val:9,test:9}"]
     if arguments[0] == "data.split.val=0.5":

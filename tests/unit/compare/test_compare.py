@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,13 @@ import pytest
 
 from capbench.runs import Prediction, RunFolder
 from capbench.utils.locks import alone
-from tests.conftest import composed
 from tests.helpers.generated_runs import fake, study, texts_of
+from tests.helpers.protocols import Cli
+from tests.helpers.settings import composed
+from tests.helpers.tables import read_csv
 
 
-def test_compare_ranks_a_study_and_writes_the_report(cli: Callable[..., Any]) -> None:
+def test_compare_ranks_a_study_and_writes_the_report(cli: Cli) -> None:
     study(Path("runs"))
     Path("runs/cnn/2/result.json").unlink()
     code, out, err = cli("compare")
@@ -29,8 +29,7 @@ def test_compare_ranks_a_study_and_writes_the_report(cli: Callable[..., Any]) ->
     assert "The first two cannot be told apart by what they read: a difference of +0." in out
     assert "over 2 and 3 runs and 200 images (95 % interval, which holds the scatter of both: -0." in out
     assert "left out: cnn/2 is unfinished" in out
-    with Path("report/runs.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(Path("report/runs.csv"))
     assert [row["run"] for row in rows][:2] == ["cnn/1", "cnn/3"]
     assert {row["model"] for row in rows} == {"CNN", "CRNN", "MLP", "KNN"}
     assert 0.9 < float(rows[0]["test/exact"]) <= 1
@@ -40,7 +39,7 @@ def test_compare_ranks_a_study_and_writes_the_report(cli: Callable[..., Any]) ->
     assert Path("report/index.html").stat().st_size < 1_000_000
 
 
-def test_a_second_compare_into_the_same_folder_is_refused(cli: Callable[..., Any]) -> None:
+def test_a_second_compare_into_the_same_folder_is_refused(cli: Cli) -> None:
     study(Path("runs"), seeds=1)
     Path("report").mkdir()
     with alone(Path("report"), "compare"):
@@ -49,7 +48,7 @@ def test_a_second_compare_into_the_same_folder_is_refused(cli: Callable[..., Any
     assert not any(Path("report").iterdir())
 
 
-def test_compare_selects_sorts_and_groups_without_a_page(cli: Callable[..., Any]) -> None:
+def test_compare_selects_sorts_and_groups_without_a_page(cli: Cli) -> None:
     study(Path("runs"))
     code, out, err = cli("compare", "where={model: [cnn, knn], seed: 1}", "by=train/seconds", "group=model", "out=null")
     assert (code, err) == (0, "")
@@ -57,7 +56,7 @@ def test_compare_selects_sorts_and_groups_without_a_page(cli: Callable[..., Any]
     assert not Path("report").exists()
 
 
-def told(cli: Callable[..., Any], *arguments: str) -> str:
+def told(cli: Cli, *arguments: str) -> str:
     code, out, err = cli("compare", *arguments)
     assert (code, err) == (0, "")
     return str(out)
@@ -70,7 +69,7 @@ def grown(name: str, images: int, seed: int = 1, skill: float = 0.9, lr: float =
     return fake(Path("runs") / name, settings, skill, texts_of(200), **(facts | result))
 
 
-def test_different_settings_are_reported_with_an_interval(cli: Callable[..., Any]) -> None:
+def test_different_settings_are_reported_with_an_interval(cli: Cli) -> None:
     study(Path("runs"), seeds=4)
     out = told(cli, "where={model: [cnn, mlp]}")
     assert "The first really reads better than the second: a difference of +0.3" in out
@@ -82,7 +81,7 @@ def test_different_settings_are_reported_with_an_interval(cli: Callable[..., Any
     )
 
 
-def test_single_seeds_are_reported_as_two_networks(cli: Callable[..., Any]) -> None:
+def test_single_seeds_are_reported_as_two_networks(cli: Cli) -> None:
     study(Path("runs"), seeds=1)
     out = told(cli, "where={model: [cnn, mlp]}")
     assert "only two trained networks can be compared: cnn/1 reads better than mlp/1; of 200 images" in out
@@ -90,7 +89,7 @@ def test_single_seeds_are_reported_as_two_networks(cli: Callable[..., Any]) -> N
     assert "really" not in out
 
 
-def test_a_folder_that_grew_makes_separate_rows(cli: Callable[..., Any]) -> None:
+def test_a_folder_that_grew_makes_separate_rows(cli: Cli) -> None:
     for images, skill in ((300, 0.7), (4000, 0.95)):
         for seed in (1, 2):
             grown(f"{images}/{seed}", images, seed, skill)
@@ -101,7 +100,7 @@ def test_a_folder_that_grew_makes_separate_rows(cli: Callable[..., Any]) -> None
     assert "2 runs in 1 row" in told(cli, "where={data.images: 300}")
 
 
-def test_equally_many_other_images_are_distinguished_by_hash(cli: Callable[..., Any]) -> None:
+def test_equally_many_other_images_are_distinguished_by_hash(cli: Cli) -> None:
     grown("first", 300)
     other: dict[str, Any] = {"data/hash": "abcdef0123" + "0" * 54}
     grown("second", 300, **other)
@@ -110,7 +109,7 @@ def test_equally_many_other_images_are_distinguished_by_hash(cli: Callable[..., 
     assert {line.split()[1] for line in out.splitlines()[2:4]} == {"00000000", "abcdef01"}
 
 
-def test_rendered_images_of_several_seeds_share_a_row(cli: Callable[..., Any]) -> None:
+def test_rendered_images_of_several_seeds_share_a_row(cli: Cli) -> None:
     for seed in (1, 2, 3):
         settings = composed(f"seed={seed}", f"data.seed={seed}", "optim.lr=2e-3")
         images: dict[str, Any] = {"data/hash": f"{seed:064x}"}
@@ -122,7 +121,7 @@ def test_rendered_images_of_several_seeds_share_a_row(cli: Callable[..., Any]) -
     assert [line.split()[1:3] for line in out.splitlines()[2:3]] == [["0.002", "null"]]
 
 
-def test_a_repeated_run_is_left_out(cli: Callable[..., Any]) -> None:
+def test_a_repeated_run_is_left_out(cli: Cli) -> None:
     for number, name in enumerate(("third", "second", "first")):
         grown(name, 300, skill=0.5 + number / 10)
         os.utime(Path("runs") / name / "result.json", (number, number))
@@ -131,11 +130,10 @@ def test_a_repeated_run_is_left_out(cli: Callable[..., Any]) -> None:
     assert "2 runs in 1 row; 2 left out" in out
     assert "left out: second repeats first, which is later: the same settings, seed and data" in out
     assert "left out: third repeats first" in out
-    with Path("report/runs.csv").open(newline="") as file:
-        assert {row["run"] for row in csv.DictReader(file)} == {"first", "other"}
+    assert {row["run"] for row in read_csv(Path("report/runs.csv"))} == {"first", "other"}
 
 
-def test_pruned_trials_are_marked_and_ranked_last(cli: Callable[..., Any]) -> None:
+def test_pruned_trials_are_marked_and_ranked_last(cli: Cli) -> None:
     texts = texts_of(200)
     for number, (skill, pruned) in enumerate(((0.9, 2), (0.8, None), (0.7, None))):
         settings = composed(f"optim.lr={0.1 + number}") | {"group": "study"}
@@ -145,14 +143,17 @@ def test_pruned_trials_are_marked_and_ranked_last(cli: Callable[..., Any]) -> No
     assert " 1 given up " in out.splitlines()[4] and out.count("given up") == 1
     lines = Path("report/report.md").read_text().splitlines()
     assert " 1 given up |" in lines[4] and "given up" not in lines[3]
-    with Path("report/runs.csv").open(newline="") as file:
-        assert [(row["run"], row["pruned"]) for row in csv.DictReader(file)] == [("1", ""), ("2", ""), ("0", "2")]
+    assert [(row["run"], row["pruned"]) for row in read_csv(Path("report/runs.csv"))] == [
+        ("1", ""),
+        ("2", ""),
+        ("0", "2"),
+    ]
     out = told(cli, "group=group")
     assert [line.split()[1] for line in out.splitlines()[2:4]] == ["study", "study"]
     assert "0.7650 ± " in out.splitlines()[2] and " 1 given up " in out.splitlines()[3]
 
 
-def test_a_forecast_ends_at_four_times_the_measured_images(cli: Callable[..., Any]) -> None:
+def test_a_forecast_ends_at_four_times_the_measured_images(cli: Cli) -> None:
     for images, exact in ((100, 0.2), (300, 0.55), (1000, 0.8)):
         settings = composed(f"data.train_size={images}")
         result: dict[str, Any] = {"test/exact": exact, "test/images": 2000}
@@ -163,7 +164,7 @@ def test_a_forecast_ends_at_four_times_the_measured_images(cli: Callable[..., An
     assert line.endswith("; 0.99: not within 4,000, the furthest that can be told")
 
 
-def test_an_accuracy_of_every_run_needs_at_most_the_least_images(cli: Callable[..., Any]) -> None:
+def test_an_accuracy_of_every_run_needs_at_most_the_least_images(cli: Cli) -> None:
     for images, exact in ((100, 0.98), (300, 0.97), (1000, 0.96)):
         settings = composed(f"data.train_size={images}")
         result: dict[str, Any] = {"test/exact": exact, "test/images": 2000}
@@ -172,7 +173,7 @@ def test_an_accuracy_of_every_run_needs_at_most_the_least_images(cli: Callable[.
     assert "labelled images for 0.5: at most 100; 0.9: at most 100; 0.99: not within 1,000\n" in out
 
 
-def test_runs_with_less_processor_time_rank_first(cli: Callable[..., Any]) -> None:
+def test_runs_with_less_processor_time_rank_first(cli: Cli) -> None:
     for number, seconds in enumerate((90.0, 30.0, 60.0)):
         result: dict[str, Any] = {"train/cpu_seconds": seconds}
         fake(Path("runs") / str(number), composed(f"optim.lr={0.1 + number}"), 0.9, texts_of(20), **result)
@@ -180,7 +181,7 @@ def test_runs_with_less_processor_time_rank_first(cli: Callable[..., Any]) -> No
     assert [line.split()[1] for line in out.splitlines()[2:5]] == ["1.1", "2.1", "0.1"]
 
 
-def test_results_of_wrong_types_do_not_stop_compare(cli: Callable[..., Any]) -> None:
+def test_results_of_wrong_types_do_not_stop_compare(cli: Cli) -> None:
     odd: dict[str, Any] = {"data/hash": ["a"], "data/train": {"b": 1}, "pruned": None, "test/char": float("nan")}
     for seed in (1, 2):
         fake(Path("runs") / str(seed), composed(f"seed={seed}"), 0.9, texts_of(20), **odd)
@@ -188,7 +189,7 @@ def test_results_of_wrong_types_do_not_stop_compare(cli: Callable[..., Any]) -> 
     assert "2 runs in 2 rows" in told(cli, "group=seed")
 
 
-def test_one_test_image_gives_no_significant_difference(cli: Callable[..., Any]) -> None:
+def test_one_test_image_gives_no_significant_difference(cli: Cli) -> None:
     for model, exact in (("cnn", 1.0), ("mlp", 0.0)):
         for seed in (1, 2, 3):
             folder = fake(Path("runs") / model / str(seed), composed(f"model={model}", f"seed={seed}"), 0.5, ["0000"])
@@ -212,7 +213,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(arguments) for arguments, _ in MISTAKES])
-def test_a_mistake_in_compare_is_one_line(arguments: list[str], message: str, cli: Callable[..., Any]) -> None:
+def test_a_mistake_in_compare_is_one_line(arguments: list[str], message: str, cli: Cli) -> None:
     study(Path("runs"), images=20, seeds=1)
     code, out, err = cli("compare", *arguments)
     assert (code, out) == (2, "")
@@ -221,7 +222,7 @@ def test_a_mistake_in_compare_is_one_line(arguments: list[str], message: str, cl
     assert not Path("report").exists()
 
 
-def test_a_folder_without_a_finished_run_is_refused(cli: Callable[..., Any]) -> None:
+def test_a_folder_without_a_finished_run_is_refused(cli: Cli) -> None:
     Path("runs").mkdir()
     code, _, err = cli("compare")
     assert (code, err) == (2, "capbench: runs: runs holds no finished run; train some, or give another folder\n")

@@ -7,8 +7,8 @@ from typing import Any
 
 from capbench.compare import page, paper, screen
 from capbench.compare.comparison import compare
-from tests.conftest import composed
 from tests.helpers.generated_runs import fake, texts_of
+from tests.helpers.settings import composed
 
 
 def test_runs_tested_on_training_images_are_named() -> None:

@@ -12,8 +12,8 @@ import yaml
 
 from capbench.compare import folders
 from capbench.errors import Mistake
-from tests.conftest import composed
 from tests.helpers.generated_runs import fake, study, texts_of
+from tests.helpers.settings import composed
 
 
 @pytest.fixture

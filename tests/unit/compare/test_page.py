@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html.parser
 import json
 import re
 import shutil
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,32 +20,9 @@ from capbench.data.sources.base import Sample
 from capbench.images import folder
 from capbench.render.faces import bundled_fonts
 from capbench.settings import build
-from tests.conftest import composed
 from tests.helpers.generated_runs import fake, study, texts_of
-
-NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'`${alert(3)}&amp;|<!--"
-
-
-class Elements(html.parser.HTMLParser):
-    """What each kind of element holds."""
-
-    def __init__(self, content: str) -> None:
-        super().__init__()
-        self.attributes: dict[str, list[dict[str, str | None]]] = defaultdict(list)
-        self.texts: dict[str, list[str]] = defaultdict(list)
-        self._open = ""
-        self.feed(content)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.attributes[tag].append(dict(attrs))
-        self._open = tag
-
-    def handle_endtag(self, tag: str) -> None:
-        self._open = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._open:
-            self.texts[self._open].append(data)
+from tests.helpers.markup import NASTY, Elements
+from tests.helpers.settings import composed
 
 
 def written(root: Path) -> tuple[str, Any]:

@@ -10,8 +10,8 @@ import pytest
 from capbench.compare import folders, readings
 from capbench.compare.folders import Run
 from capbench.runs import Prediction
-from tests.conftest import composed
 from tests.helpers.generated_runs import fake, texts_of
+from tests.helpers.settings import composed
 
 TEXTS = texts_of(100)
 

@@ -18,7 +18,7 @@ from capbench.compare.statistics import (
     spread,
 )
 from capbench.metrics import wilson
-from tests.system.test_studies import script
+from tests.helpers.repository import script
 
 
 @pytest.mark.parametrize("pair", [(0, 0), (1, 0), (0, 6), (3, 3), (10, 2), (5, 20), (40, 39), (1200, 1300), (0, 3000)])

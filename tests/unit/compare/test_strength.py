@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
-from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -19,9 +17,11 @@ from capbench.compare.strength import analysis
 from capbench.compare.strength.analysis import Bought, Captcha
 from capbench.errors import Mistake
 from capbench.runs import Prediction, RunFolder
-from tests.conftest import composed
 from tests.helpers.generated_runs import fake, texts_of
-from tests.unit.compare.test_page import NASTY, Elements
+from tests.helpers.markup import NASTY, Elements
+from tests.helpers.protocols import Cli
+from tests.helpers.settings import composed
+from tests.helpers.tables import read_csv
 
 SLOPE, OFFSET = 1.2, -8.0  # log-odds of reading a text over the log of labelled images
 SIZES = (250, 1000, 4000)
@@ -245,7 +245,7 @@ def test_strength_of_a_single_amount_of_images_is_refused() -> None:
         found()
 
 
-def test_compare_strength_prints_tables_and_writes_the_report(cli: Callable[..., Any]) -> None:
+def test_compare_strength_prints_tables_and_writes_the_report(cli: Cli) -> None:
     study(rotation=3.0, lines=1.0)
     code, out, err = cli("compare", "strength=true")
     assert (code, err) == (0, "")
@@ -255,8 +255,7 @@ def test_compare_strength_prints_tables_and_writes_the_report(cli: Callable[...,
         *("index.html", "report.md", "runs.csv"),
         *("strength.html", "strength.md", "strength.csv"),
     }
-    with Path("report/strength.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(Path("report/strength.csv"))
     assert len(rows) == 3 * 4  # targets × (two recognisers, and one of them without each of two ingredients)
     one = next(row for row in rows if row["without"] == "rotation" and row["target"] == "0.5")
     assert float(one["images"]) == pytest.approx(needed(0.5) / 3, rel=0.05)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from capbench.data.cut import Pieces
 from capbench.data.views import Characters
 from capbench.report import pictures
 from capbench.report.pictures import RIGHT, WRONG, Chain
+from tests.helpers.protocols import Cli
 
 GROUND = ["clean", "gradient", "overlap", "lines", "strokes"]
 
@@ -49,7 +48,7 @@ def rgb(colour: str) -> tuple[int, ...]:
     return tuple(round(255 * part) for part in colors.to_rgb(colour))
 
 
-def test_the_sheet_counts_images_with_the_expected_characters(cli: Callable[..., Any]) -> None:
+def test_the_sheet_counts_images_with_the_expected_characters(cli: Cli) -> None:
     save(Path("bars"), "1234", "123-", "12--", "5678", "9999")  # two that hold fewer than their label says
     code, out, err = cli("render", "sheet=true", "data=csv", "data.root=bars", *BARS, "out=seen")
     assert code == 0, err
@@ -59,7 +58,7 @@ def test_the_sheet_counts_images_with_the_expected_characters(cli: Callable[...,
     assert (code, out.splitlines()[0]) == (0, "3 to 4 characters found in 4 of 5 images")
 
 
-def test_the_sheet_counts_unlabelled_images_by_data_length(cli: Callable[..., Any]) -> None:
+def test_the_sheet_counts_unlabelled_images_by_data_length(cli: Cli) -> None:
     save(Path("bars"), "1234", "5678")
     (Path("bars") / "labels.csv").unlink()
     code, out, err = cli(
@@ -70,7 +69,7 @@ def test_the_sheet_counts_unlabelled_images_by_data_length(cli: Callable[..., An
 
 
 @pytest.mark.parametrize("name", GROUND)
-def test_each_view_cuts_captchas_of_the_style_of_its_name(name: str, cli: Callable[..., Any]) -> None:
+def test_each_view_cuts_captchas_of_the_style_of_its_name(name: str, cli: Cli) -> None:
     length = "length=5" if name == "lines" else "length=4"
     code, out, err = cli("render", "sheet=true", f"style={name}", f"view={name}", length, "count=200")
     assert code == 0, err
@@ -114,14 +113,14 @@ def test_the_sheet_shows_the_pictures_of_the_view() -> None:
         (["sheet=true", "view=strokes", "style=strokes", "length=5"], "view.boxes: has 4 boxes"),
     ],
 )
-def test_a_mistake_in_a_sheet_is_one_line(arguments: list[str], message: str, cli: Callable[..., Any]) -> None:
+def test_a_mistake_in_a_sheet_is_one_line(arguments: list[str], message: str, cli: Cli) -> None:
     code, _, err = cli("render", *arguments)
     assert code == 2
     assert message in err
     assert err.count("\n") == 1
 
 
-def test_the_sheet_refuses_or_skips_a_bad_file(cli: Callable[..., Any]) -> None:
+def test_the_sheet_refuses_or_skips_a_bad_file(cli: Cli) -> None:
     save(Path("bars"), "1234", "5678")
     Path("bars/1.png").write_bytes(b"no image")
     command = ("render", "sheet=true", "data=csv", "data.root=bars", *BARS)

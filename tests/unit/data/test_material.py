@@ -18,14 +18,12 @@ from capbench.data.loading import Batch, Batches, PrefetchingLoader, Views, pref
 from capbench.data.material import Material, Request
 from capbench.errors import Mistake
 from capbench.settings import build
-from tests.conftest import composed
+from tests.helpers.material import material
+from tests.helpers.settings import composed
 
-SMALL = "data.split={train:37,val:9,test:8}"
 
-
-def material(*overrides: str) -> Material:
-    settings = composed(SMALL, *overrides)
-    return Material(build(settings["data"]), build(settings["view"]), build(settings["alphabet"]), settings["cache"])
+def small_material(*overrides: str) -> Material:
+    return material("data.split={train:37,val:9,test:8}", *overrides)
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
@@ -91,7 +89,7 @@ def test_images_repeat_where_an_epoch_shows_more_than_there_are() -> None:
 
 @pytest.mark.slow
 def test_a_repeated_image_is_augmented_anew() -> None:
-    known = material()
+    known = small_material()
     part, augment = known.parts["train"], build(composed("augment=light")["augment"])
     numbers = np.array([3, 3 + len(part)])
     plain, changed = (Views(part, known.codec("positions"), a, seed=1)[Request(0, numbers)] for a in (None, augment))
@@ -103,7 +101,7 @@ def test_a_repeated_image_is_augmented_anew() -> None:
 @pytest.mark.parametrize("view", ["whole", "characters"])
 def test_augmented_batches_do_not_depend_on_workers(view: str) -> None:
     """Augmentation is a function of seed, epoch and image; whoever makes the batch."""
-    known = material(f"view={view}")
+    known = small_material(f"view={view}")
     augment: Augment = build(composed("augment=light")["augment"])
     part = known.parts["train"]
 
@@ -120,7 +118,7 @@ def test_augmented_batches_do_not_depend_on_workers(view: str) -> None:
 
 
 def test_a_batch_holds_views_with_their_targets() -> None:
-    known = material()
+    known = small_material()
     codec = known.codec("positions")
     batch = Views(known.parts["val"], codec, None, seed=1)[next(iter(Batches(9, 4, None, whole=True, rank=0, ranks=1)))]
     assert batch.views.shape == (4, 1, 60, 160)
@@ -129,7 +127,7 @@ def test_a_batch_holds_views_with_their_targets() -> None:
 
 
 def test_augmentation_does_not_change_stored_images() -> None:
-    known = material()
+    known = small_material()
     part = known.parts["train"]
     before = np.array(part.views)
     augment: Augment = build(composed("augment=light")["augment"])
@@ -152,8 +150,8 @@ def test_invalid_augmentation_steps_are_refused(steps: list[dict[str, object]], 
 
 
 def test_the_data_hash_depends_on_content_and_not_on_the_cache() -> None:
-    assert material().hash == material("cache=null").hash
-    assert material().hash != material("data.seed=2").hash
+    assert small_material().hash == small_material("cache=null").hash
+    assert small_material().hash != small_material("data.seed=2").hash
 
 
 FRESH = "data.fresh=true"
@@ -161,7 +159,7 @@ FRESH = "data.fresh=true"
 
 @pytest.mark.parametrize("view", ["whole", "characters"])
 def test_fresh_images_differ_between_epochs_and_are_reproducible(view: str) -> None:
-    known = material(FRESH, f"view={view}")
+    known = small_material(FRESH, f"view={view}")
     part = known.parts["train"]
     assert len(part) == 37
 
@@ -182,7 +180,7 @@ def test_fresh_images_differ_between_epochs_and_are_reproducible(view: str) -> N
 
 @pytest.mark.parametrize("more", [[], ["data.often='3344'"]])
 def test_the_first_epoch_of_fresh_images_equals_stored_ones(more: list[str]) -> None:
-    fresh, stored = material(FRESH, *more), material(*more)
+    fresh, stored = small_material(FRESH, *more), small_material(*more)
     request = Request(0, np.arange(37))
     views, texts = fresh.parts["train"].take(request)
     kept, known = stored.parts["train"].take(request)
@@ -191,14 +189,14 @@ def test_the_first_epoch_of_fresh_images_equals_stored_ones(more: list[str]) -> 
 
 
 def test_train_size_turns_fresh_images_off() -> None:
-    known = material(FRESH, "data.train_size=5")
+    known = small_material(FRESH, "data.train_size=5")
     assert not known.parts["train"].renewed
     assert len(known.parts["train"]) == 5
 
 
 def test_streams_with_other_settings_have_other_hashes() -> None:
-    hashes = {material(FRESH, *more).hash for more in ([], ["data.seed=2"], ["style.tilt=[-20,20]"])}
-    assert len(hashes | {material().hash}) == 4
+    hashes = {small_material(FRESH, *more).hash for more in ([], ["data.seed=2"], ["style.tilt=[-20,20]"])}
+    assert len(hashes | {small_material().hash}) == 4
 
 
 def test_prefetching_keeps_the_order_and_raises_errors() -> None:
@@ -245,7 +243,7 @@ def test_prefetching_ends_its_thread_when_closed() -> None:
 def test_images_are_prefetched_only_for_a_gpu_without_workers(
     device: str, fresh: str, workers: int, kind: type[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = material(f"data.fresh={fresh}")
+    known = small_material(f"data.fresh={fresh}")
     data = Captchas(
         known, known.codec("positions"), Augment(steps=[]), batch_size=8, workers=workers, seed=1, whole_epochs=False
     )
@@ -256,7 +254,7 @@ def test_images_are_prefetched_only_for_a_gpu_without_workers(
 
 def test_prefetching_does_not_start_before_the_first_batch_is_asked_for() -> None:
     """A resumed training makes the iterator first and then tells the sampler the epoch."""
-    known = material(FRESH)
+    known = small_material(FRESH)
     sampler = Batches(37, 8, seed=1, whole=True, rank=0, ranks=1)
     batches = iter(
         PrefetchingLoader(

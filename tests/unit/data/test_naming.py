@@ -8,7 +8,7 @@ import pytest
 from capbench.data.naming import plain_labels
 from capbench.errors import Mistake
 from capbench.settings import build
-from tests.conftest import composed
+from tests.helpers.settings import composed
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ from capbench.errors import Mistake
 from capbench.report import table
 from capbench.runs import RunFolder
 from capbench.train import experiment
-from tests.conftest import composed
+from tests.helpers.protocols import Cli, Train
+from tests.helpers.settings import composed
 
 SPLIT = "data.split={train:100,val:20,test:40}"
 NETWORK = "{stem:[8],widths:[8],strides:[2],pool:columns}"
@@ -58,7 +58,7 @@ def test_a_training_from_scratch_is_tested_on_unseen_images(first: RunFolder) ->
 
 
 def test_images_taught_to_the_starting_run_are_not_unseen(
-    first: RunFolder, labelled: Path, train: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+    first: RunFolder, labelled: Path, train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of the 100 images that are tested now, the first run left 40 alone, chose its epoch by 20 and learned the rest."""
     own = (*ONE_EPOCH, "data=csv", f"data.root={labelled}", "data.split={train:20,val:40,test:100}")
@@ -78,7 +78,7 @@ def test_images_taught_to_the_starting_run_are_not_unseen(
     assert (len(third.begun.learned), len(third.begun.before), len(third.begun.validated)) == (20, 100, 60)
 
 
-def test_copies_of_training_images_are_not_unseen(labelled: Path, train: Callable[..., Any]) -> None:
+def test_copies_of_training_images_are_not_unseen(labelled: Path, train: Train) -> None:
     shutil.copytree(labelled, "copies")
     rows = [row.rsplit(",", 1)[0] for row in (labelled / "labels.csv").read_text().splitlines()[1:31]]
     lines = [f"{row},{'train' if number < 20 else 'val'}" for number, row in enumerate(rows)]
@@ -91,9 +91,7 @@ def test_copies_of_training_images_are_not_unseen(labelled: Path, train: Callabl
     assert (result["test/images"], result["test/taught"]) == (5, 5)
 
 
-def test_folds_count_images_taught_to_the_starting_run(
-    first: RunFolder, labelled: Path, train: Callable[..., Any]
-) -> None:
+def test_folds_count_images_taught_to_the_starting_run(first: RunFolder, labelled: Path, train: Train) -> None:
     folds = (*ONE_EPOCH, "data=csv", f"data.root={labelled}", "data/split=folds", "data.split.folds=2")
     alone = train(*folds, at="alone").read_result()
     assert (alone["test/taught"], alone["test/validated"], alone["data/folds"]) == (0, 0, 2)
@@ -104,7 +102,7 @@ def test_folds_count_images_taught_to_the_starting_run(
 
 
 def test_images_taught_to_a_run_without_a_list_are_unknown(
-    first: RunFolder, labelled: Path, train: Callable[..., Any], cli: Callable[..., Any]
+    first: RunFolder, labelled: Path, train: Train, cli: Cli
 ) -> None:
     old = RunFolder(Path(shutil.copytree(first.path, "old")))
     old.seen.unlink()
@@ -120,7 +118,7 @@ def test_images_taught_to_a_run_without_a_list_are_unknown(
     assert "unseen" not in table.results(result)
 
 
-def test_evaluate_counts_images_taught_to_the_run(first: RunFolder, labelled: Path, cli: Callable[..., Any]) -> None:
+def test_evaluate_counts_images_taught_to_the_run(first: RunFolder, labelled: Path, cli: Cli) -> None:
     shutil.copytree(first.path, "first")
     of = ("evaluate", "run=first", "data=csv", f"data.root={labelled}", SPLIT)
     for part, taught, validated in (("all", 100, 20), ("train", 100, 0), ("val", 0, 20), ("test", 0, 0)):
@@ -137,9 +135,7 @@ def test_evaluate_counts_images_taught_to_the_run(first: RunFolder, labelled: Pa
     assert result["test/exact_unseen"] == sum(read.values()) / len(read)
 
 
-def test_the_table_of_evaluations_notes_taught_images(
-    first: RunFolder, labelled: Path, cli: Callable[..., Any]
-) -> None:
+def test_the_table_of_evaluations_notes_taught_images(first: RunFolder, labelled: Path, cli: Cli) -> None:
     shutil.copytree(first.path, "first")
     code, out, err = cli("evaluate", "-m", "run=first", "data=csv", f"data.root={labelled}", SPLIT, "part=all,test")
     assert code == 0, err
@@ -162,14 +158,14 @@ def test_the_table_of_evaluations_notes_taught_images(
     ],
 )
 def test_rendered_images_are_recognised_by_their_stream(
-    source: list[str], taught: int, fresh: RunFolder, cli: Callable[..., Any]
+    source: list[str], taught: int, fresh: RunFolder, cli: Cli
 ) -> None:
     code, _, err = cli("evaluate", f"run={fresh.path}", *source, "out=out")
     assert code == 0, err
     assert json.loads(Path("out/result.json").read_text())["test/taught"] == taught
 
 
-def test_fresh_images_are_counted_over_all_epochs(fresh: RunFolder, train: Callable[..., Any]) -> None:
+def test_fresh_images_are_counted_over_all_epochs(fresh: RunFolder, train: Train) -> None:
     result = fresh.read_result()
     assert (result["data/train"], result["train/images"]) == (96, 96)
     settings = ("optim.epochs=0", "data.split={train:48,val:16,test:16}", f"start={fresh.path}")
@@ -178,7 +174,7 @@ def test_fresh_images_are_counted_over_all_epochs(fresh: RunFolder, train: Calla
 
 @pytest.mark.parametrize(("seed", "known"), [(1, None), (2, 0)])
 def test_files_rendered_from_the_training_stream_are_not_called_unseen(
-    seed: int, known: int | None, fresh: RunFolder, cli: Callable[..., Any]
+    seed: int, known: int | None, fresh: RunFolder, cli: Cli
 ) -> None:
     settings = composed()
     drawn = {"alphabet": settings["alphabet"], "style": settings["style"], "length": 4, "seed": seed}
@@ -190,7 +186,7 @@ def test_files_rendered_from_the_training_stream_are_not_called_unseen(
 
 
 def test_a_run_without_training_records_images_of_its_starting_runs(
-    first: RunFolder, labelled: Path, train: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+    first: RunFolder, labelled: Path, train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A committee's members may have learned from less than the folder holds."""
     data = ("data=csv", f"data.root={labelled}")

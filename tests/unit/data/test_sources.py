@@ -13,19 +13,16 @@ import numpy as np
 import pytest
 
 from capbench.data import store
-from capbench.data.material import Material, Request
+from capbench.data.material import Request
 from capbench.errors import Mistake
 from capbench.render.painter import Painter
 from capbench.settings import build
-from tests.conftest import composed, save_captchas
+from tests.helpers.captchas import save_captchas
+from tests.helpers.material import material
+from tests.helpers.settings import composed
 
 
-def material(*overrides: str) -> Material:
-    settings = composed(*overrides)
-    return Material(build(settings["data"]), build(settings["view"]), build(settings["alphabet"]), settings["cache"])
-
-
-def rows(folder: Path, *lines: str) -> None:
+def write_labels(folder: Path, *lines: str) -> None:
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
 
 
@@ -215,7 +212,7 @@ def test_file_names_are_also_looked_up_beside_the_labels(small: Path) -> None:
 
 def test_leading_zeros_lost_by_a_spreadsheet_are_restored(small: Path) -> None:
     names = sorted(path.name for path in (small / "images").iterdir())
-    rows(small, "filename,label", *(f"images/{name},{i}" for i, name in enumerate(names)))
+    write_labels(small, "filename,label", *(f"images/{name},{i}" for i, name in enumerate(names)))
     known = material("data=csv", f"data.root={small}", "data.length=6")
     texts = {text for part in known.parts.values() for text in part.texts}
     assert texts == {f"{i:06}" for i in range(len(names))}
@@ -224,7 +221,9 @@ def test_leading_zeros_lost_by_a_spreadsheet_are_restored(small: Path) -> None:
 def test_a_split_column_decides_the_parts(small: Path) -> None:
     names = sorted(path.name for path in (small / "images").iterdir())
     parts = ["train"] * 30 + ["val"] * 4 + ["test"] * 6
-    rows(small, "filename,label,split", *(f"images/{n},{n[-8:-4]},{p}" for n, p in zip(names, parts, strict=True)))
+    write_labels(
+        small, "filename,label,split", *(f"images/{n},{n[-8:-4]},{p}" for n, p in zip(names, parts, strict=True))
+    )
     known = material("data=csv", f"data.root={small}", "data.split_column=split")
     assert {name: len(part.samples) for name, part in known.parts.items()} == {"train": 30, "val": 4, "test": 6}
 
@@ -232,7 +231,7 @@ def test_a_split_column_decides_the_parts(small: Path) -> None:
 def test_ocr_labels_below_min_confidence_are_left_out(small: Path) -> None:
     text = (small / "labels.csv").read_text().splitlines()
     text[1] = ",".join([text[1].split(",")[0], "", ""])  # the engines did not agree
-    rows(small, *text)
+    write_labels(small, *text)
     known = build(composed("data=ocr", f"data.root={small}")["data"]).samples
     assert len(known) == 39
     sure = build(composed("data=ocr", f"data.root={small}", "data.min_confidence=0.5")["data"]).samples
@@ -250,7 +249,7 @@ def test_copies_of_an_image_stay_in_one_part(mode: str, small: Path) -> None:
         copy = name.replace("images/", "images/copy_of_")
         Image.open(small / name).convert(mode).save(small / copy)
         lines = [*lines, f"{copy},{label},1"]
-    rows(small, *lines)
+    write_labels(small, *lines)
     known = material("data=csv", f"data.root={small}", "cache=null")
     names = {part: {s.name.replace("copy_of_", "") for s in known.parts[part].samples} for part in known.parts}
     assert not names["train"] & names["test"]
@@ -309,7 +308,7 @@ def test_a_copy_in_another_part_is_reported(small: Path) -> None:
     (small / "images" / "copy.png").write_bytes((small / "images" / names[0]).read_bytes())
     parts = ["train"] * 30 + ["val"] * 4 + ["test"] * 7
     table = [f"images/{name},{name[-8:-4]},{part}" for name, part in zip([*names, "copy.png"], parts, strict=True)]
-    rows(small, "filename,label,split", *table[:-1], f"images/copy.png,{names[0][-8:-4]},test")
+    write_labels(small, "filename,label,split", *table[:-1], f"images/copy.png,{names[0][-8:-4]},test")
     known = material("data=csv", f"data.root={small}", "data.split_column=split", "cache=null")
     (line,) = known.doubts
     assert line.startswith(f"images/{names[0]} (train) and images/copy.png (test) are one image in two parts; ")
@@ -392,12 +391,12 @@ def relabel(folder: Path, line: int, label: str) -> None:
     lines = (folder / "labels.csv").read_text().splitlines()
     name = lines[line - 1].split(",")[0]
     lines[line - 1] = f"{name},{label},1"
-    rows(folder, *lines)
+    write_labels(folder, *lines)
 
 
 def disagree(folder: Path) -> None:
     lines = (folder / "labels.csv").read_text().splitlines()
-    rows(folder, *lines, f"{lines[1].split(',')[0]},9999,1")
+    write_labels(folder, *lines, f"{lines[1].split(',')[0]},9999,1")
 
 
 def in_two_places(folder: Path) -> None:
@@ -438,11 +437,11 @@ BAD: list[tuple[str, Callable[[Path], Any], list[str], str]] = [
         [],
         r"labels\.csv: has over 10,485,760 bytes",
     ),
-    ("only a heading", lambda f: rows(f, "filename,label"), [], "holds no labelled image"),
-    ("short row", lambda f: rows(f, "filename,label", "images/x.png"), [], r"labels\.csv:2: has fewer fields"),
+    ("only a heading", lambda f: write_labels(f, "filename,label"), [], "holds no labelled image"),
+    ("short row", lambda f: write_labels(f, "filename,label", "images/x.png"), [], r"labels\.csv:2: has fewer fields"),
     (
         "long row",
-        lambda f: rows(f, "filename,label", "images/x.png,1,2"),
+        lambda f: write_labels(f, "filename,label", "images/x.png,1,2"),
         [],
         r"labels\.csv:2: has more fields than the heading; put quotes around one that holds a ','",
     ),
@@ -454,13 +453,13 @@ BAD: list[tuple[str, Callable[[Path], Any], list[str], str]] = [
     ),
     (
         "a path from another machine",
-        lambda f: rows(f, "filename,label", "C:\\images\\x.png,1"),
+        lambda f: write_labels(f, "filename,label", "C:\\images\\x.png,1"),
         [],
         r"labels\.csv:2: 'C:\\\\images\\\\x\.png' does not exist below small",
     ),
     (
         "missing file",
-        lambda f: rows(f, "filename,label", "images/x.png,1"),
+        lambda f: write_labels(f, "filename,label", "images/x.png,1"),
         [],
         r"labels\.csv:2: 'images/x\.png' does not exist",
     ),
@@ -485,7 +484,9 @@ BAD: list[tuple[str, Callable[[Path], Any], list[str], str]] = [
     ("no label", lambda f: relabel(f, 5, " "), [], r"labels\.csv:5: has no label; fill it.*data=ocr"),
     (
         "equal labels",
-        lambda f: rows(f, "filename,label", *(f"images/{path.name},train" for path in (f / "images").iterdir())),
+        lambda f: write_labels(
+            f, "filename,label", *(f"images/{path.name},train" for path in (f / "images").iterdir())
+        ),
         ["alphabet=auto"],
         r"data: every label is 'train' \(40 images\), and nothing can be learned from that",
     ),
@@ -558,7 +559,7 @@ def test_symbols_missing_in_training_count_as_mistakes_or_are_refused(small: Pat
     """Where the alphabet is read from training they count as mistakes; a given alphabet refuses them."""
     lines = (small / "labels.csv").read_text().splitlines()
     parts = ["train"] * 30 + ["val"] * 5 + ["test"] * 5
-    rows(
+    write_labels(
         small,
         "filename,label,split",
         *(

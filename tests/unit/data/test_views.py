@@ -11,7 +11,7 @@ from capbench.data.cut import Components, Fixed
 from capbench.data.views import Characters, Whole, pick, resize
 from capbench.errors import Mistake
 from capbench.settings import build, check
-from tests.conftest import composed
+from tests.helpers.settings import composed
 
 RANDOM = np.random.default_rng(0).integers(0, 256, (30, 120, 3), dtype=np.uint8)
 

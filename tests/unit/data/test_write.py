@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from capbench.render.painter import Painter
 from capbench.utils.locks import alone
-from tests.conftest import style
 from tests.helpers.killed import kill_at_call
+from tests.helpers.painter import painter
+from tests.helpers.protocols import Cli, Train
+from tests.helpers.tables import read_csv
 
 SMALL = ("render", "count=40", "out=made")
 
 
 def labels(folder: Path) -> list[tuple[str, str]]:
-    with (folder / "labels.csv").open(newline="") as file:
-        return [(row["filename"], row["label"]) for row in csv.DictReader(file)]
+    return [(row["filename"], row["label"]) for row in read_csv(folder / "labels.csv")]
 
 
-def painter() -> Painter:
-    return Painter(style(), "0123456789", 4, 4, 1)
-
-
-def test_render_writes_png_files_and_labels(cli: Callable[..., Any]) -> None:
+def test_render_writes_png_files_and_labels(cli: Cli) -> None:
     code, out, err = cli(*SMALL)
     assert (code, out) == (0, "40 captchas: made\n"), err
     rows = labels(Path("made"))
@@ -40,7 +33,7 @@ def test_render_writes_png_files_and_labels(cli: Callable[..., Any]) -> None:
         assert (np.asarray(Image.open(Path("made") / name)) == picture).all()
 
 
-def test_render_writes_an_array_that_is_no_source(cli: Callable[..., Any]) -> None:
+def test_render_writes_an_array_that_is_no_source(cli: Cli) -> None:
     code, _, err = cli(*SMALL, "format=npy")
     assert code == 0, err
     assert (np.load("made/images.npy") == painter().pictures(np.arange(40))).all()
@@ -50,7 +43,7 @@ def test_render_writes_an_array_that_is_no_source(cli: Callable[..., Any]) -> No
     assert "'images.npy#0' lies in an array, for other programs; render with format=png or zip" in err
 
 
-def test_render_writes_a_zip_file_that_can_be_trained_on(cli: Callable[..., Any], train: Callable[..., Any]) -> None:
+def test_render_writes_a_zip_file_that_can_be_trained_on(cli: Cli, train: Train) -> None:
     code, out, err = cli(*SMALL, "format=zip")
     assert (code, out) == (0, "40 captchas: made.zip\n"), err
     assert [path.name for path in Path().iterdir()] == ["made.zip"]
@@ -59,7 +52,7 @@ def test_render_writes_a_zip_file_that_can_be_trained_on(cli: Callable[..., Any]
     assert folder.read_result()["data/train"] == 20
 
 
-def test_render_writes_a_sheet(cli: Callable[..., Any]) -> None:
+def test_render_writes_a_sheet(cli: Cli) -> None:
     code, out, err = cli("render", "sheet=true", "style=gradient", "alphabet=mixed_62")
     assert (code, out) == (0, "sheet: captchas/sheet.png\n"), err
     assert Image.open("captchas/sheet.png").size[0] > 500
@@ -76,7 +69,7 @@ def test_render_writes_a_sheet(cli: Callable[..., Any]) -> None:
     ],
 )
 def test_render_after_sigkill_writes_the_same_files(
-    kind: str, call: int, function: str, tmp_path: Path, cli: Callable[..., Any]
+    kind: str, call: int, function: str, tmp_path: Path, cli: Cli
 ) -> None:
     """SIGKILL in the middle, then the same command: the same files as without."""
     command = ["render", "count=1500", f"format={kind}"]
@@ -101,7 +94,7 @@ def test_render_after_sigkill_writes_the_same_files(
     assert whole == broken
 
 
-def test_render_refuses_a_folder_of_other_content(cli: Callable[..., Any]) -> None:
+def test_render_refuses_a_folder_of_other_content(cli: Cli) -> None:
     assert cli(*SMALL)[0] == 0
     code, _, err = cli(*SMALL, "seed=2")
     assert code == 2
@@ -113,7 +106,7 @@ def test_render_refuses_a_folder_of_other_content(cli: Callable[..., Any]) -> No
 
 
 @pytest.mark.parametrize(("kind", "out"), [("png", "made"), ("npy", "made"), ("zip", "made.zip")])
-def test_a_second_render_into_the_same_place_is_refused(kind: str, out: str, cli: Callable[..., Any]) -> None:
+def test_a_second_render_into_the_same_place_is_refused(kind: str, out: str, cli: Cli) -> None:
     if kind != "zip":
         Path(out).mkdir()
     with alone(Path(out), "render"):
@@ -123,13 +116,13 @@ def test_a_second_render_into_the_same_place_is_refused(kind: str, out: str, cli
     assert not list(Path().rglob("*.lock"))
 
 
-def test_render_refuses_a_file_in_place_of_the_folder(cli: Callable[..., Any]) -> None:
+def test_render_refuses_a_file_in_place_of_the_folder(cli: Cli) -> None:
     Path("made").touch()
     code, _, err = cli(*SMALL)
     assert (code, err) == (2, "capbench: out: made is a file; give a new or an empty folder\n")
 
 
-def test_render_adds_captchas_to_a_finished_folder(cli: Callable[..., Any]) -> None:
+def test_render_adds_captchas_to_a_finished_folder(cli: Cli) -> None:
     assert cli(*SMALL)[0] == 0
     assert cli("render", "count=60", "out=made")[0] == 0
     assert len(labels(Path("made"))) == len(list(Path("made/images").iterdir())) == 60
@@ -147,7 +140,7 @@ def test_render_adds_captchas_to_a_finished_folder(cli: Callable[..., Any]) -> N
         (["style.width=24"], "style.width: 24 has no room for 4 characters"),
     ],
 )
-def test_a_mistake_in_render_is_one_line(arguments: list[str], message: str, cli: Callable[..., Any]) -> None:
+def test_a_mistake_in_render_is_one_line(arguments: list[str], message: str, cli: Cli) -> None:
     code, _, err = cli("render", *arguments)
     assert code == 2
     assert message in err

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -25,8 +24,9 @@ from capbench.inference.reader import Reader
 from capbench.models import Model
 from capbench.runs import RunFolder
 from capbench.utils.locks import alone
-from tests.conftest import FAST
+from tests.helpers.protocols import Cli, Train
 from tests.helpers.rounding import apart
+from tests.helpers.settings import FAST
 from tests.helpers.untrained import untrained
 
 QUICK = [
@@ -90,7 +90,7 @@ def test_an_exported_graph_reads_like_its_run(overrides: list[str], tmp_path: Pa
 @pytest.mark.slow
 @pytest.mark.parametrize("overrides", ALL, ids=" ".join)
 def test_every_recogniser_and_its_graph_read_1000_images_alike(
-    overrides: list[str], tmp_path: Path, train: Callable[..., Any]
+    overrides: list[str], tmp_path: Path, train: Train
 ) -> None:
     run = train(*FAST, "trainer.limit_batches=null", "data.split.train=400", "optim.epochs=2", *overrides)
     exported = export.export(run, tmp_path / "model.onnx", images=1000)
@@ -113,7 +113,7 @@ def test_the_graph_picks_channels_like_the_view(channel: Any) -> None:
     assert np.array_equal(picked.movedim(0, -1).numpy(), view(image, 4))
 
 
-def test_export_prints_what_the_description_holds(tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_export_prints_what_the_description_holds(tmp_path: Path, cli: Cli) -> None:
     run = untrained(tmp_path / "run", *SMALL, "alphabet=lower_36", "data.length=[3,5]")
     code, out, err = cli("export", "run=run", "out=to/model.onnx", "images=20")
     assert (code, err) == (0, "")
@@ -130,9 +130,7 @@ def test_export_prints_what_the_description_holds(tmp_path: Path, cli: Callable[
     assert str(export.__file__).encode() not in Path("to/model.onnx").read_bytes()
 
 
-def test_export_checks_with_noise_where_the_run_reads_files(
-    tmp_path: Path, labelled: Path, cli: Callable[..., Any]
-) -> None:
+def test_export_checks_with_noise_where_the_run_reads_files(tmp_path: Path, labelled: Path, cli: Cli) -> None:
     shutil.copytree(labelled, tmp_path / "there")
     sizes = "data.split={train:100,val:20,test:40}"
     untrained(tmp_path / "run", *SMALL, "data=csv", "data.root=there", sizes, "data.length=4")
@@ -168,9 +166,7 @@ def test_a_graph_that_disagrees_with_its_run_is_not_written(tmp_path: Path, monk
         (["run=run", "out=a.onnx", "images=0"], "images: 0 is not accepted"),
     ],
 )
-def test_a_mistake_in_export_is_one_line(
-    arguments: list[str], message: str, tmp_path: Path, cli: Callable[..., Any]
-) -> None:
+def test_a_mistake_in_export_is_one_line(arguments: list[str], message: str, tmp_path: Path, cli: Cli) -> None:
     untrained(tmp_path / "run", "model=knn", "view=characters")
     code, _, err = cli("export", *arguments)
     assert (code, err.count("\n")) == (2, 1), err
@@ -185,7 +181,7 @@ def test_a_missing_package_of_export_is_named(module: str, tmp_path: Path, monke
 
 
 @pytest.mark.slow
-def test_int8_loses_at_most_half_a_point_on_four_digits(tmp_path: Path, train: Callable[..., Any]) -> None:
+def test_int8_loses_at_most_half_a_point_on_four_digits(tmp_path: Path, train: Train) -> None:
     sizes = ("data.split.train=24000", "data.split.val=64", "data.split.test=64", "optim.batch_size=64")
     run = train(*FAST, "+experiment=quickstart", "trainer.limit_batches=null", "optim.epochs=1", *sizes)
     exported = export.export(run, tmp_path / "model.onnx", int8=True, images=2000)

@@ -21,15 +21,15 @@ from capbench.export.description import BATCH, Description
 from capbench.export.graph import Graph
 from capbench.inference import budget
 from capbench.text import Alphabet, Codec
-from tests.conftest import ROOT
 from tests.helpers.memory import grown
+from tests.helpers.repository import ROOT
 from tests.helpers.rounding import apart
 from tests.helpers.untrained import untrained
 
 onnx = pytest.importorskip("onnx", reason="needs the extra export: make test installs it")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from tests.helpers.service import graph  # noqa: E402
+from tests.helpers.graphs import graph  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -11,13 +10,12 @@ from PIL import Image
 
 from capbench.errors import BadImage
 from capbench.images import decode
+from tests.helpers.pictures import encoded
 
 
 def picture(kind: str) -> bytes:
     """Noise, so that its base64 holds each symbol of the alphabet."""
-    out = io.BytesIO()
-    Image.fromarray(np.random.default_rng(1).integers(0, 256, (31, 47, 3), dtype=np.uint8)).save(out, kind)
-    return out.getvalue()
+    return encoded(Image.fromarray(np.random.default_rng(1).integers(0, 256, (31, 47, 3), dtype=np.uint8)), kind)
 
 
 KINDS = ["PNG", "JPEG", "GIF", "BMP", "WEBP"]

@@ -13,15 +13,14 @@ from PIL import ExifTags, Image
 
 from capbench.errors import BadImage
 from capbench.images import containers, decode
+from tests.helpers.pictures import encoded, png_chunk
 
 WIDTH, HEIGHT = 48, 32
 NOISE = np.random.default_rng(2).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
 
 
 def saved(kind: str, picture: Image.Image | None = None, **options: Any) -> bytes:
-    out = io.BytesIO()
-    (picture or Image.fromarray(NOISE)).save(out, kind, **options)
-    return out.getvalue()
+    return encoded(picture or Image.fromarray(NOISE), kind, **options)
 
 
 def claiming(content: bytes, width: int, height: int) -> bytes:
@@ -130,12 +129,11 @@ def test_an_interlaced_png_with_missing_or_extra_rows_is_refused() -> None:
     passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
     rows = [b"\0" + row.tobytes() for top, left, down, right in passes for row in grey[top::down, left::right]]
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     def interlaced(rows: list[bytes]) -> bytes:
-        header = chunk(b"IHDR", struct.pack(">IIBBBBB", 11, 13, 8, 0, 0, 0, 1))
-        return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"".join(rows))) + chunk(b"IEND", b"")
+        header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 11, 13, 8, 0, 0, 0, 1))
+        return (
+            b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(b"".join(rows))) + png_chunk(b"IEND", b"")
+        )
 
     assert (decode(interlaced(rows))[:, :, 0] == grey).all()
     with pytest.raises(BadImage, match="truncated"):
@@ -185,10 +183,6 @@ def test_contradictory_headers_are_refused(content: bytes, reason: str) -> None:
         decode(content)
 
 
-def chunk(kind: bytes, data: bytes = b"") -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def noted(png: bytes, before: bytes, behind: bytes) -> bytes:
     """A PNG of Pillow's with more chunks behind its header and its pixels."""
     return png[:33] + before + png[33:-12] + behind + png[-12:]
@@ -196,26 +190,26 @@ def noted(png: bytes, before: bytes, behind: bytes) -> bytes:
 
 TURNED = Image.Exif()
 TURNED[ExifTags.Base.Orientation] = 6
-PROFILE = chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(2**20), 9))
+PROFILE = png_chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(2**20), 9))
 BEFORE = [
-    chunk(b"gAMA", struct.pack(">I", 20_000)),
-    chunk(b"cHRM", struct.pack(">8I", *range(10_000, 90_000, 10_000))),
-    chunk(b"sRGB", b"\1"),
-    chunk(b"cICP", b"\1\1\0\1"),
-    chunk(b"sBIT", b"\3\3\3"),
-    chunk(b"bKGD", b"\0\7"),
-    chunk(b"hIST", bytes(2)),
-    chunk(b"sPLT", b"s\0\x08" + bytes(6)),
-    chunk(b"pHYs", struct.pack(">IIB", 2, 1, 0)),
+    png_chunk(b"gAMA", struct.pack(">I", 20_000)),
+    png_chunk(b"cHRM", struct.pack(">8I", *range(10_000, 90_000, 10_000))),
+    png_chunk(b"sRGB", b"\1"),
+    png_chunk(b"cICP", b"\1\1\0\1"),
+    png_chunk(b"sBIT", b"\3\3\3"),
+    png_chunk(b"bKGD", b"\0\7"),
+    png_chunk(b"hIST", bytes(2)),
+    png_chunk(b"sPLT", b"s\0\x08" + bytes(6)),
+    png_chunk(b"pHYs", struct.pack(">IIB", 2, 1, 0)),
     PROFILE,
-    chunk(b"prVt", b"unknown"),
+    png_chunk(b"prVt", b"unknown"),
 ]
 BEHIND = [
-    chunk(b"tIME", bytes(7)),
-    chunk(b"tEXt", b"k\0text"),
-    chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(2**25))),  # more than Pillow would inflate
-    chunk(b"iTXt", b"k\0\0\0\0\0text"),
-    chunk(b"eXIf", TURNED.tobytes()[6:]),
+    png_chunk(b"tIME", bytes(7)),
+    png_chunk(b"tEXt", b"k\0text"),
+    png_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(2**25))),  # more than Pillow would inflate
+    png_chunk(b"iTXt", b"k\0\0\0\0\0text"),
+    png_chunk(b"eXIf", TURNED.tobytes()[6:]),
     b"\0\0\0\1tEXtkbad!",  # its checksum is wrong
 ]
 

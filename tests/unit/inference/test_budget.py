@@ -29,8 +29,8 @@ from capbench.runs import RunFolder
 from capbench.settings import build
 from capbench.text import Alphabet, Codec
 from capbench.utils import bounded
-from tests.conftest import composed
 from tests.helpers.memory import grown
+from tests.helpers.settings import composed
 
 MEGABYTE = 2**20
 CNN = {"_target_": "capbench.models.cnn.CNN", "stem": [], "strides": [1], "pool": "global", "dropout": 0.0}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,14 @@ import pytest
 from omegaconf import OmegaConf
 
 from capbench.inference import cross_table
-from tests.conftest import FAST, save_captchas
+from tests.helpers.captchas import save_captchas
+from tests.helpers.protocols import Cli, Train
+from tests.helpers.settings import FAST
+from tests.helpers.tables import read_csv
 
 
 def test_evaluations_of_several_runs_and_sources_are_one_table(
-    tmp_path: Path, trained: Path, train: Callable[..., Any], cli: Callable[..., Any]
+    tmp_path: Path, trained: Path, train: Train, cli: Cli
 ) -> None:
     shutil.copytree(trained, "one")
     train(*FAST, "view.size=[30,80]", at="two")
@@ -40,8 +41,7 @@ def test_evaluations_of_several_runs_and_sources_are_one_table(
     assert re.search(r"^¹ \d+ texts hold 'AB', which the recogniser does not know", out, re.MULTILINE)
     second = max(Path("evaluations").iterdir())
     assert not [path for path in second.iterdir() if path.is_dir()]
-    with (second / "table.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(second / "table.csv")
     assert [(row["run"], row["images"]) for row in rows] == [
         ("one", "16"), ("one", "10"), ("two", "16"), ("two", "16"), ("two", "10"),
     ]  # fmt: skip
@@ -88,7 +88,7 @@ def test_a_damaged_evaluation_is_left_out_of_the_table_with_its_reason(
     assert re.search(rf"^left out: .*other/result\.json: .*{told}", out, re.MULTILINE), out
 
 
-def test_a_mistake_in_a_sweep_of_evaluations_is_reported(cli: Callable[..., Any], trained: Path) -> None:
+def test_a_mistake_in_a_sweep_of_evaluations_is_reported(cli: Cli, trained: Path) -> None:
     code, _, err = cli("evaluate", "-m", f"run={trained}", "data.split.test=16", "part=test,some")
     assert code == 2
     assert "1 job of evaluations/" in err and "part: 'some' is not accepted" in err

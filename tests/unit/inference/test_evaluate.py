@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,12 @@ import numpy as np
 import pytest
 
 import capbench
-from capbench.render.painter import Painter
-from tests.conftest import FAST, save_captchas, style
+from tests.helpers.captchas import save_captchas
+from tests.helpers.painter import painter
+from tests.helpers.protocols import Cli, Train
 from tests.helpers.rounding import apart
+from tests.helpers.settings import FAST
+from tests.helpers.tables import read_csv
 
 MODELS = [
     ["model=cnn"],
@@ -26,14 +27,9 @@ MODELS = [
 ]
 
 
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.mark.parametrize("overrides", MODELS, ids=lambda overrides: overrides[0])
 def test_evaluating_the_own_test_part_repeats_the_results_of_training(
-    overrides: list[str], train: Callable[..., Any], cli: Callable[..., Any]
+    overrides: list[str], train: Train, cli: Cli
 ) -> None:
     folder = train(*FAST, "data.split.test=64", "trainer.limit_batches=null", "optim.epochs=2", *overrides)
     of_data = [override for override in overrides if override.startswith("data.")]
@@ -43,11 +39,11 @@ def test_evaluating_the_own_test_part_repeats_the_results_of_training(
     for name in ("test/exact", "test/char", "test/cer", "test/exact_ci", "test/images", "params"):
         assert again[name] == own[name], name
     assert again["test/ece"] == pytest.approx(own["test/ece"], abs=1e-4)
-    assert [(r["filename"], r["answer"]) for r in rows(Path("pairing/predictions.csv"))] == [
-        (r["filename"], r["answer"]) for r in rows(folder.predictions)
+    assert [(r["filename"], r["answer"]) for r in read_csv(Path("pairing/predictions.csv"))] == [
+        (r["filename"], r["answer"]) for r in read_csv(folder.predictions)
     ]
     assert "exact is" in out
-    reader, captchas = capbench.load(folder.path), list(Painter(style(), "0123456789", 4, 4, 1).pictures(np.arange(8)))
+    reader, captchas = capbench.load(folder.path), list(painter().pictures(np.arange(8)))
     together = reader.read(captchas)
     for captcha, expected in zip(captchas, together, strict=True):
         alone = reader.read(captcha)
@@ -56,9 +52,7 @@ def test_evaluating_the_own_test_part_repeats_the_results_of_training(
         assert apart(alone.characters, expected.characters) < 1e-4
 
 
-def test_a_run_is_evaluated_on_a_folder_and_on_the_other_renderer(
-    labelled: Path, train: Callable[..., Any], cli: Callable[..., Any]
-) -> None:
+def test_a_run_is_evaluated_on_a_folder_and_on_the_other_renderer(labelled: Path, train: Train, cli: Cli) -> None:
     run = f"run={train(*FAST).path}"
     code, _, err = cli("evaluate", run, "data=csv", f"data.root={labelled}", "part=all")
     assert code == 0, err
@@ -69,7 +63,7 @@ def test_a_run_is_evaluated_on_a_folder_and_on_the_other_renderer(
     assert json.loads(Path("captcha/result.json").read_text())["test/images"] == 20
 
 
-def test_evaluate_refuses_an_evaluations_folder_that_is_a_link_out(cli: Callable[..., Any]) -> None:
+def test_evaluate_refuses_an_evaluations_folder_that_is_a_link_out(cli: Cli) -> None:
     Path("run").mkdir()
     Path("elsewhere").mkdir()
     Path("run/evaluations").symlink_to("../elsewhere")
@@ -79,9 +73,7 @@ def test_evaluate_refuses_an_evaluations_folder_that_is_a_link_out(cli: Callable
     assert not any(Path("elsewhere").iterdir())
 
 
-def test_texts_that_a_run_cannot_read_are_reported_and_count_as_wrong(
-    tmp_path: Path, train: Callable[..., Any], cli: Callable[..., Any]
-) -> None:
+def test_texts_that_a_run_cannot_read_are_reported_and_count_as_wrong(tmp_path: Path, train: Train, cli: Cli) -> None:
     save_captchas(tmp_path / "letters", 40, symbols="01AB", length=4)
     save_captchas(tmp_path / "long", 40, length=5)
     run = f"run={train(*FAST).path}"
@@ -94,16 +86,14 @@ def test_texts_that_a_run_cannot_read_are_reported_and_count_as_wrong(
     assert json.loads(Path("b/result.json").read_text())["test/exact"] == 0
 
 
-def evaluated(cli: Callable[..., Any], run: Path, *arguments: str) -> tuple[dict[str, Any], str]:
+def evaluated(cli: Cli, run: Path, *arguments: str) -> tuple[dict[str, Any], str]:
     out = f"pairing_{len(list(Path().glob('pairing_*')))}"
     code, printed, err = cli("evaluate", f"run={run}", *arguments, f"out={out}")
     assert code == 0, err
     return json.loads(Path(out, "result.json").read_text()), printed
 
 
-def test_evaluate_records_whether_labels_come_from_engines(
-    trained: Path, labelled: Path, cli: Callable[..., Any]
-) -> None:
+def test_evaluate_records_whether_labels_come_from_engines(trained: Path, labelled: Path, cli: Cli) -> None:
     warning = "by labels that engines agreed on"
     for data, truth in (("csv", "labels"), ("ocr", "engines")):
         result, printed = evaluated(cli, trained, f"data={data}", f"data.root={labelled}", "part=all")
@@ -114,7 +104,7 @@ def test_evaluate_records_whether_labels_come_from_engines(
     assert warning not in printed
 
 
-def test_evaluate_reports_and_counts_skipped_images(tmp_path: Path, trained: Path, cli: Callable[..., Any]) -> None:
+def test_evaluate_reports_and_counts_skipped_images(tmp_path: Path, trained: Path, cli: Cli) -> None:
     save_captchas(tmp_path / "some", 12)
     broken = next((tmp_path / "some" / "images").iterdir())
     broken.write_bytes(b"no image")
@@ -123,9 +113,7 @@ def test_evaluate_reports_and_counts_skipped_images(tmp_path: Path, trained: Pat
     assert "left out: some/labels.csv" in printed and broken.name in printed
 
 
-def test_the_data_hash_of_an_evaluation_changes_with_the_labels(
-    tmp_path: Path, trained: Path, cli: Callable[..., Any]
-) -> None:
+def test_the_data_hash_of_an_evaluation_changes_with_the_labels(tmp_path: Path, trained: Path, cli: Cli) -> None:
     save_captchas(tmp_path / "some", 12)
     of = ("data=csv", "data.root=some", "part=all")
     first, again = (evaluated(cli, trained, *of)[0]["data/hash"] for _ in range(2))
@@ -135,9 +123,7 @@ def test_the_data_hash_of_an_evaluation_changes_with_the_labels(
     assert first == again != evaluated(cli, trained, *of)[0]["data/hash"]
 
 
-def test_evaluate_reads_only_train_size_images_of_the_training_part(
-    labelled: Path, trained: Path, cli: Callable[..., Any]
-) -> None:
+def test_evaluate_reads_only_train_size_images_of_the_training_part(labelled: Path, trained: Path, cli: Cli) -> None:
     of = ("data=csv", f"data.root={labelled}", "data.train_size=7")
     assert evaluated(cli, trained, *of, "part=train")[0]["test/images"] == 7
     assert evaluated(cli, trained, *of, "part=test")[0]["test/images"] > 7
@@ -157,18 +143,14 @@ def test_evaluate_reads_only_train_size_images_of_the_training_part(
         (["run=run", "out=run"], "run: holds a run already"),
     ],
 )
-def test_a_mistake_in_evaluate_is_one_line(
-    arguments: list[str], message: str, train: Callable[..., Any], cli: Callable[..., Any]
-) -> None:
+def test_a_mistake_in_evaluate_is_one_line(arguments: list[str], message: str, train: Train, cli: Cli) -> None:
     train(*FAST)
     code, _, err = cli("evaluate", "data.split.test=16", *arguments)
     assert (code, err.count("\n")) == (2, 1), err
     assert message in err
 
 
-def test_evaluate_refuses_a_run_with_foreign_classes_or_damaged_weights(
-    train: Callable[..., Any], cli: Callable[..., Any]
-) -> None:
+def test_evaluate_refuses_a_run_with_foreign_classes_or_damaged_weights(train: Train, cli: Cli) -> None:
     folder = train(*FAST)
     text = folder.config.read_text()
     folder.config.write_text(text.replace("capbench.models.cnn.CNN", "os.system"))
@@ -182,13 +164,11 @@ def test_evaluate_refuses_a_run_with_foreign_classes_or_damaged_weights(
     assert "model.safetensors: is no file of safetensors" in err
 
 
-def test_evaluate_splits_a_zip_file_as_in_training(
-    labelled_zip: Path, train: Callable[..., Any], cli: Callable[..., Any]
-) -> None:
+def test_evaluate_splits_a_zip_file_as_in_training(labelled_zip: Path, train: Train, cli: Cli) -> None:
     split = "data.split={train:100,val:20,test:40}"
     folder = train(*FAST, "data=csv", f"data.root={labelled_zip}", split, "trainer.limit_batches=null")
     code, _, err = cli("evaluate", f"run={folder.path}", "data=csv", f"data.root={labelled_zip}", split, "out=again")
     assert code == 0, err
-    assert {r["filename"] for r in rows(Path("again/predictions.csv"))} == {
-        r["filename"] for r in rows(folder.predictions)
+    assert {r["filename"] for r in read_csv(Path("again/predictions.csv"))} == {
+        r["filename"] for r in read_csv(folder.predictions)
     }

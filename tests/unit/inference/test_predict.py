@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,10 @@ import capbench
 from capbench.images import Picture
 from capbench.inference import predict
 from capbench.inference.preprocess import Preprocessing
-from tests.conftest import save_captchas
+from tests.helpers.captchas import save_captchas
 from tests.helpers.killed import kill_at_call
-
-
-def rows(path: str | Path) -> list[dict[str, str]]:
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+from tests.helpers.protocols import Cli, InterruptPredict, Train
+from tests.helpers.tables import read_csv
 
 
 @pytest.fixture
@@ -41,22 +37,22 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[Picture]:
 
 
 @pytest.fixture
-def stop_at_the_end(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Read all images and be stopped before the answers are written."""
+def interrupt_predict(monkeypatch: pytest.MonkeyPatch) -> InterruptPredict:
+    """Function that runs predict and interrupts it when all images are read, before the answers are written."""
 
-    def fails(*_: Any) -> int:
+    def interrupt(*_: object) -> int:
         raise KeyboardInterrupt
 
-    def stopped(**settings: object) -> None:
-        with monkeypatch.context() as stopping, pytest.raises(KeyboardInterrupt):
-            stopping.setitem(predict.WRITERS, ".csv", fails)
-            predict.run({"out": "answers.csv"} | {key: str(value) for key, value in settings.items()})
+    def call(*, run: Path, images: Path | str, out: str = "answers.csv") -> None:
+        with monkeypatch.context() as interrupting, pytest.raises(KeyboardInterrupt):
+            interrupting.setitem(predict.WRITERS, ".csv", interrupt)
+            predict.run({"run": str(run), "images": str(images), "out": out})
 
-    return stopped
+    return call
 
 
 def test_predict_reports_bad_files_of_a_folder_in_their_rows(
-    trained: Path, labelled: Path, tmp_path: Path, cli: Callable[..., Any]
+    trained: Path, labelled: Path, tmp_path: Path, cli: Cli
 ) -> None:
     folder = Path(shutil.copytree(labelled / "images", tmp_path / "images"))
     good = sorted(path.name for path in folder.iterdir())
@@ -69,7 +65,7 @@ def test_predict_reports_bad_files_of_a_folder_in_their_rows(
     code, out, err = cli("predict", f"run={trained}", f"images={folder}")
     assert code == 0, err
     assert out == "165 images: answers in answers.csv; 5 could not be read, their rows say why\n"
-    found = {row["filename"]: row for row in rows("answers.csv")}
+    found = {row["filename"]: row for row in read_csv("answers.csv")}
     assert Path("answers.csv").read_text().splitlines()[0] == "filename,text,confidence,error"
     reader = capbench.load(trained)
     for name in good:
@@ -95,13 +91,13 @@ def _png_of(width: int, height: int) -> bytes:
 
 
 def test_predict_reads_a_folder_a_zip_file_and_a_list_alike(
-    trained: Path, labelled: Path, labelled_zip: Path, cli: Callable[..., Any]
+    trained: Path, labelled: Path, labelled_zip: Path, cli: Cli
 ) -> None:
     for images, out in ((labelled, "folder.csv"), (labelled_zip, "zip.csv"), (labelled, "deep/er/lines.jsonl")):
         code, _, err = cli("predict", f"run={trained}", f"images={images}", f"out={out}")
         assert code == 0, err
     assert Path("zip.csv").read_bytes() == Path("folder.csv").read_bytes()
-    expected = {row["filename"]: row["text"] for row in rows("folder.csv")}
+    expected = {row["filename"]: row["text"] for row in read_csv("folder.csv")}
     lines = [json.loads(line) for line in Path("deep/er/lines.jsonl").read_text().splitlines()]
     assert {line["filename"]: line["text"] for line in lines} == expected
     assert all(set(line) == {"filename", "text", "confidence", "characters", "error"} for line in lines)
@@ -109,16 +105,16 @@ def test_predict_reads_a_folder_a_zip_file_and_a_list_alike(
 
     first, second, *_ = expected
     assert cli("predict", f"run={trained}", f"images={labelled / first}", "out=one.csv")[0] == 0
-    assert [(row["filename"], row["text"]) for row in rows("one.csv")] == [(Path(first).name, expected[first])]
+    assert [(row["filename"], row["text"]) for row in read_csv("one.csv")] == [(Path(first).name, expected[first])]
     Path("list.txt").write_text(f"{labelled / second}\n\n{labelled / first}\nnowhere.png\n{labelled / second}\n")
     assert cli("predict", f"run={trained}", "images=list.txt", "out=listed.csv")[0] == 0
-    listed = rows("listed.csv")
+    listed = read_csv("listed.csv")
     assert [row["text"] for row in listed] == [expected[second], expected[first], ""]
     assert "cannot be read" in listed[2]["error"]
 
 
 def test_interrupted_predict_goes_on_without_reading_again(
-    trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, looked: list[Picture]
+    trained: Path, labelled: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, looked: list[Picture]
 ) -> None:
     arguments = ("predict", f"run={trained}", f"images={labelled}")
     assert cli(*arguments, "out=alone.csv")[0] == 0
@@ -147,10 +143,10 @@ def test_interrupted_predict_goes_on_without_reading_again(
 
 
 def test_predict_does_not_reuse_answers_of_another_run(
-    trained: Path, labelled: Path, train: Callable[..., Any], cli: Callable[..., Any],
-    stop_at_the_end: Callable[..., None], looked: list[Picture],
+    trained: Path, labelled: Path, train: Train, cli: Cli,
+    interrupt_predict: InterruptPredict, looked: list[Picture],
 ) -> None:  # fmt: skip
-    stop_at_the_end(run=trained, images=labelled)
+    interrupt_predict(run=trained, images=labelled)
     other = train("debug=fast", "trainer.progress=false", "seed=2").path
     looked.clear()
     assert cli("predict", f"run={other}", f"images={labelled}")[0] == 0
@@ -160,15 +156,15 @@ def test_predict_does_not_reuse_answers_of_another_run(
 
 
 def test_predict_reuses_answers_by_content_and_writes_only_wanted_images(
-    trained: Path, labelled: Path, tmp_path: Path, cli: Callable[..., Any],
-    stop_at_the_end: Callable[..., None], looked: list[Picture],
+    trained: Path, labelled: Path, tmp_path: Path, cli: Cli,
+    interrupt_predict: InterruptPredict, looked: list[Picture],
 ) -> None:  # fmt: skip
     folder = Path(shutil.copytree(labelled / "images", tmp_path / "images"))
     first, second, third, *others = sorted(folder.iterdir())
     locked = folder / "locked.png"
     locked.symlink_to(tmp_path / "later.png")
     Path("before.txt").write_text("\n".join(map(str, [locked, *folder.glob("[0-9]*.png")])))
-    stop_at_the_end(run=trained, images="before.txt")
+    interrupt_predict(run=trained, images="before.txt")
     first.unlink()
     shutil.copy(others[0], second)
     third.rename(folder / "renamed.png")
@@ -181,19 +177,19 @@ def test_predict_reuses_answers_by_content_and_writes_only_wanted_images(
     assert Path("answers.csv").read_bytes() == Path("alone.csv").read_bytes()
 
     wanted = [others[4], others[2], others[3]]
-    stop_at_the_end(run=trained, images=folder)
+    interrupt_predict(run=trained, images=folder)
     Path("list.txt").write_text("\n".join(map(str, wanted)))
     assert cli("predict", f"run={trained}", "images=list.txt")[0] == 0
-    assert [row["filename"] for row in rows("answers.csv")] == [str(path) for path in wanted]
+    assert [row["filename"] for row in read_csv("answers.csv")] == [str(path) for path in wanted]
 
 
 def test_predict_decodes_many_images_in_helper_processes(
-    trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, looked: list[Picture],
-    stop_at_the_end: Callable[..., None],
+    trained: Path, labelled: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, looked: list[Picture],
+    interrupt_predict: InterruptPredict,
 ) -> None:  # fmt: skip
     assert cli("predict", f"run={trained}", f"images={labelled}", "out=alone.csv")[0] == 0
-    Path("half.txt").write_text("\n".join(str(labelled / row["filename"]) for row in rows("alone.csv")[:80]))
-    stop_at_the_end(run=trained, images="half.txt", out="helped.csv")
+    Path("half.txt").write_text("\n".join(str(labelled / row["filename"]) for row in read_csv("alone.csv")[:80]))
+    interrupt_predict(run=trained, images="half.txt", out="helped.csv")
     monkeypatch.setattr(predict, "WORTH_A_POOL", 100)
     monkeypatch.setattr(predict, "CHUNK", 10)
     looked.clear()
@@ -204,7 +200,7 @@ def test_predict_decodes_many_images_in_helper_processes(
 
 
 def test_a_second_predict_into_the_same_file_is_refused(
-    trained: Path, labelled: Path, cli: Callable[..., Any], monkeypatch: Any
+    trained: Path, labelled: Path, cli: Cli, monkeypatch: Any
 ) -> None:
     arguments = ("predict", f"run={trained}", f"images={labelled}")
     said = []
@@ -236,7 +232,7 @@ def test_a_second_predict_into_the_same_file_is_refused(
     ],
 )  # fmt: skip
 def test_a_mistake_in_predict_is_one_line(
-    arguments: Sequence[str], message: str, trained: Path, labelled: Path, cli: Callable[..., Any]
+    arguments: Sequence[str], message: str, trained: Path, labelled: Path, cli: Cli
 ) -> None:
     Path("folder.csv").mkdir()
     given = [argument.format(trained=trained, labelled=labelled) for argument in arguments]
@@ -246,7 +242,7 @@ def test_a_mistake_in_predict_is_one_line(
 
 
 @pytest.mark.slow
-def test_predict_after_sigkill_writes_the_same_answers(trained: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_predict_after_sigkill_writes_the_same_answers(trained: Path, tmp_path: Path, cli: Cli) -> None:
     save_captchas(tmp_path / "many", 4000)
     command = ("predict", f"run={trained}", "images=many")
     assert cli(*command, "out=alone.csv")[0] == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,10 @@ from PIL import Image
 import capbench
 from capbench.data.views import Whole
 from capbench.inference.reader import Reader
-from capbench.render.painter import Painter
-from tests.conftest import FAST, style
+from tests.helpers.painter import painter
+from tests.helpers.pictures import encoded
+from tests.helpers.protocols import Train
+from tests.helpers.settings import FAST
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +30,7 @@ def reader(trained: Path) -> Reader:
 @pytest.fixture(scope="module")
 def captchas() -> np.ndarray:
     """uint8 [image, height, width, 3]"""
-    return np.stack(list(Painter(style(), "0123456789", 4, 4, 7).pictures(np.arange(5))))
-
-
-def png(picture: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return file.getvalue()
+    return np.stack(list(painter(seed=7).pictures(np.arange(5))))
 
 
 def test_importing_capbench_imports_no_heavy_package() -> None:
@@ -46,12 +41,19 @@ def test_importing_capbench_imports_no_heavy_package() -> None:
 def test_every_form_of_an_image_is_read_alike(reader: Reader, captchas: np.ndarray, tmp_path: Path) -> None:
     picture = captchas[0]
     path = tmp_path / "captcha.png"
-    path.write_bytes(png(picture))
+    path.write_bytes(encoded(Image.fromarray(picture)))
     opened = Image.open(path)
     expected = reader.read(picture)
     assert len(expected.text) == len(expected.characters) == 4
     assert expected.confidence == pytest.approx(np.prod(expected.characters))
-    for form in (path, str(path), png(picture), bytearray(png(picture)), memoryview(png(picture)), opened):
+    for form in (
+        path,
+        str(path),
+        encoded(Image.fromarray(picture)),
+        bytearray(encoded(Image.fromarray(picture))),
+        memoryview(encoded(Image.fromarray(picture))),
+        opened,
+    ):
         assert reader.read(form) == expected
     grey = np.asarray(Image.fromarray(picture).convert("L"))
     assert reader.read(grey) == reader.read(grey[:, :, None]) == reader.read(Image.fromarray(grey))
@@ -60,7 +62,7 @@ def test_every_form_of_an_image_is_read_alike(reader: Reader, captchas: np.ndarr
 def test_several_images_are_read_in_order(reader: Reader, captchas: np.ndarray) -> None:
     expected = reader.read(captchas)
     assert len(expected) == len(captchas)
-    assert reader.read([png(picture) for picture in captchas]) == expected
+    assert reader.read([encoded(Image.fromarray(picture)) for picture in captchas]) == expected
     assert reader.read(picture for picture in captchas) == expected
     assert [r.text for r in map(reader.read, captchas)] == [r.text for r in expected]
     assert reader.read([]) == []
@@ -95,7 +97,7 @@ def test_an_unreadable_image_is_an_error_of_one_line(image: Any, message: str, r
     assert "\n" not in str(told.value)
 
 
-def test_a_run_with_view_size_reads_images_of_any_size(train: Callable[..., Any], captchas: np.ndarray) -> None:
+def test_a_run_with_view_size_reads_images_of_any_size(train: Train, captchas: np.ndarray) -> None:
     reader = capbench.load(train(*FAST, "view.size=[30,80]").path)
     assert len(reader.read(captchas[0][:41, :77]).text) == 4
 
@@ -107,9 +109,7 @@ def test_an_image_without_the_channel_of_the_view_is_a_bad_image(reader: Reader,
         transparent.read(captchas[0])
 
 
-def test_exif_orientation_is_applied_as_in_training(
-    train: Callable[..., Any], labelled: Path, captchas: np.ndarray
-) -> None:
+def test_exif_orientation_is_applied_as_in_training(train: Train, labelled: Path, captchas: np.ndarray) -> None:
     lying = Image.fromarray(captchas[0]).transpose(Image.Transpose.ROTATE_90)
     notes = Image.Exif()
     notes[0x0112] = 6  # to be shown turned clockwise

@@ -34,7 +34,8 @@ from capbench.inference import reader
 from capbench.runs import RunFolder
 from capbench.serve.opening import graphs_of
 from capbench.utils import bounded
-from tests.helpers import service
+from tests.helpers.graphs import graph
+from tests.helpers.protocols import Cli, Train
 
 OURS = "capbench.models."
 CNN = f"{OURS}cnn.CNN"
@@ -244,7 +245,7 @@ def test_a_special_file_in_the_folder_of_a_run_is_refused(file: str, put: Callab
 @pytest.mark.parametrize("put", NO_FILES, ids=lambda put: put.__name__)
 @pytest.mark.parametrize("file", ["model.onnx", "model.json"])
 def test_a_special_file_in_place_of_a_graph_is_refused(file: str, put: Callable[[Path], None], tmp_path: Path) -> None:
-    service.graph(tmp_path / "model.onnx")
+    graph(tmp_path / "model.onnx")
     (tmp_path / file).unlink()
     put(tmp_path / file)
     with pytest.raises(Mistake, match=rf"{re.escape(file)}.*; (give a graph that|a graph's JSON lies)"):
@@ -262,7 +263,7 @@ def test_an_impossible_folder_name_of_a_run_is_refused(name: str, tmp_path: Path
 
 @pytest.mark.parametrize("put", [Path.touch, loop, os.mkfifo], ids=lambda put: put.__name__)
 def test_a_special_file_in_place_of_the_evaluations_folder_is_refused(
-    put: Callable[[Path], None], folder: Path, cli: Callable[..., Any]
+    put: Callable[[Path], None], folder: Path, cli: Cli
 ) -> None:
     put(folder / "evaluations")
     code, _, err = cli("evaluate", f"run={folder}", "data.split={train:1,val:1,test:4}")
@@ -312,7 +313,7 @@ def test_weights_with_missing_or_extra_tensors_are_refused(folder: Path) -> None
     refused(folder, "does not fit the run")
 
 
-def test_impossible_samples_of_nearest_neighbours_are_refused(train: Callable[..., Any]) -> None:
+def test_impossible_samples_of_nearest_neighbours_are_refused(train: Train) -> None:
     folder = train("debug=fast", "trainer.progress=false", "model=knn", "view=characters").path
     weights = load_file(folder / "model.safetensors")
     labels, samples = weights["model.labels"], weights["model.samples"]

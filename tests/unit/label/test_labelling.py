@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,20 +19,16 @@ from capbench.label.journal import Journal
 from capbench.label.panel import Panel
 from capbench.settings import build, check, conf_dir
 from capbench.text import Reading
-from tests.conftest import composed
 from tests.helpers.killed import kill_at_call
-from tests.unit.label.conftest import composed_label
+from tests.helpers.protocols import Cli
+from tests.helpers.settings import composed
+from tests.helpers.tables import read_csv
 
 FOUR = ("alphabet=digits", "length=4")
 
 
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def labels(path: Path) -> dict[str, str]:
-    return {row["filename"]: row["label"] for row in rows(path)}
+    return {row["filename"]: row["label"] for row in read_csv(path)}
 
 
 @pytest.fixture(scope="session")
@@ -59,8 +54,8 @@ def test_labels_are_right_and_rejected_images_have_a_reason(raw: Path, done: Pat
     gold, found = labels(raw / "labels.csv"), labels(done)
     assert len(found) >= 12
     assert sum(gold[name] == text for name, text in found.items()) >= len(found) - 1
-    assert all(row["engines"] == "rapid+dddd" and 0 < float(row["confidence"]) <= 1 for row in rows(done))
-    rejected = rows(done.with_suffix("") / "rejected.csv")
+    assert all(row["engines"] == "rapid+dddd" and 0 < float(row["confidence"]) <= 1 for row in read_csv(done))
+    rejected = read_csv(done.with_suffix("") / "rejected.csv")
     assert {row["filename"] for row in rejected} == gold.keys() - found.keys()
     assert all(row["reason"] for row in rejected)
 
@@ -89,7 +84,7 @@ def none_expected(*given: Any) -> Iterator[Any]:
 
 
 def test_a_repeated_labelling_asks_no_engine_again(
-    raw: Path, done: Path, tmp_path: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    raw: Path, done: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "again.csv"
     shutil.copytree(done.with_suffix(""), out.with_suffix(""))
@@ -102,7 +97,7 @@ def test_a_repeated_labelling_asks_no_engine_again(
 
 def test_engines_with_known_readings_are_not_asked(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "_answers", none_expected)
-    given = composed_label(f"images={raw}", f"out={tmp_path}/labels.csv", *FOUR)
+    given = composed(f"images={raw}", f"out={tmp_path}/labels.csv", *FOUR, verb="label")
     sure = Reading("1234", 0.9, (0.9,) * 4)
     known = {engine: dict.fromkeys(labels(raw / "labels.csv"), sure) for engine in ("rapid", "dddd")}
     told = label.run(given, known)
@@ -110,9 +105,7 @@ def test_engines_with_known_readings_are_not_asked(raw: Path, tmp_path: Path, mo
     assert set(labels(tmp_path / "labels.csv").values()) == {"1234"}
 
 
-def test_images_with_names_outside_utf_8_are_labelled_and_read_back(
-    raw: Path, tmp_path: Path, cli: Callable[..., Any]
-) -> None:
+def test_images_with_names_outside_utf_8_are_labelled_and_read_back(raw: Path, tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
     texts = {}
@@ -130,13 +123,11 @@ def test_images_with_names_outside_utf_8_are_labelled_and_read_back(
     assert source.image(0).shape == images.decode((raw / min(labels(raw / "labels.csv"))).read_bytes()).shape
     # Without a person's word these names stand in the other files, and on the page.
     assert cli("label", f"images={folder}", "out=none.csv", "alphabet=digits", "length=5")[0] == 0
-    assert {row["filename"] for row in rows(Path("none/rejected.csv"))} == texts.keys()
+    assert {row["filename"] for row in read_csv(Path("none/rejected.csv"))} == texts.keys()
     assert "0\\xff.png" in Path("none/disputed.html").read_text()
 
 
-def test_identical_images_are_read_once_and_bad_files_are_named(
-    raw: Path, tmp_path: Path, cli: Callable[..., Any]
-) -> None:
+def test_identical_images_are_read_once_and_bad_files_are_named(raw: Path, tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
     first, second, *_ = sorted((raw / "images").iterdir())
@@ -148,7 +139,7 @@ def test_identical_images_are_read_once_and_bad_files_are_named(
     code, told, _ = cli("label", f"images={folder}", "out=out.csv", *FOUR)
     assert code == 0
     assert "of 5 images labelled" in told and "2 are no images" in told
-    reasons = {row["filename"]: row["reason"] for row in rows(Path("out/rejected.csv"))}
+    reasons = {row["filename"]: row["reason"] for row in read_csv(Path("out/rejected.csv"))}
     assert "truncated" in reasons["broken.png"]
     assert reasons["empty.jpg"] == "is empty"
     found = labels(Path("out.csv"))
@@ -156,7 +147,7 @@ def test_identical_images_are_read_once_and_bad_files_are_named(
     assert len(Path("out/readings.jsonl").read_text().splitlines()) == 2 * 2
 
 
-def test_corrections_are_merged_and_kept(raw: Path, done: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_corrections_are_merged_and_kept(raw: Path, done: Path, tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "labels.csv"
     shutil.copytree(done.with_suffix(""), out.with_suffix(""))
     kept = out.with_suffix("") / "corrections.csv"
@@ -169,13 +160,11 @@ def test_corrections_are_merged_and_kept(raw: Path, done: Path, tmp_path: Path, 
         assert (found[one], found[two]) == ("1111", "3333")
         assert three not in found
         assert labels(kept) == {one: "1111", two: "3333", three: ""}
-        assert {row["engines"] for row in rows(out) if row["filename"] in (one, two)} == {"person"}
+        assert {row["engines"] for row in read_csv(out) if row["filename"] in (one, two)} == {"person"}
         assert cli(*arguments)[0] == 0  # without the file: it is remembered
 
 
-def test_corrections_are_not_merged_during_another_labelling(
-    raw: Path, tmp_path: Path, cli: Callable[..., Any]
-) -> None:
+def test_corrections_are_not_merged_during_another_labelling(raw: Path, tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "said.csv").write_text("filename,label\n" + f"{next(iter(labels(raw / 'labels.csv')))},1234\n")
     with closing(Journal(tmp_path / "labels" / "readings.jsonl")):
         code, _, err = cli("label", f"images={raw}", "out=labels.csv", "corrections=said.csv", *FOUR)
@@ -184,7 +173,7 @@ def test_corrections_are_not_merged_during_another_labelling(
 
 
 def test_the_report_separates_labels_of_engines_from_corrections(
-    raw: Path, done: Path, tmp_path: Path, cli: Callable[..., Any]
+    raw: Path, done: Path, tmp_path: Path, cli: Cli
 ) -> None:
     out = tmp_path / "labels.csv"
     shutil.copytree(done.with_suffix(""), out.with_suffix(""))
@@ -210,14 +199,14 @@ def test_labels_of_disputed_images_can_be_typed(raw: Path, done: Path, tmp_path:
     command = [sys.executable, "-m", "capbench", "label", f"images={raw}", f"out={out}", *FOUR, "prompt=true",
                "label.agree.min_confidence=0.9999999"]  # fmt: skip
     typed = subprocess.run(command, input="12\n1234\n\n-\n", check=True, capture_output=True, text=True).stdout
-    said = rows(out.with_suffix("") / "corrections.csv")
+    said = read_csv(out.with_suffix("") / "corrections.csv")
     assert [row["label"] for row in said] == ["1234", ""]
     assert "has 2 symbols where 4 are expected" in typed
     assert str(raw / said[0]["filename"]) in typed
     assert labels(out)[said[0]["filename"]] == "1234"
 
 
-def test_the_disputes_page_shows_every_disputed_image(raw: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_the_disputes_page_shows_every_disputed_image(raw: Path, tmp_path: Path, cli: Cli) -> None:
     assert cli("label", f"images={raw}", "out=labels.csv", "alphabet=digits", "length=5")[0] == 0
     page = Path("labels/disputed.html").read_text()
     assert page.count("data:image/png;base64,") == 24
@@ -248,9 +237,7 @@ def test_the_disputes_page_shows_every_disputed_image(raw: Path, tmp_path: Path,
         ),
     ],
 )
-def test_a_mistake_in_label_is_one_line(
-    arguments: tuple[str, ...], told: str, raw: Path, cli: Callable[..., Any]
-) -> None:
+def test_a_mistake_in_label_is_one_line(arguments: tuple[str, ...], told: str, raw: Path, cli: Cli) -> None:
     Path("empty.csv").write_text("filename,label\n,\na.png,\n")
     Path("twice.csv").write_text("filename,label\na.png,1\na.png,2\n")
     Path("folder.csv").mkdir()
@@ -268,7 +255,7 @@ def test_a_mistake_in_label_is_one_line(
         ("{name},12a4", "'a'"),
     ],
 )
-def test_wrong_corrections_are_refused(row: str, told: str, raw: Path, cli: Callable[..., Any]) -> None:
+def test_wrong_corrections_are_refused(row: str, told: str, raw: Path, cli: Cli) -> None:
     name = min(labels(raw / "labels.csv"))
     Path("said.csv").write_text("filename,label\n" + row.format(name=name) + "\n")
     code, _, error = cli("label", f"images={raw}", "corrections=said.csv", *FOUR)
@@ -278,7 +265,7 @@ def test_wrong_corrections_are_refused(row: str, told: str, raw: Path, cli: Call
 
 @pytest.mark.slow
 def test_label_after_sigkill_at_any_step_writes_the_same_labels(
-    raw: Path, done: Path, tmp_path: Path, cli: Callable[..., Any]
+    raw: Path, done: Path, tmp_path: Path, cli: Cli
 ) -> None:
     out = tmp_path / "labels.csv"
     journal = out.with_suffix("") / "readings.jsonl"
@@ -311,7 +298,7 @@ def test_every_label_option_is_composed_and_built(option: str, tmp_path: Path) -
     given = [f"+label/engine@label.engines.more={Path(option).name}"] if engine else [f"label={option}"]
     if option == "engine/run":
         given.append("label.engines.more.run=somewhere")
-    settings = composed_label("images=x", *given)
+    settings = composed("images=x", *given, verb="label")
     check(settings, label.schema)
     assert isinstance(build(settings["label"]), Panel)
     for place in (settings["label"], settings["label"]["agree"], *settings["label"]["engines"].values()):

@@ -21,8 +21,8 @@ from capbench.models.ensemble import Ensemble
 from capbench.models.mlp import MLP
 from capbench.models.resnet import Timm
 from capbench.settings import build, conf_dir
-from tests.conftest import composed
 from tests.helpers.rounding import apart
+from tests.helpers.settings import composed
 
 NAMES = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
 

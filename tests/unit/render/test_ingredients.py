@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -12,7 +11,8 @@ import pytest
 
 from capbench.render.painter import Painter
 from capbench.render.style import ABSENT, Ingredient, Style
-from tests.conftest import style
+from tests.helpers.protocols import Cli
+from tests.helpers.settings import style
 
 INDICES = np.arange(40)
 
@@ -77,7 +77,7 @@ def test_removing_fonts_keeps_one_font_of_the_style() -> None:
     assert look.forms == ["00"]
 
 
-def test_an_unknown_ingredient_is_refused(cli: Callable[..., Any]) -> None:
+def test_an_unknown_ingredient_is_refused(cli: Cli) -> None:
     code, _, err = cli("render", "style.without=colour", "count=1", "out=out")
     assert code == 2
     assert "style.without: 'colour' is not accepted" in err

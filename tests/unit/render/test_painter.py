@@ -4,7 +4,6 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,19 +11,14 @@ import pytest
 from PIL import Image
 
 from capbench.errors import Mistake
-from capbench.render.painter import Painter
 from capbench.render.reference import CaptchaPackage
 from capbench.settings import conf_dir
-from tests.conftest import style
+from tests.helpers.painter import BARE, DIGITS, painter
+from tests.helpers.protocols import Cli
+from tests.helpers.settings import style
 
-DIGITS = "0123456789"
 STYLES = sorted(path.stem for path in (conf_dir() / "style").glob("*.yaml"))
 SPECKS = "{_target_:capbench.render.style.Specks,count:[1,1],size:[1,1],colour:null,behind:false}"
-BARE = ("style.noise=[]", "style.smooth=false")
-
-
-def painter(*overrides: str, symbols: str = DIGITS, shortest: int = 4, longest: int = 4, seed: int = 1) -> Painter:
-    return Painter(style(*overrides), symbols, shortest, longest, seed)
 
 
 def fingerprint(name: str, numbers: list[int], threads: int = 1) -> str:
@@ -305,7 +299,7 @@ def test_a_symbol_without_a_glyph_is_refused() -> None:
         painter(symbols="01漢")
 
 
-def test_a_mistake_in_a_style_leaves_no_files(tmp_path: Path, cli: Any) -> None:
+def test_a_mistake_in_a_style_leaves_no_files(tmp_path: Path, cli: Cli) -> None:
     code, _, err = cli("+experiment=quickstart", "style.width=24")
     assert (code, err.count("\n")) == (2, 1)
     assert list(tmp_path.iterdir()) == []

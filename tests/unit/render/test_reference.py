@@ -11,7 +11,7 @@ import pytest
 
 from capbench.errors import Mistake
 from capbench.render.reference import CaptchaPackage
-from tests.conftest import style
+from tests.helpers.settings import style
 
 
 def renderer(seed: int = 1, shortest: int = 4, longest: int = 4) -> CaptchaPackage:

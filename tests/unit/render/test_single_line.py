@@ -10,7 +10,7 @@ import pytest
 from capbench.errors import Mistake
 from capbench.render.painter import Painter
 from capbench.render.single_line import LineFace, line_font
-from tests.unit.render.test_painter import BARE, painter
+from tests.helpers.painter import BARE, painter
 
 FONT = """<svg xmlns="http://www.w3.org/2000/svg"><defs><font horiz-adv-x="500">
 <font-face units-per-em="1000" ascent="800" descent="-200"/>

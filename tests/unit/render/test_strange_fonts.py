@@ -13,9 +13,9 @@ from capbench.render.coverage import Coverage
 from capbench.render.faces import bundled_fonts, face, known
 from capbench.render.reference import CaptchaPackage
 from capbench.render.single_line import MOST_BYTES, line_font
-from tests.conftest import style
 from tests.fuzz.font import cff, collection, put_together, taken_apart
-from tests.unit.render.test_painter import painter
+from tests.helpers.painter import painter
+from tests.helpers.settings import style
 
 GLYPH = '<glyph unicode="0" d="{}"/>'
 CROWDED = "".join(GLYPH.format("M0 0" + "t1 1" * 4_000).replace("0", symbol, 1) for symbol in "0123456789ab")

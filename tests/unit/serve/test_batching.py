@@ -7,7 +7,7 @@ import io
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -31,7 +31,8 @@ from capbench.serve.batching import BatchingQueue, Full, Outcome
 from capbench.serve.metrics import ServiceMetrics
 from capbench.serve.requests import BodyParser
 from capbench.serve.server import Server, listening
-from tests.helpers.service import HEIGHT, graph, offline, picture
+from tests.helpers.graphs import HEIGHT, graph, offline, picture
+from tests.helpers.waiting import DEADLINE, wait_until_async
 
 
 class Held:
@@ -46,19 +47,13 @@ class Held:
 
     def answer(self, prepared: Sequence[np.ndarray]) -> list[Read]:
         self.batches.append(len(prepared))
-        assert self.let.wait(30)
+        assert self.let.wait(DEADLINE)
         return self._inner.answer(prepared)
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     return graph(tmp_path / "small.onnx")
-
-
-async def until(it_is: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not it_is():
-            await asyncio.sleep(0.01)
 
 
 def queue(held: Held, batch: int, queue: int) -> BatchingQueue:
@@ -72,7 +67,7 @@ def test_waiting_requests_are_batched_and_each_gets_its_own_reading(small: Path)
     async def all_at_once() -> list[str]:
         async with queue(held, batch=4, queue=10) as open_queue:
             asked = [asyncio.create_task(open_queue.read([file])) for file in files]
-            await until(lambda: sum(held.batches) + open_queue._ready.qsize() == 10)
+            await wait_until_async(lambda: sum(held.batches) + open_queue._ready.qsize() == 10)
             assert len(held.batches) == 1
             held.let.set()
             outcomes = [outcome for (outcome,) in await asyncio.gather(*asked)]
@@ -89,7 +84,7 @@ def test_requests_over_the_queue_are_refused_until_there_is_room(small: Path) ->
     async def more_than_wait() -> None:
         async with queue(held, batch=4, queue=3) as open_queue:
             asked = asyncio.create_task(open_queue.read([picture(1), b"bad"]))
-            await until(lambda: open_queue.waiting == 1)
+            await wait_until_async(lambda: open_queue.waiting == 1)
             with pytest.raises(Full):  # one waits, and the bad one has gone
                 await open_queue.read([picture(2)] * 3)
             held.let.set()
@@ -106,9 +101,10 @@ def test_images_of_an_abandoned_request_are_not_read(small: Path) -> None:
     async def given_up() -> None:
         async with queue(held, batch=1, queue=4) as open_queue:
             first = asyncio.create_task(open_queue.read([picture(1)]))
-            await until(lambda: held.batches == [1])
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(open_queue.read([picture(2)] * 3), 0.2)
+            await wait_until_async(lambda: held.batches == [1])
+            abandoned = asyncio.create_task(open_queue.read([picture(2)] * 3))
+            await wait_until_async(lambda: open_queue._ready.qsize() == 3)
+            abandoned.cancel()
             held.let.set()
             await first
             assert len(await open_queue.read([picture(4)])) == 1
@@ -123,7 +119,7 @@ def let_decode(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     let, decode = threading.Event(), images.decode
 
     def waiting(*given: Any) -> np.ndarray:
-        assert let.wait(30)
+        assert let.wait(DEADLINE)
         return decode(*given)
 
     monkeypatch.setattr(images, "decode", waiting)
@@ -138,9 +134,11 @@ def test_reject_pending_refuses_requests_that_are_not_begun(small: Path, let_dec
     async def turned_away() -> list[list[Outcome] | BaseException]:
         async with queue(held, batch=4, queue=5) as open_queue:
             asked = [asyncio.create_task(open_queue.read([picture(seed)])) for seed in range(5)]
-            await until(lambda: sum(decoding.running() for decoding in open_queue._small._jobs.values()) == 2)
+            await wait_until_async(
+                lambda: sum(decoding.running() for decoding in open_queue._small._jobs.values()) == 2
+            )
             open_queue.reject_pending()
-            await until(lambda: open_queue.waiting == 2)
+            await wait_until_async(lambda: open_queue.waiting == 2)
             let_decode.set()
             late = await open_queue.read([picture(1)])
             assert isinstance(late[0], list)  # what was on its way to here is still read
@@ -165,9 +163,9 @@ def test_a_stopping_server_answers_503_to_waiting_requests_at_once(small: Path, 
             ask = partial(requests.post, f"http://127.0.0.1:{door.getsockname()[1]}/read", timeout=30)
             ask = partial(ask, data=picture(1), headers={"Content-Type": "image/png", "Connection": "close"})
             asked = [asyncio.create_task(asyncio.to_thread(ask)) for _ in range(5)]
-            await until(lambda: shared.waiting == 5)
+            await wait_until_async(lambda: shared.waiting == 5)
             server.should_exit = True
-            await until(lambda: sum(task.done() for task in asked) == 3)
+            await wait_until_async(lambda: sum(task.done() for task in asked) == 3)
             let_decode.set()
             answers = await asyncio.gather(*asked)
             await serving
@@ -225,7 +223,7 @@ def let_large(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     def waiting(*given: Any) -> np.ndarray:
         pixels = decode(*given)
-        assert pixels.size < 10**5 or let.wait(30)
+        assert pixels.size < 10**5 or let.wait(DEADLINE)
         return pixels
 
     monkeypatch.setattr(images, "decode", waiting)
@@ -240,9 +238,9 @@ def test_large_images_do_not_delay_small_ones(small: Path, let_large: threading.
     async def beside_large_ones() -> list[Outcome]:
         async with queue(held, batch=4, queue=10) as open_queue:
             asked = asyncio.create_task(open_queue.read([large(seed) for seed in range(8)]))
-            await asyncio.sleep(0)
+            await wait_until_async(lambda: len(open_queue._large) == 8)
             try:
-                return await asyncio.wait_for(open_queue.read([picture(1)]), 20)
+                return await asyncio.wait_for(open_queue.read([picture(1)]), DEADLINE / 2)  # before large ones give up
             finally:
                 let_large.set()
                 refused = cast(list[list[Read]], await asked)
@@ -259,7 +257,7 @@ def test_large_images_have_a_queue_of_their_own(small: Path, let_large: threadin
     async def when_all_are_taken() -> None:
         async with queue(held, batch=4, queue=3) as open_queue:
             asked = asyncio.create_task(open_queue.read([large(seed) for seed in range(3)]))
-            await until(lambda: len(open_queue._large) == 3)
+            await wait_until_async(lambda: len(open_queue._large) == 3)
             with pytest.raises(Full):
                 await open_queue.read([large()])
             assert len(await open_queue.read([picture(1)] * 3)) == 3
@@ -277,10 +275,10 @@ def test_images_of_an_abandoned_request_are_released(small: Path, let_large: thr
     async def given_up() -> None:
         async with queue(held, batch=4, queue=3) as open_queue:
             asked = asyncio.create_task(open_queue.read([large(seed) for seed in range(3)]))
-            await until(lambda: len(open_queue._large) == 3)
+            await wait_until_async(lambda: len(open_queue._large) == 3)
             jobs = list(open_queue._large._jobs)
             asked.cancel()
-            await until(lambda: open_queue.waiting == 0)
+            await wait_until_async(lambda: open_queue.waiting == 0)
             assert [job.content for job in jobs] == [b""] * 3
             let_large.set()
 

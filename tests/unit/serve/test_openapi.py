@@ -17,8 +17,8 @@ for module in ("onnx", "onnxruntime", "starlette", "uvicorn"):
 import requests  # noqa: E402
 
 from capbench.serve.process import Served  # noqa: E402
-from tests.conftest import ROOT  # noqa: E402
-from tests.helpers.service import graph  # noqa: E402
+from tests.helpers.graphs import graph  # noqa: E402
+from tests.helpers.repository import ROOT  # noqa: E402
 
 TOKEN = "right"
 
@@ -54,7 +54,7 @@ import base64
 import schemathesis
 from schemathesis.specs.openapi.formats import Binary
 from hypothesis import strategies as st
-from tests.helpers.service import picture
+from tests.helpers.graphs import picture
 
 image = st.integers(0, 50).map(picture)
 schemathesis.openapi.format("byte", image.map(lambda file: base64.b64encode(file).decode()))

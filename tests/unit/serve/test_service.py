@@ -6,9 +6,8 @@ import base64
 import re
 import select
 import socket
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,10 @@ for module in ("onnx", "onnxruntime", "starlette", "uvicorn"):
 import requests  # noqa: E402
 
 from capbench.serve.process import Served  # noqa: E402
-from tests.helpers.service import agrees, graph, offline, picture, raw  # noqa: E402
+from tests.helpers.graphs import agrees, graph, offline, picture  # noqa: E402
+from tests.helpers.protocols import Cli  # noqa: E402
+from tests.helpers.sockets import connected, exchanged, received  # noqa: E402
+from tests.helpers.waiting import wait_until  # noqa: E402
 
 TOKEN = "a-secret-token"
 
@@ -145,12 +147,10 @@ def test_other_paths_and_methods_get_their_status(served: Served) -> None:
 def test_a_connection_stays_open_after_a_refused_body(served: Served) -> None:
     head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\n"
     after = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as line:
+    with connected(served.port) as line:
         line.sendall(head + bytes(100_000))  # more than is read at a time
         line.sendall(after)
-        answer = b""
-        while more := line.recv(65536):
-            answer += more
+        answer = received(line)
     assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"415", b"200"]
 
 
@@ -159,7 +159,7 @@ def test_unfinished_large_bodies_do_not_block_small_ones(small: Path) -> None:
     with Served(small, "body=0.25", "seconds=60") as server, ExitStack() as held:
 
         def hold(size: int) -> socket.socket:
-            line = held.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+            line = held.enter_context(connected(server.port))
             line.sendall(head + bytes(size))
             return line
 
@@ -175,16 +175,16 @@ def test_unfinished_large_bodies_do_not_block_small_ones(small: Path) -> None:
 
 
 def test_slow_or_malformed_requests_are_refused_with_their_status(impatient: Served) -> None:
-    assert raw(impatient.port, b"POST /read HTTP/1.1\r\nContent-").startswith(b"HTTP/1.1 408 ")
+    assert exchanged(impatient.port, b"POST /read HTTP/1.1\r\nContent-").startswith(b"HTTP/1.1 408 ")
     head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 100\r\n\r\n"
-    late = raw(impatient.port, head, bytes(50))
+    late = exchanged(impatient.port, head, bytes(50))
     assert late.startswith(b"HTTP/1.1 408 ") and b"did not arrive within 2 seconds" in late
-    assert raw(impatient.port).startswith(b"HTTP/1.1 408 ")  # who says nothing at all
-    assert raw(impatient.port, b"GET /health HTTP/1.1\r\nX: " + b"x" * 66_000).startswith(b"HTTP/1.1 431 ")
-    assert raw(impatient.port, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    assert exchanged(impatient.port).startswith(b"HTTP/1.1 408 ")  # who says nothing at all
+    assert exchanged(impatient.port, b"GET /health HTTP/1.1\r\nX: " + b"x" * 66_000).startswith(b"HTTP/1.1 431 ")
+    assert exchanged(impatient.port, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
     # An image that was announced as too large is not asked for.
     head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n"
-    assert raw(impatient.port, head).startswith(b"HTTP/1.1 413 ")
+    assert exchanged(impatient.port, head).startswith(b"HTTP/1.1 413 ")
 
 
 def ends(line: socket.socket) -> bool:
@@ -195,7 +195,7 @@ def ends(line: socket.socket) -> bool:
 
 
 def test_over_sixteen_pipelined_requests_end_the_connection(served: Served) -> None:
-    with socket.create_connection(("127.0.0.1", served.port), timeout=60) as line:
+    with connected(served.port) as line:
         line.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 8000)
         assert ends(line)
     assert requests.get(url(served, "/health"), timeout=30).status_code == 200
@@ -203,7 +203,7 @@ def test_over_sixteen_pipelined_requests_end_the_connection(served: Served) -> N
 
 def test_pipelined_requests_are_answered_in_order(served: Served) -> None:
     both = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\nGET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
-    answer = raw(served.port, both)
+    answer = exchanged(served.port, both)
     assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200", b"404"]
 
 
@@ -212,7 +212,7 @@ def test_silent_connections_beyond_the_file_limit_do_not_block_others(small: Pat
     served._command = ["sh", "-c", 'ulimit -n 400 && exec "$@"', "sh", *served._command]
     with served, ExitStack() as silent:
         for _ in range(600):
-            silent.enter_context(socket.create_connection(("127.0.0.1", served.port), timeout=60))
+            silent.enter_context(connected(served.port))
         assert requests.get(url(served, "/health"), timeout=60).status_code == 200
         assert "Traceback" not in served.logged()
 
@@ -314,43 +314,40 @@ def test_the_log_holds_no_lines_of_other_libraries(small: Path) -> None:
 def test_the_log_names_requests_but_no_file_and_no_query(served: Served) -> None:
     post(served, files={"file": ("secret-name.png", picture(1))})
     requests.get(url(served, "/elsewhere?secret-query"), timeout=30)
-    waited = time.monotonic() + 30
-    while "GET other 404 " not in (log := served.logged()):  # written after the answer is sent
-        assert time.monotonic() < waited, log
-        time.sleep(0.05)
+    # A request is logged after its answer is sent.
+    wait_until(lambda: "GET other 404 " in served.logged(), "the last request in the log")
+    log = served.logged()
     assert "127.0.0.1 POST /read 200 " in log
     assert "secret" not in log
 
 
-def wait_until_nobody_is_let_in(server: Served) -> None:
-    waited = time.monotonic() + 30
-    with suppress(ConnectionRefusedError):
-        while time.monotonic() < waited:
-            socket.create_connection(("127.0.0.1", server.port), timeout=30).close()
-            time.sleep(0.05)
-        raise AssertionError("it lets in who comes after it was told to stop")
+def refuses(port: int) -> bool:
+    """Return whether a server accepts no connection any more."""
+    try:
+        connected(port).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_a_begun_request_is_answered_before_the_server_stops(small: Path) -> None:
     content = picture(3)
-    with Served(small) as server, socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
+    with Served(small) as server, connected(server.port) as line:
         head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nExpect: 100-continue\r\n"
         line.sendall(head + b"Content-Length: %d\r\n\r\n" % len(content))
         assert line.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         line.sendall(content[:50])
         server.process.terminate()
-        wait_until_nobody_is_let_in(server)
+        wait_until(lambda: refuses(server.port), "the refusal of connections by a server that was told to stop")
         line.sendall(content[50:])
-        answer = b""
-        while more := line.recv(65536):
-            answer += more
+        answer = received(line)
         assert answer.startswith(b"HTTP/1.1 200 ") and offline(small, content)[0].text.encode() in answer
         assert server.process.wait(timeout=30) == 0
         assert server.process.stdout is not None
         assert server.process.stdout.read() == "stopped\n"
 
 
-def test_a_mistake_in_serve_is_one_line(cli: Callable[..., Any], small: Path, tmp_path: Path) -> None:
+def test_a_mistake_in_serve_is_one_line(cli: Cli, small: Path, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +18,12 @@ from capbench.models.knn import KNN
 from capbench.runs import RunFolder
 from capbench.train import experiment, fit
 from capbench.train.recognizer import Recognizer
-from tests.conftest import RUN_FOLDER, composed, save_captchas
+from tests.helpers.captchas import save_captchas
 from tests.helpers.killed import kill_at_call
-from tests.system.test_resume import curve, metrics_of
+from tests.helpers.protocols import Cli, Train
+from tests.helpers.runs import RUN_FOLDER, curve, metrics_of
+from tests.helpers.settings import composed
+from tests.helpers.tables import read_csv
 
 KNN_LEAVES_ONE_OUT = ("data=csv", "data/split=leave_one_out", "alphabet=auto", "model=knn", "model.k=1")
 CNN_IN_FOLDS = ("data=csv", "data/split=folds", "data.split.folds=3", "optim.epochs=3", "optim.batch_size=4")
@@ -50,14 +51,7 @@ def twins(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def rows(folder: RunFolder) -> list[dict[str, str]]:
-    with folder.predictions.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def test_no_image_is_read_by_a_fold_trained_on_it_or_its_copy(
-    twins: Path, train: Callable[..., Any], cli: Callable[..., Any]
-) -> None:
+def test_no_image_is_read_by_a_fold_trained_on_it_or_its_copy(twins: Path, train: Train, cli: Cli) -> None:
     """The nearest of whole images is the image itself wherever it was seen, and no other has its text."""
     folder = train(*KNN_LEAVES_ONE_OUT, f"data.root={twins}", *QUIET)
     result = folder.read_result()
@@ -66,7 +60,7 @@ def test_no_image_is_read_by_a_fold_trained_on_it_or_its_copy(
     assert result["data/folds"] == 15
     assert "val/exact" not in result
     names = [line.split(",")[0] for line in (twins / "labels.csv").read_text().splitlines()[1:]]
-    assert [row["filename"] for row in rows(folder)] == names
+    assert [row["filename"] for row in read_csv(folder.predictions)] == names
     assert {path.name for path in folder.path.iterdir()} == RUN_FOLDER
     # What is left behind was trained on all of them.
     assert len(load_file(folder.weights)["samples"]) == 30
@@ -75,12 +69,12 @@ def test_no_image_is_read_by_a_fold_trained_on_it_or_its_copy(
     assert out.splitlines()[0].split() == ["exact", "1.0000"]
 
 
-def test_leave_one_out_answers_equal_those_made_by_hand(few: Path, train: Callable[..., Any]) -> None:
+def test_leave_one_out_answers_equal_those_made_by_hand(few: Path, train: Train) -> None:
     folder = train(*KNN_LEAVES_ONE_OUT, f"data.root={few}", "view=characters", *QUIET)
     known = experiment.prepare(folder.settings()).material.parts["test"]
     views = torch.from_numpy(np.moveaxis(np.array(known.views), -1, -3)).float() / 255  # [image, character, 1, h, w]
     labels = torch.tensor([[int(symbol) for symbol in text] for text in known.texts])
-    for number, row in enumerate(rows(folder)):
+    for number, row in enumerate(read_csv(folder.predictions)):
         others = torch.arange(len(labels)) != number
         model = KNN((1, 24, 16), 1, 10, k=1)
         model.learn(views[others].flatten(0, 1), labels[others].flatten()[:, None])
@@ -90,7 +84,7 @@ def test_leave_one_out_answers_equal_those_made_by_hand(few: Path, train: Callab
 
 @pytest.mark.parametrize(("data", "split"), [("ocr", "folds"), ("filenames", "leave_one_out")])
 def test_every_source_of_labelled_images_can_be_trained_in_folds(
-    data: str, split: str, few: Path, train: Callable[..., Any]
+    data: str, split: str, few: Path, train: Train
 ) -> None:
     root = few / "images" if data == "filenames" else few
     folder = train(
@@ -112,7 +106,7 @@ def test_every_source_of_labelled_images_can_be_trained_in_folds(
 
 @pytest.mark.slow
 def test_folds_resumed_after_sigkill_give_the_same_result(
-    few: Path, train: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: Path, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = train(*CNN_IN_FOLDS, f"data.root={few}", *QUIET, at="alone")
     result = alone.read_result()
@@ -124,7 +118,7 @@ def test_folds_resumed_after_sigkill_give_the_same_result(
     kill_at_call(
         6, "capbench.train.recognizer:Recognizer.on_train_epoch_end", *arguments
     )  # the second fold's last epoch
-    assert len(rows(folder)) == 5
+    assert len(read_csv(folder.predictions)) == 5
     assert not folder.result.exists()
 
     whole = Recognizer.on_train_epoch_end
@@ -145,7 +139,7 @@ def test_folds_resumed_after_sigkill_give_the_same_result(
 
 
 def test_a_training_prints_an_example_of_its_labels(
-    few: Path, train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    few: Path, train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -158,7 +152,7 @@ def test_a_training_prints_an_example_of_its_labels(
 
 
 def test_folds_interrupted_by_hand_print_how_to_resume(
-    few: Path, train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    few: Path, train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -169,7 +163,7 @@ def test_folds_interrupted_by_hand_print_how_to_resume(
     assert "go on with resume=run" in capsys.readouterr().out
 
 
-def test_folds_without_validation_keep_the_last_epoch(few: Path, train: Callable[..., Any]) -> None:
+def test_folds_without_validation_keep_the_last_epoch(few: Path, train: Train) -> None:
     folder = train(*CNN_IN_FOLDS, "data.split.val=null", f"data.root={few}", *QUIET)
     result = folder.read_result()
     assert (result["data/train"], result["data/val"], result["best/epoch"]) == (15, 0, 3)

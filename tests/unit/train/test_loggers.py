@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +12,24 @@ import pytest
 import wandb
 
 from capbench.train.loggers import Wandb
-from tests.conftest import capbench
+from tests.helpers.command import capbench
+from tests.helpers.protocols import Cli, Train
+from tests.helpers.waiting import wait_until
 
 
 def read_back(run: Path) -> list[dict[str, Any]]:
-    """The records of a run's one W&B log; W&B's own process may still be writing when the run has ended."""
+    """Return the records of a run's one W&B log; W&B's own process may still write it when the run has ended."""
     (log,) = (run / "wandb").glob("offline-run-*/run-*.wandb")
     command = [sys.executable, "-m", "wandb", "leet", "inspect", str(log), "--json"]
-    deadline = time.monotonic() + 60
-    while True:
+    records: list[dict[str, Any]] = []
+
+    def ended() -> bool:
         told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        records = [json.loads(line) for line in told.splitlines()]
-        if any(record["type"] == "exit" for record in records):
-            return records
-        assert time.monotonic() < deadline, "the log has no end"
-        time.sleep(0.2)
+        records[:] = [json.loads(line) for line in told.splitlines()]
+        return any(record["type"] == "exit" for record in records)
+
+    wait_until(ended, f"the end of {log}")
+    return records
 
 
 def gathered(records: list[dict[str, Any]], kind: str, items: str) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def head_of(records: list[dict[str, Any]]) -> dict[str, Any]:
     return next(record["run"] for record in records if record["type"] == "run")
 
 
-def test_wandb_gets_settings_metrics_pictures_summary_and_weights(train: Callable[..., Any]) -> None:
+def test_wandb_gets_settings_metrics_pictures_summary_and_weights(train: Train) -> None:
     folder = train(
         "+experiment=quickstart",
         "debug=fast",
@@ -76,7 +77,7 @@ def test_wandb_gets_settings_metrics_pictures_summary_and_weights(train: Callabl
     assert "model" in artifacts, "the weights are no artifact"
 
 
-def test_wandb_tables_hold_predictions_confusion_and_calibration(train: Callable[..., Any]) -> None:
+def test_wandb_tables_hold_predictions_confusion_and_calibration(train: Train) -> None:
     folder = train("debug=fast", "logger=wandb", "logger.gallery=5", "trainer.progress=false")
     records = read_back(folder.path)
     kept = {
@@ -113,7 +114,7 @@ def assert_three_runs_in_one_group(sweep: Path) -> None:
 
 
 @pytest.mark.slow
-def test_three_jobs_of_a_sweep_are_three_wandb_runs_in_one_group(cli: Callable[..., Any]) -> None:
+def test_three_jobs_of_a_sweep_are_three_wandb_runs_in_one_group(cli: Cli) -> None:
     code, _, err = cli(*SWEEP, "hydra.sweep.dir=sweep")
     assert code == 0, err
     assert_three_runs_in_one_group(Path("sweep"))
@@ -151,7 +152,7 @@ def test_wandb_is_offline_unless_the_user_says_otherwise(
     assert asked["mode"] == mode
 
 
-def test_the_csv_logger_writes_into_the_folder_of_the_run(train: Callable[..., Any]) -> None:
+def test_the_csv_logger_writes_into_the_folder_of_the_run(train: Train) -> None:
     folder = train("debug=fast", "logger=csv", "trainer.progress=false")
     assert "val/exact" in (folder.path / "csv" / "metrics.csv").read_text()
 

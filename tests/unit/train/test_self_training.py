@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,16 @@ from capbench.label import label as labelling
 from capbench.runs import RunFolder
 from capbench.settings import check
 from capbench.train import experiment, self_training
-from tests.conftest import composed, readable
+from tests.helpers.captchas import save_readable_captchas
+from tests.helpers.settings import composed
+from tests.helpers.tables import read_csv
 
 SMALL = ("trainer.progress=false", "trainer.limit_batches=2", "optim.epochs=1", "optim.batch_size=4", "logger=none")
 
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return readable(tmp_path_factory.mktemp("raw"), 40)
+    return save_readable_captchas(tmp_path_factory.mktemp("raw"), 40)
 
 
 def settings(raw: Path, *overrides: str) -> dict[str, Any]:
@@ -27,8 +28,7 @@ def settings(raw: Path, *overrides: str) -> dict[str, Any]:
 
 
 def names(path: Path) -> set[str]:
-    with path.open(newline="") as file:
-        return {row["filename"] for row in csv.DictReader(file)}
+    return {row["filename"] for row in read_csv(path)}
 
 
 def test_interrupted_self_training_resumes_within_its_round(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import csv
 import json
 import re
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,8 +27,10 @@ from capbench.train.callbacks import Checkpoints
 from capbench.train.muon import Muon
 from capbench.train.optim import Optim
 from capbench.train.recognizer import Recognizer
-from tests.conftest import FAST, composed
+from tests.helpers.protocols import Train
 from tests.helpers.rounding import apart
+from tests.helpers.settings import FAST, composed
+from tests.helpers.tables import read_csv
 
 QUIET = ("logger=none", "trainer.progress=false")
 
@@ -39,13 +39,13 @@ def optim(**changes: Any) -> Optim:
     return build(composed()["optim"] | changes)
 
 
-def test_a_recogniser_overfits_a_few_images(train: Callable[..., Any]) -> None:
+def test_a_recogniser_overfits_a_few_images(train: Train) -> None:
     result = train("debug=overfit", *QUIET).read_result()
     assert result["train/exact"] > 0.9
     assert result["train/loss"] < 0.2
 
 
-def test_knn_reads_every_image_that_it_was_shown(train: Callable[..., Any], labelled: Any) -> None:
+def test_knn_reads_every_image_that_it_was_shown(train: Train, labelled: Path) -> None:
     """Every test image is also a training image under another name: the nearest neighbour is the image itself."""
     lines = (labelled / "labels.csv").read_text().splitlines()[1:41]
     both = [f"{line.rsplit(',', 1)[0]},train" for line in lines[:20]]
@@ -75,30 +75,30 @@ def test_knn_reads_every_image_that_it_was_shown(train: Callable[..., Any], labe
 
 @pytest.mark.parametrize(("shown", "steps", "images"), [("320", 5, 320), ("null", 1, 20)])
 def test_the_progress_bar_counts_the_images_shown(
-    train: Callable[..., Any], capfd: pytest.CaptureFixture[str], shown: str, steps: int, images: int
+    train: Train, capfd: pytest.CaptureFixture[str], shown: str, steps: int, images: int
 ) -> None:
     run = train("data.split={train:20,val:8,test:8}", f"optim.epoch_images={shown}", "optim.epochs=1", "logger=none")
     assert re.search(rf"training: 100%\|█+\| {images}(\.0)?/{images}(\.0)? \[", capfd.readouterr().err)
     assert run.read_result()["train/images"] == images
-    assert [int(row["step"]) for row in csv.DictReader((run.path / "metrics.csv").open())] == [steps]
+    assert [int(row["step"]) for row in read_csv(run.path / "metrics.csv")] == [steps]
 
 
-def test_training_stops_after_patience_epochs_without_progress(train: Callable[..., Any]) -> None:
+def test_training_stops_after_patience_epochs_without_progress(train: Train) -> None:
     result = train("debug=fast", "optim.epochs=6", "optim.lr=1e-12", "trainer.patience=2", *QUIET).read_result()
     assert result["train/epochs"] == 3
 
 
-def test_training_in_mixed_precision_ends_well(train: Callable[..., Any]) -> None:
+def test_training_in_mixed_precision_ends_well(train: Train) -> None:
     assert "test/exact" in train(*FAST, "trainer.precision=bf16-mixed").read_result()
 
 
 @pytest.mark.slow
-def test_compiled_networks_keep_the_names_of_their_weights(train: Callable[..., Any]) -> None:
+def test_compiled_networks_keep_the_names_of_their_weights(train: Train) -> None:
     plain, compiled = (train(*FAST, f"trainer.compile={c}", at=c) for c in ("false", "true"))
     assert load_file(plain.weights).keys() == load_file(compiled.weights).keys()
 
 
-def test_the_folder_of_a_run_rebuilds_its_recogniser(train: Callable[..., Any]) -> None:
+def test_the_folder_of_a_run_rebuilds_its_recogniser(train: Train) -> None:
     folder: RunFolder = train("debug=fast", "optim.epochs=2", "optim.ema=0.5", "trainer.limit_batches=null", *QUIET)
     again = experiment.prepare(folder.settings())
     again.recognizer.model.load_state_dict(load_file(folder.weights))
@@ -107,14 +107,13 @@ def test_the_folder_of_a_run_rebuilds_its_recogniser(train: Callable[..., Any]) 
     views = torch.from_numpy(np.moveaxis(np.array(part.views[part.places]), -1, -3))
     with torch.no_grad():
         best = again.recognizer(views).argmax(-1).numpy()
-    with folder.predictions.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(folder.predictions)
     assert [row["answer"] for row in rows] == again.codec.texts(best)
     assert [row["text"] for row in rows] == part.texts
     assert again.material.hash == folder.read_result()["data/hash"]
 
 
-def test_result_json_is_flat_and_holds_metrics_and_provenance(train: Callable[..., Any]) -> None:
+def test_result_json_is_flat_and_holds_metrics_and_provenance(train: Train) -> None:
     folder = train(*FAST, "group=study", "tags=[a]")
     result = json.loads(folder.result.read_text())
     assert all(not isinstance(value, dict) for value in result.values())
@@ -274,7 +273,7 @@ def test_start_takes_the_weights_of_another_run(trained: Path) -> None:
     assert all(torch.equal(begun[name], learned[name]) for name in learned)
 
 
-def test_a_committee_of_runs_averages_their_probabilities(train: Callable[..., Any]) -> None:
+def test_a_committee_of_runs_averages_their_probabilities(train: Train) -> None:
     small = "{stem:[8],widths:[8],strides:[2],pool:columns}"
     runs = [train(*FAST, "model.pool=columns", f"model={small}", f"seed={seed}", at=f"{seed}") for seed in (1, 2)]
     made_of = f"start=[{','.join(str(run.path) for run in runs)}]"
@@ -295,7 +294,7 @@ def test_a_committee_of_runs_averages_their_probabilities(train: Callable[..., A
     assert apart(mean, (first + second) / 2) < 1e-4
 
 
-def test_zero_epochs_test_the_run_given_by_start(train: Callable[..., Any], trained: Path) -> None:
+def test_zero_epochs_test_the_run_given_by_start(train: Train, trained: Path) -> None:
     first = RunFolder(trained)
     again = train(*FAST, f"start={first.path}", "optim.epochs=0", "optim.ema=0.9")
     assert load_file(first.weights).keys() == load_file(again.weights).keys()
@@ -330,7 +329,7 @@ def test_start_with_a_run_that_does_not_fit_is_refused(trained: Path, changes: l
         experiment.prepare(composed(*FAST, *changes, f"start={trained}"))
 
 
-def test_training_without_validation_keeps_the_last_epoch(train: Callable[..., Any], labelled: Any) -> None:
+def test_training_without_validation_keeps_the_last_epoch(train: Train, labelled: Path) -> None:
     folder = train("data=csv", f"data.root={labelled}", "data.split.val=null", "optim.epochs=2", *QUIET)
     result = folder.read_result()
     assert "val/exact" not in result
@@ -362,7 +361,7 @@ def test_the_pose_loss_falls_in_training(fresh: str) -> None:
     assert losses[-1] < 0.5
 
 
-def test_the_pose_head_is_not_saved_with_the_recogniser(train: Callable[..., Any]) -> None:
+def test_the_pose_head_is_not_saved_with_the_recogniser(train: Train) -> None:
     plain, posed = (train(*FAST, f"optim.poses={weight}", "model=resnet", at=str(weight)) for weight in (0, 0.5))
     assert load_file(plain.weights).keys() == load_file(posed.weights).keys()
     assert plain.read_result()["params"] == posed.read_result()["params"]
@@ -389,14 +388,14 @@ def test_poses_with_unsuitable_settings_are_refused(changes: list[str], reason: 
         experiment.prepare(composed(*POSED, *changes))
 
 
-def test_poses_of_real_captchas_are_refused(labelled: Any) -> None:
+def test_poses_of_real_captchas_are_refused(labelled: Path) -> None:
     with pytest.raises(Mistake, match=r"optim.poses: only CapBench's renderer tells"):
         experiment.prepare(composed("data=csv", f"data.root={labelled}", "optim.poses=1"))
 
 
 @pytest.mark.parametrize("split", ["parts", "folds"])
 def test_with_ema_the_best_epoch_is_measured_and_kept(
-    split: str, train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, labelled: Path
+    split: str, train: Train, monkeypatch: pytest.MonkeyPatch, labelled: Path
 ) -> None:
     whole = Checkpoints.on_train_epoch_end
 
@@ -410,7 +409,7 @@ def test_with_ema_the_best_epoch_is_measured_and_kept(
     run = train("data=csv", f"data.root={labelled}", *data, *small)
     result = run.read_result()
     assert result["best/epoch"] == 1
-    first, *_, last = csv.DictReader(run.metrics.open())
+    first, *_, last = read_csv(run.metrics)
     for name in (name for name in first if name.startswith("val/")):
         assert result[name] == pytest.approx(float(first[name]), rel=1e-6), name
     assert {name: float(last[name]) for name in last if name.startswith("train/")}.items() <= result.items()
@@ -430,7 +429,7 @@ SMALL = ("model=mlp", "view=characters", "data=csv", "optim.epochs=3", *QUIET)
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 @pytest.mark.parametrize("val", ["0.1", "null"])
 def test_a_diverging_training_names_the_step_and_keeps_earlier_epochs(
-    number: float, val: str, train: Callable[..., Any], labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: float, val: str, train: Train, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = Recognizer.training_step
 
@@ -452,7 +451,7 @@ def test_a_diverging_training_names_the_step_and_keeps_earlier_epochs(
 
 @pytest.mark.parametrize("val", ["0.1", "null"])
 def test_infinite_weights_after_the_last_step_are_not_kept(
-    val: str, train: Callable[..., Any], labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    val: str, train: Train, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each epoch is one step: its loss is of the weights before."""
     monkeypatch.setattr(

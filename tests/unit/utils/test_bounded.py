@@ -12,7 +12,7 @@ import yaml
 
 from capbench.errors import Mistake
 from capbench.utils import bounded
-from tests.conftest import composed
+from tests.helpers.settings import composed
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,7 @@ import fcntl
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +15,7 @@ from capbench.errors import Mistake
 from capbench.runs import RunFolder
 from capbench.utils import locks
 from capbench.utils.locks import alone, held
+from tests.helpers.protocols import Cli
 
 HOLDS = """
 import sys
@@ -74,9 +73,7 @@ def test_the_folder_of_a_run_is_begun_only_once(tmp_path: Path) -> None:
     assert run.settings() == {"seed": 1}
 
 
-def test_a_run_that_another_process_trains_is_not_resumed(
-    trained: Path, cli: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_a_run_that_another_process_trains_is_not_resumed(trained: Path, cli: Cli, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     shutil.copytree(trained, run.path)
     run.result.unlink()

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,14 +20,15 @@ from capbench.label.engines.trained import Trained
 from capbench.label.journal import Journal
 from capbench.settings import build
 from capbench.text import Alphabet
-from tests.unit.label.conftest import composed_label
+from tests.helpers.protocols import Cli, Train
+from tests.helpers.settings import composed
+from tests.helpers.tables import read_csv
 
 DIGITS = Alphabet(symbols="0123456789", fold=None)
 
 
 def gold(folder: Path) -> list[tuple[np.ndarray, str]]:
-    with (folder / "labels.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(folder / "labels.csv")
     return [(images.decode((folder / row["filename"]).read_bytes()), row["label"]) for row in rows]
 
 
@@ -86,7 +85,7 @@ def test_images_that_tesseract_refuses_are_unread_with_a_reason() -> None:
 
 
 @pytest.mark.slow
-def test_odd_images_are_labelled_or_rejected_with_a_reason(tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_odd_images_are_labelled_or_rejected_with_a_reason(tmp_path: Path, cli: Cli) -> None:
     from PIL import ImageDraw, ImageFont
 
     from capbench.render.faces import font_file
@@ -128,12 +127,10 @@ def test_odd_images_are_labelled_or_rejected_with_a_reason(tmp_path: Path, cli: 
     code, told, error = cli("label", f"images={folder}", "alphabet=digits", "length=4", *more)
     assert code == 0, error
     assert "of 24 images labelled" in told and "0 are no images" in told
-    with Path("labels.csv").open(newline="") as file:
-        assert {row["filename"]: row["label"] for row in csv.DictReader(file)} == dict.fromkeys(
-            [*legible, "two_frames.gif"], "1234"
-        )
-    with Path("labels/rejected.csv").open(newline="") as file:
-        reasons = {row["filename"]: row["reason"] for row in csv.DictReader(file)}
+    assert {row["filename"]: row["label"] for row in read_csv(Path("labels.csv"))} == dict.fromkeys(
+        [*legible, "two_frames.gif"], "1234"
+    )
+    reasons = {row["filename"]: row["reason"] for row in read_csv(Path("labels/rejected.csv"))}
     assert "rapid: is 4000×20, no line of text" in reasons["white_4000x20.png"]
     assert "tesseract: is refused by Tesseract" in reasons["white_1x3999999.png"]
     assert "tesseract_characters: cannot be seen" in reasons["black_1x1.png"]
@@ -141,7 +138,7 @@ def test_odd_images_are_labelled_or_rejected_with_a_reason(tmp_path: Path, cli: 
 
 def tesseract(*overrides: str, option: str = "tesseract") -> Tesseract:
     pytest.importorskip("tesserocr", reason="needs the engines: make test installs them")
-    settings = composed_label("images=x", f"+label/engine@label.engines.tess={option}", *overrides)
+    settings = composed("images=x", f"+label/engine@label.engines.tess={option}", *overrides, verb="label")
     made = build(settings["label"]["engines"]["tess"])
     assert isinstance(made, Tesseract)
     try:
@@ -180,19 +177,19 @@ def test_tesseract_is_given_dark_ink_within_a_margin(ink: int) -> None:
 
 def test_missing_tesseract_data_is_named(tmp_path: Path) -> None:
     pytest.importorskip("tesserocr", reason="needs the engines: make test installs them")
-    settings = composed_label("images=x", "+label/engine@label.engines.tess=tesseract")["label"]["engines"]["tess"]
+    settings = composed("images=x", "+label/engine@label.engines.tess=tesseract", verb="label")["label"]["engines"][
+        "tess"
+    ]
     with pytest.raises(Mistake, match=r"holds no eng\.traineddata"):
         build(settings | {"tessdata": str(tmp_path)}).open(DIGITS)
 
 
-def test_the_engine_of_a_trained_run_reads_like_the_run(
-    labelled: Path, tmp_path: Path, train: Callable[..., Any]
-) -> None:
+def test_the_engine_of_a_trained_run_reads_like_the_run(labelled: Path, tmp_path: Path, train: Train) -> None:
     given = (f"data.root={labelled}", "view=characters", "view.size=[12,8]", "logger=none", "data.exif=turn")
     trained = train("+experiment=knn_33", *given)
     upside_down = Image.Exif()
     upside_down[ExifTags.Base.Orientation] = 3
-    answers = {Path(row["filename"]).name: row["answer"] for row in csv.DictReader(trained.predictions.open())}
+    answers = {Path(row["filename"]).name: row["answer"] for row in read_csv(trained.predictions)}
     assert answers
     for name in answers:
         Image.open(labelled / "images" / name).rotate(180).save(tmp_path / name, exif=upside_down)

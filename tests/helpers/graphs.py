@@ -1,10 +1,9 @@
-"""Small graph that is made without a training, and requests to a server in another process."""
+"""Small graph that is made without a training, the images that it takes, and its readings."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +84,3 @@ def agrees(reading: dict[str, Any], read: Read) -> bool:
         and apart(sure, [[one, other] for _, one, _, other in read.characters]) < 1e-3
         and apart(reading["confidence"], read.confidence) < 1e-3
     )
-
-
-def raw(port: int, *pieces: bytes, timeout: float = 30) -> bytes:
-    """Send bytes to a server as they are, and return all that it sends until it closes the connection."""
-    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as line:
-        for piece in pieces:
-            line.sendall(piece)
-        answer = b""
-        while more := line.recv(65536):
-            answer += more
-    return answer
