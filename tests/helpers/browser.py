@@ -5,16 +5,21 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ViewportSize
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: make system installs it")
+Scheme = Literal["light", "dark"]
+BACKGROUNDS: dict[Scheme, str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(13, 17, 23)"}
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
+def chromium() -> Iterator[Browser]:
     """Yield a headless Chromium; skip the test where Playwright is missing."""
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as started:
@@ -26,8 +31,15 @@ def chromium() -> Iterator[Any]:
 class Visit:
     """Open page; the constructor returns when the element `last`, which the page fills last, has text."""
 
-    def __init__(self, browser: Any, home: str, last: str, **options: Any) -> None:
-        self.page = browser.new_page(**options)
+    def __init__(
+        self,
+        browser: Browser,
+        home: str,
+        last: str,
+        color_scheme: Scheme | None = None,
+        viewport: ViewportSize | None = None,
+    ) -> None:
+        self.page = browser.new_page(color_scheme=color_scheme, viewport=viewport)
         self.complaints: list[str] = []
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -53,6 +65,10 @@ class Visit:
         own = url.startswith(home) if home.startswith("http") else url == home
         if not own and not url.startswith(("data:", f"blob:{home}")):
             self.complaints.append(f"asks for {url}")
+
+    def background(self) -> str:
+        """Return the colour behind the page."""
+        return str(self.page.evaluate("getComputedStyle(document.body).backgroundColor"))
 
     def texts(self, selector: str) -> list[str]:
         """Return the texts of all elements that match a CSS selector."""

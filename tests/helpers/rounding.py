@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
+
+Numbers = ArrayLike | torch.Tensor
 
 
-def apart(found: Any, expected: Any) -> float:
+def apart(found: Numbers, expected: Numbers) -> float:
     """Return the largest difference between two arrays of numbers, as a share of the largest expected number.
 
     Processors add in different orders, and the error of a sum is in proportion to its largest terms. So neither a small
@@ -20,6 +21,6 @@ def apart(found: Any, expected: Any) -> float:
     return float(np.abs(first - second).max(initial=0) / largest)
 
 
-def _array(numbers: Any) -> np.ndarray:
+def _array(numbers: Numbers) -> np.ndarray:
     plain = numbers.detach().cpu() if isinstance(numbers, torch.Tensor) else numbers
     return np.asarray(plain, dtype=np.float64)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from capbench.compare import compare
-from tests.helpers.browser import Visit, chromium, needs_chromium
+from tests.helpers.browser import BACKGROUNDS, Scheme, Visit, needs_chromium
 from tests.helpers.command import capbench
 from tests.helpers.generated_runs import fake, many, study, texts_of
 from tests.helpers.settings import FAST, composed
 
-playwright = pytest.importorskip("playwright.sync_api")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ViewportSize
+
+pytest.importorskip("playwright.sync_api")
 pytestmark = [pytest.mark.slow, needs_chromium]
 
 MODELS = (["model=cnn"], ["model=crnn"], ["model=mlp", "view=characters"], ["model=knn", "view=characters"])
@@ -56,18 +59,18 @@ def written(root: Path) -> Path:
     return root / "report" / "index.html"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
-
-
-def opened(browser: Any, page: Path, last: str = "repeat", **options: Any) -> Visit:
-    return Visit(browser, page.as_uri(), last, **options)
+def opened(
+    browser: Browser,
+    page: Path,
+    last: str = "repeat",
+    color_scheme: Scheme | None = None,
+    viewport: ViewportSize | None = None,
+) -> Visit:
+    return Visit(browser, page.as_uri(), last, color_scheme, viewport)
 
 
 @pytest.fixture
-def visit(browser: Any, report: Path) -> Iterator[Visit]:
+def visit(browser: Browser, report: Path) -> Iterator[Visit]:
     visit = opened(browser, report)
     yield visit
     assert visit.complaints == []
@@ -116,22 +119,21 @@ def test_two_chosen_runs_are_compared_and_their_captchas_shown(visit: Visit) -> 
     assert "train/loss in training" in page.locator("#training-chart").inner_text()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_compare_page_is_accessible_in_light_and_dark(scheme: str, browser: Any, report: Path) -> None:
+@pytest.mark.parametrize("scheme", BACKGROUNDS)
+def test_the_compare_page_is_accessible_in_light_and_dark(scheme: Scheme, browser: Browser, report: Path) -> None:
     visit = opened(browser, report, color_scheme=scheme)
-    background = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(13, 17, 23)"}[scheme]
+    assert visit.background() == BACKGROUNDS[scheme]
     assert visit.serious() == []
     assert visit.complaints == []
 
 
-def test_the_compare_page_fits_a_phone(browser: Any, report: Path) -> None:
+def test_the_compare_page_fits_a_phone(browser: Browser, report: Path) -> None:
     visit = opened(browser, report, viewport={"width": 360, "height": 700})
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
     assert visit.serious() == []
 
 
-def test_no_data_runs_as_script_on_the_compare_page(browser: Any, tmp_path: Path) -> None:
+def test_no_data_runs_as_script_on_the_compare_page(browser: Browser, tmp_path: Path) -> None:
     root = study(tmp_path / "runs", seeds=1)
     nasty = "<img src=x onerror=document.title='run'><script>document.title='run'<∕script>"
     (root / "cnn").rename(root / nasty)
@@ -143,7 +145,7 @@ def test_no_data_runs_as_script_on_the_compare_page(browser: Any, tmp_path: Path
     assert visit.complaints == []
 
 
-def test_pruned_runs_are_marked_on_the_compare_page(browser: Any, tmp_path: Path) -> None:
+def test_pruned_runs_are_marked_on_the_compare_page(browser: Browser, tmp_path: Path) -> None:
     for number, pruned in enumerate((None, 2)):
         fake(tmp_path / "runs" / str(number), composed(f"optim.lr={0.1 + number}"), 0.9, texts_of(20), pruned=pruned)
     visit = opened(browser, written(tmp_path))
@@ -163,10 +165,10 @@ def strength_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "sweep" / "report" / "strength.html"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", BACKGROUNDS)
 @pytest.mark.parametrize("width", [1280, 360])
 def test_the_strength_page_shows_its_tables_and_is_accessible(
-    scheme: str, width: int, browser: Any, strength_page: Path
+    scheme: Scheme, width: int, browser: Browser, strength_page: Path
 ) -> None:
     visit = opened(browser, strength_page, "made", color_scheme=scheme, viewport={"width": width, "height": 800})
     page = visit.page
@@ -184,7 +186,7 @@ def test_the_strength_page_shows_its_tables_and_is_accessible(
     assert visit.complaints == []
 
 
-def test_no_data_runs_as_script_on_the_strength_page(browser: Any, tmp_path: Path) -> None:
+def test_no_data_runs_as_script_on_the_strength_page(browser: Browser, tmp_path: Path) -> None:
     nasty = "<img src=x onerror=document.title='run'>"
     for style in ("default", "clean"):
         for size in (100, 1000):
@@ -204,7 +206,7 @@ def test_no_data_runs_as_script_on_the_strength_page(browser: Any, tmp_path: Pat
 
 
 def test_the_compare_page_shows_two_thousand_runs(
-    browser: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    browser: Browser, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     many(tmp_path / "runs", 2000)
     page = written(tmp_path)

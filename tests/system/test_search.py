@@ -17,13 +17,15 @@ from tests.helpers.tables import read_csv
 
 optuna = pytest.importorskip("optuna", reason="needs the extra search: make test installs it")
 
+from optuna import Study  # noqa: E402
+
 from capbench.sweep import study as search  # noqa: E402
 from hydra_plugins.capbench_search import distribution, summary  # noqa: E402
 
 SMALL = ("-m", "hydra/sweeper=search", "debug=fast", "trainer.progress=false", "hydra.sweep.dir=sweep")
 
 
-def studied() -> Any:
+def studied() -> Study:
     return search.study(Path("sweep"), None)
 
 

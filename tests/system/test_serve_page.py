@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,9 +14,12 @@ for module in ("onnx", "onnxruntime", "starlette", "uvicorn"):
 playwright = pytest.importorskip("playwright.sync_api")
 
 from capbench.serve.process import Served  # noqa: E402
-from tests.helpers.browser import Visit, chromium, needs_chromium  # noqa: E402
+from tests.helpers.browser import BACKGROUNDS, Scheme, Visit, needs_chromium  # noqa: E402
 from tests.helpers.graphs import graph, offline, picture  # noqa: E402
 from tests.helpers.tables import read_csv  # noqa: E402
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, FileChooser, FilePayload, Page, ViewportSize
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 
@@ -43,17 +46,17 @@ def two(graphs: list[Path]) -> Iterator[Served]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
-
-
 class Reading(Visit):
     """The page of a server, and what a person does there."""
 
-    def __init__(self, browser: Any, server: Served, **options: Any) -> None:
-        super().__init__(browser, f"http://127.0.0.1:{server.port}/", "runs", **options)
+    def __init__(
+        self,
+        browser: Browser,
+        server: Served,
+        color_scheme: Scheme | None = None,
+        viewport: ViewportSize | None = None,
+    ) -> None:
+        super().__init__(browser, f"http://127.0.0.1:{server.port}/", "runs", color_scheme, viewport)
 
     def hand_over(self, kind: str, *files: tuple[str, bytes]) -> None:
         types = {".png": "image/png", ".jpg": "image/jpeg", ".txt": "text/plain"}
@@ -65,11 +68,16 @@ class Reading(Visit):
 
 
 @pytest.fixture
-def visit(browser: Any, two: Served) -> Iterator[Reading]:
+def visit(browser: Browser, two: Served) -> Iterator[Reading]:
     visit = Reading(browser, two)
     yield visit
     assert visit.complaints == []
     visit.page.close()
+
+
+def png(name: str, content: bytes) -> FilePayload:
+    """Return a file as a dialogue for files gives it to a page."""
+    return {"name": name, "mimeType": "image/png", "buffer": content}
 
 
 def test_dropped_images_are_read_by_each_run(visit: Reading, graphs: list[Path]) -> None:
@@ -121,10 +129,10 @@ def test_errors_are_shown_and_answers_can_be_downloaded(visit: Reading, graphs: 
     visit.page.set_input_files(
         "#files",
         [
-            {"name": nasty, "mimeType": "image/png", "buffer": picture(1)},
-            {"name": "half.png", "mimeType": "image/png", "buffer": picture(1)[:200]},
-            {"name": "wide.png", "mimeType": "image/png", "buffer": picture(1, width=99)},
-            {"name": "large.png", "mimeType": "image/png", "buffer": bytes(17 * 2**20)},
+            png(nasty, picture(1)),
+            png("half.png", picture(1)[:200]),
+            png("wide.png", picture(1, width=99)),
+            png("large.png", bytes(17 * 2**20)),
         ],
     )
     visit.status("1 image read, 3 not; each says why.")
@@ -150,7 +158,7 @@ def test_more_images_than_a_request_takes_are_all_read(visit: Reading) -> None:
     assert visit.texts("#answers h3")[0] == "69.png"
 
 
-def chooser_opened_by_key(page: Any) -> Any:
+def chooser_opened_by_key(page: Page) -> FileChooser:
     """A browser forgets within seconds that a person pressed a key; on a busy machine that may be too soon."""
     for _ in range(4):
         try:
@@ -170,7 +178,7 @@ def test_the_serve_page_can_be_used_by_keyboard(visit: Reading) -> None:
         page.keyboard.press("Tab")
         order.append(page.evaluate(focused))
     assert order == ["skip", "files"]
-    chooser_opened_by_key(page).set_files([{"name": "a.png", "mimeType": "image/png", "buffer": picture(1)}])
+    chooser_opened_by_key(page).set_files([png("a.png", picture(1))])
     visit.status("1 image read.")
     order = []
     for _ in range(2):
@@ -182,19 +190,18 @@ def test_the_serve_page_can_be_used_by_keyboard(visit: Reading) -> None:
     assert page.evaluate(focused) == "files"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_serve_page_is_accessible_in_light_and_dark(scheme: str, browser: Any, two: Served) -> None:
+@pytest.mark.parametrize("scheme", BACKGROUNDS)
+def test_the_serve_page_is_accessible_in_light_and_dark(scheme: Scheme, browser: Browser, two: Served) -> None:
     visit = Reading(browser, two, color_scheme=scheme)
     assert visit.serious() == []  # before there are answers, too
     visit.hand_over("drop", ("one.png", picture(1)), ("bad.png", b"bad"))
     visit.status("1 image read, 1 not")
-    background = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(13, 17, 23)"}[scheme]
+    assert visit.background() == BACKGROUNDS[scheme]
     assert visit.serious() == []
     assert visit.complaints == []
 
 
-def test_the_serve_page_fits_a_phone(browser: Any, two: Served) -> None:
+def test_the_serve_page_fits_a_phone(browser: Browser, two: Served) -> None:
     visit = Reading(browser, two, viewport={"width": 360, "height": 700})
     visit.hand_over("drop", ("a-name-that-is-quite-long-and-has-no-spaces-at-all-in-it.png", picture(1)))
     visit.status("1 image read.")
@@ -203,7 +210,7 @@ def test_the_serve_page_fits_a_phone(browser: Any, two: Served) -> None:
 
 
 def test_the_serve_page_asks_for_the_token_and_uses_it(
-    browser: Any, graphs: list[Path], monkeypatch: pytest.MonkeyPatch
+    browser: Browser, graphs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CAPBENCH_TOKEN", "right")
     with Served(graphs[0]) as server:
@@ -223,7 +230,7 @@ def test_the_serve_page_asks_for_the_token_and_uses_it(
         assert [text for text in visit.complaints if "401" not in text] == []
 
 
-def test_the_serve_page_reports_a_stopped_server(browser: Any, graphs: list[Path]) -> None:
+def test_the_serve_page_reports_a_stopped_server(browser: Browser, graphs: list[Path]) -> None:
     with Served(graphs[0]) as server:
         visit = Reading(browser, server)
     visit.hand_over("drop", ("one.png", picture(1)))

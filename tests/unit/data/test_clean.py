@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -238,7 +239,7 @@ def test_settings_of_a_step_out_of_range_are_refused(step: type, settings: dict[
         check(settings, step, "view.clean.0")
 
 
-@pytest.mark.parametrize("step", [Median, lambda size: Adaptive(size=size, by=1)])
-def test_an_even_size_of_a_step_is_refused(step: Any) -> None:
+@pytest.mark.parametrize("step", [lambda size: Median(size=size), lambda size: Adaptive(size=size, by=1)])
+def test_an_even_size_of_a_step_is_refused(step: Callable[[int], Step]) -> None:
     with pytest.raises(Mistake, match=r"size: 4 has no middle pixel; write an odd number"):
-        step(size=4)
+        step(4)

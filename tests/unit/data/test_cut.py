@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 import pytest
 
-from capbench.data.cut import NOTHING, Components, Cutter, Equal, Fixed, Pieces, Projection, Watershed
+from capbench.data.cut import NOTHING, ByInk, Components, Cutter, Equal, Fixed, Pieces, Projection, Watershed
 from capbench.errors import Mistake
 
 
@@ -21,7 +19,7 @@ def ink(*boxes: list[int]) -> np.ndarray:
 
 
 FOUR = [[5, 25, 8, 20], [7, 25, 38, 50], [5, 22, 68, 80], [5, 25, 98, 110]]
-CUTTERS: list[Any] = [Projection, Components, Watershed]
+CUTTERS: list[type[ByInk]] = [Projection, Components, Watershed]
 
 
 def test_equal_cuts_the_picture_into_equal_widths() -> None:
@@ -37,28 +35,28 @@ def test_fixed_cuts_the_given_boxes() -> None:
 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
-def test_separate_characters_are_cut_as_they_stand(cutter: Any) -> None:
+def test_separate_characters_are_cut_as_they_stand(cutter: type[ByInk]) -> None:
     pieces = cutter()(ink(*reversed(FOUR)), 4)
     assert pieces == Pieces(FOUR, 4)
     assert not pieces.miscounted
 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
-def test_an_empty_picture_gives_empty_boxes_and_is_flagged(cutter: Any) -> None:
+def test_an_empty_picture_gives_empty_boxes_and_is_flagged(cutter: type[ByInk]) -> None:
     pieces = cutter()(ink(), 4)
     assert pieces == Pieces([NOTHING] * 4, 0)
     assert pieces.miscounted
 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
-def test_a_picture_full_of_ink_is_cut_and_flagged(cutter: Any) -> None:
+def test_a_picture_full_of_ink_is_cut_and_flagged(cutter: type[ByInk]) -> None:
     pieces = cutter()(ink([0, 30, 0, 120]), 4)
     assert pieces.miscounted
     assert pieces.boxes == [[0, 30, left, left + 30] for left in (0, 30, 60, 90)]
 
 
 @pytest.mark.parametrize("cutter", [Projection, Components])
-def test_joined_characters_are_split_where_they_are_thinnest(cutter: Any) -> None:
+def test_joined_characters_are_split_where_they_are_thinnest(cutter: type[ByInk]) -> None:
     joined = ink(*FOUR, [12, 14, 20, 38])  # the first two hang together by a bridge
     known = cutter(widest=30)(joined, 4)
     assert not known.miscounted
@@ -70,24 +68,23 @@ def test_joined_characters_are_split_where_they_are_thinnest(cutter: Any) -> Non
 
 
 @pytest.mark.parametrize("cutter", [Projection, Components])
-def test_a_split_lies_at_the_thinnest_place_not_the_middle(cutter: Any) -> None:
+def test_a_split_lies_at_the_thinnest_place_not_the_middle(cutter: type[ByInk]) -> None:
     joined = ink([5, 25, 8, 24], [12, 14, 24, 26], [5, 25, 26, 35])
     assert cutter(widest=20)(joined, 2) == Pieces([[5, 25, 8, 24], [5, 25, 24, 35]], 2)
 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
-def test_the_flattest_piece_is_split(cutter: Any) -> None:
+def test_the_flattest_piece_is_split(cutter: type[ByInk]) -> None:
     """Two small characters are narrower than a large one, but not for their height."""
     small, large = [18, 25, 10, 26], [2, 28, 60, 80]
-    boxes = (
-        cutter(spread=8.0)(ink(small, large), 3).boxes if cutter is Watershed else cutter()(ink(small, large), 3).boxes
-    )
+    cut = Watershed(spread=8.0) if cutter is Watershed else cutter()
+    boxes = cut(ink(small, large), 3).boxes
     assert boxes[2] == large
     assert boxes[0][3] == boxes[1][2]
 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
-def test_no_split_makes_a_piece_narrower_than_narrowest(cutter: Any) -> None:
+def test_no_split_makes_a_piece_narrower_than_narrowest(cutter: type[ByInk]) -> None:
     pieces = cutter(narrowest=7)(ink(FOUR[0]), 4)
     assert pieces == Pieces([FOUR[0], NOTHING, NOTHING, NOTHING], 1)
 
@@ -101,7 +98,7 @@ def test_broken_characters_are_merged() -> None:
 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
-def test_of_too_many_pieces_the_largest_are_kept(cutter: Any) -> None:
+def test_of_too_many_pieces_the_largest_are_kept(cutter: type[ByInk]) -> None:
     pieces = cutter()(ink(*FOUR, [26, 30, 84, 88]), 4)
     assert pieces.found == 5
     assert pieces.boxes == FOUR
@@ -142,6 +139,6 @@ def test_every_box_lies_within_the_picture() -> None:
 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
-def test_a_widest_too_small_to_split_is_refused(cutter: Any) -> None:
+def test_a_widest_too_small_to_split_is_refused(cutter: type[ByInk]) -> None:
     with pytest.raises(Mistake, match=r"view\.cut\.widest: 7 cannot be split .* give at least 8, or null"):
         cutter(widest=7)

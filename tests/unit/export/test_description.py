@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from capbench.data.views import Whole
+from capbench.data.views import View, Whole
 from capbench.errors import Mistake
 from capbench.export.description import Description
 
@@ -14,7 +14,7 @@ WHOLE = {"_target_": "capbench.data.views.Whole", "channel": "grey", "size": Non
 FILES = {"_target_": "capbench.data.sources.file_names.FileNames", "root": "/"}
 
 
-def seen(view: dict[str, Any]) -> Any:
+def seen(view: dict[str, Any]) -> View:
     return Description.model_construct(view=view).seen()
 
 

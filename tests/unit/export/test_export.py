@@ -7,14 +7,13 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 
-from capbench.data.views import Whole
+from capbench.data.views import Channel, Whole
 from capbench.errors import Mistake
 from capbench.export import export, trace
 from capbench.export.description import Description
@@ -106,7 +105,7 @@ class Echo(Model):
 
 
 @pytest.mark.parametrize("channel", ["grey", "colour", "red", "green", "blue", "alpha"])
-def test_the_graph_picks_channels_like_the_view(channel: Any) -> None:
+def test_the_graph_picks_channels_like_the_view(channel: Channel) -> None:
     view = Whole(channel=channel, size=None, fit="stretch")
     image = np.random.default_rng(1).integers(0, 256, (200, 300, 4 if channel == "alpha" else 3), dtype=np.uint8)
     picked = trace.Prepared(Echo(), view)._picked(torch.from_numpy(image))

@@ -18,7 +18,7 @@ import pytest
 from capbench.errors import BadImage, Mistake
 from capbench.export import export
 from capbench.export.description import BATCH, Description
-from capbench.export.graph import Graph
+from capbench.export.graph import Graph, Read
 from capbench.inference import budget
 from capbench.text import Alphabet, Codec
 from tests.helpers.memory import grown
@@ -27,7 +27,7 @@ from tests.helpers.rounding import apart
 from tests.helpers.untrained import untrained
 
 onnx = pytest.importorskip("onnx", reason="needs the extra export: make test installs it")
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import ModelProto, TensorProto, helper, numpy_helper  # noqa: E402
 
 from tests.helpers.graphs import graph  # noqa: E402
 
@@ -109,7 +109,7 @@ class Canned:
         return [self.probabilities]
 
 
-def reading(exported: Path, codec: Codec, probabilities: list[list[float]]) -> Any:
+def reading(exported: Path, codec: Codec, probabilities: list[list[float]]) -> Read:
     described = Description.of(exported).model_copy(update={"alphabet": codec.alphabet.symbols})
     (read,) = Graph(Canned(probabilities), described, codec, described.seen()).answer([noise(60, 160, 3)])
     return read
@@ -150,44 +150,44 @@ def signed(path: Path, content: bytes) -> None:
     path.with_suffix(".json").write_text(json.dumps(described))
 
 
-def elsewhere(model: Any) -> None:
+def elsewhere(model: ModelProto) -> None:
     weight = model.graph.initializer[0]
     weight.ClearField("raw_data")
     weight.data_location = TensorProto.EXTERNAL
     weight.external_data.add(key="location", value="../../../../etc/passwd")
 
 
-def constant_elsewhere(model: Any) -> None:
+def constant_elsewhere(model: ModelProto) -> None:
     tensor = TensorProto(name="t", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
     tensor.external_data.add(key="location", value="secret.bin")
     model.graph.node.insert(0, helper.make_node("Constant", [], ["t"], value=tensor))
 
 
-def own_operator(model: Any) -> None:
+def own_operator(model: ModelProto) -> None:
     model.opset_import.append(helper.make_opsetid("evil", 1))
     model.graph.node.insert(0, helper.make_node("Run", [], ["x"], domain="evil"))
 
 
-def operator_without_import(model: Any) -> None:
+def operator_without_import(model: ModelProto) -> None:
     model.graph.node.insert(0, helper.make_node("Tokenizer", [], ["x"], domain="com.microsoft"))
 
 
-def function(model: Any) -> None:
+def function(model: ModelProto) -> None:
     node = helper.make_node("Identity", ["a"], ["b"])
     model.functions.append(helper.make_function("", "F", ["a"], ["b"], [node], [helper.make_opsetid("", 18)]))
 
 
-def loop(model: Any) -> None:
+def loop(model: ModelProto) -> None:
     body = helper.make_graph([], "body", [], [])
     model.graph.node.insert(0, helper.make_node("Loop", ["", ""], ["x"], name="for_ever", body=body))
 
 
-def filled(model: Any, count: int) -> None:
+def filled(model: ModelProto, count: int) -> None:
     model.graph.initializer.append(helper.make_tensor("much", TensorProto.INT64, [1], [count]))
     model.graph.node.insert(0, helper.make_node("ConstantOfShape", ["much"], ["x"], name="bomb"))
 
 
-def untold(model: Any) -> None:
+def untold(model: ModelProto) -> None:
     """As many zeros as the images' pixels add up to."""
     model.graph.node.insert(0, helper.make_node("Cast", ["images"], ["n0"], to=TensorProto.INT64))
     model.graph.node.insert(1, helper.make_node("ReduceSum", ["n0"], ["n1"], keepdims=0))
@@ -196,44 +196,44 @@ def untold(model: Any) -> None:
     model.graph.node.insert(3, helper.make_node("ConstantOfShape", ["n2"], ["x"], name="bomb"))
 
 
-def lying_weight(model: Any) -> None:
+def lying_weight(model: ModelProto) -> None:
     weight = model.graph.initializer[0]
     del weight.dims[:]
     weight.dims.extend([1 << 20, 1 << 20])
 
 
-def empty_weight(model: Any) -> None:
+def empty_weight(model: ModelProto) -> None:
     for weight in model.graph.initializer:
         if weight.data_type == TensorProto.FLOAT and weight.dims:
             weight.raw_data = weight.raw_data[:-4]
             return
 
 
-def unlike_layers(model: Any) -> None:
+def unlike_layers(model: ModelProto) -> None:
     for weight in model.graph.initializer:
         if len(weight.dims) == 4:
             weight.dims[0], weight.dims[1] = weight.dims[1], weight.dims[0]
 
 
-def second_output(model: Any) -> None:
+def second_output(model: ModelProto) -> None:
     model.graph.output.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, [1]))
 
 
-def wider_input(model: Any) -> None:
+def wider_input(model: ModelProto) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 4000
 
 
-def endless_weight(model: Any) -> None:
+def endless_weight(model: ModelProto) -> None:
     weight = next(weight for weight in model.graph.initializer if weight.data_type == TensorProto.FLOAT and weight.dims)
     weight.CopyFrom(numpy_helper.from_array(np.full(list(weight.dims), np.inf, np.float32), weight.name))
 
 
-def weight_of_no_numbers(model: Any) -> None:
+def weight_of_no_numbers(model: ModelProto) -> None:
     weight = next(weight for weight in model.graph.initializer if weight.data_type == TensorProto.FLOAT and weight.dims)
     weight.CopyFrom(numpy_helper.from_array(np.full(list(weight.dims), np.nan, np.float32), weight.name))
 
 
-def fixed_batch(model: Any) -> None:
+def fixed_batch(model: ModelProto) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
 
 
@@ -259,7 +259,7 @@ def fixed_batch(model: Any) -> None:
     ],
 )
 def test_a_malicious_or_inconsistent_graph_is_refused(
-    change: Callable[[Any], None], message: str, copied: Path
+    change: Callable[[ModelProto], None], message: str, copied: Path
 ) -> None:
     model = onnx.load(copied)
     change(model)

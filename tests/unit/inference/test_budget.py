@@ -27,7 +27,7 @@ from capbench.models.blocks import _evenly_spaced
 from capbench.models.knn import KNN
 from capbench.runs import RunFolder
 from capbench.settings import build
-from capbench.text import Alphabet, Codec
+from capbench.text import Alphabet, Codec, Over
 from capbench.utils import bounded
 from tests.helpers.memory import grown
 from tests.helpers.settings import composed
@@ -293,7 +293,7 @@ def test_a_reading_that_overflows_has_confidence_zero(trained: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("over", ["positions", "time"])
-def test_confidences_are_always_between_zero_and_one(over: Any) -> None:
+def test_confidences_are_always_between_zero_and_one(over: Over) -> None:
     codec = Codec(Alphabet(symbols="ab", fold=None), 3, 3, over)
     believed = np.array([[np.nan, 0.5, 0.5], [np.inf, 0.5, 1.5], [-1, -np.inf, 0.5], [0.5, 0.5, 0.5]], np.float32)
     readings = codec.read(np.array([[0, 1, 0]] * 4), believed)

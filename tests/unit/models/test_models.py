@@ -82,6 +82,7 @@ def test_batch_norms_of_keras_articles_average_like_keras() -> None:
     seen: list[torch.Tensor] = []
     norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
     member.train()(views)
+    assert norm.running_mean is not None
     assert apart(norm.running_mean, 0.01 * seen[0].mean((0, 2, 3))) < 1e-5
     assert norm.eps == 1e-3
 

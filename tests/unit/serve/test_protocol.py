@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs it")
 
+from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
@@ -43,7 +44,7 @@ class Transport:
         self.ended.set()
 
 
-async def answer(scope: Any, receive: Any, send: Any) -> None:
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
     headers = [(b"content-length", b"0"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
@@ -106,7 +107,7 @@ def test_over_the_connection_limit_the_slowest_client_is_disconnected(
     monkeypatch.setattr(punctual, "most_connections", lambda: 2)
     head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n"
 
-    async def never(scope: Any, receive: Any, send: Any) -> None:
+    async def never(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.Event().wait()
 
     async def connect() -> None:
