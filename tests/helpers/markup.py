@@ -1,4 +1,4 @@
-"""Markup that data try to smuggle into a page, and the elements that a page holds."""
+"""Text that would be markup or script on a page that does not escape it, and a page's elements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much memory a process takes at its highest."""
+"""Highest memory of a process."""
 
 from __future__ import annotations
 

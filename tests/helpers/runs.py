@@ -1,4 +1,4 @@
-"""Run's folder: the files that it holds, and its numbers that do not depend on the machine's speed."""
+"""Folder of a run: the files that it holds, and the numbers that do not depend on the machine's speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes to a server and back, as they are."""
+"""Raw bytes sent to a server and received from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sweep's folder: its finished jobs, and its resumption."""
+"""Folder of a sweep: its finished jobs, and its resumption."""
 
 from __future__ import annotations
 

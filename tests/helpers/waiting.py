@@ -1,4 +1,4 @@
-"""Waiting for what another process does, where it gives no event to wait for.
+"""Waiting for another process where it gives no event to wait for.
 
 The deadline is a bound for hangs alone: no machine should be slow enough to meet it.
 """

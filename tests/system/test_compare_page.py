@@ -1,4 +1,4 @@
-"""The page in a real browser: real runs looked through as a person would, and thousands of them."""
+"""The page of compare in a real browser: trained runs, hostile names, and thousands of runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MODELS = (["model=cnn"], ["model=crnn"], ["model=mlp", "view=characters"], ["mod
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of four recognisers with three seeds each, trained for a moment on single digits, and one unfinished run."""
+    """Page of four recognisers with three seeds each, trained briefly on single digits, and one unfinished run."""
     from capbench.runs import RunFolder
     from capbench.train import experiment
 
@@ -157,7 +157,7 @@ def test_pruned_runs_are_marked_on_the_compare_page(browser: Browser, tmp_path: 
 
 @pytest.fixture(scope="module")
 def strength_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page that the quick preset ends with."""
+    """Strength page that the preset strength_quick writes."""
     root = tmp_path_factory.mktemp("strength")
     done = capbench("+experiment=strength_quick", "trainer.progress=false", "hydra.sweep.dir=sweep", cwd=root)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Two processes over gloo: every image once, one record."""
+"""Training in two processes over gloo."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ def test_training_on_two_gpus_ends_well(tmp_path: Path) -> None:
 
 
 def curves(folder: Path, *overrides: str) -> list[dict[str, str]]:
-    """metrics.csv of a perceptron's training: no dropout and no batch norm, whose parts see a part of the batch each."""
+    """Train a perceptron and return the rows of metrics.csv.
+
+    It has no dropout and no batch norm, which would differ where each process sees a part of the batch.
+    """
     done = capbench(
         "model=mlp_article",
         "view=characters",
@@ -64,8 +67,8 @@ def curves(folder: Path, *overrides: str) -> list[dict[str, str]]:
 
 @pytest.mark.slow
 def test_two_processes_train_like_one(tmp_path: Path) -> None:
-    """Twenty steps, each an epoch of one batch."""
-    # SGD's step is as large as the gradient; Adam's is of one length, and turns where a gradient near 0 rounds otherwise.
+    """Compare twenty steps, each an epoch of one batch."""
+    # A step of SGD is proportional to the gradient; Adam's may change its sign where a gradient near 0 rounds otherwise.
     steps = ("optim.kind=sgd", "optim.lr=0.3", "optim.clip=0")
     twenty = ("data.split={train:32,val:33,test:16}", "optim.epochs=20", *steps)
     one, two = curves(tmp_path / "one", *twenty), curves(tmp_path / "two", "trainer=ddp_cpu", *twenty)
@@ -77,7 +80,7 @@ def test_two_processes_train_like_one(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_validate_like_one(tmp_path: Path) -> None:
-    """The same weights, since no step is large enough to change them, and an odd number of images."""
+    """Compare the metrics of equal weights, which no step is large enough to change, on an odd number of images."""
     still = ("data.split={train:32,val:333,test:16}", "optim.epochs=1", "optim.lr=1e-30", "optim.weight_decay=0")
     (one,), (two,) = curves(tmp_path / "one", *still), curves(tmp_path / "two", "trainer=ddp_cpu", *still)
     measured = [name for name in one if name.startswith("val/")]

@@ -1,4 +1,4 @@
-"""A run that is killed between two of its files and resumed ends like one left alone."""
+"""Runs killed between the writing of two files and resumed: they end like uninterrupted ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Killed(BaseException):
 
 @contextmanager
 def killed_before_file(number: int, folder: Path) -> Iterator[list[Path]]:
-    """Die where the file `number` of this folder, counted from 0, is about to take its place; gives those before it."""
+    """Raise Killed before file `number` of this folder, counted from 0, is written; yield the files written before."""
     written: list[Path] = []
     whole = Path.replace
 
@@ -64,7 +64,7 @@ def assert_same(one: RunFolder, other: RunFolder) -> None:
 
 
 class Search:
-    """A trial that its search gives up after its second epoch, and remembers so."""
+    """Stand-in for a search's trial that is pruned after its second epoch and stays pruned."""
 
     given_up: ClassVar[dict[Path, int]] = {}
 
@@ -91,14 +91,14 @@ WAYS = {
 
 @pytest.fixture
 def settings(request: pytest.FixtureRequest, labelled: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Settings of a short run that ends in the way named by the parameter; it draws no pictures, which takes longest."""
+    """Settings of a short run that ends in the way named by the parameter, without pictures, which take longest."""
     monkeypatch.setattr(fit, "Trial", Search)
     monkeypatch.setattr(pictures, "_save", lambda figure, path: path)
     return composed(*SMALL, f"data.root={labelled}", *WAYS[request.param])
 
 
 def files_of(alone: RunFolder, settings: dict[str, Any]) -> list[str]:
-    """Train without an interruption; gives the names of the files in the order in which they were written."""
+    """Train without an interruption, and return the names of the files in the order of their writing."""
     with killed_before_file(-1, alone.path) as files:
         experiment.run(settings, alone, resumed=False)
     return [file.name for file in files]

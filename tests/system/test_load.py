@@ -1,4 +1,4 @@
-"""The load that experiments/serving/load.py gives, and its attacks, for a moment: its checks hold, and can fail."""
+"""Load and attacks of experiments/serving, run briefly: their checks pass, and fail where they should."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_load_experiment_measures_throughput_and_status_codes(tmp_path: Path
 
 @pytest.mark.slow
 def test_honest_requests_are_answered_during_attacks(attacks: ModuleType, tmp_path: Path) -> None:
-    """All of its marks, on a machine that may be busy with other things: thirty seconds instead of one, a tenth of them."""
+    """Run every attack at a tenth of its strength and allow 30 seconds instead of one: the machine may be busy."""
     path = graph(tmp_path / "small.onnx")
     rows = load(path, "--only", "attacked", "--seconds", "15", "--within", "30", "--strength", "0.1")["attacked"]
     assert [row["attack"] for row in rows] == ["none", *attacks.ATTACKS, "all together"]

@@ -1,4 +1,4 @@
-"""No verb looks up a name or reaches another machine, whatever the machine knows of networks."""
+"""Network access of every verb: none looks up a name or sends a packet to another machine."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_serve_does_not_access_the_network(trained: Path, labelled: Path, tmp_pa
 
 
 def reached(tmp_path: Path, *arguments: str) -> list[str]:
-    """Whom a Python that ends well reaches."""
+    """Run Python with these arguments, check that it ends well, and return the hosts that it accessed."""
     (tmp_path / "watch").mkdir()
     done, told = network.reached(tmp_path / "watch", sys.executable, *arguments)
     assert done.returncode == 0, done.stderr

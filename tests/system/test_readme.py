@@ -1,4 +1,4 @@
-"""Every command in the README is run."""
+"""The README: its commands run, and the files that it names exist."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OURS = [shlex.split(command)[3:] for command in COMMANDS if command.startswith("
 
 
 def typed(page: Path) -> list[str]:
-    """Commands and settings on a page that a reader may paste into a shell: in blocks, and as code within a line."""
+    """Return commands and settings on a page that a reader may paste into a shell: in blocks, and as code in a line."""
     text = page.read_text()
     blocks = re.findall(r"^```(?:sh|bash)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
@@ -89,14 +89,14 @@ def test_every_command_of_the_readme_runs(arguments: list[str], cli: Cli, labell
     if any("RUN" in argument for argument in arguments):
         run = train("debug=fast", "trainer.progress=false").path
         arguments = [re.sub(r"RUN\d?", str(run), a.replace("RUNS", str(run.parent))) for a in arguments]
-    if arguments[0] == "serve":  # never ends of itself
+    if arguments[0] == "serve":  # runs until it is stopped
         serves(arguments)
         return
     if arguments[0] in SMALLER:
         arguments = [*arguments, *SMALLER[arguments[0]]]
         arguments += ["data.split.test=16"] if "data.renderer=captcha" in arguments else []
     elif "--help" not in arguments and "--cfg" not in arguments and not arguments[0].startswith("resume="):
-        # Folds have no sizes to make small.
+        # A preset of debug= sets sizes of parts, which folds do not have.
         arguments += [] if any(a.startswith(("debug=", "data/split=")) for a in arguments) else ["debug=fast"]
         arguments += ["trainer.limit_batches=1", "optim.epochs=1", "trainer.progress=false"]
         arguments += ["view.size=[30,80]"] if "+experiment=resnet_62" in arguments else []
@@ -105,7 +105,7 @@ def test_every_command_of_the_readme_runs(arguments: list[str], cli: Cli, labell
 
 
 def serves(arguments: list[str]) -> None:
-    """Whether a page is there, at any port that is free."""
+    """Check that a server with these arguments, at a free port, serves its page."""
     pytest.importorskip("uvicorn", reason="needs the extra serve: make test installs it")
     from capbench.serve.process import Served
 

@@ -1,4 +1,4 @@
-"""Killed and resumed, or left alone: the same numbers. Run again, or with other workers: the same numbers."""
+"""Resumed and repeated trainings: they give the same numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_resume_after_sigkill_gives_the_same_metrics(tmp_path: Path, train: Trai
     kill_at_call(60, "capbench.train.recognizer:Recognizer.training_step", *STOCHASTIC, f"hydra.run.dir={killed}")
     assert epochs_done(killed) == 1  # of 48 steps
 
-    # A disk that is full meanwhile: a clear line, and the earlier checkpoint stays.
+    # Resumed on a full disk, it ends with an error of one line and keeps the earlier checkpoint.
     last = killed / "checkpoints" / "last.ckpt"
     before = hashlib.sha256(last.read_bytes()).digest()
     full = capbench(

@@ -1,4 +1,4 @@
-"""hydra/sweeper=search: Optuna chooses, Hydra's launchers run, and the study in the sweep's folder remembers."""
+"""Searches by hydra/sweeper=search: Optuna chooses, Hydra's launchers run, and a study file keeps the trials."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_an_invalid_search_range_is_an_error_of_one_line(written: str, said: str
 
 @pytest.mark.slow
 def test_a_resumed_search_runs_only_begun_and_failed_trials(cli: Cli, labelled: Path) -> None:
-    """A failed trial takes no other along; run again, what was begun and what failed are run, and no other."""
+    """Run a search of which two trials fail, and resume it with one more begun trial."""
     Path("there").symlink_to(labelled)
     space = ("data.root=choice(there,away)", "model.dropout=interval(0,0.5)")
     code, out, err = cli(
@@ -77,7 +77,7 @@ def test_a_resumed_search_runs_only_begun_and_failed_trials(cli: Cli, labelled: 
     )
     before = studied().trials
     failed = [trial.number for trial in before if trial.params["data.root"] == "away"]
-    assert len(failed) == 2  # the seed sees to it
+    assert len(failed) == 2  # the seed is chosen so
     assert code == 2
     assert "2 jobs of sweep failed; go on with resume_sweep=sweep" in err
     assert f"{failed[0]}: data.root=away" in err and "data.root: away" in err
@@ -90,7 +90,7 @@ def test_a_resumed_search_runs_only_begun_and_failed_trials(cli: Cli, labelled: 
         assert result["group"] == f"{Path.cwd().name}/sweep"
 
     kinds = optuna.distributions
-    begun = studied().ask(  # and was stopped
+    begun = studied().ask(  # as a trial that was begun before the search was stopped
         {
             "data.root": kinds.CategoricalDistribution(["there", "away"]),
             "model.dropout": kinds.FloatDistribution(0, 0.5),
@@ -112,7 +112,7 @@ def test_a_resumed_search_runs_only_begun_and_failed_trials(cli: Cli, labelled: 
 def test_a_poor_trial_is_pruned_and_stays_pruned_when_resumed(cli: Cli) -> None:
     Path("sweep").mkdir()
     study = studied()
-    for _ in range(2):  # hard to follow: all right after every epoch
+    for _ in range(2):  # two trials that no other can equal: every reading right after each epoch
         values = {1: 1.0, 2: 1.0, 3: 1.0}
         drawn_from = {"model.dropout": optuna.distributions.FloatDistribution(0.0, 0.5)}
         params = {"model.dropout": 0.1}
@@ -129,7 +129,7 @@ def test_a_poor_trial_is_pruned_and_stays_pruned_when_resumed(cli: Cli) -> None:
     assert "given up after epoch 2" in out
     assert "trials: 2 finished; 1 given up by the median of the others (2)" in out
 
-    Path("sweep/2/result.json").unlink()  # stopped before it was written down: it does not learn on
+    Path("sweep/2/result.json").unlink()  # as if it were stopped before its result was written: it must not train on
     code, _, err = cli("resume=sweep/2")
     assert code == 0, err
     assert (results()["2"]["pruned"], results()["2"]["train/epochs"]) == (2, 2)
@@ -169,7 +169,7 @@ def test_a_mistake_in_a_search_is_one_line_and_runs_nothing(cli: Cli, monkeypatc
 
 @pytest.mark.slow
 def test_search_trials_run_in_own_processes_and_more_can_be_added(tmp_path: Path) -> None:
-    """`at_once` of the launcher is how many are chosen together; a search that is asked for more adds only those."""
+    """Run two trials at once, then ask the same search for four: only the missing two are run."""
     search_4 = ("+experiment=search_cnn_4", "hydra/launcher=processes", "hydra.launcher.at_once=2", *SMALL[2:])
     done = capbench(*search_4, "hydra.sweeper.trials=2")
     assert done.returncode == 0, done.stderr

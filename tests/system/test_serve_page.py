@@ -1,4 +1,4 @@
-"""The page in a real browser, over a real server: images dropped, pasted and chosen, errors, two runs, a token."""
+"""The page of serve in a real browser: images dropped, pasted and chosen, errors, two runs, a token."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def two(graphs: list[Path]) -> Iterator[Served]:
 
 
 class Reading(Visit):
-    """The page of a server, and what a person does there."""
+    """Page of a server, and a person's actions on it."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ def visit(browser: Browser, two: Served) -> Iterator[Reading]:
 
 
 def png(name: str, content: bytes) -> FilePayload:
-    """Return a file as a dialogue for files gives it to a page."""
+    """Return a file as a file dialogue gives it to a page."""
     return {"name": name, "mimeType": "image/png", "buffer": content}
 
 
@@ -159,7 +159,11 @@ def test_more_images_than_a_request_takes_are_all_read(visit: Reading) -> None:
 
 
 def chooser_opened_by_key(page: Page) -> FileChooser:
-    """A browser forgets within seconds that a person pressed a key; on a busy machine that may be too soon."""
+    """Press Enter and return the file dialogue that opens.
+
+    A browser opens a dialogue only within seconds of a person's key, which may be too short on a busy machine, so the
+    key is pressed up to four times.
+    """
     for _ in range(4):
         try:
             with page.expect_file_chooser(timeout=10_000) as chooser:
@@ -193,7 +197,7 @@ def test_the_serve_page_can_be_used_by_keyboard(visit: Reading) -> None:
 @pytest.mark.parametrize("scheme", BACKGROUNDS)
 def test_the_serve_page_is_accessible_in_light_and_dark(scheme: Scheme, browser: Browser, two: Served) -> None:
     visit = Reading(browser, two, color_scheme=scheme)
-    assert visit.serious() == []  # before there are answers, too
+    assert visit.serious() == []  # without answers as well
     visit.hand_over("drop", ("one.png", picture(1)), ("bad.png", b"bad"))
     visit.status("1 image read, 1 not")
     assert visit.background() == BACKGROUNDS[scheme]

@@ -1,4 +1,4 @@
-"""A real SLURM: a sweep, a training in several tasks, a job that is cancelled and queued again."""
+"""Jobs on a real SLURM: a sweep, a training in several tasks, a job that is queued again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def slurm() -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def inside(slurm: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """This test's own environment, with its cache, within the cluster's reach."""
+    """Put the cluster's addresses into the environment of the test."""
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     for name in ("SLURM_CONF", "MASTER_ADDR"):
         monkeypatch.setenv(name, slurm[name])
@@ -80,7 +80,7 @@ def assert_one_whole_record(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("inside")
 def test_two_slurm_tasks_train_one_run(tmp_path: Path) -> None:
-    """Two on one node by the launcher, one on each of two nodes by hand: a record each, and the same numbers."""
+    """Train in two tasks on one node by the launcher, and in one task on each of two nodes by srun."""
     arguments = (*SHARED, "trainer.progress=false")
     swept = capbench("-m", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep", "seed=1", *arguments)
     assert swept.returncode == 0, swept.stderr
@@ -94,7 +94,7 @@ def test_two_slurm_tasks_train_one_run(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("inside")
 def test_a_failed_slurm_task_ends_its_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other task would wait for it for half an hour; what is told is of the one that failed."""
+    """End one of two tasks: the other must not wait for it for half an hour, and its error is the one reported."""
     fault = [
         "import os",
         "if os.environ.get('SLURM_PROCID') == '1':",
@@ -113,12 +113,12 @@ def test_a_failed_slurm_task_ends_its_job(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.usefixtures("inside")
 def test_a_requeued_slurm_job_gives_the_same_metrics(tmp_path: Path, train: Train) -> None:
-    """Once by whoever runs the cluster, once by the signal that SLURM sends before a job's time is up.
+    """Requeue a job by hand, then by the signal that SLURM sends before a job's time is up.
 
-    Between the two, what waits for the job is killed: it is found in the queue again.
+    Between the two, the process that waits for the job is killed, and the resumed sweep finds the job in the queue.
     """
     folder = tmp_path / "sweep" / "0"
-    long = (*STOCHASTIC, "optim.epochs=8", "seed=1")  # so that it is still at work when it is interrupted a second time
+    long = (*STOCHASTIC, "optim.epochs=8", "seed=1")  # enough to be still running at the second interruption
 
     def begin(*arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "capbench", *arguments]

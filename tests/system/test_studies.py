@@ -1,4 +1,4 @@
-"""Studies: every cell of a plan is run, what stands is not run again."""
+"""Studies under experiments/: their plans run, and their tables equal their results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def study(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def shown(folder: Path, name: str) -> list[str]:
-    """The lines of a README between the marks of that name."""
+    """Return the lines of a README between the marks of this name."""
     _, _, rest = (folder / "README.md").read_text().partition(f"<!-- {name} -->\n")
     return rest.partition(f"<!-- end of {name} -->")[0].splitlines()
 
@@ -120,7 +120,7 @@ def test_rows_of_other_machines_stay_while_the_plan_keeps_their_settings(tmp_pat
 
 
 def written(folder: Path, cells: list[dict[str, Any]]) -> Path:
-    """A study whose trainings only show their settings; of each the first seed was run elsewhere."""
+    """Write a study whose trainings only print their settings, with results of each cell's first seed."""
     (folder / "plan.yaml").write_text(yaml.safe_dump({"cells": cells}))
     (folder / "README.md").write_text("<!-- table -->\n<!-- end of table -->\n")
     it = script("study.py").Study(folder, folder, "", False)
@@ -206,7 +206,7 @@ def test_the_readme_of_study_scale_shows_its_estimates() -> None:
 
 
 def test_the_pages_report_the_forecasts_of_study_forecast() -> None:
-    """The figures of the study are those of the code of today; the page and the README tell the same."""
+    """Compare the figures in the study, on the page and in the README with those of today's code."""
     hidden = script("forecast/hidden.py")
     rows = list(hidden.forecasts())
     assert hidden.table(rows) == shown(ROOT / "experiments" / "forecast", "table")

@@ -1,4 +1,4 @@
-"""Hydra's multirun: whole run folders, one W&B run for each job, a value for each that a sweeper can use."""
+"""Hydra's multirun: each job leaves a complete run and one W&B run, and returns a value that a sweeper can use."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.helpers.waiting import wait_until
 
 
 class Recording(Callback):
-    """Keeps what the jobs return to Hydra, which is what a sweeper that searches is given."""
+    """Hydra callback that keeps the return values of jobs, which a searching sweeper is given."""
 
     returned: ClassVar[list[Any]] = []
 
@@ -142,7 +142,7 @@ def test_a_running_sweep_is_not_resumed_by_another_process(cli: Cli, tmp_path: P
 
 
 def process_of(job: str) -> int | None:
-    """The process in this folder whose command line holds `job`."""
+    """Return the process in this folder whose command line holds the argument `job`, or None."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             here = (process / "cwd").readlink() == Path.cwd()
@@ -153,7 +153,7 @@ def process_of(job: str) -> int | None:
 
 @pytest.mark.slow
 def test_failed_and_killed_jobs_do_not_stop_others_and_are_resumed(labelled: Path, tmp_path: Path) -> None:
-    """Six jobs: one finds no data, one is killed; mended, these two are run and no other."""
+    """Run six jobs of which one finds no data and one is killed; the resumed sweep runs these two alone."""
     for name in "abdef":
         (tmp_path / name).symlink_to(labelled)
     arguments = ["-m", "hydra/launcher=processes", "hydra.sweep.dir=sweep", "data=csv", "alphabet=digits",
@@ -252,7 +252,7 @@ def a_slurm_whose_sbatch(does: str, folder: Path, monkeypatch: pytest.MonkeyPatc
 def test_slurm_is_asked_for_the_resources_of_the_trainer(
     overrides: list[str], asked: set[str], cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The script that it is given is kept.
+    # sbatch keeps the script that it is given.
     refuses = 'cp "$1" script; echo "sbatch: error: Invalid partition name specified" >&2; exit 1'
     a_slurm_whose_sbatch(refuses, tmp_path, monkeypatch)
     code, _, err = cli("-m", *overrides)

@@ -1,4 +1,4 @@
-"""A wheel, installed in an empty environment and run outside the repository."""
+"""The wheel, installed in an empty environment and run outside the repository."""
 
 from __future__ import annotations
 

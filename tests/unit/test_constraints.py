@@ -1,4 +1,4 @@
-"""What is installed is what was tested: every version is pinned, and every file known by its hash."""
+"""The constraints file: every version is pinned, with the hashes of its files."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ def test_every_pin_has_the_hashes_of_its_files() -> None:
         "editables",
         "setuptools",
         "antlr4-python3-runtime",
-    } <= names  # which build, or are built
+    } <= names  # packages that build others, or are built

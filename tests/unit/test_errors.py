@@ -1,4 +1,4 @@
-"""What a stranger wrote is told without what a terminal obeys, each line of it of bounded length."""
+"""Output of a stranger's text: control characters are escaped, and each line has a bounded length."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from capbench.sweep.results import Failed, Failure
 from tests.helpers.captchas import save_captchas
 from tests.helpers.protocols import Cli
 
-ORDERS = "\x1b]0;owned\x07\n\r\u202e\x9b2J"  # to a terminal: a title, other lines, backwards, an empty screen
+ORDERS = (
+    "\x1b]0;owned\x07\n\r\u202e\x9b2J"  # for a terminal: set a title, begin lines, write backwards, clear the screen
+)
 HUGE = ORDERS + "x" * 100_000
 
 
@@ -47,7 +49,7 @@ def test_a_message_stays_one_line_of_bounded_length() -> None:
 
 @pytest.fixture
 def hostile(trained: Path, tmp_path: Path) -> Path:
-    """A run that reads, and that gives orders to a terminal wherever its folder holds a text."""
+    """Run that works, with control characters wherever its folder holds a text."""
     run = Path(shutil.copytree(trained, tmp_path / "runs" / f"run{ORDERS}"))
     settings, result = yaml.safe_load((run / "config.yaml").read_text()), json.loads((run / "result.json").read_text())
     settings |= {"name": HUGE, "group": HUGE, "tags": [HUGE], ORDERS: HUGE, f"long{ORDERS}" + "k" * 3000: 1}
@@ -58,9 +60,9 @@ def hostile(trained: Path, tmp_path: Path) -> Path:
 
 
 def written(told: tuple[int, str, str]) -> str:
-    """What a verb told, held against what a terminal may be given."""
+    """Check that the output of a verb holds no control characters and no long line, and return it."""
     for text in told[1:]:
-        for line in re.split(r"[\n\r\t]", text):  # a bar begins its line anew, and a sweep's has a tab
+        for line in re.split(r"[\n\r\t]", text):  # a progress bar uses \r, and a sweep's output has tabs
             assert line.isprintable() and len(line) <= MOST_IN_LINE, line[:200]
     assert "\nowned" not in told[1]
     return told[1] + told[2]
@@ -68,7 +70,7 @@ def written(told: tuple[int, str, str]) -> str:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """A labelled folder of four images and what is none; two of the names give orders to a terminal."""
+    """Labelled folder of four images and a bad file; two names hold control characters."""
     folder = tmp_path / "images"
     text = save_captchas(folder, 4)[0]
     good, bad = (f"images/{n}{ORDERS}.png" for n in range(2))

@@ -1,4 +1,4 @@
-"""The tree in the README is the real one."""
+"""The package tree and the layers in the README, held against the real ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SOURCE = ROOT / "src" / "capbench"
 
 
 def drawn_rooms() -> dict[str, set[str]]:
-    """The modules that the README names, by their room; the room of those that stand loose is ""."""
+    """Return the modules that the README names, by their package; those outside packages are under ""."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     tree = readme[readme.index("src/capbench/  ") : readme.index("src/hydra_plugins/  ")]
     rooms: dict[str, set[str]] = {"": set()}

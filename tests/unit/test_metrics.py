@@ -1,3 +1,5 @@
+"""Metrics of readings."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -13,7 +15,7 @@ PAIRS = st.lists(
 
 
 def edit_distance(a: str, b: str) -> int:
-    """The textbook table, as a reference."""
+    """Return the edit distance by the textbook's table, as a reference."""
     table = np.arange(len(b) + 1)
     for i, x in enumerate(a, 1):
         row = [i]

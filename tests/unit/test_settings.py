@@ -1,4 +1,4 @@
-"""What a value of the settings may be: data, or what its hint names a class of CapBench for."""
+"""Values of settings: plain data, or a class of CapBench where the type hint names it."""
 
 from __future__ import annotations
 

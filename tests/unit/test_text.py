@@ -1,3 +1,5 @@
+"""Alphabets, and the codec between texts and class numbers."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -24,7 +26,7 @@ def test_texts_survive_encoding_over_positions(texts: list[str]) -> None:
 
 @given(st.lists(st.text("ab", min_size=1, max_size=4), min_size=1))
 def test_texts_survive_encoding_over_time(texts: list[str]) -> None:
-    """CTC needs a blank between equal neighbours: write each symbol twice and a blank behind it."""
+    """Encode each symbol as two steps and a blank, since CTC needs a blank between equal neighbours."""
     codec = Codec(alphabet("ab"), 1, 4, "time")
     numbers = codec.encode(texts)
     frames = np.full((len(texts), 12), codec.blank)

@@ -1,7 +1,7 @@
-"""Runs, a graph and a labelling that an earlier version left, whose settings name classes by their earlier places.
+"""Runs, a graph and a labelling of an earlier version, whose settings name classes by their earlier modules.
 
 `runs.tar.xz` holds, made by the last version before modules moved:
-    finished/NAME    a run of each recogniser and of each kind of source, with answers.csv: what it read of images/
+    finished/NAME    a run of each recogniser and of each kind of source, with answers.csv, its readings of images/
     begun/NAME       runs that were killed in their second epoch
     graph/           an exported graph
     labelling/       labels, and the readings that led to them
@@ -51,7 +51,7 @@ def test_an_old_run_gives_the_same_readings(old: Path, name: str, tmp_path: Path
     assert code == 0, err
     before, now = read_csv(run / "answers.csv"), read_csv(tmp_path / "answers.csv")
     assert [(row["filename"], row["text"]) for row in now] == [(row["filename"], row["text"]) for row in before]
-    # Six decimals are written.
+    # answers.csv holds six decimals.
     assert [float(row["confidence"]) for row in now] == pytest.approx(
         [float(row["confidence"]) for row in before], rel=1e-3, abs=2e-6
     )
@@ -61,7 +61,7 @@ def test_an_old_run_gives_the_same_readings(old: Path, name: str, tmp_path: Path
 def test_an_old_run_is_evaluated(old: Path, name: str, tmp_path: Path, cli: Cli) -> None:
     run = tmp_path / name
     shutil.copytree(old / "finished" / name, run)
-    style = "style=strokes" if name == "mlp_article" else "style=clean"  # the boxes of its view are that style's
+    style = "style=strokes" if name == "mlp_article" else "style=clean"  # its view has the boxes of that style
     code, out, err = cli("evaluate", f"run={run}", style, "data.split={train:1,val:1,test:24}", "cache=null")
     assert code == 0, err
     assert "exact" in out

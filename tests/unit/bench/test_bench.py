@@ -1,3 +1,5 @@
+"""The verb bench: the rows that it writes."""
+
 from __future__ import annotations
 
 import json

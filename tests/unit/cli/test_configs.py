@@ -1,4 +1,4 @@
-"""Every file under conf/ is composed, built and run (test_folds.py runs data/split); a misspelt key in any group is refused."""
+"""Files under conf/: each is composed, built and run (data/split by test_folds.py), and misspelt keys are refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from capbench.train import experiment
 from tests.helpers.protocols import Cli, Train
 from tests.helpers.settings import FAST, composed
 
-LABELLING = "label"  # composed by another verb: tests/ocr runs it
+LABELLING = "label"  # composed by another verb: tests/unit/label runs it
 OPTIONS = sorted(
     path.relative_to(conf_dir()).with_suffix("").as_posix()
     for path in conf_dir().glob("*/*.yaml")
@@ -59,7 +59,7 @@ def test_every_option_trains(option: str, labelled: Path, train: Train) -> None:
         pytest.skip("starts several processes: test_ddp.py runs it")
     if option == "trainer/gpu" and not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
-    # What the option itself says counts; the rest is made small.
+    # The tested option keeps its settings; the others are made small.
     small = [*FAST]
     if option.startswith("debug/"):
         small = ["trainer.progress=false", "trainer.limit_batches=2", "optim.epochs=1"]

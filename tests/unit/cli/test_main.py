@@ -1,4 +1,4 @@
-"""The command line: quick to answer, one line for a mistake, nothing left behind by one."""
+"""The command line: it answers without heavy imports, and a mistake is one line and leaves no files."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_closed_output_pipe_ends_the_command_silently(arguments: list[str], bu
         stdout=writes,
         stderr=subprocess.PIPE,
         cwd=tmp_path,
-        # Drawing shows a bar where it takes long.
+        # A slow drawing would show a progress bar.
         env=os.environ | {"PYTHONUNBUFFERED": buffering, "TQDM_DISABLE": "1"},
     )
     os.close(writes)

@@ -1,4 +1,4 @@
-"""The verb: what it prints, what it leaves, and its mistakes."""
+"""The verb compare: its output, its report, and its mistakes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def told(cli: Cli, *arguments: str) -> str:
 
 
 def grown(name: str, images: int, seed: int = 1, skill: float = 0.9, lr: float = 2e-3, **result: Any) -> RunFolder:
-    """A run on a labelled folder that held so many training images by then; the settings do not tell."""
+    """Write a run on a labelled folder with so many training images, which its settings do not hold."""
     settings = composed(f"seed={seed}", f"optim.lr={lr}")
     facts: dict[str, Any] = {"data/train": images, "data/hash": f"{images:064x}"}
     return fake(Path("runs") / name, settings, skill, texts_of(200), **(facts | result))
@@ -114,7 +114,7 @@ def test_rendered_images_of_several_seeds_share_a_row(cli: Cli) -> None:
         settings = composed(f"seed={seed}", f"data.seed={seed}", "optim.lr=2e-3")
         images: dict[str, Any] = {"data/hash": f"{seed:064x}"}
         fake(Path("runs") / str(seed), settings, 0.9, texts_of(200), **images)
-    for size in (300, 4000):  # elsewhere a folder has grown
+    for size in (300, 4000):  # runs on a folder that grew
         grown(str(size), size, skill=0.5, lr=1.0)
     out = told(cli)
     assert "5 runs in 3 rows" in out

@@ -1,4 +1,4 @@
-"""What a comparison says of its runs, wherever it is shown."""
+"""Warnings of a comparison, on the screen, in the report and on the page."""
 
 from __future__ import annotations
 

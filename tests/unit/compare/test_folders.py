@@ -1,4 +1,4 @@
-"""Run folders are read back as they were written, and each damaged one is listed with its reason."""
+"""Reading of run folders: each damaged one is listed with its reason."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_run_with_a_pipe_or_folder_in_place_of_a_file_is_listed(file: str, who
 @pytest.mark.parametrize("file", FILES)
 def test_a_run_with_a_huge_file_is_listed(file: str, whole: Path) -> None:
     with (whole / file).open("ab") as content:
-        content.truncate(2**40)  # of which nothing lies on the disk
+        content.truncate(2**40)  # a sparse file, which takes no room on the disk
     assert "bytes, more than any that CapBench writes" in reasons(whole.parent)["whole"]
 
 

@@ -1,4 +1,4 @@
-"""The page holds its data and nothing else that could run; many runs make no large one."""
+"""The page of compare: its data, its security policy, its pictures and curves."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_page_encodes_right_readings_as_bits() -> None:
 
 
 def good_and_bad(settings: dict[str, Any], samples: Sequence[Sample]) -> None:
-    """Two runs that read so many of these test images that each two of them dispute some."""
+    """Write two runs that read these test images so differently that they dispute some."""
     texts, names = [sample.text for sample in samples], [sample.name for sample in samples]
     for model, skill in (("good", 0.95), ("bad", 0.5)):
         changed = {**settings, "name": model, "optim": {**settings["optim"], "lr": skill}}

@@ -1,4 +1,4 @@
-"""Rows: seeds gathered, told apart by nothing but what differs, best first."""
+"""Rows of a ranking: runs that differ only in their seed share one, and the best is first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RUNS = [
 
 
 def test_rows_are_distinguished_only_by_differing_settings() -> None:
-    # model.k is no difference: every KNN has the same.
+    # Every KNN has the same model.k.
     assert ranking.keys(RUNS, None) == ["model", "model.dropout"]
     assert set(ranking.differing(RUNS)) == {"model", "model.dropout", "cache", "seed", "data.seed"}
     assert ranking.keys(RUNS[:2], None) == []

@@ -1,4 +1,4 @@
-"""Two rows are compared on the same images, whatever their order, each counted once, whatever the seeds."""
+"""Comparison of two rows on the same test images, each counted once whatever the number of seeds."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_one_seed_compares_networks_and_not_settings() -> None:
 
 
 def test_images_of_each_data_seed_are_distinct() -> None:
-    """Images of one name under two seeds are two; a run counts by those that both rows have."""
+    """Compare rows of three and two data seeds: equal names are different images, and the third seed is left out."""
     first = [a_run(f"first_{seed}", 0.9, f"seed={seed}", f"data.seed={seed}") for seed in (1, 2, 3)]
     second = [a_run(f"second_{seed}", 0.5, f"seed={seed}", f"data.seed={seed}") for seed in (1, 2)]
     contest = readings.contest(first, second)

@@ -1,4 +1,4 @@
-"""The statistics agree with scipy's."""
+"""Statistics of comparisons, held against scipy's."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_spread_is_the_sample_standard_deviation() -> None:
 
 
 def alike(repeats: int, trainings: tuple[int, int], accuracy: float) -> list[tuple[bool, bool]]:
-    """Whether two sides of the same setting are told apart: by the verdict, and by the images' votes alone."""
+    """Return whether sides of equal settings are called different: by the verdict, and by the images' votes alone."""
     simulate = script("verdict/simulate.py")
     rng = np.random.default_rng(3)
     world = simulate.World(seeds=0.3, taste=0.0)
@@ -55,7 +55,7 @@ def test_equal_settings_are_rarely_called_different(trainings: tuple[int, int], 
     told, by_votes = np.mean(alike(400, trainings, accuracy), axis=0)
     noise = np.sqrt(0.05 * 0.95 / 400)
     assert told < 0.05 + 3 * noise
-    assert by_votes > 0.05 + 9 * noise  # networks as they are, whose seeds are not thought of
+    assert by_votes > 0.05 + 9 * noise  # a test of two networks that ignores the scatter between seeds
 
 
 def readers(right: np.ndarray) -> Readers:
@@ -104,7 +104,7 @@ def growing(images: np.ndarray, noise: float, seed: int = 0) -> np.ndarray:
 
 def test_the_growth_line_and_band_agree_with_scipy() -> None:
     images = np.array([100, 100, 300, 1000, 3000, 10000])
-    tested = 10**9  # so many that the half added to right and wrong tells nothing
+    tested = 10**9  # so many that the half added to right and to wrong readings has no effect
     accuracies = growing(images, 0.2)
     fit = Growth.of(images.tolist(), accuracies.tolist(), [tested] * len(images))
     assert fit is not None
@@ -121,7 +121,7 @@ def test_the_growth_line_and_band_agree_with_scipy() -> None:
     plateau = 1 / (1 + np.exp(-fit.plateau))
     assert plateau == pytest.approx(accuracies[-1], rel=1e-4)
     low, *others = (1 / (1 + np.exp(-odds)) for odds in (middle - reach, middle, middle + reach))
-    assert plateau < low  # what the most images brought may be all there is
+    assert plateau < low  # the accuracy at the most images may be a plateau
     assert fit.at(40000) == pytest.approx((others[0], plateau, others[1]), rel=1e-5)
 
 
@@ -131,7 +131,7 @@ def test_needed_images_invert_the_growth_line_within_the_forecast_range() -> Non
     assert fit is not None
     assert fit.needed(0.5).images == pytest.approx(np.exp(8 / 1.2), rel=0.01)
     share = growing(np.array([41000]), 0)[0]
-    assert fit.needed(share).images is None  # no more than four times what was measured
+    assert fit.needed(share).images is None  # a forecast ends at four times the measured images
     assert fit.needed(growing(np.array([39000]), 0)[0]).images == pytest.approx(39000, rel=0.01)
     fallen = Growth.of([100, 1000, 10000], [0.9, 0.8, 0.7], [1000] * 3)
     assert fallen is not None and fallen.needed(0.95) == (None, None, None)
@@ -162,7 +162,7 @@ def test_the_forecast_band_covers_its_share_of_new_observations() -> None:
 
 
 def test_the_forecast_band_holds_a_flattening_curve() -> None:
-    """Of gradient-4alnum's own images; of a thousand 0.9723 were read."""
+    """Forecast a measured curve that reads 0.9723 at a thousand images."""
     fit = Growth.of([30, 100, 300], [0.0, 0.08807521029193469, 0.9475507174666007], [2021] * 3)
     assert fit is not None
     _, low, high = fit.at(1000)
@@ -188,11 +188,13 @@ def test_crossing_agrees_with_interpolation() -> None:
         assert np.interp(np.log(at), np.log(images), odds) == pytest.approx(wanted)
     assert crossing(images, odds, -4.0) == 100
     assert crossing(images, odds, 2.1) is None
-    assert crossing([100, 300, 1000], [0.0, 3.0, -1.0], 1.5) == pytest.approx(100 * 3**0.5)  # the first time counts
+    assert crossing([100, 300, 1000], [0.0, 3.0, -1.0], 1.5) == pytest.approx(
+        100 * 3**0.5
+    )  # the first of several crossings
 
 
 def test_common_slope_equals_that_of_a_covariance_analysis() -> None:
-    """Least squares of log-odds over the log of images, with an offset of its own for each group."""
+    """Compare with least squares of log-odds over the log of images, with an offset for each group."""
     draws = np.random.default_rng(3)
     images = [np.array([100, 300, 1000]), np.array([300, 1000, 3000, 10000])]
     odds = [

@@ -1,4 +1,4 @@
-"""The strength of a captcha, from runs whose accuracies are known."""
+"""Strength of a captcha, computed from runs of known accuracies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MANY = 10**7  # texts tested: so many that the intervals are narrow
 
 
 def read_with(images: float, harder: float = 1.0) -> float:
-    """The share that is read, where `harder` times as many images are needed as the line says."""
+    """Return the share of captchas read, where `harder` times as many images are needed as the line says."""
     return 1 / (1 + math.exp(-(SLOPE * math.log(images / harder) + OFFSET)))
 
 
@@ -52,7 +52,10 @@ def trained(path: str, size: int, exact: float, *, tested: int = MANY, digest: s
 
 
 def study(**easier: float) -> None:
-    """A network, and neighbours that need 20 times as many images; ingredients by what they multiply the images by."""
+    """Write runs of a CNN, of a KNN that needs 20 times as many images, and of a CNN without each ingredient.
+
+    `easier` gives the factor by which an ingredient multiplies the needed images.
+    """
     for size in SIZES:
         trained(f"cnn/{size}", size, read_with(size))
         trained(f"knn/{size}", size, read_with(size, harder=20), model="knn")
@@ -104,7 +107,7 @@ def test_an_accuracy_of_every_amount_needs_at_most_the_least_amount() -> None:
 
 
 def test_a_line_that_measurements_refute_gives_no_forecast() -> None:
-    """The line through all points crosses nine in ten before the last of them, which reads less."""
+    """Fit a line that crosses 0.9 before the last point, at which less is read."""
     for size, exact in ((250, 0.5), (1000, 0.85), (2000, 0.89), (4000, 0.89)):
         trained(str(size), size, exact)
     (captcha,) = found()
@@ -203,14 +206,14 @@ def test_symbols_that_resist_longest_are_named() -> None:
     assert first.symbol == "8" and first.holds_out
     assert first.shares == [count / sum(t.count("8") for t in texts) for count in eights]
     assert [symbol for symbol, _ in first.read_as] == ["3"]
-    # Read a little less than the symbols are on the whole, but not surely so.
+    # It is read a little less than the others, but not significantly.
     assert second.symbol == "7" and second.interval[0] < 0.95 < second.interval[1] and not second.holds_out
     assert all(one.shares == [1, 1, 1] and not one.holds_out for one in others)
     assert captcha.verdict.endswith("Held out longest by 8.")
 
 
 def test_seeds_do_not_add_images_of_a_symbol() -> None:
-    """Four seeds that read alike tell no more of a symbol than one."""
+    """Compare the intervals of one seed and of four that read alike."""
     texts = [f"{n:04d}" for n in range(200)]
     intervals = []
     for seeds in ((1,), (1, 2, 3, 4)):
@@ -256,7 +259,7 @@ def test_compare_strength_prints_tables_and_writes_the_report(cli: Cli) -> None:
         *("strength.html", "strength.md", "strength.csv"),
     }
     rows = read_csv(Path("report/strength.csv"))
-    assert len(rows) == 3 * 4  # targets × (two recognisers, and one of them without each of two ingredients)
+    assert len(rows) == 3 * 4  # three targets × (two recognisers, and one of them without each of two ingredients)
     one = next(row for row in rows if row["without"] == "rotation" and row["target"] == "0.5")
     assert float(one["images"]) == pytest.approx(needed(0.5) / 3, rel=0.05)
     assert float(one["factor"]) == pytest.approx(3, rel=0.05)

@@ -1,4 +1,4 @@
-"""Each cleaning step alone, on a picture that is drawn for it."""
+"""Cleaning steps, each alone on a picture drawn for it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def blank(height: int = 30, width: int = 120) -> np.ndarray:
 
 
 def block(*boxes: tuple[int, int, int, int]) -> np.ndarray:
-    """Ink in boxes of top, bottom, left, right."""
+    """Return a picture with ink in boxes of top, bottom, left, right."""
     picture = blank()
     for top, bottom, left, right in boxes:
         picture[top:bottom, left:right] = 255
@@ -89,7 +89,7 @@ def test_open_and_close_tell_height_from_width() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_divide_leaves_ink_on_white(channels: int) -> None:
-    """Text that is a constant share of its background is one level afterwards, wherever it stands."""
+    """Divide text that is a constant share of a shaded background: it becomes one level."""
     shade = np.tile(np.linspace(240, 120, 120), (30, 1))
     shade[10:20, 20:24] *= 0.6
     shade[10:20, 90:94] *= 0.6
@@ -146,7 +146,7 @@ def test_lines_removes_a_line_and_keeps_the_crossed_text() -> None:
     text = block(*GLYPHS)
     cleaned = Lines(thickness=2, length=15)(text | line)
     assert (cleaned & text == text).all()
-    assert (cleaned & ~text).sum() / 255 < 15  # what lies on the text's edge
+    assert (cleaned & ~text).sum() / 255 < 15  # remains on the edge of the text
     assert (line & ~text).sum() / 255 > 70
     assert (Lines(thickness=2, length=200)(text | line) == text | line).all()
 

@@ -1,4 +1,4 @@
-"""The sheet that cleaning is tuned by: of any source, with the share of images that are counted right."""
+"""Contact sheet of cleaning and cutting, with the share of images in which the characters are counted right."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GROUND = ["clean", "gradient", "overlap", "lines", "strokes"]
 
 
 def save(folder: Path, *texts: str) -> None:
-    """A labelled folder of white images with as many black bars as the text has characters."""
+    """Write a labelled folder of white images with a black bar for each character of the text except `-`."""
     folder.mkdir()
     rows = ["filename,label"]
     for number, text in enumerate(texts):
@@ -49,7 +49,7 @@ def rgb(colour: str) -> tuple[int, ...]:
 
 
 def test_the_sheet_counts_images_with_the_expected_characters(cli: Cli) -> None:
-    save(Path("bars"), "1234", "123-", "12--", "5678", "9999")  # two that hold fewer than their label says
+    save(Path("bars"), "1234", "123-", "12--", "5678", "9999")  # two have fewer bars than characters in their label
     code, out, err = cli("render", "sheet=true", "data=csv", "data.root=bars", *BARS, "out=seen")
     assert code == 0, err
     assert out == "4 characters found in 3 of 5 images\nsheet: seen/sheet.png\n"
@@ -89,7 +89,7 @@ def test_the_sheet_draws_boxes_on_the_last_picture_of_a_chain(tmp_path: Path) ->
 
 
 def test_the_sheet_shows_the_pictures_of_the_view() -> None:
-    """The steps end in the picture that is cut, and the pieces are of it."""
+    """Check that the last step's picture is the one that is cut into pieces."""
     image = np.full((20, 80, 3), 255, np.uint8)
     image[4:16, 6:12] = image[4:16, 46:52] = 0
     image[0, 70] = 0

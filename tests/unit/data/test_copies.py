@@ -1,3 +1,5 @@
+"""Doubts about copies of an image."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Each way of cutting: where the boxes are, and whether it knows that it miscounted."""
+"""Cutters: their boxes, and whether a wrong count is flagged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from capbench.errors import Mistake
 
 
 def ink(*boxes: list[int]) -> np.ndarray:
-    """A picture of 30 by 120 with ink in boxes of top, bottom, left, right."""
+    """Return a picture of 30×120 pixels with ink in boxes of top, bottom, left, right."""
     picture = np.zeros((30, 120), np.uint8)
     for top, bottom, left, right in boxes:
         picture[top:bottom, left:right] = 255
@@ -57,10 +57,10 @@ def test_a_picture_full_of_ink_is_cut_and_flagged(cutter: type[ByInk]) -> None:
 
 @pytest.mark.parametrize("cutter", [Projection, Components])
 def test_joined_characters_are_split_where_they_are_thinnest(cutter: type[ByInk]) -> None:
-    joined = ink(*FOUR, [12, 14, 20, 38])  # the first two hang together by a bridge
+    joined = ink(*FOUR, [12, 14, 20, 38])  # a bridge joins the first two
     known = cutter(widest=30)(joined, 4)
     assert not known.miscounted
-    # Without a widest it is done all the same, but told.
+    # Without a `widest` the characters are split as well, but flagged.
     forced = cutter()(joined, 4)
     assert forced.found == 3
     assert forced.boxes == known.boxes
@@ -75,7 +75,7 @@ def test_a_split_lies_at_the_thinnest_place_not_the_middle(cutter: type[ByInk]) 
 
 @pytest.mark.parametrize("cutter", CUTTERS)
 def test_the_flattest_piece_is_split(cutter: type[ByInk]) -> None:
-    """Two small characters are narrower than a large one, but not for their height."""
+    """Split two joined small characters, which are narrower than a large one but wider for their height."""
     small, large = [18, 25, 10, 26], [2, 28, 60, 80]
     cut = Watershed(spread=8.0) if cutter is Watershed else cutter()
     boxes = cut(ink(small, large), 3).boxes

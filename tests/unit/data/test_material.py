@@ -1,4 +1,4 @@
-"""Batches: the same whatever the workers; over all ranks each image once."""
+"""Batches of a training: their order, their images over ranks, workers and epochs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_fewer_images_than_a_batch_are_one_batch() -> None:
 
 @pytest.mark.parametrize("shown", [2, 5, 8, 37])
 def test_every_rank_trains_on_equally_many_images(shown: int) -> None:
-    """Their gradients count the same; of fewer images than a batch the odd ones are left out."""
+    """Compare the images of two ranks, whose gradients count the same; odd images of a small epoch are left out."""
     shares = []
     for rank in range(2):
         batches = Batches(37, 8, seed=1, whole=False, rank=rank, ranks=2, shown=shown)
@@ -100,7 +100,7 @@ def test_a_repeated_image_is_augmented_anew() -> None:
 
 @pytest.mark.parametrize("view", ["whole", "characters"])
 def test_augmented_batches_do_not_depend_on_workers(view: str) -> None:
-    """Augmentation is a function of seed, epoch and image; whoever makes the batch."""
+    """Compare batches made with and without workers: augmentation depends on seed, epoch and image alone."""
     known = small_material(f"view={view}")
     augment: Augment = build(composed("augment=light")["augment"])
     part = known.parts["train"]
@@ -114,7 +114,7 @@ def test_augmented_batches_do_not_depend_on_workers(view: str) -> None:
     alone, helped = epoch(0, 0), epoch(0, 2)
     assert all((a == b).all() for a, b in zip(alone, helped, strict=True))
     again = torch.cat(epoch(1, 0))
-    assert not (torch.cat(alone).sum() == again.sum()).all()  # the next epoch changes the images otherwise
+    assert not (torch.cat(alone).sum() == again.sum()).all()  # another epoch augments otherwise
 
 
 def test_a_batch_holds_views_with_their_targets() -> None:
@@ -185,7 +185,9 @@ def test_the_first_epoch_of_fresh_images_equals_stored_ones(more: list[str]) -> 
     views, texts = fresh.parts["train"].take(request)
     kept, known = stored.parts["train"].take(request)
     assert texts == known
-    assert np.abs(views.astype(int) - kept).max() <= 3  # drawn in grey, and in colour made grey
+    assert (
+        np.abs(views.astype(int) - kept).max() <= 3
+    )  # drawn in grey on one side, in colour and turned grey on the other
 
 
 def test_train_size_turns_fresh_images_off() -> None:
@@ -235,7 +237,7 @@ def test_prefetching_ends_its_thread_when_closed() -> None:
     ("device", "fresh", "workers", "kind"),
     [
         ("cuda", "true", 0, PrefetchingLoader),
-        ("cpu", "true", 0, DataLoader),  # a thread that draws would take the cores from those that learn
+        ("cpu", "true", 0, DataLoader),  # a drawing thread would take cores from the training
         ("cuda", "true", 2, DataLoader),
         ("cuda", "false", 0, DataLoader),
     ],
@@ -253,7 +255,7 @@ def test_images_are_prefetched_only_for_a_gpu_without_workers(
 
 
 def test_prefetching_does_not_start_before_the_first_batch_is_asked_for() -> None:
-    """A resumed training makes the iterator first and then tells the sampler the epoch."""
+    """Make the iterator before the sampler is told the epoch, as a resumed training does."""
     known = small_material(FRESH)
     sampler = Batches(37, 8, seed=1, whole=True, rank=0, ranks=1)
     batches = iter(

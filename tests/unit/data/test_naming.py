@@ -1,3 +1,5 @@
+"""Labels in file names."""
+
 from __future__ import annotations
 
 import re
@@ -17,7 +19,7 @@ from tests.helpers.settings import composed
         (["5UFQ.jpg", "8aaB.jpg"], ["5UFQ", "8aaB"]),
         (["50_7136.png", "7_0042.png"], ["7136", "0042"]),
         (["0_123.png", "1_12345.png", "12_1234.png"], ["123", "12345", "1234"]),
-        (["train/0_7136.png", "test/0_0042.png"], ["7136", "0042"]),  # counted anew in each folder
+        (["train/0_7136.png", "test/0_0042.png"], ["7136", "0042"]),  # numbered anew in each folder
         (["0_7136.png", "0_7136.txt"], ["7136", "7136"]),
         (["8+7=.png", "10x2=.png"], ["8+7=", "10x2="]),
         (["3_8+7=.png"], ["8+7="]),

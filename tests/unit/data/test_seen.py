@@ -1,4 +1,4 @@
-"""What a run was taught is known, also of the runs it began with, and is not called unseen."""
+"""Lists of the images that a run, and the runs that it started from, was taught: these are not called unseen."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ONE_EPOCH = (*QUIET, f"model={NETWORK}")
 
 @pytest.fixture(scope="module")
 def first(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run that learned from 100 images of the folder, and chose its epoch by 20; not to be changed."""
+    """Run trained on 100 images of the folder and validated on 20; tests must not change it."""
     folder = RunFolder(tmp_path_factory.mktemp("first") / "run")
     experiment.run(composed(*ONE_EPOCH, "data=csv", f"data.root={labelled}", SPLIT), folder, resumed=False)
     return folder
@@ -38,7 +38,7 @@ def first(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run that learned from the first 2 × 48 images of a stream; not to be changed."""
+    """Run trained on the first 2 × 48 images of a stream; tests must not change it."""
     folder = RunFolder(tmp_path_factory.mktemp("fresh") / "run")
     experiment.run(
         composed(*ONE_EPOCH, "data.fresh=true", "data.split={train:48,val:16,test:16}", "optim.epochs=2"),
@@ -60,7 +60,7 @@ def test_a_training_from_scratch_is_tested_on_unseen_images(first: RunFolder) ->
 def test_images_taught_to_the_starting_run_are_not_unseen(
     first: RunFolder, labelled: Path, train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of the 100 images that are tested now, the first run left 40 alone, chose its epoch by 20 and learned the rest."""
+    """Test on 100 images, of which the first run had 40 in training, 20 in validation and 40 unseen."""
     own = (*ONE_EPOCH, "data=csv", f"data.root={labelled}", "data.split={train:20,val:40,test:100}")
     second = train(*own, f"start={first.path}", at="second")
     result = second.read_result()
@@ -72,7 +72,7 @@ def test_images_taught_to_the_starting_run_are_not_unseen(
     )
     assert f"of the 40 unseen ones it reads {result['test/exact_unseen']:.4f}" in printed
 
-    # ... and so it is known of the run that begins with this one, wherever the first is.
+    # A run that starts from the second one knows the images of both, without the first run's folder.
     third = experiment.prepare(composed(*own, f"start={second.path}"))
     assert third.begun is not None
     assert (len(third.begun.learned), len(third.begun.before), len(third.begun.validated)) == (20, 100, 60)
@@ -114,7 +114,8 @@ def test_images_taught_to_a_run_without_a_list_are_unknown(
     code, out, err = cli("evaluate", "run=old", "data=csv", f"data.root={labelled}", "part=all")
     assert code == 0, err
     assert "on 160 images (which of them it was taught is not known)" in out
-    del result["test/taught"], result["test/validated"]  # as such a run's own result is
+    # The result of a run made before these numbers were recorded holds none.
+    del result["test/taught"], result["test/validated"]
     assert "unseen" not in table.results(result)
 
 
@@ -188,7 +189,7 @@ def test_files_rendered_from_the_training_stream_are_not_called_unseen(
 def test_a_run_without_training_records_images_of_its_starting_runs(
     first: RunFolder, labelled: Path, train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A committee's members may have learned from less than the folder holds."""
+    """Test runs without epochs: one that starts from a run on fewer images, and a committee of two."""
     data = ("data=csv", f"data.root={labelled}")
     few = train(*ONE_EPOCH, *data, SPLIT, "data.train_size=30", f"start={first.path}", at="few")
     none = ("optim.epochs=0", *data, "data.split={train:null,val:20,test:10}")

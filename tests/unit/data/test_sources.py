@@ -1,3 +1,5 @@
+"""Sources of labelled images, their cache, and the refusal of bad data."""
+
 from __future__ import annotations
 
 import base64
@@ -28,7 +30,7 @@ def write_labels(folder: Path, *lines: str) -> None:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """Forty labelled captchas to spoil."""
+    """Labelled folder of 40 captchas that a test may damage."""
     save_captchas(tmp_path / "small", 40)
     return tmp_path / "small"
 
@@ -90,7 +92,9 @@ def test_labels_in_file_names_equal_those_of_the_csv_file(labelled: Path) -> Non
 def test_file_names_of_common_forms_need_no_pattern(name: str, label: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"")
     source = build(composed("data=filenames", f"data.root={tmp_path}", "data.length=4")["data"])
-    assert [sample.text for sample in source.samples] == [label]  # a name has lost no zeros, whatever the length
+    assert [sample.text for sample in source.samples] == [
+        label
+    ]  # no zeros are restored in labels from names, whatever data.length
 
 
 def test_file_names_outside_utf_8_serve_where_their_label_is_text(small: Path) -> None:
@@ -186,7 +190,7 @@ def test_csv_dialects_of_other_programs_are_read(change: Callable[[str], str], s
 
 
 def test_a_zip_file_that_holds_the_folder_itself_is_read(small: Path) -> None:
-    """Packed by a click, it holds the folder itself; and on macOS a folder of notes on the files."""
+    """Read a zip file as file managers pack it: with the folder itself, and on macOS a folder of notes."""
     import shutil
 
     known = read_labels(small)
@@ -240,7 +244,7 @@ def test_ocr_labels_below_min_confidence_are_left_out(small: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_copies_of_an_image_stay_in_one_part(mode: str, small: Path) -> None:
-    """Also such with an alpha channel that hides nothing, as programs add one when they save."""
+    """Copy every image, also with an opaque alpha channel, as programs add one when they save."""
     from PIL import Image
 
     lines = (small / "labels.csv").read_text().splitlines()
@@ -334,7 +338,7 @@ def test_several_processes_prepare_the_same_images_as_one(monkeypatch: pytest.Mo
 
 @pytest.fixture
 def pooled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However few images are prepared by several processes."""
+    """Make several processes prepare the images, however few."""
     monkeypatch.setattr(store, "WORTH_A_POOL", 1)
     monkeypatch.setattr(store, "CHUNK", 16)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
@@ -556,7 +560,7 @@ def test_images_of_several_sizes_need_view_size(small: Path) -> None:
 
 
 def test_symbols_missing_in_training_count_as_mistakes_or_are_refused(small: Path) -> None:
-    """Where the alphabet is read from training they count as mistakes; a given alphabet refuses them."""
+    """Label validation and test with symbols that training lacks: alphabet=auto counts mistakes, others refuse."""
     lines = (small / "labels.csv").read_text().splitlines()
     parts = ["train"] * 30 + ["val"] * 5 + ["test"] * 5
     write_labels(

@@ -1,3 +1,5 @@
+"""Splits into training, validation and test, and folds."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -60,7 +62,7 @@ def test_splits_by_fractions_or_counts_give_the_published_parts(values: list[int
 def test_a_count_for_test_leaves_validation_its_fraction(test: int) -> None:
     parts = split(None, 0.1, test).assign(digests(4000))
     assert (parts == "test").sum() == test
-    assert abs(int((parts == "val").sum()) - 400) < 80  # four standard deviations of 400 of 4,000
+    assert abs(int((parts == "val").sum()) - 400) < 80  # four standard deviations
     assert (parts == "train").sum() + (parts == "val").sum() == 4000 - test
 
 
@@ -150,7 +152,7 @@ def test_test_images_of_a_fold_neither_train_nor_validate(values: list[int], val
         assert (parts[: len(values)] == parts[len(values) :]).all()
         rest = int((parts != "test").sum())
         least = -(-rest // 10) if val == 0.1 else int(val or 0)
-        assert least <= (parts == "val").sum() <= least + 1  # twins stay together
+        assert least <= (parts == "val").sum() <= least + 1  # copies stay together
         tested += parts == "test"
     assert (tested == 1).all()
     whole = rule.trained_without(None, known)

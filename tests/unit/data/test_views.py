@@ -1,3 +1,5 @@
+"""Views: whole images, and cleaned and cut characters."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -48,7 +50,7 @@ def test_view_whole_keeps_the_size_or_resizes() -> None:
 
 
 def test_view_strokes_equals_the_chain_of_the_knn_article() -> None:
-    """As the article writes it: threshold 127 inverted, the 3×3 filter, threshold 185, four boxes of 21×20."""
+    """Compare with the article's steps: threshold 127 inverted, a 3×3 filter, threshold 185, four boxes of 21×20."""
     grey = cv2.cvtColor(RANDOM, cv2.COLOR_RGB2GRAY)
     _, inverted = cv2.threshold(grey, 127, 255, cv2.THRESH_BINARY_INV)
     blurred = cv2.filter2D(inverted, -1, np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16)

@@ -1,4 +1,4 @@
-"""The render verb: a labelled folder in each format, gone on with after an interruption."""
+"""The verb render: a labelled folder in each format, and its resumption after an interruption."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_render_writes_a_sheet(cli: Cli) -> None:
 def test_render_after_sigkill_writes_the_same_files(
     kind: str, call: int, function: str, tmp_path: Path, cli: Cli
 ) -> None:
-    """SIGKILL in the middle, then the same command: the same files as without."""
+    """Kill the command midway and repeat it: the files equal those of an uninterrupted one."""
     command = ["render", "count=1500", f"format={kind}"]
     code, _, err = cli(*command, "out=whole")
     assert code == 0, err

@@ -1,4 +1,4 @@
-"""A graph's JSON that somebody else wrote: its view is one of CapBench's own, or is refused."""
+"""Description of a graph from a stranger: its view is a class of CapBench, or refused."""
 
 from __future__ import annotations
 

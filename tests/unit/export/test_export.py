@@ -1,4 +1,4 @@
-"""Runs as ONNX graphs, held against the runs themselves."""
+"""Exported ONNX graphs, compared with their runs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ALL = [
 ]
 
 
-SMALL = ("model=mlp", "model.hidden=[8]")  # of few layers, so quick to trace
+SMALL = ("model=mlp", "model.hidden=[8]")  # few layers, quick to trace
 
 
 def images_of(run: RunFolder, count: int) -> list[np.ndarray]:
@@ -60,7 +60,7 @@ def images_of(run: RunFolder, count: int) -> list[np.ndarray]:
 
 
 def assert_alike(graph: Graph, run: RunFolder, images: list[np.ndarray]) -> None:
-    """Texts and confidences as the run's own recogniser gives them."""
+    """Check that the graph and the run give the same texts and confidences."""
     reader = Reader.of(run)
     views = np.stack([reader.view(image, reader.codec.longest) for image in images])
     with torch.inference_mode():
@@ -94,7 +94,7 @@ def test_every_recogniser_and_its_graph_read_1000_images_alike(
     run = train(*FAST, "trainer.limit_batches=null", "data.split.train=400", "optim.epochs=2", *overrides)
     exported = export.export(run, tmp_path / "model.onnx", images=1000)
     assert exported.images == 1000
-    assert exported.same >= 995  # rounding decides where two symbols are as likely
+    assert exported.same >= 995  # rounding decides between equally likely symbols
     assert exported.apart <= 1e-4
     assert_alike(Graph.open(tmp_path / "model.onnx"), run, images_of(run, 100))
 
@@ -149,7 +149,7 @@ def test_export_checks_with_noise_where_the_run_reads_files(tmp_path: Path, labe
 def test_a_graph_that_disagrees_with_its_run_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = untrained(tmp_path / "run", *SMALL, "view.channel=grey")
     monkeypatch.setattr(trace, "GREY", (2**15, 0, 0))
-    monkeypatch.setattr(export, "CLOSE", 1e-7)  # nothing was learned, so nothing makes much of a difference
+    monkeypatch.setattr(export, "CLOSE", 1e-7)  # an untrained network answers almost alike to any image
     with pytest.raises(Mistake, match="and its graph do not agree, probabilities are up to"):
         export.export(run, tmp_path / "model.onnx", images=30)
     assert not (tmp_path / "model.onnx").exists()

@@ -1,4 +1,4 @@
-"""Exported graphs: what they read, and that a stranger's can do no harm."""
+"""Exported graphs: their readings, and the refusal of malicious ones."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_images_are_resized_cut_or_refused_by_the_view_of_the_graph(tmp_path: Pa
 
 
 class Canned:
-    """A session that always gives the same probabilities."""
+    """Stand-in for a session of onnxruntime that always gives the same probabilities."""
 
     def __init__(self, probabilities: list[list[float]]) -> None:
         self.probabilities = np.array([probabilities], dtype=np.float32)
@@ -140,7 +140,7 @@ def test_an_alphabet_of_one_symbol_has_no_runner_up(exported: Path) -> None:
     assert read.characters == [("a", 1.0, "", 0.0)]
 
 
-# A stranger's files: each is whole and fits its JSON's hash, so that only what is named is wrong with it.
+# Malicious graphs: each has the hash that its description names, so that nothing but the named fault is wrong.
 
 
 def signed(path: Path, content: bytes) -> None:
@@ -188,7 +188,7 @@ def filled(model: ModelProto, count: int) -> None:
 
 
 def untold(model: ModelProto) -> None:
-    """As many zeros as the images' pixels add up to."""
+    """Add a tensor as long as the sum of the images' pixels."""
     model.graph.node.insert(0, helper.make_node("Cast", ["images"], ["n0"], to=TensorProto.INT64))
     model.graph.node.insert(1, helper.make_node("ReduceSum", ["n0"], ["n1"], keepdims=0))
     model.graph.initializer.append(helper.make_tensor("one", TensorProto.INT64, [1], [1]))
@@ -271,7 +271,7 @@ def test_a_malicious_or_inconsistent_graph_is_refused(
 
 
 def test_a_graph_that_does_not_run_is_refused(tmp_path: Path) -> None:
-    """Its layers fit together for one size of a batch alone."""
+    """Open a graph whose layers fit together for a single batch size."""
     path = graph(tmp_path / "model.onnx")
     model = onnx.load(path)
     (shape,) = (weight for weight in model.graph.initializer if weight.name == "shape")
@@ -293,7 +293,7 @@ def test_a_graph_that_aborts_the_loading_process_is_refused(tmp_path: Path, monk
 
 
 def of_tiles(path: Path, times: int, tiles: int) -> Path:
-    """A small graph in the place of another: the image so many times, in so many copies that are there at once."""
+    """Replace a graph by a small one that repeats the image `times` times in each of `tiles` simultaneous tensors."""
     made = [f"tile{number}" for number in range(tiles)]
     nodes = [
         helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
@@ -319,7 +319,7 @@ def of_tiles(path: Path, times: int, tiles: int) -> Path:
 
 
 def test_a_graph_of_many_large_tensors_is_refused(copied: Path) -> None:
-    """Each of them takes 230 MB for one image."""
+    """Open a graph of tensors that take 230 MB each for one image."""
     of_tiles(copied, 2_000, 6)
     assert copied.stat().st_size < 2_000
     with pytest.raises(Mistake, match=r"takes [\d,]+ bytes to read one image; at most 536,\d+,\d+ are given$"):
@@ -357,7 +357,7 @@ def test_a_changed_or_oversized_graph_is_refused(copied: Path) -> None:
     with pytest.raises(Mistake, match=r"model\.onnx: is not the graph that its JSON describes"):
         Graph.open(copied)
     with copied.open("ab") as file:
-        file.truncate(2**40)  # of which nothing lies on the disk
+        file.truncate(2**40)  # a sparse file, which takes no room on the disk
     with pytest.raises(Mistake, match=r"model\.onnx has over 1,073,741,824 bytes"):
         Graph.open(copied)
 

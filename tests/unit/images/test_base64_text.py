@@ -1,3 +1,5 @@
+"""Images as base64 text and data URIs."""
+
 from __future__ import annotations
 
 import base64
@@ -14,7 +16,7 @@ from tests.helpers.pictures import encoded
 
 
 def picture(kind: str) -> bytes:
-    """Noise, so that its base64 holds each symbol of the alphabet."""
+    """Return an image file of noise, so that its base64 holds each symbol of the alphabet."""
     return encoded(Image.fromarray(np.random.default_rng(1).integers(0, 256, (31, 47, 3), dtype=np.uint8)), kind)
 
 
@@ -41,7 +43,9 @@ READ: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("way", READ)
 def test_every_variant_of_base64_is_decoded_as_the_image(kind: str, way: str) -> None:
     content = picture(kind)
-    text = base64.b64encode(content + b"\0" if kind == "BMP" else content).decode()  # so that it needs padding
+    text = base64.b64encode(
+        content + b"\0" if kind == "BMP" else content
+    ).decode()  # one byte more, so that the base64 needs padding
     assert {"+", "/"} <= set(text)
     assert (decode(READ[way](text).encode()) == decode(content)).all()
 

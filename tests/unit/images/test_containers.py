@@ -1,3 +1,5 @@
+"""Image files: their limits, their metadata, and the refusal of damaged ones."""
+
 from __future__ import annotations
 
 import base64
@@ -24,7 +26,7 @@ def saved(kind: str, picture: Image.Image | None = None, **options: Any) -> byte
 
 
 def claiming(content: bytes, width: int, height: int) -> bytes:
-    """The same file with another size in its header, its checksums mended."""
+    """Return the file with another size in its header and the right checksums."""
     lie, kind = bytearray(content), containers.kind_of(content)
     if kind == "PNG":
         struct.pack_into(">II", lie, 16, width, height)
@@ -124,7 +126,7 @@ def test_valid_files_of_any_size_are_decoded_as_by_pillow(seed: int) -> None:
 
 
 def test_an_interlaced_png_with_missing_or_extra_rows_is_refused() -> None:
-    """Pillow writes none: the seven passes of Adam7 are put together here."""
+    """Put the seven passes of Adam7 together by hand, since Pillow writes no interlaced PNG."""
     grey = NOISE[:13, :11, 0]
     passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
     rows = [b"\0" + row.tobytes() for top, left, down, right in passes for row in grey[top::down, left::right]]
@@ -184,7 +186,7 @@ def test_contradictory_headers_are_refused(content: bytes, reason: str) -> None:
 
 
 def noted(png: bytes, before: bytes, behind: bytes) -> bytes:
-    """A PNG of Pillow's with more chunks behind its header and its pixels."""
+    """Return a PNG of Pillow's with more chunks after its header and after its pixels."""
     return png[:33] + before + png[33:-12] + behind + png[-12:]
 
 
@@ -225,7 +227,7 @@ def test_png_metadata_is_dropped_and_pixels_stay_the_same(mode: str) -> None:
     assert outline.content == plain
     assert (decode(content) == decode(plain)).all()
     assert decode(content).shape[2] == (4 if clear or "A" in mode else 3)
-    if mode != "I;16":  # Pillow clips it
+    if mode != "I;16":  # Pillow clips 16 bits
         harmless = noted(plain, b"".join(BEFORE), b"".join(BEHIND[:2]))
         with Image.open(io.BytesIO(harmless)) as whole:
             assert (decode(content) == np.asarray(whole.convert("RGBA" if clear or "A" in mode else "RGB"))).all()
@@ -233,7 +235,7 @@ def test_png_metadata_is_dropped_and_pixels_stay_the_same(mode: str) -> None:
 
 
 def test_png_colour_profiles_are_not_inflated() -> None:
-    """Each is a thousandth of the mebibyte that Pillow makes of it, and there may be thousands."""
+    """Add thousands of profiles, of each of which Pillow would inflate a MiB."""
     plain = saved("PNG")
     for content in (noted(plain, PROFILE * 4_900, b""), noted(plain, b"", PROFILE * 4_900)):
         assert containers.outline(content).content == plain
@@ -254,7 +256,7 @@ def test_a_png_with_a_repeated_or_damaged_header_chunk_is_refused(kind: bytes) -
         decode(content[:end] + content[at:])
     with pytest.raises(BadImage, match=f"bad header checksum in b'{kind.decode()}'"):
         decode(content[: end - 1] + bytes([content[end - 1] ^ 1]) + content[end:])
-    assert (decode(content + content[at:]) == decode(content)).all()  # behind its end is nothing of it
+    assert (decode(content + content[at:]) == decode(content)).all()  # bytes after the end do not belong to the image
 
 
 def in_blocks(data: bytes, size: int) -> bytes:
@@ -296,7 +298,7 @@ def segment(code: int, data: bytes) -> bytes:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK", "RGB as it is", "progressive"])
 def test_jpeg_metadata_is_dropped_and_pixels_stay_the_same(mode: str) -> None:
-    """What says how the colours are coded, Adobe's segment and JFIF's, is no note."""
+    """Keep the segments of Adobe and JFIF, which say how colours are coded."""
     options = {"RGB as it is": {"keep_rgb": True}, "progressive": {"progressive": True}}.get(mode, {})
     plain = saved("JPEG", Image.fromarray(NOISE).convert("RGB" if options else mode), **options)
     notes = [segment(0xE0 + i, b"note" * 1_000) for i in range(1, 16) if i != 14]
@@ -322,7 +324,7 @@ def test_a_jpeg_over_the_limit_of_table_bytes_is_refused() -> None:
 
 
 def test_fill_bytes_of_a_jpeg_take_linear_time() -> None:
-    """Minutes would tell that it grows with their square: nothing can be counted there."""
+    """Bound the processor time between linear and quadratic work, far from both: no work can be counted there."""
     jpeg = saved("JPEG")
     scan = jpeg.rindex(b"\xff\0")
     filled = jpeg[:scan] + b"\xff" * 250_000 + jpeg[scan:]
@@ -334,7 +336,7 @@ def test_fill_bytes_of_a_jpeg_take_linear_time() -> None:
 
 
 def runs(width: int, height: int, data: bytes) -> bytes:
-    """A BMP in run lengths."""
+    """Return a run-length encoded BMP file."""
     head = struct.pack("<2sIHHI", b"BM", 1078 + len(data), 0, 0, 1078)
     return head + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(data), 0, 0, 256, 0) + bytes(1024) + data
 
@@ -381,7 +383,7 @@ def test_each_jpeg_scan_counts_all_pixels_as_work() -> None:
 
 
 def test_decoding_over_the_allowed_bytes_is_refused() -> None:
-    """Before base64 is taken for what it holds, too."""
+    """Bound the bytes of an image file and of its base64."""
     for content in (FILES["PNG"], base64.b64encode(FILES["PNG"])):
         assert decode(content, most=len(content)).shape == (HEIGHT, WIDTH, 3)
         with pytest.raises(containers.TooMuchWork):

@@ -1,3 +1,5 @@
+"""Images in folders and zip files."""
+
 from __future__ import annotations
 
 import base64
@@ -16,7 +18,7 @@ from capbench.images.folder import Files, image_names
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Captchas as a site hands them out: base64 in text files, without labels; and what lies beside them."""
+    """Folder of unlabelled captchas, as base64 in text files and as an image, beside other files."""
     from PIL import Image
 
     root = tmp_path / "raw"
@@ -91,7 +93,7 @@ def test_a_zip_member_without_a_name_is_ignored(tmp_path: Path) -> None:
     content = path.read_bytes()
     directory, end = content.index(b"PK\x01\x02"), content.index(b"PK\x05\x06")
     entry = bytearray(content[directory:end])
-    entry[28:32] = b"\0\0\x01\0"  # no name, and a byte of extra instead
+    entry[28:32] = b"\0\0\x01\0"  # no name, and one byte of extra field instead
     path.write_bytes(content[:directory] + entry + content[end:])
     assert Files(str(path), "images").names == []
 
@@ -103,7 +105,7 @@ def test_zip_methods_that_inflate_without_bound_are_refused(folder: Path, method
 
 
 def test_a_zip_member_with_a_false_size_is_refused_within_the_memory_limit(tmp_path: Path) -> None:
-    """A gigabyte of zeros that says it has five bytes; reading it whole would inflate it first and cut it then."""
+    """Read a member of a gigabyte of zeros whose entry says five bytes: it must not be inflated as a whole."""
     import tracemalloc
 
     pack = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -165,8 +167,8 @@ def test_a_file_is_read_by_its_escaped_name(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("stored", "name"),
     [
-        ("caf\xe9.png".encode(), "caf\xe9.png"),  # macOS packs UTF-8 and does not say so
-        ("caf\xe9.png".encode("cp437"), "caf\xe9.png"),  # the code page of the format
+        ("caf\xe9.png".encode(), "caf\xe9.png"),  # macOS writes UTF-8 without its flag
+        ("caf\xe9.png".encode("cp437"), "caf\xe9.png"),  # the default encoding of zip files
         (b"images\\1.png", "images/1.png"),  # packed on Windows
     ],
 )

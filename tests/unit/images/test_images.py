@@ -1,3 +1,5 @@
+"""Decoding of images to pixels."""
+
 from __future__ import annotations
 
 import base64
@@ -18,7 +20,7 @@ from tests.helpers.pictures import encoded, png_chunk
 
 
 def png(width: int, height: int, depth: int, colour: int, rows: list[bytes], **chunks: bytes) -> bytes:
-    """A PNG file as one wants it, its checksums right."""
+    """Return a PNG file with these header values, rows and chunks, and right checksums."""
 
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
     more = b"".join(png_chunk(kind.encode(), data) for kind, data in chunks.items())
@@ -79,7 +81,7 @@ def test_a_palette_png_of_any_depth_is_decoded(depth: int) -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied_only_when_asked(kind: str, orientation: int) -> None:
     pixels = np.zeros((16, 32, 3), dtype=np.uint8)
-    pixels[:8, :8] = 255  # one white corner of four
+    pixels[:8, :8] = 255  # one of four corners is white
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     content = encoded(Image.fromarray(pixels), kind, exif=exif)
@@ -90,7 +92,7 @@ def test_exif_orientation_is_applied_only_when_asked(kind: str, orientation: int
 
 
 def test_damaged_exif_is_ignored_without_a_warning(tmp_path: Path) -> None:
-    """In a process of its own: pytest sets its own filter of warnings."""
+    """Decode in a process of its own, since pytest filters warnings."""
     exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01"
     (tmp_path / "x.jpg").write_bytes(encoded(Image.fromarray(GRADIENT), "JPEG", exif=exif))
     code = "from capbench.images import decode; print(decode(open('x.jpg', 'rb').read(), 'turn').shape)"

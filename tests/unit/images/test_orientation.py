@@ -1,3 +1,5 @@
+"""Orientation in EXIF data."""
+
 from __future__ import annotations
 
 import struct
@@ -9,7 +11,7 @@ from capbench.images.orientation import TAG, UPRIGHT, orientation
 
 
 def tiff(order: str, *entries: tuple[int, int, int, int], count: int | None = None) -> bytes:
-    """EXIF of one table of entries: tag, type, count, value."""
+    """Return EXIF data of one table of entries: tag, type, count, value."""
     head = struct.pack(
         order + "2sHIH", b"II" if order == "<" else b"MM", 42, 8, len(entries) if count is None else count
     )

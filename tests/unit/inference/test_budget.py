@@ -1,4 +1,4 @@
-"""Memory that a stranger's run takes: bounded by what its weights call for and a fixed budget on top."""
+"""Memory of a stranger's run: bounded by its weights and a fixed budget beside them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PIECES: dict[str, Any] = {
 
 
 def small(folder: Path, width: int, size: list[int], characters: int, view: dict[str, Any]) -> Path:
-    """A run of kilobytes, whatever the size of its images: one block of so many channels, averaged."""
+    """Write a run of a few kilobytes for images of any size: one block of `width` channels with global pooling."""
     model: Model = build(CNN | {"widths": [width]}, (1, 8, 8), 1 if view is PIECES else characters, 10)
     run = RunFolder(folder)
     folder.mkdir()
@@ -82,7 +82,9 @@ def test_large_images_are_read_in_small_batches(tmp_path: Path) -> None:
     assert counted <= budget.most(1_000)
     imports = "import capbench, capbench.inference.reader, capbench.models.cnn, numpy"
     work = "reader = capbench.load(sys.argv[1]); reader.read(numpy.zeros((64, 800, 800, 1), numpy.uint8))"
-    assert grown(imports, work, str(tmp_path / "stranger")) < 2 * budget.MOST_BYTES  # convolutions have room to work in
+    assert (
+        grown(imports, work, str(tmp_path / "stranger")) < 2 * budget.MOST_BYTES
+    )  # convolutions need room beside the tensors
 
 
 def _sized(model: Model) -> Model:
@@ -127,7 +129,7 @@ def test_shipped_recognisers_take_little_of_the_memory_budget(name: str) -> None
 
 
 class Held(TorchDispatchMode):
-    """Holds the sizes and kinds of numbers that are written down against those of what is really made."""
+    """Mode of torch that compares predicted shapes and types with real ones, and keeps the functions met."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -155,7 +157,7 @@ def test_predicted_tensor_sizes_equal_real_ones() -> None:
         for images in (1, 3):
             with torch.inference_mode(), held:
                 _read(model, torch.zeros(images, 60, 160, 3, dtype=torch.uint8))
-    with torch.inference_mode(), held:  # what is exported or has no content is read so, too
+    with torch.inference_mode(), held:  # functions used in export and on tensors without content
         knn._ranked(torch.zeros(2, 4), torch.zeros(3, 4), torch.zeros(3), 2)
         _evenly_spaced(3, 4, 5)
     assert held.met == tally.PLAIN.keys()
@@ -192,7 +194,7 @@ def test_memory_for_the_votes_of_knn_is_counted() -> None:
 
 @pytest.mark.parametrize("backbone", ["mobilenetv3_small_050", "regnetx_002", "vit_tiny_patch16_224"])
 def test_runs_with_other_timm_backbones_are_read(backbone: str, tmp_path: Path) -> None:
-    """Also one that cannot be built without content: it reckons with its widths."""
+    """Read with backbones of other families, one of which cannot be built without content."""
     model: dict[str, Any] = {"_target_": "capbench.models.resnet.Timm", "backbone": backbone}
     model |= {"widths": None, "stem_stride": None, "pool": "columns", "dropout": 0.0}
     network: Model = build(model, (1, 64, 160), 4, 10)
@@ -220,7 +222,7 @@ def test_a_view_size_that_contradicts_result_json_is_refused(trained: Path, tmp_
 
 
 def test_a_committee_larger_than_its_weights_is_refused(trained: Path, tmp_path: Path) -> None:
-    """Each would take a hundred times its two numbers."""
+    """Load a committee of 10⁹ tiny members beside weights of 10⁸ bytes."""
     folder = Path(shutil.copytree(trained, tmp_path / "stranger"))
     settings = yaml.safe_load((folder / "config.yaml").read_text())
     settings["model"] = {
@@ -241,7 +243,7 @@ def test_a_committee_larger_than_its_weights_is_refused(trained: Path, tmp_path:
 
 
 def of_nothing(path: Path, tensors: int) -> None:
-    """A file of so many empty tensors."""
+    """Write a safetensors file of so many empty tensors."""
     one = b'"%07d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}'
     heading = b"{" + b",".join(one % number for number in range(tensors)) + b"}"
     path.write_bytes(struct.pack("<Q", len(heading)) + heading)
@@ -261,7 +263,7 @@ def test_a_safetensors_header_of_a_million_tensors_is_not_parsed(trained: Path, 
 
 
 def test_the_largest_shipped_safetensors_header_is_far_below_the_limit(tmp_path: Path) -> None:
-    """A committee of ten residual networks for each of seven characters."""
+    """Write the header of a committee of ten ensembles of seven residual networks."""
     model: Model = build(composed("model=resnet_article")["model"], (1, 60, 160), 4, 62)
     names = [
         f"model.members.{i}.members.{j}.{name}" for i in range(10) for j in range(7) for name in model.state_dict()

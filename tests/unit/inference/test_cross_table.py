@@ -1,4 +1,4 @@
-"""Several runs on several sources, in one table."""
+"""Table of several runs evaluated on several sources."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def test_evaluations_of_several_runs_and_sources_are_one_table(
     few = ("run=one,two", "data.split.test=16")
     code, out, err = cli("evaluate", "-m", *few, "style=default,strokes")
     assert code == 0, err
-    assert "one reads 1×60×160; train it with view.size" in out  # said once, and the others are evaluated
+    assert "one reads 1×60×160; train it with view.size" in out  # reported once, and the other pairings are evaluated
     code, out, err = cli("evaluate", "-m", "run=one,two", "data=csv", "data.root=letters", "part=all")
     assert code == 0, err
     table = out[out.index("exact") :].splitlines()
     assert table[0].split() == ["exact", "one", "two"]
     cells = {line.rsplit("  ", 2)[0].strip(): line.split()[-2:] for line in table[1:4]}
-    default, letters, strokes = cells.values()  # those of the first sweep are remembered
+    default, letters, strokes = cells.values()  # with the evaluations of the first sweep
     assert strokes[0] == "–" and 0 <= float(strokes[1]) <= 1
     assert all(0 <= float(cell) <= 1 for cell in default)
     assert [cell[-1] for cell in letters] == ["¹", "¹"]

@@ -1,4 +1,4 @@
-"""A trained run on other sources than its own."""
+"""The verb evaluate: a trained run on its own source and on others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb predict on folders, files, zip files and lists, stopped and gone on with."""
+"""The verb predict on folders, files, zip files and lists, also interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.helpers.tables import read_csv
 
 @pytest.fixture
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[Picture]:
-    """The images that were looked at, in this process."""
+    """Images that the run's view was applied to in this process."""
     seen: list[Picture] = []
     look = Preprocessing.__call__
 
@@ -73,7 +73,7 @@ def test_predict_reports_bad_files_of_a_folder_in_their_rows(
         assert found[name]["text"] == expected.text
         assert float(found[name]["confidence"]) == pytest.approx(
             expected.confidence, abs=2e-6
-        )  # six digits are written
+        )  # six digits are written to the file
         assert found[name]["error"] == ""
     bad = {name: row for name, row in found.items() if row["error"]}
     assert set(bad) == {"broken.png", "empty.jpg", "small.png", "caf\\xe9.png", 'two\nlines, and "quotes".png'}
@@ -132,7 +132,7 @@ def test_interrupted_predict_goes_on_without_reading_again(
     assert cli(*arguments)[0] == 130
     assert not Path("answers.csv").exists()
     (part,) = Path().glob(".answers.csv.*.part")
-    part.write_bytes(part.read_bytes() + b'{"filename": "images/1')  # as if it were killed while it wrote
+    part.write_bytes(part.read_bytes() + b'{"filename": "images/1')  # as if killed while writing
     monkeypatch.setattr(predict, "_answers", answers)
     looked.clear()
     code, out, _ = cli(*arguments)
@@ -152,7 +152,7 @@ def test_predict_does_not_reuse_answers_of_another_run(
     assert cli("predict", f"run={other}", f"images={labelled}")[0] == 0
     assert len(looked) == 160
     assert cli("predict", f"run={trained}", f"images={labelled}")[0] == 0
-    assert len(looked) == 160  # all of the first run's answers were there
+    assert len(looked) == 160  # all answers of the first run were kept
 
 
 def test_predict_reuses_answers_by_content_and_writes_only_wanted_images(
@@ -171,7 +171,7 @@ def test_predict_reuses_answers_by_content_and_writes_only_wanted_images(
     shutil.copy(others[1], tmp_path / "later.png")
     looked.clear()
     code, out, err = cli("predict", f"run={trained}", f"images={folder}")
-    assert (code, looked) == (0, []), err  # what is in the folder was all read before, under some name
+    assert (code, looked) == (0, []), err  # every image in the folder was read before, under some name
     assert out == "160 images, 160 of them before: answers in answers.csv\n"
     assert cli("predict", f"run={trained}", f"images={folder}", "out=alone.csv")[0] == 0
     assert Path("answers.csv").read_bytes() == Path("alone.csv").read_bytes()
@@ -247,7 +247,7 @@ def test_predict_after_sigkill_writes_the_same_answers(trained: Path, tmp_path: 
     command = ("predict", f"run={trained}", "images=many")
     assert cli(*command, "out=alone.csv")[0] == 0
     kept = [0]
-    for more in (600, 300, 1100):  # answers, which are kept some hundred at a time
+    for more in (600, 300, 1100):  # answers; some hundred are written at a time
         kill_at_call(more, "capbench.inference.predict:_answer", *command)
         kept.append(_kept())
     assert 0 < kept[1] <= kept[2] < kept[3] < 4000
@@ -256,6 +256,6 @@ def test_predict_after_sigkill_writes_the_same_answers(trained: Path, tmp_path: 
 
 
 def _kept() -> int:
-    """Answers so far."""
+    """Return how many answers the interrupted command left."""
     (part,) = Path().glob(f".answers.csv.{'?' * 16}.part")
     return part.read_bytes().count(b"\n")

@@ -1,4 +1,4 @@
-"""A trained run from Python."""
+"""Reading with a trained run from Python."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def reader(trained: Path) -> Reader:
 
 @pytest.fixture(scope="module")
 def captchas() -> np.ndarray:
-    """uint8 [image, height, width, 3]"""
+    """Five captchas, uint8 [image, height, width, 3]."""
     return np.stack(list(painter(seed=7).pictures(np.arange(5))))
 
 
@@ -112,7 +112,7 @@ def test_an_image_without_the_channel_of_the_view_is_a_bad_image(reader: Reader,
 def test_exif_orientation_is_applied_as_in_training(train: Train, labelled: Path, captchas: np.ndarray) -> None:
     lying = Image.fromarray(captchas[0]).transpose(Image.Transpose.ROTATE_90)
     notes = Image.Exif()
-    notes[0x0112] = 6  # to be shown turned clockwise
+    notes[0x0112] = 6  # turn clockwise when shown
     file = io.BytesIO()
     lying.save(file, "PNG", exif=notes)
     data = ("data=csv", f"data.root={labelled}")

@@ -1,4 +1,4 @@
-"""A run's folder that somebody else made: it is read, or refused by name, and nothing else happens."""
+"""Run folders from a stranger: they are read, or refused in one line, and nothing of them is run."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def refused(folder: Path, match: str) -> None:
 
 
 def set_in(path: Path, key: str, value: Any) -> None:
-    """Change a YAML or JSON file at a dotted key."""
+    """Set a value in a YAML or JSON file, at a key whose parts are joined by |."""
     content = yaml.safe_load(path.read_text())
     node = content
     *way, last = key.split("|")
@@ -67,7 +67,7 @@ def set_in(path: Path, key: str, value: Any) -> None:
 
 
 class Owner:
-    """Runs a command when it is unpickled."""
+    """Object that runs a command when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, ("touch owned",)
@@ -206,7 +206,7 @@ def loop(path: Path) -> None:
 
 
 def sparse(path: Path) -> None:
-    """Eight terabytes, as their heading says, of which the disk holds a few bytes; less where a file may not be as large."""
+    """Write a sparse safetensors file of eight TiB, or of 64 GiB where the file system allows no larger one."""
     for size in (8 << 40, 8 << 33):
         heading = json.dumps({"a": {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}}).encode()
         path.write_bytes(struct.pack("<Q", len(heading)) + heading)
@@ -218,7 +218,10 @@ def sparse(path: Path) -> None:
 
 
 def socket_at(path: Path) -> None:
-    with contextlib.chdir(path.parent), socket.socket(socket.AF_UNIX) as bound:  # such a name may have 107 bytes
+    with (
+        contextlib.chdir(path.parent),
+        socket.socket(socket.AF_UNIX) as bound,
+    ):  # a socket's path may have at most 107 bytes
         bound.bind(path.name)
 
 
@@ -235,9 +238,9 @@ def test_a_special_file_in_the_folder_of_a_run_is_refused(file: str, put: Callab
     (folder / file).unlink()
     put(folder / file)
     refused(folder, rf"{re.escape(str(folder / file))}\W")
-    with pytest.raises(Mistake, match=re.escape(file)):  # `label` asks for it before anything is loaded
+    with pytest.raises(Mistake, match=re.escape(file)):  # the verb label reads these before it loads the run
         RunFolder(folder).fingerprint() if file != "result.json" else RunFolder(folder).read_result()
-    if file == "result.json":  # the others are read in another process
+    if file == "result.json":  # serve reads the other files in another process
         with pytest.raises(Mistake, match=re.escape(file)), graphs_of([str(folder)]):
             pass
 
@@ -287,7 +290,7 @@ def test_a_special_file_in_place_of_an_image_is_refused(put: Callable[[Path], No
     ids=["keys", "numbers", "steps"],
 )  # fmt: skip
 def test_settings_with_too_many_values_are_refused_before_parsing(key: str, value: Any, folder: Path) -> None:
-    """They are refused before they are parsed, which would take seconds."""
+    """Refuse them before they are parsed, which would take seconds."""
     config = folder / "config.yaml"
     config.write_text(config.read_text() + json.dumps({key: value})[1:-1].replace('": ', '" : ') + "\n")
     with mock.patch.object(bounded.yaml, "load", side_effect=AssertionError("is parsed")):
@@ -329,14 +332,14 @@ def test_impossible_samples_of_nearest_neighbours_are_refused(train: Train) -> N
 
 
 def test_the_malicious_pickle_would_run_its_command_if_loaded(folder: Path) -> None:
-    """What is tried above would show: the same command, called outright, does."""
+    """Run the command on purpose, to show that the tests above would notice it."""
     assert capbench.load(folder).read(torch.zeros(60, 160, dtype=torch.uint8).numpy()).text
     pickle.loads(pickle.dumps(Owner()))
     assert Path("owned").exists()
 
 
 def test_classes_that_a_run_may_build_take_no_file_font_or_pattern() -> None:
-    """The only settings of it that are free text, or anything but numbers and given words, are those named here."""
+    """List every setting of every class that a run may build: only two are free text, and none is a file."""
     for room in (capbench.data, capbench.models):
         for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
             importlib.import_module(module.name)
@@ -355,7 +358,7 @@ def test_classes_that_a_run_may_build_take_no_file_font_or_pattern() -> None:
 
 
 def settings_of(built: Any) -> Iterator[tuple[str, set[Any]]]:
-    """The settings that something takes, and of what kinds each may be."""
+    """Yield the settings of a class or function, each with the types that it may have."""
     hints = get_type_hints(built.__init__ if inspect.isclass(built) else built, include_extras=True)
     for name, parameter in inspect.signature(built).parameters.items():
         if parameter.kind is parameter.KEYWORD_ONLY:
@@ -363,7 +366,7 @@ def settings_of(built: Any) -> Iterator[tuple[str, set[Any]]]:
 
 
 def leaves(hint: Any) -> Iterator[Any]:
-    """The types that a hint is made of; words that it gives literally are none."""
+    """Yield the types that a hint is made of, without its literal words."""
     if get_origin(hint) is Literal or hint is ...:
         return
     parts = get_args(hint)[:1] if get_origin(hint) is Annotated else get_args(hint)
@@ -374,7 +377,7 @@ def leaves(hint: Any) -> Iterator[Any]:
 
 
 def shipped(kind: type) -> Iterator[type]:
-    """The class and all below it that CapBench ships."""
+    """Yield a class and its subclasses, where they are CapBench's own."""
     if kind.__module__.startswith("capbench."):
         yield kind
     below: list[type] = kind.__subclasses__()

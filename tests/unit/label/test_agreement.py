@@ -1,3 +1,5 @@
+"""Rules by which engines agree on a label."""
+
 from __future__ import annotations
 
 import pytest
@@ -25,11 +27,11 @@ def rule(by: str = "text", engines: int = 2, min_confidence: float = 0.0, disput
         (["ab12", "ab1z"], 2, ""),
         (["ab12", "ab1z", "ab12"], 2, "ab12"),
         (["ab12", "ab1z", "ab12"], 3, ""),
-        (["ab12", "ab12", "ab1z", "ab1z"], 2, ""),  # two camps
+        (["ab12", "ab12", "ab1z", "ab1z"], 2, ""),  # two texts with equally many engines
         (["ab12", ""], 2, ""),
         (["ab12", ""], 1, "ab12"),
         (["", ""], 1, ""),
-        (["ab123", "ab123"], 2, ""),  # five where four are expected
+        (["ab123", "ab123"], 2, ""),  # five characters where four are expected
     ],
 )
 def test_a_text_is_accepted_where_enough_engines_read_it(texts: list[str], engines: int, label: str) -> None:
@@ -73,10 +75,10 @@ def test_a_text_with_a_disputed_symbol_is_rejected() -> None:
 @pytest.mark.parametrize(
     ("confidence", "others", "label"),
     [
-        (0.95, ["9999", "8888"], "1234"),  # sure, and the others are no two of a mind
-        (0.95, ["9999", "9999"], ""),  # sure, and contradicted
+        (0.95, ["9999", "8888"], "1234"),  # sure, and the others disagree
+        (0.95, ["9999", "9999"], ""),  # sure, but contradicted by two that agree
         (0.95, [], "1234"),
-        (0.5, ["9999", "9999"], "9999"),  # not sure, and the others are
+        (0.5, ["9999", "9999"], "9999"),  # not sure, and the others agree
         (0.5, ["1234", "9999"], "1234"),
         (0.5, ["9999", "8888"], ""),
         (0.5, ["", ""], ""),

@@ -1,3 +1,5 @@
+"""Questions to engines about images."""
+
 from __future__ import annotations
 
 import os
@@ -27,7 +29,7 @@ DIGITS = Alphabet(symbols="0123456789", fold=None)
 
 @dataclass(frozen=True, kw_only=True)
 class Width(Engine):
-    """Reads an image as the number of its columns."""
+    """Engine that reads the number of an image's columns."""
 
     turned: Exif = "ignore"
 
@@ -89,7 +91,7 @@ def test_images_that_change_during_labelling_are_named_and_read_again(
 
 @dataclass(frozen=True, kw_only=True)
 class Killed(Width):
-    """Is killed at the image of 17 columns."""
+    """Engine whose process is killed at the image of 17 columns."""
 
     def open(self, alphabet: Alphabet) -> Read:
         read = super().open(alphabet)

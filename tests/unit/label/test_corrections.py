@@ -1,3 +1,5 @@
+"""Corrections of labels, and gold labels."""
+
 from __future__ import annotations
 
 import os
@@ -44,9 +46,9 @@ def test_the_newest_correction_wins_and_changes_are_reported(corrections: Callab
     assert second.notices == ["given.csv: corrects once more: a.png 1111 → 3333"]
     assert second.texts == corrections().texts == {"a.png": "3333", "b.png": "2222", "c.png": ""}
     kept = KEPT.read_text()
-    assert kept.count("a.png") == 2 and kept.count("b.png") == 1  # lines are added where something is new
+    assert kept.count("a.png") == 2 and kept.count("b.png") == 1  # a line is added for each change
 
-    # A script that names the first file again takes nothing back; what is new in an old file is taken.
+    # An older file takes back no correction, but may add new ones.
     third = corrections()
     third.merge(said("a.png,1111\n", at=100))
     assert third.notices == [f"given.csv: is older than {KEPT}, which stands; not taken: a.png 3333 → 1111"]

@@ -1,3 +1,5 @@
+"""Page of disputed images."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Journal of the engines' answers."""
+
 from __future__ import annotations
 
 from contextlib import closing

@@ -1,3 +1,5 @@
+"""The verb label: labels, reports, corrections, and its mistakes."""
+
 from __future__ import annotations
 
 import json
@@ -33,7 +35,7 @@ def labels(path: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def done(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the verb leaves of `raw`."""
+    """Labels that the verb label writes for `raw`, with its output in told.txt."""
     out = tmp_path_factory.mktemp("done") / "labels.csv"
     command = [
         sys.executable,
@@ -78,7 +80,7 @@ def test_written_labels_serve_as_a_data_source(raw: Path, done: Path) -> None:
 
 
 def none_expected(*given: Any) -> Iterator[Any]:
-    """In place of asking."""
+    """Replace asking._answers by a function that fails where an engine is asked."""
     assert not given[2], "an engine was asked"
     return iter(())
 
@@ -91,7 +93,7 @@ def test_a_repeated_labelling_asks_no_engine_again(
     monkeypatch.setattr(asking, "_answers", none_expected)
     assert cli("label", f"images={raw}", f"out={out}", *FOUR)[0] == 0
     assert out.read_bytes() == done.read_bytes()
-    with pytest.raises(AssertionError, match="asked"):  # other settings: other answers
+    with pytest.raises(AssertionError, match="asked"):  # another alphabet needs other answers
         cli("label", f"images={raw}", f"out={out}", "length=4", "alphabet=upper_36")
 
 
@@ -121,7 +123,7 @@ def test_images_with_names_outside_utf_8_are_labelled_and_read_back(raw: Path, t
     source = build(composed("data=ocr", *given)["data"])
     assert {sample.name: sample.text for sample in source.samples} == texts
     assert source.image(0).shape == images.decode((raw / min(labels(raw / "labels.csv"))).read_bytes()).shape
-    # Without a person's word these names stand in the other files, and on the page.
+    # Without corrections these names are in the other files and on the page.
     assert cli("label", f"images={folder}", "out=none.csv", "alphabet=digits", "length=5")[0] == 0
     assert {row["filename"] for row in read_csv(Path("none/rejected.csv"))} == texts.keys()
     assert "0\\xff.png" in Path("none/disputed.html").read_text()
@@ -161,7 +163,7 @@ def test_corrections_are_merged_and_kept(raw: Path, done: Path, tmp_path: Path, 
         assert three not in found
         assert labels(kept) == {one: "1111", two: "3333", three: ""}
         assert {row["engines"] for row in read_csv(out) if row["filename"] in (one, two)} == {"person"}
-        assert cli(*arguments)[0] == 0  # without the file: it is remembered
+        assert cli(*arguments)[0] == 0  # without the file, the corrections are kept
 
 
 def test_corrections_are_not_merged_during_another_labelling(raw: Path, tmp_path: Path, cli: Cli) -> None:
@@ -211,7 +213,7 @@ def test_the_disputes_page_shows_every_disputed_image(raw: Path, tmp_path: Path,
     page = Path("labels/disputed.html").read_text()
     assert page.count("data:image/png;base64,") == 24
     assert page.count("<input name=") == 24
-    assert "http" not in page  # nothing is fetched
+    assert "http" not in page  # the page loads nothing
 
 
 @pytest.mark.parametrize(
@@ -273,7 +275,7 @@ def test_label_after_sigkill_at_any_step_writes_the_same_labels(
     answers = []
     for call, function in (
         (1, "capbench.label.journal:Journal.add"),
-        (3, "capbench.label.journal:Journal.add"),  # before the second part is added
+        (3, "capbench.label.journal:Journal.add"),  # the call that would add the second part
         (3, "capbench.label.journal:Journal.add"),
         (1, "capbench.label.label:_write"),
     ):

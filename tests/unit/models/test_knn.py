@@ -1,3 +1,5 @@
+"""Nearest neighbours, compared with the plain rule and with scikit-learn."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -13,7 +15,7 @@ from capbench.models.knn import KNN
 
 
 def plain_answer(samples: np.ndarray, labels: np.ndarray, row: np.ndarray, k: int) -> int:
-    """The rule in plain Python: whole-number distances; equals in the order shown; then the nearer class."""
+    """Return the answer of the rule in plain Python: integer distances, ties by order, then the nearer class."""
     distances = [sum((int(a) - int(b)) ** 2 for a, b in zip(sample, row, strict=True)) for sample in samples]
     nearest = sorted(range(len(samples)), key=lambda i: (distances[i], i))[:k]
     votes = Counter(int(labels[i]) for i in nearest)
@@ -41,7 +43,7 @@ def test_knn_answers_equal_the_plain_rule_ties_included(seed: int, k: int, level
 
 
 def test_knn_distinguishes_distances_that_float32_rounds_alike() -> None:
-    """The distances are 2 in 65,000,000 apart, which float32 cannot tell."""
+    """Compare distances that differ by 2 of 65,000,000, which float32 cannot represent."""
     first, nearer = np.full((2, 1000), 255, dtype=np.uint8)
     first[0] = 253
     nearer[:2] = 254
@@ -78,7 +80,7 @@ def test_knn_samples_are_saved_and_loaded() -> None:
 
 
 def test_a_traced_knn_breaks_ties_like_the_model() -> None:
-    """What is recorded with a blank image, which has one nearest neighbour, holds for others, too."""
+    """Trace the model with a blank image, which has one nearest neighbour, and read one that has three."""
     view = torch.rand(1, 1, 2, 4)
     model = KNN((1, 2, 4), 1, 3, k=1).eval()
     model.learn(view.expand(3, -1, -1, -1), torch.arange(3).flip(0)[:, None])

@@ -1,4 +1,4 @@
-"""One shape for all recognisers, and the articles' networks layer by layer."""
+"""Models: the shape of their scores, and the layers of the articles' networks."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_member_of_the_per_digit_ensemble_has_619370_parameters() -> None:
         parameters(member) + 2 * sum(b.num_features for b in member.modules() if isinstance(b, nn.BatchNorm2d))
         == 619_370
     )
-    assert parameters(member) == 618_410  # the article's trainable ones
+    assert parameters(member) == 618_410  # the trainable parameters in the article
     assert member.head.linear.in_features == 3584
 
 
@@ -109,7 +109,7 @@ def without_dropout(model: Ensemble) -> Ensemble:
 
 
 def precise(name: str) -> Ensemble:
-    """One in float64: in float32 a number near 0 may round to the other side of a ReLU, or another be the maximum."""
+    """Return an ensemble in float64: in float32, rounding may change the side of a ReLU or the place of a maximum."""
     torch.manual_seed(1)
     ensemble = made(name, (1, 32, 48), 3, 10).double()
     assert isinstance(ensemble, Ensemble)
@@ -117,7 +117,7 @@ def precise(name: str) -> Ensemble:
 
 
 def assert_learned_alike(one: Ensemble, other: Ensemble) -> None:
-    """Gradients and running means are the same."""
+    """Check that two ensembles have the same gradients and running means."""
     assert all(weight.grad is not None and weight.grad.any() for weight in one.parameters())
     gradients = [
         parameters_to_vector(weight.grad for weight in each.parameters() if weight.grad is not None)
@@ -130,7 +130,7 @@ def assert_learned_alike(one: Ensemble, other: Ensemble) -> None:
 
 @pytest.mark.parametrize("name", ["ensemble", "ensemble_article"])
 def test_stacked_members_equal_members_in_turn(name: str) -> None:
-    """Same scores, gradients and running means, in training and after it."""
+    """Compare scores, gradients and running means, in training and in evaluation."""
     in_turn = without_dropout(precise(name))
     stacked = copy.deepcopy(in_turn)
     views, weights = torch.rand(4, 1, 32, 48).double(), torch.rand(4, 3, 10).double()
@@ -144,7 +144,7 @@ def test_stacked_members_equal_members_in_turn(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["ensemble", "ensemble_article"])
 def test_members_trained_side_by_side_equal_members_in_turn(name: str, two_threads: None) -> None:
-    """Same scores, gradients and running means, and the same is dropped out."""
+    """Compare scores, gradients and running means under the same dropout."""
     one = precise(name)
     other, again = copy.deepcopy(one), copy.deepcopy(one)
     views, weights = torch.rand(4, 1, 32, 48).double(), torch.rand(4, 3, 10).double()
@@ -161,7 +161,7 @@ def test_members_trained_side_by_side_equal_members_in_turn(name: str, two_threa
     assert apart(scores[0], in_turn) < 1e-9
     assert_learned_alike(one, other)
     assert torch.get_num_threads() == 2
-    assert not torch.equal(other(views), scores[0])  # what is dropped out is drawn anew
+    assert not torch.equal(other(views), scores[0])  # dropout is drawn anew
 
 
 def test_ensemble_members_differ_in_weights_and_dropout() -> None:
@@ -172,7 +172,7 @@ def test_ensemble_members_differ_in_weights_and_dropout() -> None:
     for member in ensemble.members:
         member.load_state_dict(first)
     scores = ensemble.stacked(torch.rand(4, 1, 32, 96))
-    assert not torch.allclose(scores[:, 0], scores[:, 1])  # each drops out others
+    assert not torch.allclose(scores[:, 0], scores[:, 1])  # each member has its own dropout
 
 
 def test_a_committee_averages_probabilities_and_trains_every_member() -> None:

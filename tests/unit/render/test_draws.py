@@ -1,3 +1,5 @@
+"""Random numbers of the renderer."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,7 +8,7 @@ from capbench.render.draws import draw, philox
 
 
 def test_philox_gives_its_published_numbers() -> None:
-    """Known answers of the Random123 library."""
+    """Compare with known answers of the Random123 library."""
     ones = np.uint64(0xFFFFFFFFFFFFFFFF)
     assert [int(n) for n in philox(0, 0, 0)] == [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]
     assert [int(n) for n in philox(ones, ones, ones)] == [0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD]
@@ -24,5 +26,5 @@ def test_drawn_numbers_are_uniform_and_uncorrelated() -> None:
     assert ((numbers >= 0) & (numbers < 1)).all()
     for column in numbers.T:
         counts = np.histogram(column, bins=20, range=(0, 1))[0]
-        assert ((counts - 1000) ** 2 / 1000).sum() < 55  # chi square of 19, far out in the tail
+        assert ((counts - 1000) ** 2 / 1000).sum() < 55  # chi square with 19 degrees of freedom, far out in the tail
     assert np.abs(np.corrcoef(numbers.T) - np.eye(4)).max() < 0.04

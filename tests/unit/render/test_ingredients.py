@@ -1,4 +1,4 @@
-"""What is left of a style without one of its ingredients."""
+"""Styles without one of their ingredients."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_removing_contrast_draws_black_on_white() -> None:
 
 
 def test_removing_lines_leaves_gaps_between_characters() -> None:
-    """Columns without ink part the characters once neither curve nor dots run through them."""
+    """Count columns without ink, which separate characters where no curve and no dots cross."""
 
     def gaps(*without: str) -> int:
         look = style("style=default", "style.overlap=[-0.3,-0.3]", "style.tilt=[0,0]", *without)

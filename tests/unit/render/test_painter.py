@@ -1,3 +1,5 @@
+"""Painter: determinism, looks, settings and poses of rendered captchas."""
+
 from __future__ import annotations
 
 import hashlib
@@ -27,7 +29,7 @@ def fingerprint(name: str, numbers: list[int], threads: int = 1) -> str:
 
 
 def test_texts_of_the_painter_stay_the_same() -> None:
-    """Drawn when the renderer was written; a change would silently change every data set."""
+    """Compare with texts of the first version: a change would silently change every data set."""
     assert painter().texts(np.array([0, 1, 2**40])) == ["0957", "2739", "8447"]
 
 
@@ -67,12 +69,12 @@ def test_of_100_000_captchas_none_leaves_its_picture_and_symbols_are_uniform() -
         widest = (right - left).max()
         assert left.min() >= 0
         assert right.max() <= own.style.width + own.style.margin * widest
-        # The largest size is taller than the picture, in the captcha package as here; it is cut evenly.
+        # As in the captcha package, the largest characters are taller than the picture and are cut at both edges.
         tallest = (bottom - top).max()
         assert top.min() >= min(0, (own.style.height - tallest) / 2 - 1)
         assert bottom.max() <= max(own.style.height, (own.style.height + tallest) / 2 + 1)
         symbols += np.bincount(own.classes(numbers)[0].ravel(), minlength=10)
-    assert ((symbols - 40_000) ** 2 / 40_000).sum() < 40  # chi square of 9, far out in the tail
+    assert ((symbols - 40_000) ** 2 / 40_000).sum() < 40  # chi square with 9 degrees of freedom, far out in the tail
 
 
 def test_ink_lies_within_the_character_boxes() -> None:
@@ -83,7 +85,7 @@ def test_ink_lies_within_the_character_boxes() -> None:
         for left, top, right, bottom in characters.tolist():
             outside[max(0, int(top) - 1) : int(bottom) + 2, max(0, int(left) - 1) : int(right) + 2] = 255
             inside = picture[max(0, int(top)) : int(bottom) + 1, max(0, int(left)) : int(right) + 1]
-            assert (inside < 200).mean() > 0.05  # a character stands there
+            assert (inside < 200).mean() > 0.05  # the box is not empty
         assert (outside == 255).all()
 
 
@@ -98,7 +100,7 @@ def test_text_lengths_are_uniform() -> None:
 
 @pytest.mark.parametrize("name", [name for name in STYLES if name not in ("strokes", "lines")])
 def test_drawing_in_grey_equals_colours_turned_grey(name: str) -> None:
-    """Not so of JPEG, whose artefacts in colour and in grey are two things."""
+    """Compare every style without JPEG, whose artefacts differ between colour and grey."""
     own = painter(f"style={name}")
     numbers = np.arange(60)
     grey = own.pictures(numbers, grey=True)[..., 0].astype(int)
@@ -113,7 +115,7 @@ def test_noise_does_not_move_characters() -> None:
 
 
 def test_style_default_looks_like_the_captcha_package() -> None:
-    """Light, contrast, ink and its place, on 1,500 pictures each."""
+    """Compare brightness, contrast, amount and place of ink, and edges of 1,500 pictures each."""
     numbers = np.arange(1500)
     ours = painter(seed=3).pictures(numbers, grey=True)[..., 0].astype(float)
     theirs = CaptchaPackage(style(), DIGITS, 4, 4, 4).pictures(numbers)
@@ -166,7 +168,7 @@ def test_pictures_have_the_width_and_height_of_the_style(width: int, height: int
 
 @pytest.mark.parametrize("stretch", ["true", "false"])
 def test_style_widths_scale_the_width_of_characters(stretch: str) -> None:
-    """Alone and upright, in a picture with room for either."""
+    """Measure one upright character in a picture with enough room."""
     still = ("style.font_sizes=[42]", "style.tilt=[0,0]", "style.warp=[0,0]", f"style.stretch={stretch}", *BARE)
 
     def ink(wide: float) -> tuple[float, float]:
@@ -180,7 +182,7 @@ def test_style_widths_scale_the_width_of_characters(stretch: str) -> None:
 
 
 def test_each_character_is_scattered_by_an_amount_of_its_own() -> None:
-    """The farther the points of an upright stem are strewn the oftener a column turns from dark to light."""
+    """Count the changes between dark and light along columns, which grow with the scatter of an upright stem."""
     still = ("style.fonts=[DejaVuSans.ttf]", "style.font_sizes=[42]", "style.stretch=false", "style.align=spread",
              "style.tilt=[0,0]", "style.warp=[0,0]", "style.spaces=0", "style.without=contrast", *BARE)  # fmt: skip
 
@@ -323,7 +325,7 @@ def test_poses_depend_only_on_their_index_and_are_standardised() -> None:
 
 
 def test_poses_hold_the_drawn_size() -> None:
-    own, numbers = painter(shortest=2, longest=2), np.arange(300)  # few enough to be drawn as wide as they are
+    own, numbers = painter(shortest=2, longest=2), np.arange(300)  # so few characters that none is squeezed
     left, top, right, bottom = np.moveaxis(own.drawn(numbers)[1], -1, 0)
     for told, drawn in zip(np.moveaxis(own.poses(numbers), -1, 0), (right - left, bottom - top), strict=False):
         assert np.corrcoef(told.ravel(), drawn.ravel())[0, 1] > 0.999
@@ -331,7 +333,7 @@ def test_poses_hold_the_drawn_size() -> None:
 
 @pytest.mark.parametrize("stretch", ["true", "false"])
 def test_poses_hold_the_drawn_rotation_and_warp(stretch: str) -> None:
-    """The long axis of a straight character's ink turns with it, and leans as its corners move."""
+    """Compare poses with the direction of the long axis of a straight character's ink."""
     plain = (*BARE, f"style.stretch={stretch}", "style.fade=false", "style.font_sizes=[40]")
     numbers = np.arange(200)
 
@@ -348,7 +350,7 @@ def test_poses_hold_the_drawn_rotation_and_warp(stretch: str) -> None:
 
 
 def test_slant_shears_a_character_and_keeps_its_height() -> None:
-    """Its foot goes to the right of its head, its height stays."""
+    """Compare the pose of a straight character with the shear of its ink."""
     plain = (*BARE, "style.stretch=false", "style.fade=false", "style.font_sizes=[40]", "style.tilt=[0,0]")
     numbers = np.arange(100)
     upright, leaning = (
@@ -366,7 +368,7 @@ def test_slant_shears_a_character_and_keeps_its_height() -> None:
 
 
 def test_sway_bends_a_stroke_by_its_reach() -> None:
-    """A level stroke becomes a wave."""
+    """Measure the height of a level stroke, which becomes a wave."""
     level = (*BARE, "style.stretch=false", "style.fade=false", "style.tilt=[0,0]", "style.warp=[0,0]")
     still, swaying = (
         painter(*level, f"style.sway={sway}", symbols="-", shortest=1, longest=1)

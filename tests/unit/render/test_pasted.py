@@ -1,3 +1,5 @@
+"""Glyphs turned and resized, compared with the captcha package."""
+
 from __future__ import annotations
 
 import math
@@ -13,7 +15,7 @@ SIZE = 50
 
 
 def packages(symbol: str, degrees: float, wide: int, high: int) -> np.ndarray:
-    """Where the captcha package leaves ink, by the same calls to Pillow as it makes."""
+    """Return where the captcha package draws ink, by the same calls of Pillow."""
     font = ImageFont.truetype(DEFAULT_FONTS[0], SIZE)
     picture = Image.new("RGBA", (3 * SIZE, 3 * SIZE))
     ImageDraw.Draw(picture).text((SIZE, SIZE), symbol, font=font, fill=(150, 150, 150, 255))

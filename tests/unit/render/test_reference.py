@@ -1,3 +1,5 @@
+"""Renderer of the captcha package."""
+
 from __future__ import annotations
 
 import hashlib
@@ -23,7 +25,7 @@ def fingerprint(numbers: list[int]) -> str:
 
 
 def test_texts_of_the_captcha_package_renderer_stay_the_same() -> None:
-    """These were drawn when the renderer was written; a change would silently change every data set."""
+    """Compare with texts of the first version: a change would silently change every data set."""
     assert renderer().texts(np.array([0, 1, 2**40])) == TEXTS
 
 

@@ -1,4 +1,4 @@
-"""Single-line fonts: drawn where their file says, as wide as the pen, at any width of the characters."""
+"""Single-line fonts: the place, length and width of their strokes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def font(tmp_path: Path) -> str:
 
 
 def inked(font: str, symbol: str, *more: str) -> np.ndarray:
-    """Coverage, float [row, column], of one character alone."""
+    """Return the coverage, float [row, column], of one character alone."""
     return covered(alone(symbol, f"style.fonts=['{font}']", *more), 0)
 
 
@@ -46,7 +46,7 @@ def covered(own: Painter, index: int) -> np.ndarray:
 
 
 def box(ink: np.ndarray) -> tuple[int, int]:
-    """Height and width."""
+    """Return height and width of the ink."""
     rows, columns = np.nonzero(ink > 0.5)
     return int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
 
@@ -65,7 +65,7 @@ def test_strokes_have_the_length_of_the_font_and_the_width_of_the_pen(font: str,
 
 
 def test_a_single_line_character_stands_at_the_height_of_its_font(font: str) -> None:
-    """The middle of a line of text is 300 units above the base line, and in the middle of the picture."""
+    """Compare heights: the picture's middle is 300 units above the base line."""
     for symbol, above in {"-": 0, "l": 50}.items():
         rows, _ = np.nonzero(inked(font, symbol) > 0.5)
         assert rows.mean() == pytest.approx(29.5 - above / 1000 * 50, abs=1)
@@ -118,7 +118,7 @@ def test_pens_without_a_single_line_font_are_refused() -> None:
 
 
 def test_outline_fonts_beside_a_single_line_font_are_drawn_unchanged(font: str) -> None:
-    """A bold letter's stem is wider than the pen."""
+    """Compare stems: those of a bold font are wider than the pen."""
     mixed = alone("l", f"style.fonts=['{font}', DejaVuSans-Bold.ttf]")
     widths = {box(covered(mixed, index))[1] for index in range(30)}
     assert len(widths) == 2

@@ -1,4 +1,4 @@
-"""Fonts from a stranger: drawn, or refused in one line that names the file, before they cost much."""
+"""Fonts from a stranger: they are drawn, or refused in one line that names the file, before they cost much."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_pens_over_the_limit_of_work_are_refused(tmp_path: Path) -> None:
 
 
 def font(path: Path, **tables: bytes | None) -> str:
-    """A small font in which some tables are others, or not there."""
+    """Write a small font with some tables replaced or removed."""
     parts = taken_apart(OUTLINES) | {name.encode(): data for name, data in tables.items() if data is not None}
     kept = {name: data for name, data in parts.items() if tables.get(name.decode(), b"") is not None}
     path.write_bytes(put_together(OUTLINES[:4], kept))
@@ -101,7 +101,7 @@ OVER_ONE_ANOTHER = characters(4, struct.pack(">HHHHHH", 0, 0, 2 * 9_000, 0, 0, 0
 
 @pytest.mark.parametrize("table", [HUGE, OVER_ONE_ANOTHER], ids=["groups", "segments"])
 def test_a_huge_character_map_is_looked_up_not_expanded(table: bytes, tmp_path: Path) -> None:
-    """Each of these says five thousand times over or more that it has all characters."""
+    """Look characters up in tables that list all characters thousands of times."""
     there = known(font(tmp_path / "own.ttf", cmap=table))
     assert "A" in there and "漢" in there
 
@@ -154,7 +154,7 @@ def test_a_file_that_is_no_font_is_refused(content: bytes, tmp_path: Path) -> No
 
 
 def one_em() -> bytes:
-    """The font's table `head`, in which a glyph's unit is as large as a letter."""
+    """Return the table `head` with so few units per em that one unit is as large as a letter."""
     head = bytearray(taken_apart(OUTLINES)[b"head"])
     struct.pack_into(">H", head, 18, 16)
     return bytes(head)

@@ -1,4 +1,4 @@
-"""Where images wait: what comes together is read together, and too much is refused."""
+"""The queue of images: waiting images are read in batches, and too many are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.helpers.waiting import DEADLINE, wait_until_async
 
 
 class Held:
-    """A graph that reads when it is let to, and remembers how many images it was given at once."""
+    """Graph that reads once `let` is set, and keeps the sizes of its batches."""
 
     def __init__(self, inner: Graph) -> None:
         self._inner = inner
@@ -85,7 +85,7 @@ def test_requests_over_the_queue_are_refused_until_there_is_room(small: Path) ->
         async with queue(held, batch=4, queue=3) as open_queue:
             asked = asyncio.create_task(open_queue.read([picture(1), b"bad"]))
             await wait_until_async(lambda: open_queue.waiting == 1)
-            with pytest.raises(Full):  # one waits, and the bad one has gone
+            with pytest.raises(Full):  # one image waits, and the bad one was refused
                 await open_queue.read([picture(2)] * 3)
             held.let.set()
             good, bad = await asked
@@ -115,7 +115,7 @@ def test_images_of_an_abandoned_request_are_not_read(small: Path) -> None:
 
 @pytest.fixture
 def let_decode(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Two images are decoded at once, and none is done before this is set."""
+    """Event before which no image's decoding ends; two are decoded at once."""
     let, decode = threading.Event(), images.decode
 
     def waiting(*given: Any) -> np.ndarray:
@@ -141,7 +141,7 @@ def test_reject_pending_refuses_requests_that_are_not_begun(small: Path, let_dec
             await wait_until_async(lambda: open_queue.waiting == 2)
             let_decode.set()
             late = await open_queue.read([picture(1)])
-            assert isinstance(late[0], list)  # what was on its way to here is still read
+            assert isinstance(late[0], list)  # an image that arrives later is still read
             return await asyncio.gather(*asked, return_exceptions=True)
 
     outcomes = asyncio.run(turned_away())
@@ -150,7 +150,7 @@ def test_reject_pending_refuses_requests_that_are_not_begun(small: Path, let_dec
 
 
 def test_a_stopping_server_answers_503_to_waiting_requests_at_once(small: Path, let_decode: threading.Event) -> None:
-    """Only what is being decoded is waited for."""
+    """Stop a server with two images in decoding and three waiting: only the two are read."""
     metrics = ServiceMetrics()
     shared = BatchingQueue({"small": Graph.open(small)}, 4, 5, metrics)
     application = Service(shared, BodyParser(2**20, 5, 30), metrics, None, local=True).application()
@@ -212,13 +212,13 @@ def test_each_run_applies_exif_as_in_its_training(tmp_path: Path) -> None:
 
 
 def large(seed: int = 1) -> bytes:
-    """An image of more pixels than a captcha has."""
+    """Return an image of more pixels than a captcha has."""
     return picture(seed, height=400, width=400)
 
 
 @pytest.fixture
 def let_large(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Two images are decoded at once, and no large one is done before this is set."""
+    """Event before which no large image's decoding ends; two are decoded at once."""
     let, decode = threading.Event(), images.decode
 
     def waiting(*given: Any) -> np.ndarray:
@@ -240,11 +240,15 @@ def test_large_images_do_not_delay_small_ones(small: Path, let_large: threading.
             asked = asyncio.create_task(open_queue.read([large(seed) for seed in range(8)]))
             await wait_until_async(lambda: len(open_queue._large) == 8)
             try:
-                return await asyncio.wait_for(open_queue.read([picture(1)]), DEADLINE / 2)  # before large ones give up
+                return await asyncio.wait_for(
+                    open_queue.read([picture(1)]), DEADLINE / 2
+                )  # before the large ones time out
             finally:
                 let_large.set()
                 refused = cast(list[list[Read]], await asked)
-                assert [type(outcome[0]) for outcome in refused] == [BadImage] * 8  # of another size than is read
+                assert [type(outcome[0]) for outcome in refused] == [
+                    BadImage
+                ] * 8  # of another size than the graph reads
 
     ((read,),) = cast(list[list[Read]], asyncio.run(beside_large_ones()))
     assert read.text == offline(small, picture(1))[0].text
@@ -286,7 +290,7 @@ def test_images_of_an_abandoned_request_are_released(small: Path, let_large: thr
 
 
 def test_pixels_of_refused_images_are_released(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error holds what stands in the frames that it passed through; 64 large images in a request took a gigabyte."""
+    """Check that errors keep no frames with pixels: 64 large images in a request would take a GB."""
     decode, pixels = images.decode, []
 
     def remembered(*given: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The description is true: schemathesis asks whatever it allows, and what it does not, of a real server."""
+"""The OpenAPI description, held against a real server by schemathesis."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ image = st.integers(0, 50).map(picture)
 schemathesis.openapi.format("byte", image.map(lambda file: base64.b64encode(file).decode()))
 schemathesis.openapi.format("binary", image.map(Binary))
 """
-# One image more than is taken is no bad request but a large one.
+# Too many images give status 413.
 CONFIG = """
 [checks]
 negative_data_rejection.expected-statuses = [400, 401, 405, 413, 415, 422]
@@ -70,7 +70,7 @@ positive_data_acceptance.expected-statuses = [200]
 
 @pytest.mark.slow
 def test_the_server_conforms_to_its_openapi_description(server: Served, tmp_path: Path) -> None:
-    """What the description allows is pictures, so that all of it must be read; and what it does not, must be refused."""
+    """Send valid requests, whose images are all readable, and invalid ones, which must be refused."""
     pytest.importorskip("schemathesis")
     (tmp_path / "hooks.py").write_text(HOOKS)
     (tmp_path / "schemathesis.toml").write_text(CONFIG)

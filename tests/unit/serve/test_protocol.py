@@ -1,4 +1,4 @@
-"""The end of a server's patience, on a connection without a network."""
+"""Disconnection of slow clients, on a connection without a network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from capbench.serve.protocol import BoundedProtocol
 
 
 class Transport:
-    """A connection whose client reads nothing: what is written stays, and `close` waits for it."""
+    """Connection whose client reads nothing: written bytes stay, and `close` waits for them."""
 
     def __init__(self) -> None:
         self.calls = Mock()
@@ -69,7 +69,7 @@ def test_a_client_that_reads_no_answer_is_disconnected(happens: Callable[[Bounde
         config.load()
         protocol, transport = BoundedProtocol(config, ServerState(), {}), Transport()
         protocol.connection_made(transport)  # type: ignore[arg-type]
-        protocol._cancel_head_timeout()  # a head is not what is waited for here
+        protocol._cancel_head_timeout()  # the timer of the head is not tested here
         happens(protocol)
         await asyncio.wait_for(transport.ended.wait(), 60)
 
@@ -103,7 +103,7 @@ def test_a_client_that_reads_again_is_not_disconnected() -> None:
 def test_over_the_connection_limit_the_slowest_client_is_disconnected(
     sent: list[bytes | None], cut: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """None whose request is here whole; it is owed an answer."""
+    """Fill the connections: a client whose request is complete is never disconnected, since it is owed an answer."""
     monkeypatch.setattr(punctual, "most_connections", lambda: 2)
     head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n"
 

@@ -1,4 +1,4 @@
-"""Bodies on their way in, without a server."""
+"""Reception of request bodies, without a server."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_body_that_times_out_before_parsing_is_released() -> None:
         except Refused as refused:
             return str(refused)
         finally:
-            assert sys.getrefcount(body) == unheld  # though its turn has not come
+            assert sys.getrefcount(body) == unheld  # though the parser has not begun with it
             assert parser._held == 0
             busy.set()
             await other

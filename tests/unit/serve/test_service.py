@@ -1,4 +1,4 @@
-"""The server in a process of its own: what it reads, what it refuses and how, and how it ends."""
+"""The server in a process of its own: its answers, its refusals, its log and its end."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def impatient(small: Path) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def guarded(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Two runs of one name behind a token."""
+    """Server of two runs of one name behind a token."""
     other = graph(tmp_path_factory.mktemp("others") / "other.onnx", seed=2)
     server = Served(f"[{small},{other}]")
     with pytest.MonkeyPatch.context() as patch:
@@ -168,9 +168,9 @@ def test_unfinished_large_bodies_do_not_block_small_ones(small: Path) -> None:
         for line in lines.values():
             poll.register(line, select.POLLIN)
         refused, _ = poll.poll(60_000)[0]
-        assert lines[refused].recv(12) == b"HTTP/1.1 503"  # more than may be held
+        assert lines[refused].recv(12) == b"HTTP/1.1 503"  # over the limit of unfinished bodies
         for _ in range(100):
-            hold(2_000)  # they fill what is left
+            hold(2_000)  # they fill the rest of the limit
         assert post(server, data=picture(1), headers={"Content-Type": "image/png"}).status_code == 200
 
 
@@ -179,16 +179,16 @@ def test_slow_or_malformed_requests_are_refused_with_their_status(impatient: Ser
     head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 100\r\n\r\n"
     late = exchanged(impatient.port, head, bytes(50))
     assert late.startswith(b"HTTP/1.1 408 ") and b"did not arrive within 2 seconds" in late
-    assert exchanged(impatient.port).startswith(b"HTTP/1.1 408 ")  # who says nothing at all
+    assert exchanged(impatient.port).startswith(b"HTTP/1.1 408 ")  # a client that sends nothing
     assert exchanged(impatient.port, b"GET /health HTTP/1.1\r\nX: " + b"x" * 66_000).startswith(b"HTTP/1.1 431 ")
     assert exchanged(impatient.port, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
-    # An image that was announced as too large is not asked for.
+    # A body announced as too large is refused before it is sent.
     head = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n"
     assert exchanged(impatient.port, head).startswith(b"HTTP/1.1 413 ")
 
 
 def ends(line: socket.socket) -> bool:
-    """Whether the server cuts a connection off on which nothing is read; waits for that."""
+    """Return whether the server ends a connection on which nothing is read, as soon as it does."""
     poll = select.poll()
     poll.register(line, 0)
     return bool(poll.poll(60_000))
@@ -301,7 +301,7 @@ def test_prometheus_metrics_count_requests_and_images(served: Served) -> None:
 
 
 def test_the_log_holds_no_lines_of_other_libraries(small: Path) -> None:
-    """The parser of forms warns of every bad one, which would fill a pipe that nobody reads and stop the server."""
+    """Send bad forms: the parser's warnings would fill a pipe that nobody reads and stop the server."""
     kind = {"Content-Type": "multipart/form-data; boundary=line"}
     with Served(small) as server:
         for _ in range(3):
@@ -352,7 +352,7 @@ def test_a_mistake_in_serve_is_one_line(cli: Cli, small: Path, tmp_path: Path) -
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        # No server would begin at this port, whatever is overlooked.
+        # The port is taken, so that no server begins even where a mistake is overlooked.
         usual = [f"run={small}", f"port={port}"]
         for arguments, reason in (
             (usual, f"port: {port} of 127.0.0.1 cannot be had (Address already in use); choose another, or"),

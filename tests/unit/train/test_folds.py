@@ -1,4 +1,4 @@
-"""Folds: every image is read, each by a recogniser that has not seen it; killed or not, the same numbers."""
+"""Training in folds: every image is read by a recogniser that was not trained on it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ QUIET = ("logger=none", "trainer.progress=false")
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """15 captchas of different texts."""
+    """Labelled folder of 15 captchas with different texts."""
     folder = tmp_path_factory.mktemp("few") / "captchas"
     assert len(set(save_captchas(folder, 15))) == 15
     return folder
@@ -40,7 +40,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def twins(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, and each once more under another name."""
+    """The folder `few` with a copy of each image under another name."""
     folder = tmp_path_factory.mktemp("twins") / "captchas"
     shutil.copytree(few, folder)
     for image in list((folder / "images").iterdir()):
@@ -52,7 +52,7 @@ def twins(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_no_image_is_read_by_a_fold_trained_on_it_or_its_copy(twins: Path, train: Train, cli: Cli) -> None:
-    """The nearest of whole images is the image itself wherever it was seen, and no other has its text."""
+    """Read whole images by nearest neighbours: an image that was seen would be read right, and no other has its text."""
     folder = train(*KNN_LEAVES_ONE_OUT, f"data.root={twins}", *QUIET)
     result = folder.read_result()
     assert (result["test/exact"], result["test/images"]) == (0, 30)
@@ -62,7 +62,7 @@ def test_no_image_is_read_by_a_fold_trained_on_it_or_its_copy(twins: Path, train
     names = [line.split(",")[0] for line in (twins / "labels.csv").read_text().splitlines()[1:]]
     assert [row["filename"] for row in read_csv(folder.predictions)] == names
     assert {path.name for path in folder.path.iterdir()} == RUN_FOLDER
-    # What is left behind was trained on all of them.
+    # The saved recogniser was trained on all images.
     assert len(load_file(folder.weights)["samples"]) == 30
     code, out, _ = cli("evaluate", f"run={folder.path}", "data=csv", f"data.root={twins}", "part=all")
     assert code == 0
@@ -98,7 +98,7 @@ def test_every_source_of_labelled_images_can_be_trained_in_folds(
     )
     result = folder.read_result()
     assert (result["data/folds"], result["test/images"]) == (10 if split == "folds" else 15, 15)
-    # What is left behind has learned from all but those that validate; those that were tested from fewer.
+    # The saved recogniser was trained on all images but those of validation, the tested ones on fewer.
     assert (result["data/train"], result["data/fold_train"]) == ((13, 11) if split == "folds" else (15, 14))
     (run,), _ = read(folder.path)
     assert learning.labelled(run) == result["data/fold_train"]
@@ -175,7 +175,7 @@ def test_folds_without_validation_keep_the_last_epoch(few: Path, train: Train) -
 
 @pytest.fixture
 def odd(few: Path, tmp_path: Path) -> Path:
-    """The same, where 7 stands in one text only."""
+    """The folder `few` with the symbol 7 in one text alone."""
     shutil.copytree(few, tmp_path / "odd")
     heading, *lines = (tmp_path / "odd" / "labels.csv").read_text().splitlines()
     table = [line.split(",") for line in lines]

@@ -1,4 +1,4 @@
-"""What an offline W&B run holds, read back by wandb's own reader."""
+"""Loggers: an offline W&B run is read back by wandb's own reader."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_wandb_mode_is_set_before_wandb_is_imported(
     monkeypatch.syspath_prepend(tmp_path / "fake")
     for name in [name for name in sys.modules if name.partition(".")[0] == "wandb"]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setenv("WANDB_MODE", "")  # so that it is as it was after the test
+    monkeypatch.setenv("WANDB_MODE", "")  # so that monkeypatch restores it after the test
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(InterruptedError):

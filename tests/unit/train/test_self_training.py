@@ -1,3 +1,5 @@
+"""Rounds of labelling and training."""
+
 from __future__ import annotations
 
 import json
@@ -35,7 +37,7 @@ def test_interrupted_self_training_resumes_within_its_round(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = RunFolder(tmp_path / "run")
-    # Stopped in the second round's labelling ...
+    # Interrupt the labelling of the second round, ...
     label = labelling.run
     asked: list[dict[str, Any]] = []
     known: list[Any] = []
@@ -54,7 +56,7 @@ def test_interrupted_self_training_resumes_within_its_round(
     assert first.result.exists() and not folder.result.exists()
     written = first.result.stat().st_mtime_ns
 
-    # ... it goes on there.
+    # ... and resume: the first round is not repeated.
     exact = self_training.run(folder.settings(), folder, resumed=True)
     assert exact == folder.read_result()["val/exact"]
     assert first.result.stat().st_mtime_ns == written
@@ -63,7 +65,7 @@ def test_interrupted_self_training_resumes_within_its_round(
     assert asked[2]["label"]["engines"]["run"]["run"] == str(first.path)
     assert folder.settings()["self_train"]["rounds"] == 2
 
-    # What an image with a label holds is read by a recogniser that was not taught it.
+    # Labelled images are read by a recogniser that was not trained on them.
     assert known[0] == {}
     assert known[2]["run"] and known[2]["run"].keys() <= names(folder.path / "labels_1.csv")
     predictions = {p.filename: p for p in first.read_predictions()}
@@ -72,7 +74,7 @@ def test_interrupted_self_training_resumes_within_its_round(
     }
     assert first.read_result()["data/folds"] == 3
 
-    # ... and how well is judged by the engines' labels, which is told.
+    # The result records that its labels are those of engines.
     result = folder.read_result()
     assert (result["test/truth"], result["test/taught"]) == ("engines", 0)
 
@@ -83,7 +85,7 @@ def test_interrupted_self_training_resumes_within_its_round(
         report = json.loads((folder.path / f"labels_{number}.json").read_text())
         assert report["accepted"] == len(accepted)
     engines = [row["engine"] for row in map(json.loads, (folder.path / "labels/readings.jsonl").open())]
-    assert len(engines) == 3 * 40  # what was read in the first round is known in the second
+    assert len(engines) == 3 * 40  # readings of the first round are kept for the second
     printed = capsys.readouterr().out
     assert "by labels that engines agreed on" in printed[printed.index("round 2 of 2: training") :]
 

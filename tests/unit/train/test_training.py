@@ -1,4 +1,4 @@
-"""Training itself: it learns, it stops when asked, and its folder rebuilds what was trained."""
+"""Training: learning, schedules, optimizers, starting runs, poses, and the run's folder."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_recogniser_overfits_a_few_images(train: Train) -> None:
 
 
 def test_knn_reads_every_image_that_it_was_shown(train: Train, labelled: Path) -> None:
-    """Every test image is also a training image under another name: the nearest neighbour is the image itself."""
+    """Test on copies of the training images, each of which is its own nearest neighbour."""
     lines = (labelled / "labels.csv").read_text().splitlines()[1:41]
     both = [f"{line.rsplit(',', 1)[0]},train" for line in lines[:20]]
     folder = labelled.parent / "same"
@@ -171,7 +171,7 @@ def test_the_learning_rate_rises_and_falls(schedule: str) -> None:
 
 
 def momenta(steps: int = 12, **changes: Any) -> list[float]:
-    """The momentum of each step; where there is none, the decay of the mean gradient."""
+    """Return the momentum of each step, or beta 1 of optimizers without a momentum."""
     settings = optim(schedule="one_cycle", **changes)
     optimizer = settings.optimizer(nn.Linear(2, 2))
     scheduler = settings.scheduler(optimizer, steps)
@@ -223,7 +223,7 @@ def test_adadelta_steps_like_keras() -> None:
     optimizer = optim(kind="adadelta", lr=1.0, weight_decay=0.0).optimizer(network)
     network(torch.ones(1, 1)).sum().backward()
     optimizer.step()
-    # The square of the gradient counts for a twentieth, that of steps so far is nothing but the epsilon.
+    # The squared gradient has the weight 0.05, and the mean of squared steps is the epsilon alone.
     assert before - network.weight.item() == pytest.approx((1e-7 / (0.05 + 1e-7)) ** 0.5, rel=1e-3)
 
 
@@ -238,12 +238,12 @@ def test_muon_steps_are_nearly_orthogonal(shape: tuple[int, ...]) -> None:
     step = (1 - weights.detach()).flatten(1)
     lengths = torch.linalg.svdvals(step) / (0.5 * 0.2 * max(step.shape) ** 0.5)
     assert all(0.6 < length < 1.25 for length in lengths.tolist())
-    assert (1 - bias.detach()).tolist() == pytest.approx([0.5, -0.5, 0.0], rel=1e-5)  # as Adam's first
+    assert (1 - bias.detach()).tolist() == pytest.approx([0.5, -0.5, 0.0], rel=1e-5)  # as the first step of Adam
 
 
 def test_muon_agrees_with_muon_of_timm_and_adamw_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As timm's what mixes channels, the rest as torch's AdamW."""
-    precisely = partial(timm.optim.muon.zeropower_via_newtonschulz, dtype=torch.float32)  # theirs has bfloat16
+    """Compare layers that mix channels with timm's Muon, and the others with torch's AdamW."""
+    precisely = partial(timm.optim.muon.zeropower_via_newtonschulz, dtype=torch.float32)  # timm computes in bfloat16
     monkeypatch.setattr(timm.optim.muon, "zeropower_via_newtonschulz", precisely)
     mixing = nn.Sequential(nn.Conv2d(2, 4, 3, bias=False), nn.Flatten(), nn.Linear(16, 6, bias=False))
     not_mixing = nn.Sequential(nn.Conv2d(2, 2, 3, groups=2, bias=False), nn.BatchNorm2d(2))
@@ -453,7 +453,7 @@ def test_a_diverging_training_names_the_step_and_keeps_earlier_epochs(
 def test_infinite_weights_after_the_last_step_are_not_kept(
     val: str, train: Train, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each epoch is one step: its loss is of the weights before."""
+    """Make the weights infinite after the only step of an epoch, whose loss was still finite."""
     monkeypatch.setattr(
         Recognizer, "on_train_batch_end", lambda recognizer, *_: next(recognizer.parameters()).data.fill_(torch.inf)
     )

@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all."""
+"""Atomic replacement of files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from capbench.utils.atomic import UNFINISHED, share
 @pytest.fixture(params=[True, False], ids=["with hard links", "without"])
 def links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     def refused(*_: Any) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted")  # as FAT and some network file systems answer
+        raise OSError(errno.EPERM, "Operation not permitted")  # the error of FAT and some network file systems
 
     if not request.param:
         monkeypatch.setattr(os, "link", refused)

@@ -1,4 +1,4 @@
-"""Files of a stranger's: regular ones of bounded size are read, and what they hold is plain data."""
+"""Reading of a stranger's files: only regular ones of bounded size, and only plain data."""
 
 from __future__ import annotations
 

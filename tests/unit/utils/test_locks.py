@@ -41,7 +41,7 @@ def test_a_file_stays_locked_until_its_process_is_killed(tmp_path: Path) -> None
 
 
 def test_a_file_removed_after_opening_cannot_be_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who removed it may be done; a third process would lock the next file of that name."""
+    """Remove the file between opening and locking: a third process would lock the next file of that name."""
     file = tmp_path / "file"
     file.touch()
     monkeypatch.setattr(locks, "claim", lambda *_: file.unlink())

@@ -1,4 +1,4 @@
-"""The client against a local server that speaks the service's contract."""
+"""Client of Baidu's service, tested with a local server that keeps the service's contract."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GOOD = {"words_result": [{"words": "K e8A", "probability": {"average": 0.75, "mi
 
 
 class Service(ThreadingHTTPServer):
-    """Answers requests for text with `answers`, one after the other, the last for ever."""
+    """Server that answers requests for text with `answers` in turn, and repeats the last one."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -77,7 +77,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the client slept each time; its clock shows nothing but that."""
+    """Seconds of each sleep of the client, whose clock moves by these alone."""
     slept: list[float] = []
     clock = SimpleNamespace(sleep=slept.append, monotonic=lambda: sum(slept))
     monkeypatch.setattr(baidu, "time", clock)
@@ -174,7 +174,7 @@ def test_requests_keep_to_the_rate_per_second(
     read = opened(service, monkeypatch, per_second=10)
     for _ in range(3):
         read(picture)
-    assert waits == pytest.approx([0, 0.1, 0.1, 0.1])  # the token's request among them
+    assert waits == pytest.approx([0, 0.1, 0.1, 0.1])  # one of the requests is that for the token
 
 
 def test_missing_or_wrong_credentials_are_raised(

@@ -1,3 +1,5 @@
+"""OCR engines: neural ones, Tesseract, and trained runs."""
+
 from __future__ import annotations
 
 from contextlib import closing
@@ -59,7 +61,7 @@ def test_scores_are_masked_before_the_choice_and_summed_over_case() -> None:
     probability = np.array([
         [0.1, 0.3, 0.3, 0.25, 0.05],  # a and A together beat b
         [0.9, 0.0, 0.0, 0.1, 0.0],
-        [0.1, 0.0, 0.0, 0.3, 0.6],  # the best of all is outside the alphabet: b is next
+        [0.1, 0.0, 0.0, 0.3, 0.6],  # the best symbol is outside the alphabet, b is the next
     ])  # fmt: skip
     reading = masked.read(probability)
     assert reading.text == "ab"
