@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from tests.helpers.captchas import save_captchas
+from tests.helpers.captchas import save_captchas, save_readable_captchas
 from tests.helpers.protocols import Cli, Train
 from tests.helpers.settings import FAST, composed
 
@@ -60,6 +60,12 @@ def labelled_zip(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
             if file.is_file():
                 archive.write(file, file.relative_to(labelled))
     return path
+
+
+@pytest.fixture(scope="session")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Labelled folder of 40 captchas that OCR engines read well."""
+    return save_readable_captchas(tmp_path_factory.mktemp("raw"), 40)
 
 
 @pytest.fixture

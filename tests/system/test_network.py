@@ -11,7 +11,6 @@ import pytest
 
 from capbench.__main__ import VERBS
 from tests.helpers import network
-from tests.helpers.captchas import save_readable_captchas
 
 SMALL = (
     "data.split={train:48,val:16,test:16}",
@@ -59,11 +58,6 @@ pytestmark = [
         importlib.util.find_spec("rapidocr") is None, reason="needs every extra: make test installs them"
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_readable_captchas(tmp_path_factory.mktemp("raw"), 40)
 
 
 def test_every_verb_is_tested_for_network_access() -> None:

@@ -200,7 +200,7 @@ def test_predict_decodes_many_images_in_helper_processes(
 
 
 def test_a_second_predict_into_the_same_file_is_refused(
-    trained: Path, labelled: Path, cli: Cli, monkeypatch: Any
+    trained: Path, labelled: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ("predict", f"run={trained}", f"images={labelled}")
     said = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -138,29 +137,26 @@ def test_folds_resumed_after_sigkill_give_the_same_result(
     assert folder.weights.read_bytes() == alone.weights.read_bytes()
 
 
-def test_a_training_prints_an_example_of_its_labels(
-    few: Path, train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def stop(*_: Any) -> None:
+@pytest.fixture
+def interrupted(few: Path, train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    """Output of a training in folds that is interrupted by hand in its first fold."""
+
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fit, "_test_fold", stop)
+    monkeypatch.setattr(fit, "_test_fold", interrupt)
     with pytest.raises(SystemExit):
         train(*KNN_LEAVES_ONE_OUT, f"data.root={few}", *QUIET)
+    return capsys.readouterr().out
+
+
+def test_a_training_prints_an_example_of_its_labels(few: Path, interrupted: str) -> None:
     first = (few / "labels.csv").read_text().splitlines()[1].split(",")
-    assert f"labels: {first[0]} is '{first[1]}', " in capsys.readouterr().out
+    assert f"labels: {first[0]} is '{first[1]}', " in interrupted
 
 
-def test_folds_interrupted_by_hand_print_how_to_resume(
-    few: Path, train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def stop(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(fit, "_test_fold", stop)
-    with pytest.raises(SystemExit):
-        train(*KNN_LEAVES_ONE_OUT, f"data.root={few}", *QUIET)
-    assert "go on with resume=run" in capsys.readouterr().out
+def test_folds_interrupted_by_hand_print_how_to_resume(interrupted: str) -> None:
+    assert "go on with resume=run" in interrupted
 
 
 def test_folds_without_validation_keep_the_last_epoch(few: Path, train: Train) -> None:

@@ -13,16 +13,10 @@ from capbench.label import label as labelling
 from capbench.runs import RunFolder
 from capbench.settings import check
 from capbench.train import experiment, self_training
-from tests.helpers.captchas import save_readable_captchas
 from tests.helpers.settings import composed
 from tests.helpers.tables import read_csv
 
 SMALL = ("trainer.progress=false", "trainer.limit_batches=2", "optim.epochs=1", "optim.batch_size=4", "logger=none")
-
-
-@pytest.fixture(scope="module")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_readable_captchas(tmp_path_factory.mktemp("raw"), 40)
 
 
 def settings(raw: Path, *overrides: str) -> dict[str, Any]:
