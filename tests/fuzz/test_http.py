@@ -16,6 +16,7 @@ import requests  # noqa: E402
 from capbench.serve.process import Served  # noqa: E402
 from tests.fuzz.http import ANSWERS, Bodies, post  # noqa: E402
 from tests.helpers.graphs import agrees, graph, offline, picture  # noqa: E402
+from tests.helpers.waiting import DEADLINE  # noqa: E402
 
 BODIES = 10_000
 AT_ONCE = 24
@@ -96,9 +97,9 @@ def test_ten_thousand_bodies_are_answered_beside_slow_clients(tmp_path: Path) ->
         assert statuses[200] > BODIES / 10 and statuses[422] > BODIES / 10 and statuses[400] > BODIES / 20, statuses
         assert min(statuses[kind] for kind in (404, 405, 408, 413, 415)) > 0, statuses
         home = f"http://127.0.0.1:{server.port}"
-        answer = requests.post(f"{home}/read", files={"file": ("a.png", good)}, timeout=30).json()
+        answer = requests.post(f"{home}/read", files={"file": ("a.png", good)}, timeout=DEADLINE).json()
         assert agrees(answer["images"][0]["readings"][0], offline(path, good)[0])
-        figures = requests.get(f"{home}/metrics", timeout=30).text
+        figures = requests.get(f"{home}/metrics", timeout=DEADLINE).text
         assert "\ncapbench_queue_images 0.0\n" in figures
         (memory,) = (line for line in figures.splitlines() if line.startswith("process_resident_memory_bytes "))
         assert float(memory.split()[1]) < MEMORY

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-MOST_SECONDS = 400  # no test's command takes as long; one that hangs is ended
+from tests.helpers.waiting import DEADLINE
 
 
 def capbench(
@@ -26,7 +26,7 @@ def capbench(
         [sys.executable, "-m", "capbench", *arguments],
         capture_output=True,
         text=True,
-        timeout=MOST_SECONDS,
+        timeout=DEADLINE,
         cwd=cwd,
         env={name: value for name, value in os.environ.items() if name != "LOCAL_RANK"} if env is None else env,
         encoding=encoding,

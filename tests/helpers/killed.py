@@ -15,16 +15,16 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.helpers.repository import ROOT
-from tests.helpers.waiting import wait_for_end_of_group
+from tests.helpers.repository import ROOT, python_path
+from tests.helpers.waiting import DEADLINE, wait_for_end_of_group
 
 
 def kill_at_call(number: int, function: str, *arguments: str) -> None:
     """Run the command line until call `number`, counted from 1, of a function written as module:name."""
     command = [sys.executable, "-m", "tests.helpers.killed", str(number), function, *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": python_path(ROOT)}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, start_new_session=True)
-    assert process.wait(timeout=400) == -signal.SIGKILL, f"{function} was called less than {number} times"
+    assert process.wait(timeout=DEADLINE) == -signal.SIGKILL, f"{function} was called less than {number} times"
     wait_for_end_of_group(process.pid)  # helper processes must end by themselves
 
 

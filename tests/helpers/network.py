@@ -19,7 +19,8 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
-from tests.helpers.repository import ROOT
+from tests.helpers.repository import ROOT, python_path
+from tests.helpers.waiting import DEADLINE
 
 UNSHARE = ("unshare", "--map-root-user", "--net")
 EVERYTHING = 3  # ETH_P_ALL of linux/if_ether.h
@@ -63,7 +64,11 @@ def reached(scratch: Path, *command: str) -> tuple[subprocess.CompletedProcess[s
     told = scratch / "told.json"
     watched = [*UNSHARE, sys.executable, "-m", "tests.helpers.network", str(scratch), *command]
     done = subprocess.run(
-        watched, capture_output=True, text=True, timeout=400, env={**os.environ, "PYTHONPATH": _path(ROOT)}
+        watched,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        env={**os.environ, "PYTHONPATH": python_path(ROOT)},
     )
     assert told.exists(), done.stderr
     return done, json.loads(told.read_text())
@@ -75,16 +80,12 @@ def main(scratch: Path, command: Sequence[str]) -> int:
     calls = scratch / "calls"
     with _listening() as wire:
         done = subprocess.run(
-            command, env={**os.environ, "PYTHONPATH": _path(scratch), "NETWORK_CALLS": str(calls)}, check=False
+            command, env={**os.environ, "PYTHONPATH": python_path(scratch), "NETWORK_CALLS": str(calls)}, check=False
         )
         sent = dict.fromkeys(_sent(wire))
     called = dict.fromkeys(calls.read_text().splitlines() if calls.exists() else [])
     (scratch / "told.json").write_text(json.dumps([*sent, *called]))
     return done.returncode
-
-
-def _path(first: Path) -> str:
-    return os.pathsep.join([str(first), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def _listening() -> socket.socket:

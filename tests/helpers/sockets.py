@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 
-HANG = 60  # seconds without a byte after which a test fails; no server should be as slow
+from tests.helpers.waiting import DEADLINE
 
 
 def connected(port: int) -> socket.socket:
     """Return a connection to a server on this machine."""
-    return socket.create_connection(("127.0.0.1", port), timeout=HANG)
+    return socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
 
 
 def received(line: socket.socket) -> bytes:

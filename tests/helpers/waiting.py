@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-DEADLINE = 120  # seconds
+DEADLINE = 1200  # seconds; also for whole commands
 PAUSE = 0.02  # seconds between two looks
 
 

@@ -15,6 +15,7 @@ import torch
 from capbench.__main__ import VERBS
 from tests.helpers.protocols import Cli, Train
 from tests.helpers.repository import ROOT
+from tests.helpers.waiting import DEADLINE
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(?:sh|bash)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
@@ -112,7 +113,7 @@ def serves(arguments: list[str]) -> None:
     run, *settings = (argument for argument in arguments[1:] if not argument.startswith("port="))
     with (
         Served(run.removeprefix("run="), *settings) as server,
-        urllib.request.urlopen(f"http://127.0.0.1:{server.port}/", timeout=30) as page,
+        urllib.request.urlopen(f"http://127.0.0.1:{server.port}/", timeout=DEADLINE) as page,
     ):
         assert b"Read captchas" in page.read()
 

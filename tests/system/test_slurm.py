@@ -14,11 +14,12 @@ import pytest
 from tests.helpers.cluster import cluster, missing
 from tests.helpers.command import capbench
 from tests.helpers.protocols import Train
+from tests.helpers.repository import python_path
 from tests.helpers.runs import curve, epochs_done, metrics_of
 from tests.helpers.settings import FAST, STOCHASTIC
 from tests.helpers.sweeps import assert_resumes, finished
 from tests.helpers.tables import read_csv
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import DEADLINE, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
 
@@ -38,7 +39,7 @@ def inside(slurm: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def said(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=400).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=DEADLINE).stdout
 
 
 @pytest.mark.usefixtures("inside")
@@ -102,7 +103,7 @@ def test_a_failed_slurm_task_ends_its_job(tmp_path: Path, monkeypatch: pytest.Mo
         " os._exit(3)",
     ]
     (tmp_path / "sitecustomize.py").write_text("\n".join(fault))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", python_path(tmp_path))
     failed = capbench(
         "-m", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep", "seed=1", "trainer=ddp_cpu", *FAST
     )
@@ -148,7 +149,7 @@ def test_a_requeued_slurm_job_gives_the_same_metrics(tmp_path: Path, train: Trai
     sweep.wait()
     sweep = begin("resume_sweep=sweep")
     interrupt(sweep, done, "scancel", "--signal=USR2")
-    out, _ = sweep.communicate(timeout=400)
+    out, _ = sweep.communicate(timeout=DEADLINE)
     assert sweep.returncode == 0, out
     (log,) = tmp_path.glob("sweep/.submitit/*/*_0_log.out")
     assert log.read_text().count("Starting with JobEnvironment") == 3

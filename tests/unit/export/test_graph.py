@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from capbench.export.graph import Graph, Read
 from capbench.inference import budget
 from capbench.text import Alphabet, Codec
 from tests.helpers.memory import grown
-from tests.helpers.repository import ROOT
+from tests.helpers.repository import ROOT, python_path
 from tests.helpers.rounding import apart
 from tests.helpers.untrained import untrained
 
@@ -287,7 +286,7 @@ def test_a_graph_that_aborts_the_loading_process_is_refused(tmp_path: Path, monk
     stopping = tmp_path / "stopping"
     (stopping / "onnxruntime").mkdir(parents=True)
     (stopping / "onnxruntime" / "__init__.py").write_text("import os\n\nos.abort()\n")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(stopping), str(ROOT / "src")]))
+    monkeypatch.setenv("PYTHONPATH", python_path(stopping, ROOT / "src"))
     with pytest.raises(Mistake, match=r"model\.onnx: stops the process that loads it by SIGABRT$"):
         Graph.open(path)
 

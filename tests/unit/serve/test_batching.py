@@ -32,7 +32,9 @@ from capbench.serve.metrics import ServiceMetrics
 from capbench.serve.requests import BodyParser
 from capbench.serve.server import Server, listening
 from tests.helpers.graphs import HEIGHT, graph, offline, picture
-from tests.helpers.waiting import DEADLINE, wait_until_async
+from tests.helpers.waiting import wait_until_async
+
+HELD = 120  # seconds for which images wait to be let go; a test that fails ends after them
 
 
 class Held:
@@ -47,7 +49,7 @@ class Held:
 
     def answer(self, prepared: Sequence[np.ndarray]) -> list[Read]:
         self.batches.append(len(prepared))
-        assert self.let.wait(DEADLINE)
+        assert self.let.wait(HELD)
         return self._inner.answer(prepared)
 
 
@@ -119,7 +121,7 @@ def let_decode(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     let, decode = threading.Event(), images.decode
 
     def waiting(*given: Any) -> np.ndarray:
-        assert let.wait(DEADLINE)
+        assert let.wait(HELD)
         return decode(*given)
 
     monkeypatch.setattr(images, "decode", waiting)
@@ -160,7 +162,7 @@ def test_a_stopping_server_answers_503_to_waiting_requests_at_once(small: Path, 
         with listening("127.0.0.1", 0) as door:
             server = Server(shared, config)
             serving = asyncio.create_task(server.serve([door]))
-            ask = partial(requests.post, f"http://127.0.0.1:{door.getsockname()[1]}/read", timeout=30)
+            ask = partial(requests.post, f"http://127.0.0.1:{door.getsockname()[1]}/read", timeout=HELD)
             ask = partial(ask, data=picture(1), headers={"Content-Type": "image/png", "Connection": "close"})
             asked = [asyncio.create_task(asyncio.to_thread(ask)) for _ in range(5)]
             await wait_until_async(lambda: shared.waiting == 5)
@@ -223,7 +225,7 @@ def let_large(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     def waiting(*given: Any) -> np.ndarray:
         pixels = decode(*given)
-        assert pixels.size < 10**5 or let.wait(DEADLINE)
+        assert pixels.size < 10**5 or let.wait(HELD)
         return pixels
 
     monkeypatch.setattr(images, "decode", waiting)
@@ -240,9 +242,7 @@ def test_large_images_do_not_delay_small_ones(small: Path, let_large: threading.
             asked = asyncio.create_task(open_queue.read([large(seed) for seed in range(8)]))
             await wait_until_async(lambda: len(open_queue._large) == 8)
             try:
-                return await asyncio.wait_for(
-                    open_queue.read([picture(1)]), DEADLINE / 2
-                )  # before the large ones time out
+                return await asyncio.wait_for(open_queue.read([picture(1)]), HELD / 2)  # before the large ones time out
             finally:
                 let_large.set()
                 refused = cast(list[list[Read]], await asked)

@@ -18,7 +18,8 @@ import requests  # noqa: E402
 
 from capbench.serve.process import Served  # noqa: E402
 from tests.helpers.graphs import graph  # noqa: E402
-from tests.helpers.repository import ROOT  # noqa: E402
+from tests.helpers.repository import ROOT, python_path  # noqa: E402
+from tests.helpers.waiting import DEADLINE  # noqa: E402
 
 TOKEN = "right"
 
@@ -31,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def test_openapi_describes_every_path_and_the_page_loads_nothing_else(server: Served) -> None:
     home = f"http://127.0.0.1:{server.port}"
-    document = requests.get(f"{home}/openapi.json", timeout=30).json()
+    document = requests.get(f"{home}/openapi.json", timeout=DEADLINE).json()
     assert set(document["paths"]) == {"/", "/read", "/health", "/metrics", "/openapi.json"}
     assert set(document["paths"]["/read"]["post"]["responses"]) == {
         "200",
@@ -44,7 +45,7 @@ def test_openapi_describes_every_path_and_the_page_loads_nothing_else(server: Se
         "422",
         "503",
     }
-    page = requests.get(home, timeout=30)
+    page = requests.get(home, timeout=DEADLINE)
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "http://" not in page.text.replace("http://www.w3.org/2000/svg", "") and "https://" not in page.text
 
@@ -82,12 +83,12 @@ def test_the_server_conforms_to_its_openapi_description(server: Served, tmp_path
             *("--no-color", "--continue-on-failure", "--request-timeout", "30"),
         ],
         cwd=tmp_path,
-        env={**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        env={**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": python_path(tmp_path, ROOT)},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=DEADLINE,
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     (asked,) = re.findall(r"([\d,]+) generated", done.stdout)
     assert int(asked.replace(",", "")) > 300
-    assert requests.get(f"{home}/health", timeout=30).status_code == 200
+    assert requests.get(f"{home}/health", timeout=DEADLINE).status_code == 200

@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 
 from capbench.serve import protocol as punctual
 from capbench.serve.protocol import BoundedProtocol
+from tests.helpers.waiting import DEADLINE
 
 
 class Transport:
@@ -71,7 +72,7 @@ def test_a_client_that_reads_no_answer_is_disconnected(happens: Callable[[Bounde
         protocol.connection_made(transport)  # type: ignore[arg-type]
         protocol._cancel_head_timeout()  # the timer of the head is not tested here
         happens(protocol)
-        await asyncio.wait_for(transport.ended.wait(), 60)
+        await asyncio.wait_for(transport.ended.wait(), DEADLINE)
 
     asyncio.run(connect())
 

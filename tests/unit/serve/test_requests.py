@@ -15,6 +15,7 @@ from starlette.types import Message
 
 from capbench.serve.refused import Refused
 from capbench.serve.requests import LARGE, BodyParser
+from tests.helpers.waiting import DEADLINE
 
 
 def request(*pieces: bytes) -> Request:
@@ -34,7 +35,7 @@ def test_a_body_that_times_out_before_parsing_is_released() -> None:
     unheld = sys.getrefcount(body)
 
     async def in_vain() -> str:
-        other = asyncio.get_running_loop().run_in_executor(parser._parser, busy.wait, 30)
+        other = asyncio.get_running_loop().run_in_executor(parser._parser, busy.wait, DEADLINE)
         try:
             async with parser.uploads(request(body)):
                 return "parsed"

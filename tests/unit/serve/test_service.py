@@ -22,7 +22,7 @@ from capbench.serve.process import Served  # noqa: E402
 from tests.helpers.graphs import agrees, graph, offline, picture  # noqa: E402
 from tests.helpers.protocols import Cli  # noqa: E402
 from tests.helpers.sockets import connected, exchanged, received  # noqa: E402
-from tests.helpers.waiting import wait_until  # noqa: E402
+from tests.helpers.waiting import DEADLINE, wait_until  # noqa: E402
 
 TOKEN = "a-secret-token"
 
@@ -61,7 +61,7 @@ def url(server: Served, path: str = "/read") -> str:
 
 
 def post(server: Served, **what: Any) -> requests.Response:
-    return requests.post(url(server), timeout=30, **what)
+    return requests.post(url(server), timeout=DEADLINE, **what)
 
 
 def form(*files: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
@@ -133,10 +133,10 @@ def test_a_bad_request_is_refused_with_its_status_and_reason(
 
 
 def test_other_paths_and_methods_get_their_status(served: Served) -> None:
-    assert requests.get(url(served), timeout=30).status_code == 405
-    assert requests.get(url(served), timeout=30).headers["Allow"] == "POST"
-    assert requests.post(url(served, "/nowhere"), data=bytes(9_000_000), timeout=30).status_code == 404
-    assert requests.get(url(served, "/health"), timeout=30).json() == {
+    assert requests.get(url(served), timeout=DEADLINE).status_code == 405
+    assert requests.get(url(served), timeout=DEADLINE).headers["Allow"] == "POST"
+    assert requests.post(url(served, "/nowhere"), data=bytes(9_000_000), timeout=DEADLINE).status_code == 404
+    assert requests.get(url(served, "/health"), timeout=DEADLINE).json() == {
         "status": "ok",
         "runs": [{"name": "small", "alphabet": "0123456789"}],
         "limits": {"body": 104857, "files": 8},
@@ -167,7 +167,7 @@ def test_unfinished_large_bodies_do_not_block_small_ones(small: Path) -> None:
         poll = select.poll()
         for line in lines.values():
             poll.register(line, select.POLLIN)
-        refused, _ = poll.poll(60_000)[0]
+        refused, _ = poll.poll(1000 * DEADLINE)[0]
         assert lines[refused].recv(12) == b"HTTP/1.1 503"  # over the limit of unfinished bodies
         for _ in range(100):
             hold(2_000)  # they fill the rest of the limit
@@ -191,14 +191,14 @@ def ends(line: socket.socket) -> bool:
     """Return whether the server ends a connection on which nothing is read, as soon as it does."""
     poll = select.poll()
     poll.register(line, 0)
-    return bool(poll.poll(60_000))
+    return bool(poll.poll(1000 * DEADLINE))
 
 
 def test_over_sixteen_pipelined_requests_end_the_connection(served: Served) -> None:
     with connected(served.port) as line:
         line.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n" * 8000)
         assert ends(line)
-    assert requests.get(url(served, "/health"), timeout=30).status_code == 200
+    assert requests.get(url(served, "/health"), timeout=DEADLINE).status_code == 200
 
 
 def test_pipelined_requests_are_answered_in_order(served: Served) -> None:
@@ -213,7 +213,7 @@ def test_silent_connections_beyond_the_file_limit_do_not_block_others(small: Pat
     with served, ExitStack() as silent:
         for _ in range(600):
             silent.enter_context(connected(served.port))
-        assert requests.get(url(served, "/health"), timeout=60).status_code == 200
+        assert requests.get(url(served, "/health"), timeout=DEADLINE).status_code == 200
         assert "Traceback" not in served.logged()
 
 
@@ -241,11 +241,11 @@ def test_requests_from_pages_of_other_sites_are_refused(served: Served, headers:
 
 def test_an_error_repeats_little_of_the_request(served: Served) -> None:
     key = "k" * 50_000
-    answer = requests.post(url(served), json={key: 1}, timeout=30)
+    answer = requests.post(url(served), json={key: 1}, timeout=DEADLINE)
     assert answer.status_code == 422
     assert len(answer.content) < 300
     files = {"file": ("n" * 300 + ".png", picture(1))}
-    answer = requests.post(url(served), files=files, timeout=30)
+    answer = requests.post(url(served), files=files, timeout=DEADLINE)
     assert (answer.status_code, answer.json()["error"]) == (
         422,
         "a file's name has over 255 characters, the most that are taken",
@@ -261,7 +261,7 @@ def test_requests_without_the_token_are_refused_and_with_it_both_runs_read(guard
     ):
         for answer in (
             post(guarded, files=form(picture(1)), headers=headers),
-            requests.get(url(guarded, "/metrics"), headers=headers, timeout=30),
+            requests.get(url(guarded, "/metrics"), headers=headers, timeout=DEADLINE),
         ):
             assert answer.status_code == 401
             assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -273,14 +273,14 @@ def test_requests_without_the_token_are_refused_and_with_it_both_runs_read(guard
     assert first["text"] != second["text"]
     (expected,) = offline(small, picture(1))
     assert agrees(first, expected)
-    assert requests.get(url(guarded, "/metrics"), headers=right, timeout=30).status_code == 200
-    assert requests.get(url(guarded, "/health"), timeout=30).json()["token"] is True
+    assert requests.get(url(guarded, "/metrics"), headers=right, timeout=DEADLINE).status_code == 200
+    assert requests.get(url(guarded, "/health"), timeout=DEADLINE).json()["token"] is True
     assert TOKEN not in guarded.logged()
 
 
 def test_prometheus_metrics_count_requests_and_images(served: Served) -> None:
     def figures() -> dict[str, float]:
-        lines = requests.get(url(served, "/metrics"), timeout=30).text.splitlines()
+        lines = requests.get(url(served, "/metrics"), timeout=DEADLINE).text.splitlines()
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
     before = figures()
@@ -313,7 +313,7 @@ def test_the_log_holds_no_lines_of_other_libraries(small: Path) -> None:
 
 def test_the_log_names_requests_but_no_file_and_no_query(served: Served) -> None:
     post(served, files={"file": ("secret-name.png", picture(1))})
-    requests.get(url(served, "/elsewhere?secret-query"), timeout=30)
+    requests.get(url(served, "/elsewhere?secret-query"), timeout=DEADLINE)
     # A request is logged after its answer is sent.
     wait_until(lambda: "GET other 404 " in served.logged(), "the last request in the log")
     log = served.logged()
@@ -342,7 +342,7 @@ def test_a_begun_request_is_answered_before_the_server_stops(small: Path) -> Non
         line.sendall(content[50:])
         answer = received(line)
         assert answer.startswith(b"HTTP/1.1 200 ") and offline(small, content)[0].text.encode() in answer
-        assert server.process.wait(timeout=30) == 0
+        assert server.process.wait(timeout=DEADLINE) == 0
         assert server.process.stdout is not None
         assert server.process.stdout.read() == "stopped\n"
 
