@@ -14,10 +14,5 @@ def test_every_pin_has_the_hashes_of_its_files() -> None:
     hashed = [re.fullmatch(r"([\w.-]+)==\S+((?: \\\n    --hash=sha256:[0-9a-f]{64})+)", pin) for pin in pins]
     assert all(hashed), [pin.partition("\n")[0] for pin, match in zip(pins, hashed, strict=True) if not match]
     names = {match[1] for match in hashed if match}
-    assert {
-        "uv",
-        "hatchling",
-        "editables",
-        "setuptools",
-        "antlr4-python3-runtime",
-    } <= names  # packages that build others, or are built
+    build_or_are_built = {"uv", "hatchling", "editables", "setuptools", "antlr4-python3-runtime"}
+    assert build_or_are_built <= names

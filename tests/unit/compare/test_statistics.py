@@ -188,9 +188,8 @@ def test_crossing_agrees_with_interpolation() -> None:
         assert np.interp(np.log(at), np.log(images), odds) == pytest.approx(wanted)
     assert crossing(images, odds, -4.0) == 100
     assert crossing(images, odds, 2.1) is None
-    assert crossing([100, 300, 1000], [0.0, 3.0, -1.0], 1.5) == pytest.approx(
-        100 * 3**0.5
-    )  # the first of several crossings
+    first_of_two = crossing([100, 300, 1000], [0.0, 3.0, -1.0], 1.5)
+    assert first_of_two == pytest.approx(100 * 3**0.5)
 
 
 def test_common_slope_equals_that_of_a_covariance_analysis() -> None:

@@ -185,9 +185,8 @@ def test_the_first_epoch_of_fresh_images_equals_stored_ones(more: list[str]) -> 
     views, texts = fresh.parts["train"].take(request)
     kept, known = stored.parts["train"].take(request)
     assert texts == known
-    assert (
-        np.abs(views.astype(int) - kept).max() <= 3
-    )  # drawn in grey on one side, in colour and turned grey on the other
+    # One side is drawn in grey, the other in colour and turned grey.
+    assert np.abs(views.astype(int) - kept).max() <= 3
 
 
 def test_train_size_turns_fresh_images_off() -> None:

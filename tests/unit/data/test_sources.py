@@ -92,9 +92,8 @@ def test_labels_in_file_names_equal_those_of_the_csv_file(labelled: Path) -> Non
 def test_file_names_of_common_forms_need_no_pattern(name: str, label: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"")
     source = build(composed("data=filenames", f"data.root={tmp_path}", "data.length=4")["data"])
-    assert [sample.text for sample in source.samples] == [
-        label
-    ]  # no zeros are restored in labels from names, whatever data.length
+    # A file name has lost no leading zeros, so that data.length restores none.
+    assert [sample.text for sample in source.samples] == [label]
 
 
 def test_file_names_outside_utf_8_serve_where_their_label_is_text(small: Path) -> None:

@@ -82,9 +82,8 @@ def test_large_images_are_read_in_small_batches(tmp_path: Path) -> None:
     assert counted <= budget.most(1_000)
     imports = "import capbench, capbench.inference.reader, capbench.models.cnn, numpy"
     work = "reader = capbench.load(sys.argv[1]); reader.read(numpy.zeros((64, 800, 800, 1), numpy.uint8))"
-    assert (
-        grown(imports, work, str(tmp_path / "stranger")) < 2 * budget.MOST_BYTES
-    )  # convolutions need room beside the tensors
+    # Convolutions need room beside the tensors.
+    assert grown(imports, work, str(tmp_path / "stranger")) < 2 * budget.MOST_BYTES
 
 
 def _sized(model: Model) -> Model:

@@ -71,9 +71,8 @@ def test_predict_reports_bad_files_of_a_folder_in_their_rows(
     for name in good:
         expected = reader.read(folder / name)
         assert found[name]["text"] == expected.text
-        assert float(found[name]["confidence"]) == pytest.approx(
-            expected.confidence, abs=2e-6
-        )  # six digits are written to the file
+        # Six digits are written to the file.
+        assert float(found[name]["confidence"]) == pytest.approx(expected.confidence, abs=2e-6)
         assert found[name]["error"] == ""
     bad = {name: row for name, row in found.items() if row["error"]}
     assert set(bad) == {"broken.png", "empty.jpg", "small.png", "caf\\xe9.png", 'two\nlines, and "quotes".png'}

@@ -218,10 +218,8 @@ def sparse(path: Path) -> None:
 
 
 def socket_at(path: Path) -> None:
-    with (
-        contextlib.chdir(path.parent),
-        socket.socket(socket.AF_UNIX) as bound,
-    ):  # a socket's path may have at most 107 bytes
+    # The path of a socket may have at most 107 bytes.
+    with contextlib.chdir(path.parent), socket.socket(socket.AF_UNIX) as bound:
         bound.bind(path.name)
 
 

@@ -246,9 +246,8 @@ def test_large_images_do_not_delay_small_ones(small: Path, let_large: threading.
             finally:
                 let_large.set()
                 refused = cast(list[list[Read]], await asked)
-                assert [type(outcome[0]) for outcome in refused] == [
-                    BadImage
-                ] * 8  # of another size than the graph reads
+                # They have another size than the graph reads.
+                assert [type(outcome[0]) for outcome in refused] == [BadImage] * 8
 
     ((read,),) = cast(list[list[Read]], asyncio.run(beside_large_ones()))
     assert read.text == offline(small, picture(1))[0].text
