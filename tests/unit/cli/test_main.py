@@ -104,7 +104,7 @@ def test_a_full_disk_is_an_error_of_one_line(tmp_path: Path) -> None:
     assert "no room on the disk" in done.stderr
 
 
-def test_a_broken_pipe_of_a_helper_process_is_raised(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_pipe_of_a_worker_process_is_raised(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_verb: str, _arguments: list[str]) -> None:
         raise BrokenPipeError("a helper process ended")
 

@@ -355,7 +355,7 @@ def test_several_processes_report_the_same_bad_images_as_one(small: Path, reques
 
 
 @pytest.mark.usefixtures("pooled")
-def test_killed_helper_processes_are_an_error_of_one_line(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_worker_processes_are_an_error_of_one_line(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(self: Future[object], timeout: float | None = None) -> object:
         raise BrokenProcessPool("A process in the process pool was terminated abruptly")
 

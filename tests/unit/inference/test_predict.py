@@ -182,7 +182,7 @@ def test_predict_reuses_answers_by_content_and_writes_only_wanted_images(
     assert [row["filename"] for row in read_csv("answers.csv")] == [str(path) for path in wanted]
 
 
-def test_predict_decodes_many_images_in_helper_processes(
+def test_predict_decodes_many_images_in_worker_processes(
     trained: Path, labelled: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, looked: list[Picture],
     interrupt_predict: InterruptPredict,
 ) -> None:  # fmt: skip

@@ -104,7 +104,7 @@ class Killed(Width):
         return read_or_end
 
 
-def test_a_killed_helper_process_is_an_error_of_one_line_and_answers_are_kept(
+def test_a_killed_worker_process_is_an_error_of_one_line_and_answers_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asking, "CHUNK", 1)
