@@ -26,11 +26,11 @@ def composed(*overrides: str, verb: str = "train") -> dict[str, Any]:
     """Return the plain settings of a verb."""
     import hydra
 
-    from capbench.cli.compose import with_presets_last
+    from capbench.cli.compose import parted
     from capbench.settings import conf_dir, plain
 
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return plain(hydra.compose(verb, with_presets_last(list(overrides))))
+        return plain(hydra.compose(verb, parted(list(overrides))[1]))
 
 
 def style(*overrides: str) -> Style:

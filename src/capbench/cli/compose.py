@@ -24,13 +24,14 @@ from capbench.settings import conf_dir
 from capbench.sweep.results import Failure, failure_report
 from capbench.utils.overrides import for_shell
 
-PRESETS = ("recognizer", "experiment", "debug")
+PRESETS = ("recognizer", "experiment", "debug", "hparams_search")
 
 
 def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str]) -> None:
     """Compose `conf/<config_name>.yaml` with the overrides and call `task` with it, or with each job of a sweep."""
-    overrides = with_presets_last(arguments)
-    sys.argv[1:] = overrides  # read by Hydra, and by Lightning when it starts other processes
+    flags, overrides = parted(arguments)
+    # Hydra reads sys.argv, flags before overrides; so does Lightning when it starts other processes.
+    sys.argv[1:] = [*flags, *overrides]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise exceptions instead of printing them
     ends: list[Mistake | BrokenPipeError] = []
     failures: list[Failure] = []
@@ -88,16 +89,13 @@ def sweeping() -> bool:
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def with_presets_last(arguments: list[str]) -> list[str]:
-    """Return the arguments reordered: flags, then overrides, then presets.
-
-    Hydra's parser needs all flags together and all overrides together. The presets `recognizer=`, `experiment=` and
-    `debug=` are not in the defaults list: each is appended to it with `+`, in this order.
-    """
+def parted(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Return the flags and the overrides among the arguments; the presets among the overrides lose their plus."""
     overrides = [a for a in arguments if not a.startswith("-") and ("=" in a or a.startswith("~"))]
-    presets = [a for name in PRESETS for a in overrides if a.lstrip("+").startswith(f"{name}=")]
     flags = [a for a in arguments if a not in overrides]
-    return [*flags, *(a for a in overrides if a not in presets), *("+" + preset.lstrip("+") for preset in presets)]
+    # The plus adds a group to the defaults list. The presets are in that list, so that Hydra would refuse the group as
+    # given twice; yet +experiment=NAME is the spelling that scripts rely on.
+    return flags, [o.lstrip("+") if o.lstrip("+").partition("=")[0] in PRESETS else o for o in overrides]
 
 
 def explain(error: BaseException, config_name: str, overrides: list[str]) -> str:

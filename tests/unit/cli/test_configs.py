@@ -78,7 +78,8 @@ def test_every_option_trains(option: str, labelled: Path, train: Train) -> None:
 def test_every_verb_has_its_config_file() -> None:
     from capbench.__main__ import VERBS
 
-    assert {path.stem for path in conf_dir().glob("*.yaml")} == set(VERBS)
+    shared = {"verb", "training"}
+    assert {path.stem for path in conf_dir().glob("*.yaml")} - shared == set(VERBS)
 
 
 @pytest.mark.parametrize("group", [group for group in GROUPS if group not in PRESETS])

@@ -173,18 +173,3 @@ def test_capbench_trace_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> 
     done = capbench("modle=cnn", env={**os.environ, "CAPBENCH_TRACE": "1"})
     assert done.returncode == 1
     assert "Traceback" in done.stderr
-
-
-def test_presets_need_no_plus_and_debug_comes_last() -> None:
-    from capbench.cli.compose import with_presets_last
-
-    arguments = ["debug=fast", "seed=1,2", "-m", "experiment=cnn_4", "~x", "--config-dir", "mine"]
-    assert with_presets_last(arguments) == [
-        "-m",
-        "--config-dir",
-        "mine",
-        "seed=1,2",
-        "~x",
-        "+experiment=cnn_4",
-        "+debug=fast",
-    ]
