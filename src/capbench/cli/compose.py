@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import traceback
 import warnings
@@ -13,16 +12,15 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from capbench.errors import DISK_FULL, Mistake, nearest
+from capbench.cli.explain import explain
+from capbench.errors import DISK_FULL, Mistake
 from capbench.settings import conf_dir
 from capbench.sweep.results import Failure, failure_report
-from capbench.utils.overrides import for_shell
 
 PRESETS = ("recognizer", "experiment", "debug", "hparams_search")
 
@@ -96,73 +94,3 @@ def parted(arguments: list[str]) -> tuple[list[str], list[str]]:
     # The plus adds a group to the defaults list. The presets are in that list, so that Hydra would refuse the group as
     # given twice; yet +experiment=NAME is the spelling that scripts rely on.
     return flags, [o.lstrip("+") if o.lstrip("+").partition("=")[0] in PRESETS else o for o in overrides]
-
-
-def explain(error: BaseException, config_name: str, overrides: list[str]) -> str:
-    """Return Hydra's error message as one line that names the key and the nearest valid ones."""
-    message = " ".join(str(error).split()) or (
-        explain(error.__cause__, config_name, overrides) if error.__cause__ else ""
-    )
-    option = re.search(
-        r"Could not find '([\w/.@-]+)/([^/']+)' Available options in '[^']+': (.*?)(?: Config search path|$)", message
-    )
-    if option:
-        group, wrong, options = option[1], option[2], option[3].split()
-        return f"{group}={wrong}: is no option; {nearest(wrong, options)}"
-    key = re.search(
-        r"Could not (?:override|append to config\. An item is already at|delete from config\.) '?([\w/.@-]+)'?", message
-    )
-    if key:
-        return _about_key(key[1], message, config_name, overrides)
-    unread = re.match(
-        r"LexerNoViableAlt|no viable alternative|mismatched input|extraneous input|token recognition|Error parsing",
-        message,
-    )
-    if unread:
-        reason = re.sub(
-            r"LexerNoViableAlt.*|Error parsing override '.*?' (?=\S)|HydraException while evaluating '.*?': | See https.*",
-            "",
-            message,
-        )
-        return _unread(reason or "it holds symbols that need quotes", overrides)
-    folder = re.search(r"Primary config .* not found|Additional config directory .* not found", message)
-    return folder[0] if folder else message
-
-
-def _unread(reason: str, overrides: list[str]) -> str:
-    """Return a message about the first override that Hydra's grammar rejects."""
-    parser = OverridesParser.create()
-    for override in overrides:
-        try:
-            parser.parse_override(override)
-        except HydraException:
-            key, equals, value = override.partition("=")
-            return f"{override}: cannot be read ({reason}); " + (
-                f"if it is text, write {for_shell(key, value)}" if equals else "write key=value"
-            )
-    return f"{' '.join(overrides)}: cannot be read ({reason}); write key=value"
-
-
-def _about_key(key: str, message: str, config_name: str, overrides: list[str]) -> str:
-    if "already at" in message:
-        return f"{key}: is there already; drop the + before it"
-    if "Multiple values" in message:
-        return f"{key}: is given more than once; give it once"
-    value = next((o.partition("=")[2] for o in overrides if o.lstrip("+~").startswith(f"{key}=")), "")
-    known = list(known_keys(config_name))
-    return f"{key}: is no setting (value {value!r}); {nearest(key, known)}"
-
-
-def known_keys(config_name: str) -> Iterator[str]:
-    """Yield every key of the configuration without overrides, and the name of every group."""
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        config = hydra.compose(config_name)
-    yield from (path.name for path in conf_dir().iterdir() if path.is_dir() and path.name not in PRESETS)
-
-    def keys(node: Any, prefix: str) -> Iterator[str]:
-        for key in node:
-            yield f"{prefix}{key}"
-            if isinstance(node._get_node(key), DictConfig) and not OmegaConf.is_missing(node, key):
-                yield from keys(node[key], f"{prefix}{key}.")
-
-    yield from keys(config, "")
