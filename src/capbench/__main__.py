@@ -11,15 +11,15 @@ import sys
 from capbench.errors import Mistake, nearest
 
 VERBS = {
-    "train": "compose an experiment, train it, test it, leave a run folder (the default verb)",
-    "evaluate": "read any labelled source with a trained run",
-    "predict": "read any images with a trained run",
-    "serve": "read over HTTP with trained runs, and a page to try them on",
-    "label": "labels for raw images, where engines agree",
-    "export": "a trained run as an ONNX graph that needs no torch",
-    "compare": "runs side by side: a ranked table, and a page to look into",
-    "render": "draw captchas into a labelled folder, or one sheet of them",
-    "bench": "measure speeds as ratios against their peers, into bench.json",
+    "train": "compose an experiment, train it, test it, and leave a run folder",
+    "evaluate": "test a trained run on any labelled source",
+    "predict": "read images without labels with a trained run",
+    "serve": "serve trained runs over HTTP, with a page to try them on",
+    "label": "label a folder of images where OCR engines agree",
+    "export": "write a trained run as an ONNX graph that needs no torch",
+    "compare": "compare runs: a ranked table, and a page that shows where they differ",
+    "render": "render captchas into a labelled folder, or one picture of many",
+    "bench": "measure speeds as ratios to those of peers",
 }
 
 HELP = """\
@@ -27,7 +27,7 @@ CapBench: which recogniser reads which captcha, how well, from how many images, 
 
 usage: python -m capbench [VERB] [SETTING=VALUE ...]
 
-verbs
+verbs (without one: train)
 {verbs}
 
 examples
@@ -36,13 +36,13 @@ examples
   python -m capbench data=csv data.root=DIR alphabet=auto
                                                        your own labelled images
   python -m capbench -m model=cnn,resnet seed=1,2 +experiment=quickstart
-                                                       a sweep
-  python -m capbench resume=runs/quickstart/...        go on with a run that stopped
+                                                       a sweep: four runs
+  python -m capbench resume=runs/quickstart/...        resume a run that was stopped
 
-  python -m capbench VERB --help                       the choices of a verb and all its settings
-  python -m capbench VERB --cfg job                    the settings as composed, without running
+  python -m capbench VERB --help                       all choices and settings of a verb
+  python -m capbench VERB --cfg job                    print the composed settings, run nothing
 
-CAPBENCH_TRACE=1 shows the traceback behind a one-line message."""
+A mistake is reported in one line; CAPBENCH_TRACE=1 shows its traceback."""
 
 
 def main() -> None:

@@ -68,7 +68,7 @@ def test_resuming_a_finished_run_shows_its_results_again(cli: Cli, train: Train)
     ("arguments", "message"),
     [
         (["resume=nowhere"], "resume: nowhere is no run; it has no config.yaml"),
-        (["resume=.", "seed=2"], "resume=.: goes on with the run's own settings; drop seed=2"),
+        (["resume=.", "seed=2"], "resume=.: a resumed run keeps its own settings; drop seed=2"),
     ],
 )
 def test_resume_without_a_run_or_with_other_settings_is_refused(

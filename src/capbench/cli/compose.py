@@ -1,4 +1,4 @@
-"""Composition of settings by Hydra, with its errors rewritten as one line each."""
+"""Composition of settings by Hydra from a command line, and the call of a task with them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _room_on_disk() -> Iterator[None]:
         if error.errno not in DISK_FULL:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        raise Mistake(f"{where}no room on the disk ({error.strerror}); make room and start again") from error
+        raise Mistake(f"{where}no room on the disk ({error.strerror}); make room and run the command again") from error
 
 
 def _failure(reason: str) -> Failure:

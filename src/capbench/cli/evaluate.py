@@ -9,12 +9,12 @@ from capbench.settings import plain
 
 
 def main(arguments: list[str]) -> None:
-    """Compose the settings from the overrides, and evaluate."""
+    """Compose the settings from the arguments, and evaluate one run or each of a sweep."""
     compose.run("evaluate", job, arguments)
 
 
 def job(config: DictConfig) -> None:
-    """Evaluate one run on one source; in a sweep, print a run that does not fit its source and continue."""
+    """Evaluate one run on one source; in a sweep, print why a run cannot read its source, and continue."""
     from hydra.core.hydra_config import HydraConfig
 
     settings = plain(config)

@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         others = ", ".join(argument for argument in arguments if argument != resumed)
         whose = "sweep" if what == "resume_sweep" else "run"
-        raise Mistake(f"{resumed}: goes on with the {whose}'s own settings; drop {others}")
+        raise Mistake(f"{resumed}: a resumed {whose} keeps its own settings; drop {others}")
     if what == "resume_sweep":
         compose.run("train", job, results.arguments(Path(path)))
         return
@@ -46,7 +46,7 @@ def job(config: DictConfig) -> float:
         settings: dict[str, Any] = plain(config)
         if compose.sweeping():
             results.hold(Path(HydraConfig.get().sweep.dir))
-        # A resumed sweep resumes the jobs that it had begun.
+        # A job that an earlier call of this sweep has begun is resumed.
         resumed = compose.sweeping() and results.begun(folder, settings)
         # Imported late, since torch takes seconds to import.
         from capbench.runs import RunFolder
@@ -68,9 +68,9 @@ def _train(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweepi
 
 
 def _one_folder(arguments: list[str]) -> list[str]:
-    """Return the override that gives all tasks of a SLURM job the same run folder.
+    """Return the override that gives all tasks of a SLURM job one run folder; no override outside of SLURM.
 
-    Each task would otherwise name the folder by the time at which it started.
+    Otherwise each task would name its folder by the time at which the task started.
     """
     if int(os.environ.get("SLURM_NTASKS", 1)) == 1 or any("hydra.run.dir=" in argument for argument in arguments):
         return []

@@ -1,4 +1,4 @@
-"""Dispatch of each verb to the `run` function of one room."""
+"""Calls of the verbs: each is the function `run` of one module."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOMS = {
 
 
 def main(verb: str, arguments: list[str]) -> None:
-    """Run a verb; train and evaluate need more than their settings and have their own modules in this package."""
+    """Run a verb; train and evaluate, which need more than their settings, have modules of their own in this package."""
     if verb in ROOMS:
         compose.run(verb, partial(job, verb), arguments)
     else:
@@ -30,7 +30,7 @@ def main(verb: str, arguments: list[str]) -> None:
 
 
 def job(verb: str, config: DictConfig) -> None:
-    """Call the verb's `run` function and print what it returns; its module is imported late, since torch is slow."""
+    """Call the verb's `run` function and print what it returns; the module is imported late, since torch takes seconds to import."""
     settings = plain(config)
     said = importlib.import_module(ROOMS[verb]).run(settings)
     if said is not None:

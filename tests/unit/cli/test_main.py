@@ -42,6 +42,16 @@ def test_help_names_every_verb(cli: Cli) -> None:
     assert all(verb in out for verb in main_module.VERBS)
 
 
+@pytest.mark.parametrize("verb", main_module.VERBS)
+def test_the_help_of_a_verb_begins_as_the_list_of_verbs_describes_it(verb: str, cli: Cli) -> None:
+    code, out, _ = cli(verb, "--help")
+    assert code == 0
+    assert out.startswith(f"capbench {verb}: {main_module.VERBS[verb]}\n")
+    assert "\nSettings (key=value):\n" in out
+    with_choices = verb in ("train", "evaluate", "label", "render", "bench")
+    assert ("\nmodel: cnn, " in out) == with_choices
+
+
 def test_help_of_a_verb_shows_its_options_and_defaults(cli: Cli) -> None:
     code, out, _ = cli("train", "--help")
     assert code == 0
