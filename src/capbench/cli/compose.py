@@ -18,11 +18,10 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from capbench.cli.explain import explain
+from capbench.cli.presets import without_plus
 from capbench.errors import DISK_FULL, Mistake
 from capbench.settings import conf_dir
 from capbench.sweep.results import Failure, failure_report
-
-PRESETS = ("recognizer", "experiment", "debug", "hparams_search")
 
 
 def run(config_name: str, task: Callable[[DictConfig], Any], arguments: list[str]) -> None:
@@ -91,6 +90,4 @@ def parted(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Return the flags and the overrides among the arguments; the presets among the overrides lose their plus."""
     overrides = [a for a in arguments if not a.startswith("-") and ("=" in a or a.startswith("~"))]
     flags = [a for a in arguments if a not in overrides]
-    # The plus adds a group to the defaults list. The presets are in that list, so that Hydra would refuse the group as
-    # given twice; yet +experiment=NAME is the spelling that scripts rely on.
-    return flags, [o.lstrip("+") if o.lstrip("+").partition("=")[0] in PRESETS else o for o in overrides]
+    return flags, [without_plus(override) for override in overrides]

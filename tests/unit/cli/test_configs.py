@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from capbench.cli.compose import PRESETS
+from capbench.cli.presets import PRESETS
 from capbench.errors import Mistake
 from capbench.settings import check, conf_dir
 from capbench.train import experiment

@@ -119,6 +119,16 @@ def test_a_swept_recognizer_is_fixed_by_the_command_line() -> None:
     assert {job.settings["model"]["_target_"] for job in swept} == {"capbench.models.knn.KNN"}
 
 
+def test_a_file_that_sweeps_over_a_preset_may_have_a_plus(tmp_path: Path) -> None:
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "own.yaml").write_text(
+        "# @package _global_\ndefaults: [strength]\n"
+        "hydra: {sweeper: {params: {+recognizer: 'knn,mlp', style.without: 'null', data.train_size: '9'}}}\n"
+    )
+    swept = jobs("experiment=own", "--config-dir", "mine", "~hydra.callbacks.report", "hydra.sweep.dir=sweep")
+    assert [job.settings["model"]["_target_"].rpartition(".")[2] for job in swept] == ["KNN", "MLP"]
+
+
 def test_a_ready_search_fits_any_experiment() -> None:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
