@@ -1,18 +1,73 @@
 """Random numbers as a pure function of (seed, sample, stream, place).
 
 The generator is Philox 4×32 with ten rounds (Salmon et al., 2011). Each random number of a sample has a fixed place, so
-that leaving out the dots does not move the characters. The kernel's docstring lists the places.
+that leaving out the dots does not move the characters. A draw gives four numbers. Their meaning, by stream and place,
+with p for a character's position in the text, k for a layer of noise and i for an item in it ("-": unused):
+
+stream and place             first             second           third            fourth
+TEXT, LENGTH                 length            -                -                -
+TEXT, FIRST_SYMBOL + p       symbol            -                -                -
+PICTURE, TEXT_COLOUR         text's red        text's green     text's blue      -
+PICTURE, SHIFT               -                 -                -                shift of the text (play)
+PICTURE, BACKGROUND          background's red  its green        its blue         angle of the gradient
+PICTURE, GRADIENT            gradient's red    its green        its blue         -
+PICTURE, GRAIN               salt of the grain -                -                -
+PICTURE, SOFTENING           blur              JPEG quality     -                -
+PICTURE, SWAY                reach of sway     period of sway   phase of sway    -
+CHARACTER p, FACE            face              space before     overlap          outlined
+CHARACTER p, TURN            turn              limit of x warp  limit of y warp  lift
+CHARACTER p, CORNERS         corner x1         corner y1        corner x2        corner y2
+CHARACTER p, OWN_COLOUR      own red           own green        own blue         opacity
+CHARACTER p, SPACE           face of the space -                -                overlap of the space
+CHARACTER p, PLAY            -                 play with SPREAD -                -
+CHARACTER p, SCATTER         salt of scatter   scatter          -                -
+CHARACTER p, SLANT           slant             -                -                -
+NOISE k, COUNT               count             -                -                -
+NOISE k i, SHAPE             a                 b                c                size
+NOISE k i, ITEM_COLOUR       own red           own green        own blue         -
+NOISE k i, MORE_SHAPE        d                 e                f                -
+
+Where a colour has a saturation, brightest level, saturation and hue stand for red, green and blue. The numbers a to f
+are: x and y of specks and dots; x and y of the middle, length and tilt of a line; left, right, top, bottom, first and
+last angle of an arc; left end, height of the middle, length, amplitude, period and phase of a wave.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 # Streams, one for each purpose of the numbers. Noise layer k has the stream NOISE + k.
 TEXT, PICTURE, CHARACTER, NOISE = 0, 1, 2, 16
+
+# Places in the stream TEXT.
+LENGTH, FIRST_SYMBOL = 0, 1
+
+# Places in the stream PICTURE.
+TEXT_COLOUR, BACKGROUND, GRADIENT, GRAIN, SOFTENING, SWAY = range(6)
+SHIFT = TEXT_COLOUR  # shares its place; the colour leaves the fourth number
+
+# Slots of a character: places in the stream CHARACTER, from CHARACTER_SLOTS times its position on.
+CHARACTER_SLOTS = 8
+FACE, TURN, CORNERS, OWN_COLOUR, SPACE, SCATTER, SLANT = range(7)
+PLAY = SPACE  # shares its slot; the space leaves the second number
+
+# Slots of an item of noise: places in the layer's stream, after the one of COUNT.
+COUNT, FIRST_ITEM = 0, 1
+ITEM_SLOTS = 4
+SHAPE, ITEM_COLOUR, MORE_SHAPE = range(3)
+
+
+class Sample(NamedTuple):
+    """One sample of a stream of samples."""
+
+    seed: int
+    number: int
+    """of the sample in its stream"""
+
 
 _MULTIPLY_0 = np.uint64(0xD2511F53)
 _MULTIPLY_1 = np.uint64(0xCD9E8D57)
@@ -46,6 +101,31 @@ def draw(seed, index, stream, place):
     """Return four numbers from 0 to below 1."""
     a, b, c, d = philox(np.uint64(seed), np.uint64(index), (np.uint64(stream) << _HALF) | np.uint64(place))
     return a * _UNIT, b * _UNIT, c * _UNIT, d * _UNIT
+
+
+@njit(nogil=True, cache=True)
+def draw_picture(sample, place):
+    """Return the four numbers at a place of the stream PICTURE."""
+    return draw(sample.seed, sample.number, PICTURE, place)
+
+
+@njit(nogil=True, cache=True)
+def draw_character(sample, position, slot):
+    """Return the four numbers of a slot of the character at a position in the text."""
+    return draw(sample.seed, sample.number, CHARACTER, position * CHARACTER_SLOTS + slot)
+
+
+@njit(nogil=True, cache=True)
+def draw_count(sample, layer):
+    """Return the number that gives the count of items in a layer of noise."""
+    count, _, _, _ = draw(sample.seed, sample.number, NOISE + layer, COUNT)
+    return count
+
+
+@njit(nogil=True, cache=True)
+def draw_item(sample, layer, item, slot):
+    """Return the four numbers of a slot of an item in a layer of noise."""
+    return draw(sample.seed, sample.number, NOISE + layer, FIRST_ITEM + item * ITEM_SLOTS + slot)
 
 
 @njit(nogil=True, cache=True, inline="always")

@@ -4,39 +4,13 @@ Every function is a pure function of its arguments and releases the GIL, so that
 drawn into planes, uint8 [channel, height, width]: one plane of luminance, or three of colour. Drawing is linear in the
 colours, so the one plane is the grey of the three.
 
-All randomness comes from draws.draw(seed, index, stream, place), which returns four numbers. Their slots, with p for a
-character's position in the text and i for an item of noise ("-": unused):
-
-stream     place     first             second           third            fourth
-TEXT       0         length            -                -                -
-TEXT       1 + p     symbol            -                -                -
-PICTURE    0         text's red        text's green     text's blue      shift of the text (play)
-PICTURE    1         background's red  its green        its blue         angle of the gradient
-PICTURE    2         gradient's red    its green        its blue         -
-PICTURE    3         salt of the grain -                -                -
-PICTURE    4         blur              JPEG quality     -                -   (used by painter)
-PICTURE    5         reach of sway     period of sway   phase of sway    -
-CHARACTER  8 p       face              space before     overlap          outlined
-CHARACTER  8 p + 1   turn              limit of x warp  limit of y warp  lift
-CHARACTER  8 p + 2   corner x1         corner y1        corner x2        corner y2
-CHARACTER  8 p + 3   own red           own green        own blue         opacity
-CHARACTER  8 p + 4   face of the space play with SPREAD -                overlap of the space
-CHARACTER  8 p + 5   salt of scatter   scatter          -                -
-CHARACTER  8 p + 6   slant             -                -                -
-NOISE + k  0         count             -                -                -
-NOISE + k  1 + 4 i   a                 b                c                size
-NOISE + k  2 + 4 i   own red           own green        own blue         -
-NOISE + k  3 + 4 i   d                 e                f                -
-
-Where a colour has a saturation, brightest level, saturation and hue stand for red, green and blue. The slots a to f
-are: x and y of specks and dots; x and y of the middle, length and tilt of a line; left, right, top, bottom, first and
-last angle of an arc; left end, height of the middle, length, amplitude, period and phase of a wave.
+All randomness comes from `draws`, whose docstring lists what is drawn where.
 
 Parameters that several functions share:
 
 - look: the style as numbers.
 - ink, start, shape, sizes: the fields of Atlas, or in functions for one character the entries of its glyph.
-- seed, indices (index): the stream of samples, and the samples' numbers in it, int64 [sample].
+- seed, indices: the stream of samples, and the samples' numbers in it, int64 [sample]; sample: one of them.
 - classes, lengths: symbol numbers, int64 [sample, longest] with -1 beyond a text's end, and lengths, int64 [sample].
 - planes: the picture; colour: float64 [red, green, blue] from 0 to 255; hue: the text's hue from 0 to 1.
 - tables: see Scratch; salt: a drawn number from which `_scramble` derives a number for each pixel.
@@ -52,7 +26,36 @@ import numpy as np
 from numba import njit
 
 from capbench.render import pasted
-from capbench.render.draws import CHARACTER, NOISE, PICTURE, TEXT, between, draw, whole_between
+from capbench.render.draws import (
+    BACKGROUND,
+    CORNERS,
+    FACE,
+    FIRST_SYMBOL,
+    GRADIENT,
+    GRAIN,
+    ITEM_COLOUR,
+    LENGTH,
+    MORE_SHAPE,
+    OWN_COLOUR,
+    PLAY,
+    SCATTER,
+    SHAPE,
+    SHIFT,
+    SLANT,
+    SPACE,
+    SWAY,
+    TEXT,
+    TEXT_COLOUR,
+    TURN,
+    Sample,
+    between,
+    draw,
+    draw_character,
+    draw_count,
+    draw_item,
+    draw_picture,
+    whole_between,
+)
 from capbench.render.glyphs import BORDER, DROP, ENLARGED, INK_H, INK_W, TILE_H, TILE_W
 
 # Columns of a colour row: lowest and highest level (0 to 255), lowest and highest saturation (0 to 1; -1: red, green
@@ -69,7 +72,7 @@ SPECKS, DOTS, ARC, LINE, WAVE = range(5)
 LEFT, CENTRE, SPREAD = range(3)
 # Columns of a text's tiles: place in the text or -1 for a space, width in pixels, draw for the overlap with the next
 # tile, face, left edge in pixels from the first tile's.
-PLACE, WIDTH, NEAR, FACE, BEGIN = range(5)
+PLACE, WIDTH, NEAR, TILE_FACE, BEGIN = range(5)
 TILE_COLUMNS = 5
 FIXED = np.uint64(16)  # fractional bits of a fixed-point coordinate
 
@@ -155,12 +158,12 @@ def texts(seed, indices, symbols, shortest, longest, classes, lengths):
     """
     for row in range(len(indices)):
         index = indices[row]
-        size, _, _, _ = draw(seed, index, TEXT, 0)
+        size, _, _, _ = draw(seed, index, TEXT, LENGTH)
         lengths[row] = whole_between(shortest, longest, size)
         for place in range(longest):
             classes[row, place] = -1
         for place in range(lengths[row]):
-            symbol, _, _, _ = draw(seed, index, TEXT, 1 + place)
+            symbol, _, _, _ = draw(seed, index, TEXT, FIRST_SYMBOL + place)
             classes[row, place] = int(symbol * symbols)
 
 
@@ -172,10 +175,11 @@ def poses(look, sizes, seed, indices, classes, lengths, out):
     the moves x1, y1, x2, y2 of the tile's corners in pixels, as `_pose` returns them.
     """
     for row in range(len(indices)):
+        sample = Sample(seed, indices[row])
         for place in range(lengths[row]):
-            share, _, _, kind = draw(seed, indices[row], CHARACTER, place * 8)
+            share, _, _, kind = draw_character(sample, place, FACE)
             size = sizes[_face(look, share, kind), classes[row, place]]
-            angle, slant, _, tile_w, tile_h, x1, y1, x2, y2 = _pose(look, size, seed, indices[row], place)
+            angle, slant, _, tile_w, tile_h, x1, y1, x2, y2 = _pose(look, size, sample, place)
             told = out[row, place]
             told[0], told[1], told[2], told[3] = tile_w, tile_h, angle, slant
             told[4], told[5], told[6], told[7] = x1, y1, x2, y2
@@ -202,20 +206,20 @@ def paint(look, ink, start, shape, sizes, seed, indices, classes, lengths, pictu
     )
     planes, colour, other = scratch.planes, scratch.colour, scratch.other
     for row in range(len(indices)):
-        index = indices[row]
-        text_r, text_g, text_b, _ = draw(seed, index, PICTURE, 0)
+        sample = Sample(seed, indices[row])
+        text_r, text_g, text_b, _ = draw_picture(sample, TEXT_COLOUR)
         pick_colour(look.text, text_r, text_g, text_b, 0.0, colour)
         hue = hue_of(colour)
-        _fill(look, seed, index, hue, planes, other)
+        _fill(look, sample, hue, planes, other)
         for layer in range(len(look.noise)):
             if look.noise[layer, BEHIND] > 0:
-                _draw_noise(look, layer, seed, index, colour, hue, planes, other)
-        _write(look, ink, start, shape, sizes, seed, index, classes[row], lengths[row], scratch, boxes[row])
+                _draw_noise(look, layer, sample, colour, hue, planes, other)
+        _write(look, ink, start, shape, sizes, sample, classes[row], lengths[row], scratch, boxes[row])
         if look.sway_high > 0:
-            _sway(look, seed, index, planes)
+            _sway(look, sample, planes)
         for layer in range(len(look.noise)):
             if look.noise[layer, BEHIND] == 0:
-                _draw_noise(look, layer, seed, index, colour, hue, planes, other)
+                _draw_noise(look, layer, sample, colour, hue, planes, other)
         _finish(look.smooth, scratch, pictures[row].reshape(height, width * channels))
 
 
@@ -265,17 +269,17 @@ def level(colour, channel, channels):
 
 
 @njit(nogil=True, cache=True)
-def _fill(look, seed, index, hue, planes, colour):
+def _fill(look, sample, hue, planes, colour):
     """Fill the planes with the background: one colour or a gradient, with grain on it."""
     channels, height, width = planes.shape
-    first, second, third, turn = draw(seed, index, PICTURE, 1)
+    first, second, third, turn = draw_picture(sample, BACKGROUND)
     pick_colour(look.background, first, second, third, hue, colour)
     if not look.gradient:
         for channel in range(channels):
             planes[channel] = np.uint8(level(colour, channel, channels) + 0.5)
     else:
         end = np.empty(3, dtype=np.float64)
-        first, second, third, _ = draw(seed, index, PICTURE, 2)
+        first, second, third, _ = draw_picture(sample, GRADIENT)
         pick_colour(look.gradient_to, first, second, third, hue, end)
         angle = math.radians(between(look.angle_low, look.angle_high, turn))
         across, down = math.cos(angle), math.sin(angle)
@@ -287,7 +291,7 @@ def _fill(look, seed, index, hue, planes, colour):
                 for x in range(width):
                     planes[channel, y, x] = np.uint8(low + (high - low) * (part + across * (x + 0.5) / reach) + 0.5)
     if look.grain > 0:
-        salt, _, _, _ = draw(seed, index, PICTURE, 3)
+        salt, _, _, _ = draw_picture(sample, GRAIN)
         for y in range(height):
             for x in range(width):
                 shift = (2.0 * _scramble(salt, y * width + x) - 1.0) * look.grain
@@ -305,7 +309,7 @@ def _scramble(salt, place):
 
 
 @njit(nogil=True, cache=True)
-def _write(look, ink, start, shape, sizes, seed, index, classes, length, scratch, boxes):
+def _write(look, ink, start, shape, sizes, sample, classes, length, scratch, boxes):
     """Draw the text: choose the faces and places of all characters, then draw each one's pixels and fill its box."""
     width = scratch.planes.shape[2]
     tiles, other = scratch.tiles, scratch.other
@@ -313,10 +317,10 @@ def _write(look, ink, start, shape, sizes, seed, index, classes, length, scratch
     count = 0
     total = 0.0
     for place in range(length):
-        share, gap, near, kind = draw(seed, index, CHARACTER, place * 8)
+        share, gap, near, kind = draw_character(sample, place, FACE)
         face = _face(look, share, kind)
         if gap < look.spaces:
-            other_face, _, _, gap_near = draw(seed, index, CHARACTER, place * 8 + 4)
+            other_face, _, _, gap_near = draw_character(sample, place, SPACE)
             other_face = int(other_face * look.outlined_from)
             tiles[count, PLACE] = -1
             tiles[count, WIDTH] = sizes[other_face, space, TILE_W]
@@ -326,7 +330,7 @@ def _write(look, ink, start, shape, sizes, seed, index, classes, length, scratch
         tiles[count, PLACE] = place
         tiles[count, WIDTH] = sizes[face, classes[place], TILE_W]
         tiles[count, NEAR] = near
-        tiles[count, FACE] = face
+        tiles[count, TILE_FACE] = face
         total += tiles[count, WIDTH]
         count += 1
     average = math.floor(total / length)
@@ -336,7 +340,7 @@ def _write(look, ink, start, shape, sizes, seed, index, classes, length, scratch
         extent += tiles[tile, WIDTH]
         if tile < count - 1 or look.align == LEFT:
             extent -= math.floor(average * between(look.overlap_low, look.overlap_high, tiles[tile, NEAR]) + 0.5)
-    _, _, _, shift = draw(seed, index, PICTURE, 0)
+    _, _, _, shift = draw_picture(sample, SHIFT)
     shift = between(look.play_low, look.play_high, shift)
     squeeze = 1.0
     begin = 0.0
@@ -355,20 +359,20 @@ def _write(look, ink, start, shape, sizes, seed, index, classes, length, scratch
         left = begin + tiles[tile, BEGIN]
         if look.align == SPREAD:
             cell = width * (1.0 - 2.0 * look.margin) / length
-            _, play, _, _ = draw(seed, index, CHARACTER, place * 8 + 4)
+            _, play, _, _ = draw_character(sample, place, PLAY)
             left = width * look.margin + (place + 0.5) * cell - advance / 2
             left += between(look.play_low, look.play_high, play)
         if place == 0 or look.own_colours or look.opacity_low < look.opacity_high:
-            first, second, third, strong = draw(seed, index, CHARACTER, place * 8 + 3)
+            first, second, third, strong = draw_character(sample, place, OWN_COLOUR)
             if look.own_colours:
                 pick_colour(look.text, first, second, third, 0.0, other)
             else:
                 other[:] = scratch.colour
             _mix(other, between(look.opacity_low, look.opacity_high, strong), look.fade, look.hard, scratch.tables)
-        face = int(tiles[tile, FACE])
+        face = int(tiles[tile, TILE_FACE])
         symbol = classes[place]
         _stamp(
-            look, ink, start[face, symbol], shape[face, symbol], sizes[face, symbol], seed, index, place,
+            look, ink, start[face, symbol], shape[face, symbol], sizes[face, symbol], sample, place,
             left, advance, squeeze, scratch, boxes[place],
         )  # fmt: skip
 
@@ -395,10 +399,10 @@ def _mix(colour, opacity, fade, hard, tables):
 
 
 @njit(nogil=True, cache=True)
-def _sway(look, seed, index, planes):
+def _sway(look, sample, planes):
     """Shift the pixels along a wave: each column up or down, each row to a side."""
     channels, height, width = planes.shape
-    share, length, start, _ = draw(seed, index, PICTURE, 5)
+    share, length, start, _ = draw_picture(sample, SWAY)
     reach = between(look.sway_low, look.sway_high, share)
     turns = 2.0 * math.pi / between(look.period_low, look.period_high, length)
     start = 2.0 * math.pi * start
@@ -421,14 +425,14 @@ def _face(look, share, kind):
 
 
 @njit(nogil=True, cache=True)
-def _pose(look, sizes, seed, index, place):
+def _pose(look, sizes, sample, place):
     """Return angle, slant and lift of a character, width and height of its tile, and the moves of the tile's corners.
 
     The angle is in radians, the slant a share of the height, all else in pixels. The moves x1 and x2 belong to the left
     and right corners, y1 and y2 to the upper and lower ones.
     """
-    turn, move_x, move_y, lift = draw(seed, index, CHARACTER, place * 8 + 1)
-    corner_x1, corner_y1, corner_x2, corner_y2 = draw(seed, index, CHARACTER, place * 8 + 2)
+    turn, move_x, move_y, lift = draw_character(sample, place, TURN)
+    corner_x1, corner_y1, corner_x2, corner_y2 = draw_character(sample, place, CORNERS)
     angle = math.radians(between(look.tilt_low, look.tilt_high, turn))
     tile_w, tile_h = sizes[TILE_W], sizes[TILE_H]
     if not look.stretch:
@@ -436,13 +440,13 @@ def _pose(look, sizes, seed, index, place):
     reach_x, reach_y = tile_w * look.warp_x * move_x, tile_h * look.warp_y * move_y
     x1, x2 = math.trunc(between(-reach_x, reach_x, corner_x1)), math.trunc(between(-reach_x, reach_x, corner_x2))
     y1, y2 = math.trunc(between(-reach_y, reach_y, corner_y1)), math.trunc(between(-reach_y, reach_y, corner_y2))
-    lean, _, _, _ = draw(seed, index, CHARACTER, place * 8 + 6)
+    lean, _, _, _ = draw_character(sample, place, SLANT)
     slant, lift = between(look.slant_low, look.slant_high, lean), between(look.lift_low, look.lift_high, lift)
     return angle, slant, lift, tile_w, tile_h, x1, y1, x2, y2
 
 
 @njit(nogil=True, cache=True)
-def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, squeeze, scratch, box):
+def _stamp(look, ink, start, shape, sizes, sample, place, left, advance, squeeze, scratch, box):
     """Draw one character: each pixel of its tile looks up the point of the glyph that falls on it.
 
     The mapping from tile to glyph passes through a quadrilateral with moved corners, the turned ink stretched to the
@@ -453,7 +457,7 @@ def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, sq
     """
     planes, tables = scratch.planes, scratch.tables
     channels, height, width = planes.shape
-    angle, slant, lift, tile_w, tile_h, x1, y1, x2, y2 = _pose(look, sizes, seed, index, place)
+    angle, slant, lift, tile_w, tile_h, x1, y1, x2, y2 = _pose(look, sizes, sample, place)
     cos, sin = math.cos(angle), math.sin(angle)
     ink_w, ink_h = sizes[INK_W], sizes[INK_H]
     turned_w, turned_h = pasted.turned_size(ink_w, ink_h, cos, sin)
@@ -482,7 +486,7 @@ def _stamp(look, ink, start, shape, sizes, seed, index, place, left, advance, sq
             ink, start, rows, columns, cos, sin, turned_w, turned_h, int(full_w), int(full_h), other, bent
         )
         ink, start, rows = bent, 0, int(full_h)
-    salt, strewn, _, _ = draw(seed, index, CHARACTER, place * 8 + 5)
+    salt, strewn, _, _ = draw_character(sample, place, SCATTER)
     scatter = between(look.scatter_low, look.scatter_high, strewn)
     rough = scatter > 0 or look.hatch > 0
     for y in range(first_y, last_y):
@@ -560,18 +564,16 @@ def _rough_row(look, scatter, ink, start, rows, columns, u, v, du, dv, x_from, x
 
 
 @njit(nogil=True, cache=True)
-def _draw_noise(look, layer, seed, index, text_colour, hue, planes, colour):
+def _draw_noise(look, layer, sample, text_colour, hue, planes, colour):
     """Draw one layer of noise."""
     _, height, width = planes.shape
     settings = look.noise[layer]
     kind, form = int(settings[KIND]), settings[FORM:]
-    stream = NOISE + layer
-    how_many, _, _, _ = draw(seed, index, stream, 0)
-    for item in range(whole_between(settings[COUNT], settings[COUNT + 1], how_many)):
-        a, b, c, big = draw(seed, index, stream, 1 + 4 * item)
+    for item in range(whole_between(settings[COUNT], settings[COUNT + 1], draw_count(sample, layer))):
+        a, b, c, big = draw_item(sample, layer, item, SHAPE)
         size = between(settings[SIZE], settings[SIZE + 1], big)
         if settings[OWN] > 0:
-            first, second, third, _ = draw(seed, index, stream, 2 + 4 * item)
+            first, second, third, _ = draw_item(sample, layer, item, ITEM_COLOUR)
             pick_colour(settings[COLOUR : COLOUR + COLOUR_COLUMNS], first, second, third, hue, colour)
         else:
             colour[:] = text_colour
@@ -583,16 +585,16 @@ def _draw_noise(look, layer, seed, index, text_colour, hue, planes, colour):
         elif kind == DOTS:
             _capsule(planes, a * width, b * height, a * width, b * height, size, colour, look.hard)
         elif kind == ARC:
-            d, e, f, _ = draw(seed, index, stream, 3 + 4 * item)
+            d, e, f, _ = draw_item(sample, layer, item, MORE_SHAPE)
             _arc(planes, a, b, c, d, e, f, size, colour, look.hard)
         elif kind == LINE:
-            d, _, _, _ = draw(seed, index, stream, 3 + 4 * item)
+            d, _, _, _ = draw_item(sample, layer, item, MORE_SHAPE)
             half = between(form[0], form[1], c) * width / 2
             angle = math.radians(between(form[2], form[3], d))
             x, y, across, down = a * width, b * height, half * math.cos(angle), half * math.sin(angle)
             _line(planes, x - across, y - down, x + across, y + down, size, colour, look.hard)
         else:
-            d, e, f, _ = draw(seed, index, stream, 3 + 4 * item)
+            d, e, f, _ = draw_item(sample, layer, item, MORE_SHAPE)
             _wave(planes, form, a, b, c, d, e, f, size, colour, look.hard)
 
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from capbench.errors import Mistake
 from capbench.render import glyphs, kernel
-from capbench.render.draws import PICTURE, between, draw
+from capbench.render.draws import PICTURE, SOFTENING, between, draw
 from capbench.render.faces import check_font
 from capbench.render.style import Arc, Colour, Dots, Line, Noise, Specks, Style, Wave
 
@@ -173,7 +173,7 @@ class Painter:
         if style.jpeg is None and style.blur[1] == 0:
             return
         for index, picture in zip(indices.tolist(), pictures, strict=True):
-            spread, quality, _, _ = draw(self.seed, index, PICTURE, 4)
+            spread, quality, _, _ = draw(self.seed, index, PICTURE, SOFTENING)
             sigma = between(style.blur[0], style.blur[1], spread)
             if sigma > 0:
                 picture[...] = cv2.GaussianBlur(picture, (0, 0), sigma).reshape(picture.shape)
