@@ -69,6 +69,13 @@ class Sample(NamedTuple):
     """of the sample in its stream"""
 
 
+class Range(NamedTuple):
+    """Range to draw from, both ends included."""
+
+    low: float
+    high: float
+
+
 _MULTIPLY_0 = np.uint64(0xD2511F53)
 _MULTIPLY_1 = np.uint64(0xCD9E8D57)
 _WEYL_0 = np.uint64(0x9E3779B9)
@@ -129,12 +136,12 @@ def draw_item(sample, layer, item, slot):
 
 
 @njit(nogil=True, cache=True, inline="always")
-def between(low, high, share):
-    """Return the number that lies at `share`, 0 to 1, of the way from `low` to `high`."""
-    return low + (high - low) * share
+def between(span, share):
+    """Return the number that lies at `share`, 0 to 1, of the way through a range."""
+    return span.low + (span.high - span.low) * share
 
 
 @njit(nogil=True, cache=True, inline="always")
-def whole_between(low, high, share):
-    """Return a whole number from `low` to `high`, both included, for a `share` from 0 to below 1."""
-    return int(low + math.floor((high - low + 1.0) * share))
+def whole_between(span, share):
+    """Return a whole number of a range, for a `share` from 0 to below 1."""
+    return int(span.low + math.floor((span.high - span.low + 1.0) * share))

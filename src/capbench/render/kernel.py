@@ -12,7 +12,7 @@ Parameters that several functions share:
 - ink, start, shape, sizes: the fields of Atlas, or in functions for one character the entries of its glyph.
 - seed, indices: the stream of samples, and the samples' numbers in it, int64 [sample]; sample: one of them.
 - classes, lengths: symbol numbers, int64 [sample, longest] with -1 beyond a text's end, and lengths, int64 [sample].
-- planes: the picture; colour: float64 [red, green, blue] from 0 to 255; hue: the text's hue from 0 to 1.
+- planes: the picture; text: the Colour of the text; levels: float64 [channel], a colour as the planes have it.
 - tables: see Scratch; salt: a drawn number from which `_scramble` derives a number for each pixel.
 - size: width of a stroke or diameter of a dot in pixels; hard: no half-tones at edges.
 """
@@ -47,6 +47,7 @@ from capbench.render.draws import (
     TEXT,
     TEXT_COLOUR,
     TURN,
+    Range,
     Sample,
     between,
     draw,
@@ -58,22 +59,9 @@ from capbench.render.draws import (
 )
 from capbench.render.glyphs import BORDER, DROP, ENLARGED, INK_H, INK_W, TILE_H, TILE_W
 
-# Columns of a colour row: lowest and highest level (0 to 255), lowest and highest saturation (0 to 1; -1: red, green
-# and blue are drawn separately), and 1 for the hue of the text or 0 for a hue of its own.
-# Columns of a noise row: kind, 1 if behind the text, count (2), size in pixels (2), 1 if of its own colour, colour row
-# (5), form (8). Pairs are [lowest, highest]. The form of a line is length (share of the width) and tilt (degrees). The
-# form of a wave is length (share of the width), amplitude (of the height), period (of the width) and middle (of the
-# height; 0: any).
-COLOUR_COLUMNS = 5
-KIND, BEHIND, COUNT, SIZE, OWN, COLOUR = 0, 1, 2, 4, 6, 7
-FORM = COLOUR + COLOUR_COLUMNS
-NOISE_COLUMNS = FORM + 8
+# Kinds of noise.
 SPECKS, DOTS, ARC, LINE, WAVE = range(5)
 LEFT, CENTRE, SPREAD = range(3)
-# Columns of a text's tiles: place in the text or -1 for a space, width in pixels, draw for the overlap with the next
-# tile, face, left edge in pixels from the first tile's.
-PLACE, WIDTH, NEAR, TILE_FACE, BEGIN = range(5)
-TILE_COLUMNS = 5
 FIXED = np.uint64(16)  # fractional bits of a fixed-point coordinate
 
 ARC_STEPS = 40
@@ -82,50 +70,97 @@ POSE = 8  # numbers on each character in `poses`
 NATURAL_ROOM = 0.35  # share of the tile by which a warped glyph may extend beyond it
 
 
+class Colour(NamedTuple):
+    """Colour as levels from 0 to 255."""
+
+    red: float
+    green: float
+    blue: float
+
+
+BLACK = Colour(0.0, 0.0, 0.0)
+
+
+class ColourRange(NamedTuple):
+    """Range of colours to draw from."""
+
+    levels: Range
+    """0 to 255, of each channel, or with `by_hue` of the brightest one"""
+    saturation: Range
+    """0 to 1; unused without `by_hue`"""
+    by_hue: bool
+    """draw brightest level, saturation and hue instead of red, green and blue"""
+    hue_of_text: bool
+    """take the hue of the text instead of one of its own"""
+
+
 class Look(NamedTuple):
-    """Style as numbers; each pair of low and high is a range to draw from."""
+    """Style as numbers."""
 
     outlined_from: int  # number of the first outlined face, which is the number of filled faces
     outline: float  # share of characters that are drawn as outlines
     stretch: bool  # stretch the turned ink to the tile, as the captcha package does
-    tilt_low: float  # degrees
-    tilt_high: float
-    slant_low: float  # shares of the ink's height
-    slant_high: float
+    tilt: Range  # degrees
+    slant: Range  # shares of the ink's height
     warp_x: float  # furthest move of a corner, as a share of the tile's width
     warp_y: float  # furthest move of a corner, as a share of the tile's height
     align: int  # LEFT, CENTRE or SPREAD
     margin: float  # share of a character's width with LEFT, else of the picture's width
-    overlap_low: float  # shares of the average tile's width
-    overlap_high: float
+    overlap: Range  # shares of the average tile's width
     spaces: float  # chance of a space before a character
-    play_low: float  # pixels to the right, of the text, or with SPREAD of each character
-    play_high: float
-    lift_low: float  # pixels downwards
-    lift_high: float
+    play: Range  # pixels to the right, of the text, or with SPREAD of each character
+    lift: Range  # pixels downwards
     own_colours: bool  # a colour for each character
-    opacity_low: float  # 0 to 1
-    opacity_high: float
+    opacity: Range  # 0 to 1
     fade: bool  # bend and paste characters as the captcha package does
     hard: bool  # no half-tones at edges
-    scatter_low: float  # pixels
-    scatter_high: float
+    scatter: Range  # pixels
     hatch: int  # leave every n-th pixel of every n-th row of characters out; 0: none
-    sway_low: float  # pixels
-    sway_high: float
-    period_low: float  # pixels
-    period_high: float
+    sway: Range  # pixels
+    period: Range  # pixels, of the sway
     gradient: bool
-    angle_low: float  # degrees
-    angle_high: float
+    angle: Range  # degrees, of the gradient
     grain: float  # furthest shift of a background pixel in grey levels
     smooth: bool
-    text: np.ndarray  # colour row
-    background: np.ndarray  # colour row
-    gradient_to: np.ndarray  # colour row
-    noise: np.ndarray  # noise rows, float64 [layer, NOISE_COLUMNS]
+    text: ColourRange
+    background: ColourRange
+    gradient_to: ColourRange
+    noise: np.ndarray
+    """LAYER [layer]"""
     specks: np.ndarray
     """int64 [size, pixel, 2]: the pixels of a speck, as x and y; unused entries lie far outside any picture"""
+
+
+RANGE = np.dtype([("low", "f8"), ("high", "f8")], align=True)
+COLOUR_RANGE = np.dtype([("levels", RANGE), ("saturation", RANGE), ("by_hue", "?"), ("hue_of_text", "?")], align=True)
+LAYER = np.dtype(
+    [
+        ("kind", "i8"),  # SPECKS, DOTS, ARC, LINE or WAVE
+        ("behind", "?"),  # drawn before the text
+        ("count", RANGE),
+        ("size", RANGE),  # pixels
+        ("own_colour", "?"),  # a colour for each item, else the text's
+        ("colour", COLOUR_RANGE),
+        ("length", RANGE),  # of a line or wave, as a share of the width
+        ("tilt", RANGE),  # of a line, in degrees
+        ("amplitude", RANGE),  # of a wave, as a share of the height
+        ("period", RANGE),  # of a wave, as a share of the width
+        ("middle", RANGE),  # of a wave, as a share of the height; 0: any
+    ],
+    align=True,
+)
+"""One layer of noise, as an entry of an array, so that the kernel is the same for any number of layers"""
+TILE = np.dtype(
+    [
+        ("place", "i8"),  # of the character in the text, or -1 for a space
+        ("face", "i8"),
+        ("width", "f8"),  # pixels
+        ("near", "f8"),  # draw for the overlap with the next tile
+        ("begin", "f8"),  # left edge in pixels from the first tile's
+    ],
+    align=True,
+)
+"""One character or space on the line"""
 
 
 class Scratch(NamedTuple):
@@ -138,13 +173,11 @@ class Scratch(NamedTuple):
     lines: np.ndarray
     """uint8 [channel, width]: a finished row"""
     tiles: np.ndarray
-    """float64 [tile, 5]: characters and spaces, in the columns PLACE to BEGIN"""
+    """TILE [tile]: characters and spaces"""
     tables: np.ndarray
     """int32 [channel + 1, 256]: by coverage, what to add to each channel, and last what to keep of it; times 65,536"""
-    colour: np.ndarray
-    """float64 [3]: colour of the text"""
-    other: np.ndarray
-    """float64 [3]: colour of the item being drawn"""
+    levels: np.ndarray
+    """float64 [channel]: colour being drawn, as the planes have it"""
     bent: np.ndarray
     """uint8 [2, pixels of the largest character]: buffers of pasted.bend"""
 
@@ -159,7 +192,7 @@ def texts(seed, indices, symbols, shortest, longest, classes, lengths):
     for row in range(len(indices)):
         index = indices[row]
         size, _, _, _ = draw(seed, index, TEXT, LENGTH)
-        lengths[row] = whole_between(shortest, longest, size)
+        lengths[row] = whole_between(Range(shortest, longest), size)
         for place in range(longest):
             classes[row, place] = -1
         for place in range(lengths[row]):
@@ -198,57 +231,60 @@ def paint(look, ink, start, shape, sizes, seed, indices, classes, lengths, pictu
         np.empty((channels, height, width), dtype=np.uint8),
         np.empty(width, dtype=np.float32),
         np.empty((channels, width), dtype=np.uint8),
-        np.empty((2 * boxes.shape[1], TILE_COLUMNS), dtype=np.float64),
+        np.empty(2 * boxes.shape[1], dtype=TILE),
         np.empty((channels + 1, 256), dtype=np.int32),
-        np.empty(3, dtype=np.float64),
-        np.empty(3, dtype=np.float64),
+        np.empty(channels, dtype=np.float64),
         np.empty((2, room), dtype=np.uint8),
     )
-    planes, colour, other = scratch.planes, scratch.colour, scratch.other
+    planes, levels = scratch.planes, scratch.levels
     for row in range(len(indices)):
         sample = Sample(seed, indices[row])
-        text_r, text_g, text_b, _ = draw_picture(sample, TEXT_COLOUR)
-        pick_colour(look.text, text_r, text_g, text_b, 0.0, colour)
-        hue = hue_of(colour)
-        _fill(look, sample, hue, planes, other)
+        colour = pick_colour(look.text, draw_picture(sample, TEXT_COLOUR), BLACK)
+        _fill(look, sample, colour, planes, levels)
         for layer in range(len(look.noise)):
-            if look.noise[layer, BEHIND] > 0:
-                _draw_noise(look, layer, sample, colour, hue, planes, other)
-        _write(look, ink, start, shape, sizes, sample, classes[row], lengths[row], scratch, boxes[row])
-        if look.sway_high > 0:
+            if look.noise[layer].behind:
+                _draw_noise(look, layer, sample, colour, planes, levels)
+        _write(look, ink, start, shape, sizes, sample, classes[row], lengths[row], colour, scratch, boxes[row])
+        if look.sway.high > 0:
             _sway(look, sample, planes)
         for layer in range(len(look.noise)):
-            if look.noise[layer, BEHIND] == 0:
-                _draw_noise(look, layer, sample, colour, hue, planes, other)
+            if not look.noise[layer].behind:
+                _draw_noise(look, layer, sample, colour, planes, levels)
         _finish(look.smooth, scratch, pictures[row].reshape(height, width * channels))
 
 
 @njit(nogil=True, cache=True)
-def pick_colour(source, first, second, third, text_hue, colour):
-    """Fill `colour` with a random colour from three draws, each 0 to 1, and a colour row `source`.
+def pick_colour(source, shares, text):
+    """Return a random colour of a ColourRange from a draw, whose first three numbers are used; `text` is the text's."""
+    if not source.by_hue:
+        return Colour(
+            float(whole_between(source.levels, shares[0])),
+            float(whole_between(source.levels, shares[1])),
+            float(whole_between(source.levels, shares[2])),
+        )
+    brightest = whole_between(source.levels, shares[0])
+    saturation = between(source.saturation, shares[1])
+    hue = hue_of(text) if source.hue_of_text else shares[2]
+    return Colour(
+        _channel(brightest, saturation, hue, 0),
+        _channel(brightest, saturation, hue, 1),
+        _channel(brightest, saturation, hue, 2),
+    )
 
-    Without a saturation the draws give red, green and blue; with it they give the brightest level, the saturation and
-    the hue, unless the hue is the text's.
-    """
-    if source[2] < 0:
-        colour[0] = whole_between(source[0], source[1], first)
-        colour[1] = whole_between(source[0], source[1], second)
-        colour[2] = whole_between(source[0], source[1], third)
-        return
-    brightest = whole_between(source[0], source[1], first)
-    saturation = between(source[2], source[3], second)
-    hue = (text_hue if source[4] > 0 else third) * 6.0
-    for channel in range(3):
-        # Distance of the hue from the channel's pure hue, on a wheel whose circumference is six.
-        distance = abs((hue - 2.0 * channel + 3.0) % 6.0 - 3.0)
-        strength = min(1.0, max(0.0, 2.0 - distance))
-        colour[channel] = np.round(brightest * (1.0 - saturation * (1.0 - strength)))
+
+@njit(nogil=True, cache=True)
+def _channel(brightest, saturation, hue, channel):
+    """Return the level of a channel of the colour that has this brightest level, this saturation and this hue."""
+    # Distance of the hue from the channel's pure hue, on a wheel whose circumference is six.
+    distance = abs((hue * 6.0 - 2.0 * channel + 3.0) % 6.0 - 3.0)
+    strength = min(1.0, max(0.0, 2.0 - distance))
+    return np.round(brightest * (1.0 - saturation * (1.0 - strength)))
 
 
 @njit(nogil=True, cache=True)
 def hue_of(colour):
     """Return the hue of a colour as its place on the colour wheel, 0 to 1; 0 for a grey."""
-    red, green, blue = colour[0], colour[1], colour[2]
+    red, green, blue = colour.red, colour.green, colour.blue
     highest, lowest = max(red, green, blue), min(red, green, blue)
     if highest == lowest:
         return 0.0
@@ -260,32 +296,38 @@ def hue_of(colour):
     return ((red - green) / span + 4.0) / 6.0
 
 
-@njit(nogil=True, cache=True, inline="always")
-def level(colour, channel, channels):
-    """Return the level of a colour in one plane: its grey where there is one channel, else that channel's level."""
-    if channels == 1:
-        return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
-    return colour[channel]
+@njit(nogil=True, cache=True)
+def grey_of(colour):
+    """Return the grey level of a colour."""
+    return 0.299 * colour.red + 0.587 * colour.green + 0.114 * colour.blue
 
 
 @njit(nogil=True, cache=True)
-def _fill(look, sample, hue, planes, colour):
+def fill_levels(colour, levels):
+    """Fill `levels`, float64 [channel], with a colour as the planes have it: its grey where there is one channel."""
+    if len(levels) == 1:
+        levels[0] = grey_of(colour)
+    else:
+        levels[0], levels[1], levels[2] = colour.red, colour.green, colour.blue
+
+
+@njit(nogil=True, cache=True)
+def _fill(look, sample, text, planes, levels):
     """Fill the planes with the background: one colour or a gradient, with grain on it."""
     channels, height, width = planes.shape
-    first, second, third, turn = draw_picture(sample, BACKGROUND)
-    pick_colour(look.background, first, second, third, hue, colour)
+    drawn = draw_picture(sample, BACKGROUND)
+    fill_levels(pick_colour(look.background, drawn, text), levels)
     if not look.gradient:
         for channel in range(channels):
-            planes[channel] = np.uint8(level(colour, channel, channels) + 0.5)
+            planes[channel] = np.uint8(levels[channel] + 0.5)
     else:
-        end = np.empty(3, dtype=np.float64)
-        first, second, third, _ = draw_picture(sample, GRADIENT)
-        pick_colour(look.gradient_to, first, second, third, hue, end)
-        angle = math.radians(between(look.angle_low, look.angle_high, turn))
+        ends = np.empty(channels, dtype=np.float64)
+        fill_levels(pick_colour(look.gradient_to, draw_picture(sample, GRADIENT), text), ends)
+        angle = math.radians(between(look.angle, drawn[3]))
         across, down = math.cos(angle), math.sin(angle)
         reach = abs(across) * width + abs(down) * height
         for channel in range(channels):
-            low, high = level(colour, channel, channels), level(end, channel, channels)
+            low, high = levels[channel], ends[channel]
             for y in range(height):
                 part = 0.5 + (down * (y + 0.5 - height / 2) - across * width / 2) / reach
                 for x in range(width):
@@ -309,10 +351,10 @@ def _scramble(salt, place):
 
 
 @njit(nogil=True, cache=True)
-def _write(look, ink, start, shape, sizes, sample, classes, length, scratch, boxes):
+def _write(look, ink, start, shape, sizes, sample, classes, length, text, scratch, boxes):
     """Draw the text: choose the faces and places of all characters, then draw each one's pixels and fill its box."""
     width = scratch.planes.shape[2]
-    tiles, other = scratch.tiles, scratch.other
+    tiles = scratch.tiles
     space = sizes.shape[1] - 1
     count = 0
     total = 0.0
@@ -322,26 +364,26 @@ def _write(look, ink, start, shape, sizes, sample, classes, length, scratch, box
         if gap < look.spaces:
             other_face, _, _, gap_near = draw_character(sample, place, SPACE)
             other_face = int(other_face * look.outlined_from)
-            tiles[count, PLACE] = -1
-            tiles[count, WIDTH] = sizes[other_face, space, TILE_W]
-            tiles[count, NEAR] = gap_near
-            total += tiles[count, WIDTH]
+            tiles[count].place = -1
+            tiles[count].width = sizes[other_face, space, TILE_W]
+            tiles[count].near = gap_near
+            total += tiles[count].width
             count += 1
-        tiles[count, PLACE] = place
-        tiles[count, WIDTH] = sizes[face, classes[place], TILE_W]
-        tiles[count, NEAR] = near
-        tiles[count, TILE_FACE] = face
-        total += tiles[count, WIDTH]
+        tiles[count].place = place
+        tiles[count].width = sizes[face, classes[place], TILE_W]
+        tiles[count].near = near
+        tiles[count].face = face
+        total += tiles[count].width
         count += 1
     average = math.floor(total / length)
     extent = 0.0
     for tile in range(count):
-        tiles[tile, BEGIN] = extent
-        extent += tiles[tile, WIDTH]
+        tiles[tile].begin = extent
+        extent += tiles[tile].width
         if tile < count - 1 or look.align == LEFT:
-            extent -= math.floor(average * between(look.overlap_low, look.overlap_high, tiles[tile, NEAR]) + 0.5)
+            extent -= math.floor(average * between(look.overlap, tiles[tile].near) + 0.5)
     _, _, _, shift = draw_picture(sample, SHIFT)
-    shift = between(look.play_low, look.play_high, shift)
+    shift = between(look.play, shift)
     squeeze = 1.0
     begin = 0.0
     if look.align == LEFT:
@@ -352,24 +394,21 @@ def _write(look, ink, start, shape, sizes, sample, classes, length, scratch, box
         room = width / squeeze - extent
         begin = min(max(room / 2 + shift, 0.0), room)
     for tile in range(count):
-        place = int(tiles[tile, PLACE])
+        place = tiles[tile].place
         if place < 0:
             continue
-        advance = tiles[tile, WIDTH]
-        left = begin + tiles[tile, BEGIN]
+        advance = tiles[tile].width
+        left = begin + tiles[tile].begin
         if look.align == SPREAD:
             cell = width * (1.0 - 2.0 * look.margin) / length
             _, play, _, _ = draw_character(sample, place, PLAY)
             left = width * look.margin + (place + 0.5) * cell - advance / 2
-            left += between(look.play_low, look.play_high, play)
-        if place == 0 or look.own_colours or look.opacity_low < look.opacity_high:
-            first, second, third, strong = draw_character(sample, place, OWN_COLOUR)
-            if look.own_colours:
-                pick_colour(look.text, first, second, third, 0.0, other)
-            else:
-                other[:] = scratch.colour
-            _mix(other, between(look.opacity_low, look.opacity_high, strong), look.fade, look.hard, scratch.tables)
-        face = int(tiles[tile, TILE_FACE])
+            left += between(look.play, play)
+        if place == 0 or look.own_colours or look.opacity.low < look.opacity.high:
+            drawn = draw_character(sample, place, OWN_COLOUR)
+            colour = pick_colour(look.text, drawn, BLACK) if look.own_colours else text
+            _mix(look, colour, between(look.opacity, drawn[3]), scratch)
+        face = tiles[tile].face
         symbol = classes[place]
         _stamp(
             look, ink, start[face, symbol], shape[face, symbol], sizes[face, symbol], sample, place,
@@ -378,24 +417,26 @@ def _write(look, ink, start, shape, sizes, sample, classes, length, scratch, box
 
 
 @njit(nogil=True, cache=True)
-def _mix(colour, opacity, fade, hard, tables):
-    """Fill `tables` with what to add to each channel at a coverage from 0 to 255, and last with what to keep of it.
+def _mix(look, colour, opacity, scratch):
+    """Fill the tables with what to add to each channel at a coverage from 0 to 255, and last with what to keep of it.
 
     Both are times 65,536. `fade` imitates the captcha package: the darker the ink, the more transparent it is, and
     there are no half-tones, so only coverages 0 and 255 are filled. `hard` counts a coverage of at least 128 as full,
     else as none.
     """
-    channels = len(tables) - 1
-    for coverage in range(0, 256, 255 if fade else 1):
+    tables, levels = scratch.tables, scratch.levels
+    channels = len(levels)
+    fill_levels(colour, levels)
+    for coverage in range(0, 256, 255 if look.fade else 1):
         strength = coverage / 255.0 * opacity
-        if fade:
-            grey = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
-            strength = min(255.0, math.floor(math.floor(grey + 0.5) * 1.97)) / 255.0 if coverage > 0 else 0.0
-        elif hard:
+        if look.fade:
+            grey = math.floor(grey_of(colour) + 0.5)
+            strength = min(255.0, math.floor(grey * 1.97)) / 255.0 if coverage > 0 else 0.0
+        elif look.hard:
             strength = opacity if coverage >= 128 else 0.0
         tables[channels, coverage] = int((1.0 - strength) * 65536.0 + 0.5)
         for channel in range(channels):
-            tables[channel, coverage] = int(strength * level(colour, channel, channels) * 65536.0 + 0.5)
+            tables[channel, coverage] = int(strength * levels[channel] * 65536.0 + 0.5)
 
 
 @njit(nogil=True, cache=True)
@@ -403,8 +444,8 @@ def _sway(look, sample, planes):
     """Shift the pixels along a wave: each column up or down, each row to a side."""
     channels, height, width = planes.shape
     share, length, start, _ = draw_picture(sample, SWAY)
-    reach = between(look.sway_low, look.sway_high, share)
-    turns = 2.0 * math.pi / between(look.period_low, look.period_high, length)
+    reach = between(look.sway, share)
+    turns = 2.0 * math.pi / between(look.period, length)
     start = 2.0 * math.pi * start
     down = np.empty(width, dtype=np.int64)
     for x in range(width):
@@ -433,15 +474,16 @@ def _pose(look, sizes, sample, place):
     """
     turn, move_x, move_y, lift = draw_character(sample, place, TURN)
     corner_x1, corner_y1, corner_x2, corner_y2 = draw_character(sample, place, CORNERS)
-    angle = math.radians(between(look.tilt_low, look.tilt_high, turn))
+    angle = math.radians(between(look.tilt, turn))
     tile_w, tile_h = sizes[TILE_W], sizes[TILE_H]
     if not look.stretch:
         tile_w, tile_h = pasted.turned_size(sizes[INK_W], sizes[INK_H], math.cos(angle), math.sin(angle))
     reach_x, reach_y = tile_w * look.warp_x * move_x, tile_h * look.warp_y * move_y
-    x1, x2 = math.trunc(between(-reach_x, reach_x, corner_x1)), math.trunc(between(-reach_x, reach_x, corner_x2))
-    y1, y2 = math.trunc(between(-reach_y, reach_y, corner_y1)), math.trunc(between(-reach_y, reach_y, corner_y2))
+    aside, down = Range(-reach_x, reach_x), Range(-reach_y, reach_y)
+    x1, x2 = math.trunc(between(aside, corner_x1)), math.trunc(between(aside, corner_x2))
+    y1, y2 = math.trunc(between(down, corner_y1)), math.trunc(between(down, corner_y2))
     lean, _, _, _ = draw_character(sample, place, SLANT)
-    slant, lift = between(look.slant_low, look.slant_high, lean), between(look.lift_low, look.lift_high, lift)
+    slant, lift = between(look.slant, lean), between(look.lift, lift)
     return angle, slant, lift, tile_w, tile_h, x1, y1, x2, y2
 
 
@@ -487,7 +529,7 @@ def _stamp(look, ink, start, shape, sizes, sample, place, left, advance, squeeze
         )
         ink, start, rows = bent, 0, int(full_h)
     salt, strewn, _, _ = draw_character(sample, place, SCATTER)
-    scatter = between(look.scatter_low, look.scatter_high, strewn)
+    scatter = between(look.scatter, strewn)
     rough = scatter > 0 or look.hatch > 0
     for y in range(first_y, last_y):
         down = y + 0.5 - top
@@ -564,42 +606,41 @@ def _rough_row(look, scatter, ink, start, rows, columns, u, v, du, dv, x_from, x
 
 
 @njit(nogil=True, cache=True)
-def _draw_noise(look, layer, sample, text_colour, hue, planes, colour):
+def _draw_noise(look, layer, sample, text, planes, levels):
     """Draw one layer of noise."""
     _, height, width = planes.shape
     settings = look.noise[layer]
-    kind, form = int(settings[KIND]), settings[FORM:]
-    for item in range(whole_between(settings[COUNT], settings[COUNT + 1], draw_count(sample, layer))):
+    kind = settings.kind
+    for item in range(whole_between(settings.count, draw_count(sample, layer))):
         a, b, c, big = draw_item(sample, layer, item, SHAPE)
-        size = between(settings[SIZE], settings[SIZE + 1], big)
-        if settings[OWN] > 0:
-            first, second, third, _ = draw_item(sample, layer, item, ITEM_COLOUR)
-            pick_colour(settings[COLOUR : COLOUR + COLOUR_COLUMNS], first, second, third, hue, colour)
+        size = between(settings.size, big)
+        if settings.own_colour:
+            fill_levels(pick_colour(settings.colour, draw_item(sample, layer, item, ITEM_COLOUR), text), levels)
         else:
-            colour[:] = text_colour
+            fill_levels(text, levels)
         if kind == SPECKS:
             x, y = int(a * (width + 1)), int(b * (height + 1))
             pixels = look.specks[min(int(size + 0.5), len(look.specks) - 1)]
             for pixel in range(len(pixels)):
-                _dot(planes, x + pixels[pixel, 0], y + pixels[pixel, 1], colour, 1.0)
+                _dot(planes, x + pixels[pixel, 0], y + pixels[pixel, 1], levels, 1.0)
         elif kind == DOTS:
-            _capsule(planes, a * width, b * height, a * width, b * height, size, colour, look.hard)
+            _capsule(planes, a * width, b * height, a * width, b * height, size, levels, look.hard)
         elif kind == ARC:
             d, e, f, _ = draw_item(sample, layer, item, MORE_SHAPE)
-            _arc(planes, a, b, c, d, e, f, size, colour, look.hard)
+            _arc(planes, a, b, c, d, e, f, size, levels, look.hard)
         elif kind == LINE:
             d, _, _, _ = draw_item(sample, layer, item, MORE_SHAPE)
-            half = between(form[0], form[1], c) * width / 2
-            angle = math.radians(between(form[2], form[3], d))
+            half = between(settings.length, c) * width / 2
+            angle = math.radians(between(settings.tilt, d))
             x, y, across, down = a * width, b * height, half * math.cos(angle), half * math.sin(angle)
-            _line(planes, x - across, y - down, x + across, y + down, size, colour, look.hard)
+            _line(planes, x - across, y - down, x + across, y + down, size, levels, look.hard)
         else:
             d, e, f, _ = draw_item(sample, layer, item, MORE_SHAPE)
-            _wave(planes, form, a, b, c, d, e, f, size, colour, look.hard)
+            _wave(planes, settings, a, b, c, d, e, f, size, levels, look.hard)
 
 
 @njit(nogil=True, cache=True)
-def _arc(planes, a, b, c, d, e, f, size, colour, hard):
+def _arc(planes, a, b, c, d, e, f, size, levels, hard):
     """Draw the lower part of an ellipse whose box and angles are chosen as in the captcha package, from six draws."""
     _, height, width = planes.shape
     fifth_w, fifth_h = width // 5, height // 5
@@ -617,47 +658,50 @@ def _arc(planes, a, b, c, d, e, f, size, colour, hard):
     for _ in range(ARC_STEPS):
         cos, sin = cos * turn_cos - sin * turn_sin, sin * turn_cos + cos * turn_sin
         next_x, next_y = middle_x + radius_x * cos, middle_y + radius_y * sin
-        _line(planes, x, y, next_x, next_y, size, colour, hard)
+        _line(planes, x, y, next_x, next_y, size, levels, hard)
         x, y = next_x, next_y
 
 
 @njit(nogil=True, cache=True)
-def _wave(planes, form, a, b, c, d, e, f, size, colour, hard):
-    """Draw a sine wave of the ranges in `form` from six draws."""
+def _wave(planes, layer, a, b, c, d, e, f, size, levels, hard):
+    """Draw a sine wave of the ranges in `layer` from six draws."""
     _, height, width = planes.shape
-    length = between(form[0], form[1], c) * width
-    amplitude = between(form[2], form[3], d) * height
-    period = between(form[4], form[5], e) * width
+    length = between(layer.length, c) * width
+    amplitude = between(layer.amplitude, d) * height
+    period = between(layer.period, e) * width
     left = a * (width - length)
-    base = between(form[6], form[7], b) * height if form[7] > 0 else amplitude + b * max(0.0, height - 2 * amplitude)
+    if layer.middle.high > 0:
+        base = between(layer.middle, b) * height
+    else:
+        base = amplitude + b * max(0.0, height - 2 * amplitude)
     steps = math.ceil(length / WAVE_STEP)
     turn = 2 * math.pi * f
     x, y = left, base + amplitude * math.sin(turn)
     for step in range(1, steps + 1):
         next_x = left + length * step / steps
         next_y = base + amplitude * math.sin(turn + 2 * math.pi * (next_x - left) / period)
-        _line(planes, x, y, next_x, next_y, size, colour, hard)
+        _line(planes, x, y, next_x, next_y, size, levels, hard)
         x, y = next_x, next_y
 
 
 @njit(nogil=True, cache=True)
-def _line(planes, x1, y1, x2, y2, size, colour, hard):
+def _line(planes, x1, y1, x2, y2, size, levels, hard):
     """Draw a straight piece between two points.
 
     Below a `size` of 1.5 it is one pixel thick without half-tones, as Pillow draws it; otherwise it has soft edges.
     """
     if size >= 1.5:
-        _capsule(planes, x1, y1, x2, y2, size, colour, hard)
+        _capsule(planes, x1, y1, x2, y2, size, levels, hard)
         return
     steps = int(max(abs(math.floor(x2 + 0.5) - math.floor(x1 + 0.5)), abs(math.floor(y2 + 0.5) - math.floor(y1 + 0.5))))
     for step in range(steps + 1):
         part = step / max(steps, 1)
         x, y = x1 + (x2 - x1) * part, y1 + (y2 - y1) * part
-        _dot(planes, math.floor(x + 0.5), math.floor(y + 0.5), colour, 1.0)
+        _dot(planes, math.floor(x + 0.5), math.floor(y + 0.5), levels, 1.0)
 
 
 @njit(nogil=True, cache=True)
-def _capsule(planes, x1, y1, x2, y2, size, colour, hard):
+def _capsule(planes, x1, y1, x2, y2, size, levels, hard):
     """Draw all points within half of `size` of a straight piece; a piece without length makes a dot."""
     _, height, width = planes.shape
     half = size / 2
@@ -675,18 +719,18 @@ def _capsule(planes, x1, y1, x2, y2, size, colour, hard):
             if hard:
                 coverage = 1.0 if coverage >= 0.5 else 0.0
             if coverage > 0:
-                _dot(planes, x, y, colour, min(1.0, coverage))
+                _dot(planes, x, y, levels, min(1.0, coverage))
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _dot(planes, x, y, colour, coverage):
+def _dot(planes, x, y, levels, coverage):
     """Blend one pixel with a colour at a coverage from 0 to 1; a place outside the picture is ignored."""
     channels, height, width = planes.shape
     if not (0 <= x < width and 0 <= y < height):
         return
     for channel in range(channels):
         old = float(planes[channel, y, x])
-        planes[channel, y, x] = np.uint8(old + (level(colour, channel, channels) - old) * coverage + 0.5)
+        planes[channel, y, x] = np.uint8(old + (levels[channel] - old) * coverage + 0.5)
 
 
 @njit(nogil=True, cache=True)

@@ -16,8 +16,9 @@ from PIL import Image, ImageDraw
 
 from capbench.errors import Mistake
 from capbench.render import glyphs, kernel
-from capbench.render.draws import PICTURE, SOFTENING, between, draw
+from capbench.render.draws import PICTURE, SOFTENING, Range, between, draw
 from capbench.render.faces import check_font
+from capbench.render.kernel import ColourRange
 from capbench.render.style import Arc, Colour, Dots, Line, Noise, Specks, Style, Wave
 
 SHARE = 32  # samples, the fewest that are worth handing to a thread
@@ -174,11 +175,11 @@ class Painter:
             return
         for index, picture in zip(indices.tolist(), pictures, strict=True):
             spread, quality, _, _ = draw(self.seed, index, PICTURE, SOFTENING)
-            sigma = between(style.blur[0], style.blur[1], spread)
+            sigma = between(_range(style.blur), spread)
             if sigma > 0:
                 picture[...] = cv2.GaussianBlur(picture, (0, 0), sigma).reshape(picture.shape)
             if style.jpeg is not None:
-                wanted = round(between(style.jpeg[0], style.jpeg[1], quality))
+                wanted = round(between(_range(style.jpeg), quality))
                 _, content = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, wanted])
                 kind = cv2.IMREAD_GRAYSCALE if picture.shape[2] == 1 else cv2.IMREAD_COLOR
                 picture[...] = np.asarray(cv2.imdecode(content, kind)).reshape(picture.shape)[..., ::-1]
@@ -191,25 +192,32 @@ def _parts(count: int, wanted: int) -> list[slice]:
     return [slice(low, high) for low, high in pairwise(edges)]
 
 
-def _colour_row(colour: Colour) -> list[float]:
-    """Return a colour as the row of numbers that the kernel's docstring describes."""
-    return [*colour.levels, *(colour.saturation or [-1.0, -1.0]), float(colour.hue == "text")]
+def _range(pair: Sequence[float] | None) -> Range:
+    """Return a setting of two numbers as a range; without the setting, 0 to 0."""
+    low, high = pair or (0.0, 0.0)
+    return Range(float(low), float(high))
+
+
+def _colour_range(colour: Colour) -> ColourRange:
+    """Return a colour's settings as the kernel's numbers."""
+    by_hue = colour.saturation is not None
+    return ColourRange(_range(colour.levels), _range(colour.saturation), by_hue, colour.hue == "text")
 
 
 KINDS: list[type[Noise]] = [Specks, Dots, Arc, Line, Wave]
 
 
-def _noise_row(noise: Noise) -> list[float]:
-    """Return a layer of noise as the row of numbers that the kernel's docstring describes."""
-    form: list[float] = []
-    if isinstance(noise, Line):
-        form = [*noise.length, *noise.tilt]
-    elif isinstance(noise, Wave):
-        form = [*noise.length, *noise.amplitude, *noise.period, *(noise.middle or [0.0, 0.0])]
-    colour = _colour_row(noise.colour) if noise.colour else [0.0] * kernel.COLOUR_COLUMNS
-    head = [KINDS.index(type(noise)), noise.behind, *noise.count, *noise.size, noise.colour is not None]
-    row = [*map(float, head), *colour, *form]
-    return row + [0.0] * (kernel.NOISE_COLUMNS - len(row))
+def _layer(noise: Noise) -> np.ndarray:
+    """Return a layer of noise as the kernel's numbers, kernel.LAYER."""
+    layer = np.zeros((), dtype=kernel.LAYER)
+    layer["kind"] = KINDS.index(type(noise))
+    layer["behind"] = noise.behind
+    layer["own_colour"] = noise.colour is not None
+    if noise.colour is not None:
+        layer["colour"] = _colour_range(noise.colour)
+    for name in ("count", "size", "length", "tilt", "amplitude", "period", "middle"):
+        layer[name] = _range(getattr(noise, name, None))
+    return layer
 
 
 def _speck_pixels() -> np.ndarray:
@@ -227,47 +235,35 @@ def _speck_pixels() -> np.ndarray:
 def _look(style: Style, faces: int) -> kernel.Look:
     """Return a style as the kernel's numbers; `faces` is the number of filled faces."""
     aligns: Sequence[str] = ("left", "centre", "spread")
-    noise = [_noise_row(layer) for layer in style.noise]
-    end = style.gradient.to if style.gradient else style.background
     return kernel.Look(
         outlined_from=faces,
         outline=float(style.outline),
         stretch=style.stretch,
-        tilt_low=float(style.tilt[0]),
-        tilt_high=float(style.tilt[1]),
-        slant_low=float(style.slant[0]),
-        slant_high=float(style.slant[1]),
+        tilt=_range(style.tilt),
+        slant=_range(style.slant),
         warp_x=float(style.warp[0]),
         warp_y=float(style.warp[1]),
         align=aligns.index(style.align),
         margin=float(style.margin),
-        overlap_low=float(style.overlap[0]),
-        overlap_high=float(style.overlap[1]),
+        overlap=_range(style.overlap),
         spaces=float(style.spaces),
-        play_low=float(style.play[0]),
-        play_high=float(style.play[1]),
-        lift_low=float(style.lift[0]),
-        lift_high=float(style.lift[1]),
+        play=_range(style.play),
+        lift=_range(style.lift),
         own_colours=style.own_colours,
-        opacity_low=float(style.opacity[0]),
-        opacity_high=float(style.opacity[1]),
+        opacity=_range(style.opacity),
         fade=style.fade,
         hard=style.hard,
-        scatter_low=float(style.scatter[0]),
-        scatter_high=float(style.scatter[1]),
+        scatter=_range(style.scatter),
         hatch=int(style.hatch),
-        sway_low=float(style.sway.reach[0] if style.sway else 0.0),
-        sway_high=float(style.sway.reach[1] if style.sway else 0.0),
-        period_low=float(style.sway.period[0] if style.sway else 1.0),
-        period_high=float(style.sway.period[1] if style.sway else 1.0),
+        sway=_range(style.sway.reach if style.sway else None),
+        period=_range(style.sway.period if style.sway else None),
         gradient=style.gradient is not None,
-        angle_low=float(style.gradient.angle[0] if style.gradient else 0.0),
-        angle_high=float(style.gradient.angle[1] if style.gradient else 0.0),
+        angle=_range(style.gradient.angle if style.gradient else None),
         grain=float(style.grain),
         smooth=style.smooth,
-        text=np.array(_colour_row(style.text)),
-        background=np.array(_colour_row(style.background)),
-        gradient_to=np.array(_colour_row(end)),
-        noise=np.array(noise, dtype=np.float64).reshape(len(noise), kernel.NOISE_COLUMNS),
+        text=_colour_range(style.text),
+        background=_colour_range(style.background),
+        gradient_to=_colour_range(style.gradient.to if style.gradient else style.background),
+        noise=np.array([_layer(noise) for noise in style.noise], dtype=kernel.LAYER),
         specks=_speck_pixels(),
     )
