@@ -6,8 +6,8 @@ would give, with one load instead of four.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,13 +22,19 @@ BORDER = 2  # empty texels around each glyph, so that a rounded address stays in
 MOST_TEXELS = 1 << 30  # texels of all enlarged glyphs together
 MOST_WORK = 1 << 39  # points that pens touch, repeats counted, while all glyphs are drawn: seconds of work
 
-# Columns of Atlas.sizes, in pixels: width and height of the ink, width and height of the tile (the glyph's place on the
-# line), and how far the ink's centre lies below the line's centre.
-INK_W, INK_H, TILE_W, TILE_H, DROP = range(5)
+SIZE = np.dtype(
+    [
+        ("ink_w", "f8"),
+        ("ink_h", "f8"),
+        ("tile_w", "f8"),  # of the glyph's place on the line
+        ("tile_h", "f8"),
+        ("drop", "f8"),  # how far the ink's centre lies below the line's centre
+    ]
+)
+"""Measures of a glyph in pixels"""
 
 
-@dataclass(frozen=True)
-class Atlas:
+class Atlas(NamedTuple):
     """Glyphs of all faces and symbols of a style.
 
     The last symbol is the space, which has a tile and no ink. Outlined faces follow the filled faces.
@@ -41,7 +47,7 @@ class Atlas:
     shape: np.ndarray
     """int64 [face, symbol, 2], rows and columns of texels of each glyph, borders included"""
     sizes: np.ndarray
-    """float64 [face, symbol, 5], in pixels: columns INK_W to DROP"""
+    """SIZE [face, symbol]"""
 
 
 @lru_cache(maxsize=8)
@@ -91,7 +97,7 @@ def rasterise(
         ink=np.concatenate([glyph.ravel() for glyph in glyphs]),
         start=np.concatenate([[0], ends[:-1]]).astype(np.int64).reshape(len(faces), -1),
         shape=shape,
-        sizes=np.array(measures, dtype=np.float64).reshape(len(faces), -1, 5),
+        sizes=np.array(measures, dtype=SIZE).reshape(len(faces), -1),
     )
 
 

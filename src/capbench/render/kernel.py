@@ -9,7 +9,7 @@ All randomness comes from `draws`, whose docstring lists what is drawn where.
 Parameters that several functions share:
 
 - look: the style as numbers.
-- ink, start, shape, sizes: the fields of Atlas, or in functions for one character the entries of its glyph.
+- atlas: the glyphs, an Atlas; sizes: their measures, SIZE [face, symbol], or of one glyph its `size`.
 - seed, indices: the stream of samples, and the samples' numbers in it, int64 [sample]; sample: one of them.
 - classes, lengths: symbol numbers, int64 [sample, longest] with -1 beyond a text's end, and lengths, int64 [sample].
 - planes: the picture; text: the Colour of the text; levels: float64 [channel], a colour as the planes have it.
@@ -57,16 +57,16 @@ from capbench.render.draws import (
     draw_picture,
     whole_between,
 )
-from capbench.render.glyphs import BORDER, DROP, ENLARGED, INK_H, INK_W, TILE_H, TILE_W
+from capbench.render.glyphs import BORDER, ENLARGED
+from capbench.render.pasted import FIXED, Texels
 
 # Kinds of noise.
 SPECKS, DOTS, ARC, LINE, WAVE = range(5)
 LEFT, CENTRE, SPREAD = range(3)
-FIXED = np.uint64(16)  # fractional bits of a fixed-point coordinate
 
 ARC_STEPS = 40
 WAVE_STEP = 3.0  # pixels between the points of a wave
-POSE = 8  # numbers on each character in `poses`
+POSE = 8  # numbers of a character in `poses`
 NATURAL_ROOM = 0.35  # share of the tile by which a warped glyph may extend beyond it
 
 
@@ -154,6 +154,7 @@ TILE = np.dtype(
     [
         ("place", "i8"),  # of the character in the text, or -1 for a space
         ("face", "i8"),
+        ("symbol", "i8"),
         ("width", "f8"),  # pixels
         ("near", "f8"),  # draw for the overlap with the next tile
         ("begin", "f8"),  # left edge in pixels from the first tile's
@@ -161,6 +162,69 @@ TILE = np.dtype(
     align=True,
 )
 """One character or space on the line"""
+
+
+class Line(NamedTuple):
+    """Line of text in a picture."""
+
+    begin: float  # left edge of the first tile in pixels, before the text is narrowed
+    squeeze: float  # factor by which the text is narrowed
+
+
+class Spot(NamedTuple):
+    """Place of a character on the line, in pixels before the text is narrowed."""
+
+    left: float
+    advance: float  # width
+    squeeze: float  # factor by which the text is narrowed
+
+
+class Pose(NamedTuple):
+    """How a character is drawn; sizes and moves in pixels."""
+
+    width: float  # of its tile
+    height: float
+    angle: float  # radians
+    slant: float  # share of the ink's height
+    x1: float  # move of the tile's left corners
+    y1: float  # of the upper ones
+    x2: float  # of the right ones
+    y2: float  # of the lower ones
+    lift: float  # downwards
+
+
+class Frame(NamedTuple):
+    """Where a character's tile lies in the picture, in pixels."""
+
+    left: float  # before the text is narrowed
+    top: float
+    squeeze: float  # factor by which the text is narrowed
+
+
+class Clip(NamedTuple):
+    """Pixels of the picture that a character may touch: columns left to below right, rows top to below bottom."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+class Points(NamedTuple):
+    """Points that fall on a row: at its column x (u + du·x, v + dv·x), across and down."""
+
+    u: float
+    v: float
+    du: float
+    dv: float
+
+
+class Roughness(NamedTuple):
+    """How a character's pixels are scattered or left out."""
+
+    scatter: float  # pixels
+    salt: float
+    hatch: int
 
 
 class Scratch(NamedTuple):
@@ -202,31 +266,27 @@ def texts(seed, indices, symbols, shortest, longest, classes, lengths):
 
 @njit(nogil=True, cache=True)
 def poses(look, sizes, seed, indices, classes, lengths, out):
-    """Fill `out`, float32 [sample, longest, POSE], with how each character is drawn.
-
-    The numbers are the tile's width and height in pixels, the turn in radians, the slant as a share of the height, and
-    the moves x1, y1, x2, y2 of the tile's corners in pixels, as `_pose` returns them.
-    """
+    """Fill `out`, float32 [sample, longest, POSE], with how each character is drawn: the numbers of its Pose but lift."""
     for row in range(len(indices)):
         sample = Sample(seed, indices[row])
         for place in range(lengths[row]):
             share, _, _, kind = draw_character(sample, place, FACE)
             size = sizes[_face(look, share, kind), classes[row, place]]
-            angle, slant, _, tile_w, tile_h, x1, y1, x2, y2 = _pose(look, size, sample, place)
+            pose = _pose(look, size, sample, place)
             told = out[row, place]
-            told[0], told[1], told[2], told[3] = tile_w, tile_h, angle, slant
-            told[4], told[5], told[6], told[7] = x1, y1, x2, y2
+            told[0], told[1], told[2], told[3] = pose.width, pose.height, pose.angle, pose.slant
+            told[4], told[5], told[6], told[7] = pose.x1, pose.y1, pose.x2, pose.y2
 
 
 @njit(nogil=True, cache=True)
-def paint(look, ink, start, shape, sizes, seed, indices, classes, lengths, pictures, boxes):
+def paint(look, atlas, seed, indices, classes, lengths, pictures, boxes):
     """Draw uint8 pictures [sample, height, width, 1 or 3] and fill the boxes of their characters.
 
     Boxes are float32 [sample, longest, 4]: left, top, right, bottom of each character's tile in pixels. The order of
     drawing is: background, noise behind the text, text, sway, noise before the text, smoothing.
     """
     _, height, width, channels = pictures.shape
-    room = pasted.room(sizes, look.warp_x, look.warp_y) if look.fade else 0
+    room = pasted.room(atlas.sizes, look.warp_x, look.warp_y) if look.fade else 0
     scratch = Scratch(
         np.empty((channels, height, width), dtype=np.uint8),
         np.empty(width, dtype=np.float32),
@@ -244,7 +304,7 @@ def paint(look, ink, start, shape, sizes, seed, indices, classes, lengths, pictu
         for layer in range(len(look.noise)):
             if look.noise[layer].behind:
                 _draw_noise(look, layer, sample, colour, planes, levels)
-        _write(look, ink, start, shape, sizes, sample, classes[row], lengths[row], colour, scratch, boxes[row])
+        _write(look, atlas, sample, classes[row], lengths[row], colour, scratch, boxes[row])
         if look.sway.high > 0:
             _sway(look, sample, planes)
         for layer in range(len(look.noise)):
@@ -351,69 +411,79 @@ def _scramble(salt, place):
 
 
 @njit(nogil=True, cache=True)
-def _write(look, ink, start, shape, sizes, sample, classes, length, text, scratch, boxes):
+def _write(look, atlas, sample, classes, length, text, scratch, boxes):
     """Draw the text: choose the faces and places of all characters, then draw each one's pixels and fill its box."""
     width = scratch.planes.shape[2]
-    tiles = scratch.tiles
-    space = sizes.shape[1] - 1
-    count = 0
-    total = 0.0
-    for place in range(length):
-        share, gap, near, kind = draw_character(sample, place, FACE)
-        face = _face(look, share, kind)
-        if gap < look.spaces:
-            other_face, _, _, gap_near = draw_character(sample, place, SPACE)
-            other_face = int(other_face * look.outlined_from)
-            tiles[count].place = -1
-            tiles[count].width = sizes[other_face, space, TILE_W]
-            tiles[count].near = gap_near
-            total += tiles[count].width
-            count += 1
-        tiles[count].place = place
-        tiles[count].width = sizes[face, classes[place], TILE_W]
-        tiles[count].near = near
-        tiles[count].face = face
-        total += tiles[count].width
-        count += 1
-    average = math.floor(total / length)
-    extent = 0.0
-    for tile in range(count):
-        tiles[tile].begin = extent
-        extent += tiles[tile].width
-        if tile < count - 1 or look.align == LEFT:
-            extent -= math.floor(average * between(look.overlap, tiles[tile].near) + 0.5)
-    _, _, _, shift = draw_picture(sample, SHIFT)
-    shift = between(look.play, shift)
-    squeeze = 1.0
-    begin = 0.0
-    if look.align == LEFT:
-        squeeze = min(1.0, width / total)
-        begin = math.floor(average * look.margin) + shift
-    elif look.align == CENTRE:
-        squeeze = min(1.0, width * (1.0 - 2.0 * look.margin) / extent)
-        room = width / squeeze - extent
-        begin = min(max(room / 2 + shift, 0.0), room)
-    for tile in range(count):
-        place = tiles[tile].place
-        if place < 0:
+    tiles = scratch.tiles[: _choose_tiles(look, atlas.sizes, sample, classes, length, scratch.tiles)]
+    line = _line_up(look, sample, length, width, tiles)
+    for number in range(len(tiles)):
+        tile = tiles[number]
+        if tile.place < 0:
             continue
-        advance = tiles[tile].width
-        left = begin + tiles[tile].begin
-        if look.align == SPREAD:
-            cell = width * (1.0 - 2.0 * look.margin) / length
-            _, play, _, _ = draw_character(sample, place, PLAY)
-            left = width * look.margin + (place + 0.5) * cell - advance / 2
-            left += between(look.play, play)
-        if place == 0 or look.own_colours or look.opacity.low < look.opacity.high:
-            drawn = draw_character(sample, place, OWN_COLOUR)
+        spot = _spot(look, sample, length, width, line, tile)
+        if tile.place == 0 or look.own_colours or look.opacity.low < look.opacity.high:
+            drawn = draw_character(sample, tile.place, OWN_COLOUR)
             colour = pick_colour(look.text, drawn, BLACK) if look.own_colours else text
             _mix(look, colour, between(look.opacity, drawn[3]), scratch)
-        face = tiles[tile].face
-        symbol = classes[place]
-        _stamp(
-            look, ink, start[face, symbol], shape[face, symbol], sizes[face, symbol], sample, place,
-            left, advance, squeeze, scratch, boxes[place],
-        )  # fmt: skip
+        _stamp(look, atlas, sample, tile, spot, scratch, boxes[tile.place])
+
+
+@njit(nogil=True, cache=True)
+def _choose_tiles(look, sizes, sample, classes, length, tiles):
+    """Fill `tiles` with the characters and the spaces before them, without their left edges; return their number."""
+    space = sizes.shape[1] - 1
+    count = 0
+    for place in range(length):
+        share, gap, near, kind = draw_character(sample, place, FACE)
+        if gap < look.spaces:
+            share_of_space, _, _, near_space = draw_character(sample, place, SPACE)
+            _fill_tile(tiles[count], sizes, -1, int(share_of_space * look.outlined_from), space, near_space)
+            count += 1
+        _fill_tile(tiles[count], sizes, place, _face(look, share, kind), classes[place], near)
+        count += 1
+    return count
+
+
+@njit(nogil=True, cache=True)
+def _fill_tile(tile, sizes, place, face, symbol, near):
+    """Fill a tile, but for its left edge."""
+    tile.place, tile.face, tile.symbol = place, face, symbol
+    tile.width, tile.near = sizes[face, symbol].tile_w, near
+
+
+@njit(nogil=True, cache=True)
+def _line_up(look, sample, length, width, tiles):
+    """Fill the left edges of the tiles and return the line on which they stand in a picture of that width."""
+    total = 0.0
+    for number in range(len(tiles)):
+        total += tiles[number].width
+    average = math.floor(total / length)
+    extent = 0.0
+    for number in range(len(tiles)):
+        tiles[number].begin = extent
+        extent += tiles[number].width
+        if number < len(tiles) - 1 or look.align == LEFT:
+            extent -= math.floor(average * between(look.overlap, tiles[number].near) + 0.5)
+    _, _, _, shift = draw_picture(sample, SHIFT)
+    shift = between(look.play, shift)
+    if look.align == LEFT:
+        return Line(math.floor(average * look.margin) + shift, min(1.0, width / total))
+    if look.align == CENTRE:
+        squeeze = min(1.0, width * (1.0 - 2.0 * look.margin) / extent)
+        room = width / squeeze - extent
+        return Line(min(max(room / 2 + shift, 0.0), room), squeeze)
+    return Line(0.0, 1.0)
+
+
+@njit(nogil=True, cache=True)
+def _spot(look, sample, length, width, line, tile):
+    """Return the place of a character on the line, or with SPREAD in its cell, an even share of the width."""
+    if look.align != SPREAD:
+        return Spot(line.begin + tile.begin, tile.width, line.squeeze)
+    cell = width * (1.0 - 2.0 * look.margin) / length
+    _, play, _, _ = draw_character(sample, tile.place, PLAY)
+    left = width * look.margin + (tile.place + 0.5) * cell - tile.width / 2
+    return Spot(left + between(look.play, play), tile.width, line.squeeze)
 
 
 @njit(nogil=True, cache=True)
@@ -466,143 +536,192 @@ def _face(look, share, kind):
 
 
 @njit(nogil=True, cache=True)
-def _pose(look, sizes, sample, place):
-    """Return angle, slant and lift of a character, width and height of its tile, and the moves of the tile's corners.
-
-    The angle is in radians, the slant a share of the height, all else in pixels. The moves x1 and x2 belong to the left
-    and right corners, y1 and y2 to the upper and lower ones.
-    """
+def _pose(look, size, sample, place):
+    """Return the pose of the character at a place in the text, of a glyph with these measures."""
     turn, move_x, move_y, lift = draw_character(sample, place, TURN)
     corner_x1, corner_y1, corner_x2, corner_y2 = draw_character(sample, place, CORNERS)
-    angle = math.radians(between(look.tilt, turn))
-    tile_w, tile_h = sizes[TILE_W], sizes[TILE_H]
-    if not look.stretch:
-        tile_w, tile_h = pasted.turned_size(sizes[INK_W], sizes[INK_H], math.cos(angle), math.sin(angle))
-    reach_x, reach_y = tile_w * look.warp_x * move_x, tile_h * look.warp_y * move_y
-    aside, down = Range(-reach_x, reach_x), Range(-reach_y, reach_y)
-    x1, x2 = math.trunc(between(aside, corner_x1)), math.trunc(between(aside, corner_x2))
-    y1, y2 = math.trunc(between(down, corner_y1)), math.trunc(between(down, corner_y2))
     lean, _, _, _ = draw_character(sample, place, SLANT)
-    slant, lift = between(look.slant, lean), between(look.lift, lift)
-    return angle, slant, lift, tile_w, tile_h, x1, y1, x2, y2
+    angle = math.radians(between(look.tilt, turn))
+    width, height = size.tile_w, size.tile_h
+    if not look.stretch:
+        turned = pasted.turn_of(size, angle)
+        width, height = float(turned.width), float(turned.height)
+    reach_x, reach_y = width * look.warp_x * move_x, height * look.warp_y * move_y
+    aside, down = Range(-reach_x, reach_x), Range(-reach_y, reach_y)
+    return Pose(
+        width=width,
+        height=height,
+        angle=angle,
+        slant=between(look.slant, lean),
+        x1=float(math.trunc(between(aside, corner_x1))),
+        y1=float(math.trunc(between(down, corner_y1))),
+        x2=float(math.trunc(between(aside, corner_x2))),
+        y2=float(math.trunc(between(down, corner_y2))),
+        lift=between(look.lift, lift),
+    )
 
 
 @njit(nogil=True, cache=True)
-def _stamp(look, ink, start, shape, sizes, sample, place, left, advance, squeeze, scratch, box):
-    """Draw one character: each pixel of its tile looks up the point of the glyph that falls on it.
+def _frame(look, size, pose, spot, height):
+    """Return where a character's tile lies in a picture of that height."""
+    left = spot.left + pose.slant * size.ink_h / 2  # keeps the character's head in place
+    if look.stretch:
+        return Frame(left, math.trunc((height - pose.height) / 2) + pose.lift, spot.squeeze)
+    left = spot.left + (spot.advance - pose.width) / 2 + pose.slant * size.ink_h / 2
+    return Frame(left, (height - pose.height) / 2 + size.drop + pose.lift, spot.squeeze)
+
+
+@njit(nogil=True, cache=True)
+def _clip(look, pose, frame, height, width):
+    """Return the pixels of a picture of that height and width that a character may touch."""
+    room = 0.0 if look.stretch else NATURAL_ROOM
+    left, top = frame.left, frame.top
+    room_x = room * pose.width + abs(pose.slant) * pose.height / 2
+    return Clip(
+        left=max(0, math.floor((left - room_x) * frame.squeeze)),
+        top=max(0, math.floor(top - room * pose.height)),
+        right=min(width, math.ceil((left + pose.width + room_x) * frame.squeeze)),
+        bottom=min(height, math.ceil(top + (1.0 + room) * pose.height)),
+    )
+
+
+@njit(nogil=True, cache=True)
+def _points_of_tile(pose, full_w, full_h, down):
+    """Return the points of a character's quadrilateral along a row of its tile, `down` pixels below the tile's top.
+
+    The quadrilateral is the tile with its corners moved, `full_w` × `full_h` pixels.
+    """
+    width, height, x1, y1, x2, y2 = pose.width, pose.height, pose.x1, pose.y1, pose.x2, pose.y2
+    return Points(
+        u=x1 - 2.0 * x1 * down / height,
+        v=y1 + (full_h - y2 - y1) * down / height,
+        du=(full_w - x2 - x1) / width + 2.0 * (x1 + x2) * down / (width * height),
+        dv=-2.0 * y1 / width + 2.0 * (y1 + y2) * down / (width * height),
+    )
+
+
+@njit(nogil=True, cache=True)
+def _points_of_glyph(points, full_w, full_h, turn, slant, size):
+    """Return the texels of a glyph, from points of its quadrilateral.
+
+    The quadrilateral is shrunk to the turned ink, the turn and the slant are undone, and pixels enlarged to texels.
+    """
+    at_x, at_y = points.u * turn.width / full_w - turn.width / 2, points.v * turn.height / full_h - turn.height / 2
+    step_x, step_y = points.du * turn.width / full_w, points.dv * turn.height / full_h
+    u, v = turn.cos * at_x + turn.sin * at_y, turn.cos * at_y - turn.sin * at_x
+    du, dv = turn.cos * step_x + turn.sin * step_y, turn.cos * step_y - turn.sin * step_x
+    return Points(
+        u=(u - slant * v + size.ink_w / 2) * ENLARGED + BORDER,
+        v=(v + size.ink_h / 2) * ENLARGED + BORDER,
+        du=(du - slant * dv) * ENLARGED,
+        dv=dv * ENLARGED,
+    )
+
+
+@njit(nogil=True, cache=True)
+def _points_of_picture(points, frame):
+    """Return points along a row of the picture, from points along a row of a tile."""
+    du, dv = points.du / frame.squeeze, points.dv / frame.squeeze
+    before = 0.5 - frame.left * frame.squeeze
+    return Points(points.u + du * before, points.v + dv * before, du, dv)
+
+
+@njit(nogil=True, cache=True)
+def _stamp(look, atlas, sample, tile, spot, scratch, box):
+    """Draw one character and fill its box: each pixel of its tile looks up the point of the glyph that falls on it.
 
     The mapping from tile to glyph passes through a quadrilateral with moved corners, the turned ink stretched to the
-    quadrilateral's size, and the turn. Along a row, both coordinates of the glyph, u and v in texels, change at a
-    constant rate. With `fade` the stretched ink is drawn first, and the lookup is in its pixels. `left` and `advance`
-    are left edge and width of the character's place on the line, in pixels before the text is narrowed by the factor
-    `squeeze`.
+    quadrilateral's size, and the turn. Along a row, both coordinates of the glyph change at a constant rate. With
+    `fade` the stretched ink is drawn first, and the lookup is in its pixels.
     """
-    planes, tables = scratch.planes, scratch.tables
-    channels, height, width = planes.shape
-    angle, slant, lift, tile_w, tile_h, x1, y1, x2, y2 = _pose(look, sizes, sample, place)
-    cos, sin = math.cos(angle), math.sin(angle)
-    ink_w, ink_h = sizes[INK_W], sizes[INK_H]
-    turned_w, turned_h = pasted.turned_size(ink_w, ink_h, cos, sin)
-    room = 0.0
-    if look.stretch:
-        top = math.trunc((height - tile_h) / 2)
-    else:
-        room = NATURAL_ROOM
-        left += (advance - tile_w) / 2
-        top = (height - tile_h) / 2 + sizes[DROP]
-    top += lift
-    left += slant * ink_h / 2  # keeps the character's head in place
-    full_w, full_h = tile_w + abs(x1) + abs(x2), tile_h + abs(y1) + abs(y2)
-
-    box[0], box[1] = left * squeeze, top
-    box[2], box[3] = (left + tile_w) * squeeze, top + tile_h
-    room_x = room * tile_w + abs(slant) * tile_h / 2
-    first_x = max(0, math.floor((left - room_x) * squeeze))
-    last_x = min(width, math.ceil((left + tile_w + room_x) * squeeze))
-    first_y = max(0, math.floor(top - room * tile_h))
-    last_y = min(height, math.ceil(top + (1.0 + room) * tile_h))
-    rows, columns = shape[0], shape[1]
+    _, height, width = scratch.planes.shape
+    size = atlas.sizes[tile.face, tile.symbol]
+    pose = _pose(look, size, sample, tile.place)
+    turn = pasted.turn_of(size, pose.angle)
+    frame = _frame(look, size, pose, spot, height)
+    box[0], box[1] = frame.left * frame.squeeze, frame.top
+    box[2], box[3] = (frame.left + pose.width) * frame.squeeze, frame.top + pose.height
+    full_w, full_h = pose.width + abs(pose.x1) + abs(pose.x2), pose.height + abs(pose.y1) + abs(pose.y2)
+    texels = _texels(atlas, tile)
     if look.fade:
-        other, bent = scratch.bent[0], scratch.bent[1]
-        columns = pasted.bend(
-            ink, start, rows, columns, cos, sin, turned_w, turned_h, int(full_w), int(full_h), other, bent
-        )
-        ink, start, rows = bent, 0, int(full_h)
-    salt, strewn, _, _ = draw_character(sample, place, SCATTER)
-    scatter = between(look.scatter, strewn)
-    rough = scatter > 0 or look.hatch > 0
-    for y in range(first_y, last_y):
-        down = y + 0.5 - top
-        # Point (u, v) of the quadrilateral at tile column 0, and its change per tile column.
-        u = x1 - 2.0 * x1 * down / tile_h
-        v = y1 + (full_h - y2 - y1) * down / tile_h
-        du = (full_w - x2 - x1) / tile_w + 2.0 * (x1 + x2) * down / (tile_w * tile_h)
-        dv = -2.0 * y1 / tile_w + 2.0 * (y1 + y2) * down / (tile_w * tile_h)
+        texels = pasted.bend(texels, turn, int(full_w), int(full_h), scratch.bent)
+    salt, strewn, _, _ = draw_character(sample, tile.place, SCATTER)
+    rough = Roughness(between(look.scatter, strewn), salt, look.hatch)
+    clip = _clip(look, pose, frame, height, width)
+    for y in range(clip.top, clip.bottom):
+        points = _points_of_tile(pose, full_w, full_h, y + 0.5 - frame.top)
         if not look.fade:
-            # Shrink to the turned ink, undo the turn and the slant, and enlarge to texels.
-            at_x, at_y = u * turned_w / full_w - turned_w / 2, v * turned_h / full_h - turned_h / 2
-            step_x, step_y = du * turned_w / full_w, dv * turned_h / full_h
-            u, v = cos * at_x + sin * at_y, cos * at_y - sin * at_x
-            du, dv = cos * step_x + sin * step_y, cos * step_y - sin * step_x
-            u, v = (u - slant * v + ink_w / 2) * ENLARGED + BORDER, (v + ink_h / 2) * ENLARGED + BORDER
-            du, dv = (du - slant * dv) * ENLARGED, dv * ENLARGED
-        # Convert from tile columns to columns of the picture.
-        du, dv = du / squeeze, dv / squeeze
-        u += du * (0.5 - left * squeeze)
-        v += dv * (0.5 - left * squeeze)
-        low, high = pasted.inside(u, du, columns, float(first_x), float(last_x))
-        low, high = pasted.inside(v, dv, rows, low, high)
-        x_from, x_to = math.ceil(low), math.floor(high) + 1
-        x_to = min(x_to, last_x)
-        if x_from >= x_to:
+            points = _points_of_glyph(points, full_w, full_h, turn, pose.slant, size)
+        points = _points_of_picture(points, frame)
+        first, beyond = _seen(points, texels, clip)
+        if first >= beyond:
             continue
-        if rough:
-            _rough_row(look, scatter, ink, start, rows, columns, u, v, du, dv, x_from, x_to, y, salt, planes, tables)
+        if rough.scatter > 0 or rough.hatch > 0:
+            _stamp_rough_row(rough, texels, points, y, first, beyond, scratch)
+        else:
+            _stamp_row(texels, points, y, first, beyond, scratch)
+
+
+@njit(nogil=True, cache=True)
+def _texels(atlas, tile):
+    """Return the enlarged glyph of a tile."""
+    start = atlas.start[tile.face, tile.symbol]
+    rows, columns = atlas.shape[tile.face, tile.symbol, 0], atlas.shape[tile.face, tile.symbol, 1]
+    return Texels(atlas.ink[start : start + rows * columns], rows, columns)
+
+
+@njit(nogil=True, cache=True)
+def _seen(points, texels, clip):
+    """Return the first column of a row that shows a texel, and the column after the last."""
+    low, high = pasted.inside(points.u, points.du, texels.columns, float(clip.left), float(clip.right))
+    low, high = pasted.inside(points.v, points.dv, texels.rows, low, high)
+    return math.ceil(low), min(math.floor(high) + 1, clip.right)
+
+
+@njit(nogil=True, cache=True)
+def _stamp_row(texels, points, y, first, beyond, scratch):
+    """Draw a row of a character, from column `first` to before column `beyond`."""
+    planes, tables, ink = scratch.planes, scratch.tables, texels.ink
+    channels = len(planes)
+    u, v = np.uint64((points.u + points.du * first) * 65536.0), np.uint64((points.v + points.dv * first) * 65536.0)
+    du, dv = np.uint64(np.int64(points.du * 65536.0)), np.uint64(np.int64(points.dv * 65536.0))
+    stride = np.uint64(texels.columns)
+    head, tail = planes[0, y, first:beyond], planes[channels - 1, y, first:beyond]
+    middle = planes[channels // 2, y, first:beyond]
+    for x in range(len(head)):
+        coverage = ink[(v >> FIXED) * stride + (u >> FIXED)]
+        u += du
+        v += dv
+        kept = tables[channels, coverage]
+        head[x] = _mixed(head[x], kept, tables[0, coverage])
+        if channels > 1:
+            middle[x] = _mixed(middle[x], kept, tables[1, coverage])
+            tail[x] = _mixed(tail[x], kept, tables[2, coverage])
+
+
+@njit(nogil=True, cache=True)
+def _stamp_rough_row(rough, texels, points, y, first, beyond, scratch):
+    """Draw a row of a character with scattered points, or with pixels left out on a hatch."""
+    planes, tables = scratch.planes, scratch.tables
+    channels, _, width = planes.shape
+    for x in range(first, beyond):
+        if rough.hatch > 0 and x % rough.hatch == 0 and y % rough.hatch == 0:
             continue
-        u_now, v_now = np.uint64((u + du * x_from) * 65536.0), np.uint64((v + dv * x_from) * 65536.0)
-        du_fixed, dv_fixed = np.uint64(np.int64(du * 65536.0)), np.uint64(np.int64(dv * 65536.0))
-        begin, stride = np.uint64(start), np.uint64(columns)
-        first, last = planes[0, y, x_from:x_to], planes[channels - 1, y, x_from:x_to]
-        middle = planes[channels // 2, y, x_from:x_to]
-        for x in range(len(first)):
-            coverage = ink[begin + (v_now >> FIXED) * stride + (u_now >> FIXED)]
-            u_now += du_fixed
-            v_now += dv_fixed
-            kept = tables[channels, coverage]
-            first[x] = _mixed(first[x], kept, tables[0, coverage])
-            if channels > 1:
-                middle[x] = _mixed(middle[x], kept, tables[1, coverage])
-                last[x] = _mixed(last[x], kept, tables[2, coverage])
+        u, v = points.u + points.du * x, points.v + points.dv * x
+        if rough.scatter > 0:
+            u += (2.0 * _scramble(rough.salt, 2 * (y * width + x)) - 1.0) * rough.scatter * ENLARGED
+            v += (2.0 * _scramble(rough.salt, 2 * (y * width + x) + 1) - 1.0) * rough.scatter * ENLARGED
+        if 0 <= u < texels.columns and 0 <= v < texels.rows:
+            coverage = texels.ink[int(v) * texels.columns + int(u)]
+            for channel in range(channels):
+                pixel = planes[channel, y, x]
+                planes[channel, y, x] = _mixed(pixel, tables[channels, coverage], tables[channel, coverage])
 
 
 @njit(nogil=True, cache=True, inline="always")
 def _mixed(pixel, kept, added):
     """Return a pixel of which `kept` is kept and to which `added` is added, both times 65,536."""
     return np.uint8((np.int32(pixel) * kept + added + np.int32(32768)) >> 16)
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _blend(planes, y, x, coverage, tables):
-    """Draw one pixel at a coverage from 0 to 255 into all planes, by the tables."""
-    channels = len(planes)
-    for channel in range(channels):
-        kept = np.int32(planes[channel, y, x]) * tables[channels, coverage]
-        planes[channel, y, x] = np.uint8((kept + tables[channel, coverage] + np.int32(32768)) >> 16)
-
-
-@njit(nogil=True, cache=True)
-def _rough_row(look, scatter, ink, start, rows, columns, u, v, du, dv, x_from, x_to, y, salt, planes, tables):
-    """Draw a row of a character with scattered points, or with pixels left out on a hatch."""
-    width = planes.shape[2]
-    for x in range(x_from, x_to):
-        if look.hatch > 0 and x % look.hatch == 0 and y % look.hatch == 0:
-            continue
-        u_now, v_now = u + du * x, v + dv * x
-        if scatter > 0:
-            u_now += (2.0 * _scramble(salt, 2 * (y * width + x)) - 1.0) * scatter * ENLARGED
-            v_now += (2.0 * _scramble(salt, 2 * (y * width + x) + 1) - 1.0) * scatter * ENLARGED
-        if 0 <= u_now < columns and 0 <= v_now < rows:
-            _blend(planes, y, x, ink[start + int(v_now) * columns + int(u_now)], tables)
 
 
 @njit(nogil=True, cache=True)

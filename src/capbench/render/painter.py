@@ -53,7 +53,7 @@ class Painter:
                 f"{max(self.style.font_sizes)} pixels take more than {glyphs.MOST_TEXELS:,} bytes; give fewer or smaller sizes"
             )
         sizes = self._atlas.sizes[:, :-1]
-        widest, tallest = float(sizes[..., glyphs.TILE_W].max()), float(sizes[..., glyphs.TILE_H].max())
+        widest, tallest = float(sizes["tile_w"].max()), float(sizes["tile_h"].max())
         if tallest > TALLEST * self.style.height:
             raise Mistake(
                 f"style.font_sizes: {self.style.font_sizes} give characters {tallest:.0f} pixels high in a picture of "
@@ -145,11 +145,10 @@ class Painter:
         pictures = np.empty((len(indices), style.height, style.width, 1 if grey else 3), dtype=np.uint8)
         boxes = np.full((len(indices), self.longest, 4), np.nan, dtype=np.float32)
         classes, lengths = self.classes(indices)
-        atlas, look = self._atlas, self._look
 
         def paint(part: slice) -> None:
             kernel.paint(
-                look, atlas.ink, atlas.start, atlas.shape, atlas.sizes, self.seed,
+                self._look, self._atlas, self.seed,
                 indices[part], classes[part], lengths[part], pictures[part], boxes[part],
             )  # fmt: skip
             self._finish(indices[part], pictures[part])

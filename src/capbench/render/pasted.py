@@ -12,15 +12,25 @@ in either result, 97 of 100 are ink in both.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from capbench.render.glyphs import ENLARGED, INK_H, INK_W, TILE_H, TILE_W
+from capbench.render.glyphs import ENLARGED
 
-FIXED = np.uint64(16)  # fractional bits of a fixed-point address
+FIXED = np.uint64(16)  # fractional bits of a fixed-point coordinate
 PHASES = 256  # positions between two pixels
 WHOLE = 64  # sum of the weights of four neighbours; a larger sum would not fit 16 bits
+
+
+class Texels(NamedTuple):
+    """Coverage of a glyph."""
+
+    ink: np.ndarray
+    """uint8 [rows · columns], or longer"""
+    rows: int
+    columns: int
 
 
 def _bicubic_shares() -> np.ndarray:
@@ -47,9 +57,9 @@ def room(sizes, warp_x, warp_y):
     side = 0.0
     for face in range(sizes.shape[0]):
         for symbol in range(sizes.shape[1]):
-            ink_w, ink_h = sizes[face, symbol, INK_W], sizes[face, symbol, INK_H]
-            wide, high = sizes[face, symbol, TILE_W] * (1 + 2 * warp_x), sizes[face, symbol, TILE_H] * (1 + 2 * warp_y)
-            side = max(side, math.hypot(ink_w, ink_h) + 2, wide, high)
+            size = sizes[face, symbol]
+            wide, high = size.tile_w * (1 + 2 * warp_x), size.tile_h * (1 + 2 * warp_y)
+            side = max(side, math.hypot(size.ink_w, size.ink_h) + 2, wide, high)
     return _padded(math.ceil(side)) ** 2
 
 
@@ -69,18 +79,36 @@ def _touched(before, after):
     return math.ceil((before + after) / 2 - 1e-9) - math.floor((before - after) / 2 + 1e-9)
 
 
-@njit(nogil=True, cache=True)
-def bend(ink, start, rows, columns, cos, sin, turned_w, turned_h, full_w, full_h, one, two):
-    """Fill `two` with the ink turned and stretched to `full_w` × `full_h` pixels; return the length of a row in it.
+class Turn(NamedTuple):
+    """Turn of a character's ink."""
 
-    `ink`, `start`, `rows` and `columns` give the enlarged glyph, as in Atlas; `one` and `two` are uint8 buffers of
-    `room` pixels. The turned ink is written column by column, [turned_w, turned_h], since stretching mixes whole rows
-    of an array at once; then it is transposed and stretched along the other axis. Rows are padded to whole vectors of
-    the processor.
+    cos: float
+    sin: float
+    width: int  # pixels that the turned ink touches
+    height: int
+
+
+@njit(nogil=True, cache=True)
+def turn_of(size, angle):
+    """Return the turn of the ink of a glyph, whose measures are `size`, by an angle in radians."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    width, height = turned_size(size.ink_w, size.ink_h, cos, sin)
+    return Turn(cos, sin, width, height)
+
+
+@njit(nogil=True, cache=True)
+def bend(texels, turn, full_w, full_h, buffers):
+    """Return the ink turned and stretched to `full_w` × `full_h` pixels, as Texels with one texel per pixel.
+
+    `texels` are the enlarged glyph; `buffers` are uint8 [2, room], and hold the result. The turned ink is written
+    column by column, [turned width, turned height], since stretching mixes whole rows of an array at once; then it is
+    transposed and stretched along the other axis. Rows are padded to whole vectors of the processor.
     """
+    one, two = buffers[0], buffers[1]
+    turned_w, turned_h = turn.width, turn.height
     padded_w, padded_h = _padded(full_w), _padded(turned_h)
     turned = one[: turned_w * padded_h].reshape(turned_w, padded_h)
-    _turn(ink, start, rows, columns, cos, sin, turned_h, turned)
+    _turn(texels, turn, turned)
     wide = two[: full_w * padded_h].reshape(full_w, padded_h)
     _stretch(turned, wide)
     upright = one[: turned_h * padded_w].reshape(turned_h, padded_w)
@@ -93,7 +121,7 @@ def bend(ink, start, rows, columns, cos, sin, turned_w, turned_h, full_w, full_h
     _stretch(upright, stretched)
     for place in range(full_h * padded_w):
         two[place] = 255 if two[place] > 0 else 0
-    return padded_w
+    return Texels(two, full_h, padded_w)
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -103,12 +131,13 @@ def _padded(count):
 
 
 @njit(nogil=True, cache=True)
-def _turn(ink, start, rows, columns, cos, sin, turned_h, turned):
-    """Fill `turned`, uint8 [turned width, turned height], with the turned ink's coverage, 0 outside the ink's box."""
-    turned_w = turned.shape[0]
+def _turn(texels, turn, turned):
+    """Fill `turned`, uint8 [turned width, padded height], with the turned ink's coverage, 0 outside the ink's box."""
+    ink, rows, columns = texels.ink, texels.rows, texels.columns
+    cos, sin, turned_w, turned_h = turn.cos, turn.sin, turn.width, turn.height
     du, dv = sin * ENLARGED, cos * ENLARGED
     du_fixed, dv_fixed = np.uint64(np.int64(du * 65536.0)), np.uint64(np.int64(dv * 65536.0))
-    begin, stride = np.uint64(start), np.uint64(columns)
+    stride = np.uint64(columns)
     for x in range(turned_w):
         at_x, at_y = x + 0.5 - turned_w / 2, 0.5 - turned_h / 2
         u = (cos * at_x + sin * at_y) * ENLARGED + columns / 2
@@ -123,7 +152,7 @@ def _turn(ink, start, rows, columns, cos, sin, turned_h, turned):
         u_now, v_now = np.uint64((u + du * first) * 65536.0), np.uint64((v + dv * first) * 65536.0)
         part = line[first:beyond]
         for y in range(len(part)):
-            part[y] = ink[begin + (v_now >> FIXED) * stride + (u_now >> FIXED)]
+            part[y] = ink[(v_now >> FIXED) * stride + (u_now >> FIXED)]
             u_now += du_fixed
             v_now += dv_fixed
 

@@ -25,15 +25,12 @@ def packages(symbol: str, degrees: float, wide: int, high: int) -> np.ndarray:
 
 def ours(symbol: str, degrees: float, wide: int, high: int) -> np.ndarray:
     atlas = glyphs.rasterise((DEFAULT_FONTS[0],), (SIZE,), (1.0,), (), (), symbol, False, True, True)
-    ink_w, ink_h = atlas.sizes[0, 0, glyphs.INK_W], atlas.sizes[0, 0, glyphs.INK_H]
     rows, columns = atlas.shape[0, 0].tolist()
-    cos, sin = math.cos(math.radians(-degrees)), math.sin(math.radians(-degrees))
-    turned_w, turned_h = pasted.turned_size(ink_w, ink_h, cos, sin)
-    scratch = np.full((2, 40_000), 77, dtype=np.uint8)
-    padded = pasted.bend(
-        atlas.ink, int(atlas.start[0, 0]), rows, columns, cos, sin, turned_w, turned_h, wide, high, *scratch
+    turn = pasted.turn_of(atlas.sizes[0, 0], math.radians(-degrees))
+    bent = pasted.bend(
+        pasted.Texels(atlas.ink, rows, columns), turn, wide, high, np.full((2, 40_000), 77, dtype=np.uint8)
     )
-    return scratch[1, : high * padded].reshape(high, padded)[:, :wide] > 0
+    return bent.ink[: high * bent.columns].reshape(high, bent.columns)[:, :wide] > 0
 
 
 @pytest.mark.parametrize("symbol", ["0", "o", "5", "A", "i"])
