@@ -14,7 +14,7 @@ Parameters that several functions share:
 - classes, lengths: symbol numbers, int64 [sample, longest] with -1 beyond a text's end, and lengths, int64 [sample].
 - planes: the picture; text: the Colour of the text; levels: float64 [channel], a colour as the planes have it.
 - tables: see Scratch; salt: a drawn number from which `_scramble` derives a number for each pixel.
-- size: width of a stroke or diameter of a dot in pixels; hard: no half-tones at edges.
+- shape, more: the draws SHAPE and MORE_SHAPE of an item of noise.
 """
 
 from __future__ import annotations
@@ -164,6 +164,15 @@ TILE = np.dtype(
 """One character or space on the line"""
 
 
+class Pen(NamedTuple):
+    """What draws an item of noise."""
+
+    planes: np.ndarray
+    levels: np.ndarray
+    size: float  # width of a stroke or diameter of a dot in pixels
+    hard: bool  # no half-tones at edges
+
+
 class Line(NamedTuple):
     """Line of text in a picture."""
 
@@ -301,15 +310,11 @@ def paint(look, atlas, seed, indices, classes, lengths, pictures, boxes):
         sample = Sample(seed, indices[row])
         colour = pick_colour(look.text, draw_picture(sample, TEXT_COLOUR), BLACK)
         _fill(look, sample, colour, planes, levels)
-        for layer in range(len(look.noise)):
-            if look.noise[layer].behind:
-                _draw_noise(look, layer, sample, colour, planes, levels)
+        _draw_noise(look, True, sample, colour, planes, levels)
         _write(look, atlas, sample, classes[row], lengths[row], colour, scratch, boxes[row])
         if look.sway.high > 0:
             _sway(look, sample, planes)
-        for layer in range(len(look.noise)):
-            if not look.noise[layer].behind:
-                _draw_noise(look, layer, sample, colour, planes, levels)
+        _draw_noise(look, False, sample, colour, planes, levels)
         _finish(look.smooth, scratch, pictures[row].reshape(height, width * channels))
 
 
@@ -725,49 +730,66 @@ def _mixed(pixel, kept, added):
 
 
 @njit(nogil=True, cache=True)
-def _draw_noise(look, layer, sample, text, planes, levels):
-    """Draw one layer of noise."""
-    _, height, width = planes.shape
-    settings = look.noise[layer]
-    kind = settings.kind
-    for item in range(whole_between(settings.count, draw_count(sample, layer))):
-        a, b, c, big = draw_item(sample, layer, item, SHAPE)
-        size = between(settings.size, big)
-        if settings.own_colour:
-            fill_levels(pick_colour(settings.colour, draw_item(sample, layer, item, ITEM_COLOUR), text), levels)
-        else:
-            fill_levels(text, levels)
-        if kind == SPECKS:
-            x, y = int(a * (width + 1)), int(b * (height + 1))
-            pixels = look.specks[min(int(size + 0.5), len(look.specks) - 1)]
-            for pixel in range(len(pixels)):
-                _dot(planes, x + pixels[pixel, 0], y + pixels[pixel, 1], levels, 1.0)
-        elif kind == DOTS:
-            _capsule(planes, a * width, b * height, a * width, b * height, size, levels, look.hard)
-        elif kind == ARC:
-            d, e, f, _ = draw_item(sample, layer, item, MORE_SHAPE)
-            _arc(planes, a, b, c, d, e, f, size, levels, look.hard)
-        elif kind == LINE:
-            d, _, _, _ = draw_item(sample, layer, item, MORE_SHAPE)
-            half = between(settings.length, c) * width / 2
-            angle = math.radians(between(settings.tilt, d))
-            x, y, across, down = a * width, b * height, half * math.cos(angle), half * math.sin(angle)
-            _line(planes, x - across, y - down, x + across, y + down, size, levels, look.hard)
-        else:
-            d, e, f, _ = draw_item(sample, layer, item, MORE_SHAPE)
-            _wave(planes, settings, a, b, c, d, e, f, size, levels, look.hard)
+def _draw_noise(look, behind, sample, text, planes, levels):
+    """Draw all layers of noise behind the text, or all before it."""
+    for number in range(len(look.noise)):
+        layer = look.noise[number]
+        if layer.behind != behind:
+            continue
+        for item in range(whole_between(layer.count, draw_count(sample, number))):
+            shape = draw_item(sample, number, item, SHAPE)
+            colour = text
+            if layer.own_colour:
+                colour = pick_colour(layer.colour, draw_item(sample, number, item, ITEM_COLOUR), text)
+            fill_levels(colour, levels)
+            pen = Pen(planes, levels, between(layer.size, shape[3]), look.hard)
+            if layer.kind == SPECKS:
+                _speck(pen, look.specks, shape)
+            elif layer.kind == DOTS:
+                _disc(pen, shape)
+            else:
+                _curve(pen, layer, shape, draw_item(sample, number, item, MORE_SHAPE))
 
 
 @njit(nogil=True, cache=True)
-def _arc(planes, a, b, c, d, e, f, size, levels, hard):
-    """Draw the lower part of an ellipse whose box and angles are chosen as in the captcha package, from six draws."""
-    _, height, width = planes.shape
+def _speck(pen, specks, shape):
+    """Draw a short diagonal stroke as Pillow does."""
+    _, height, width = pen.planes.shape
+    x, y = int(shape[0] * (width + 1)), int(shape[1] * (height + 1))
+    pixels = specks[min(int(pen.size + 0.5), len(specks) - 1)]
+    for pixel in range(len(pixels)):
+        _dot(pen, x + pixels[pixel, 0], y + pixels[pixel, 1], 1.0)
+
+
+@njit(nogil=True, cache=True)
+def _disc(pen, shape):
+    """Draw a round dot."""
+    _, height, width = pen.planes.shape
+    x, y = shape[0] * width, shape[1] * height
+    _capsule(pen, x, y, x, y)
+
+
+@njit(nogil=True, cache=True)
+def _curve(pen, layer, shape, more):
+    """Draw an arc, a straight stroke or a wave from two draws."""
+    if layer.kind == ARC:
+        _arc(pen, shape, more)
+    elif layer.kind == LINE:
+        _stroke(pen, layer, shape, more)
+    else:
+        _wave(pen, layer, shape, more)
+
+
+@njit(nogil=True, cache=True)
+def _arc(pen, shape, more):
+    """Draw the lower part of an ellipse whose box and angles are chosen as in the captcha package."""
+    _, height, width = pen.planes.shape
     fifth_w, fifth_h = width // 5, height // 5
-    left = int(a * (fifth_w + 1))
-    right = int(b * (width - fifth_w + 1)) + fifth_w
-    top = int(c * (height - 2 * fifth_h + 1)) + fifth_h
-    bottom = int(d * (height - top - fifth_h + 1)) + top
-    begin, end = math.radians(int(e * 21)), math.radians(160 + int(f * 41))
+    left = int(shape[0] * (fifth_w + 1))
+    right = int(shape[1] * (width - fifth_w + 1)) + fifth_w
+    top = int(shape[2] * (height - 2 * fifth_h + 1)) + fifth_h
+    bottom = int(more[0] * (height - top - fifth_h + 1)) + top
+    begin, end = math.radians(int(more[1] * 21)), math.radians(160 + int(more[2] * 41))
     middle_x, middle_y = (left + right) / 2, (top + bottom) / 2
     radius_x, radius_y = (right - left) / 2, (bottom - top) / 2
     step = (end - begin) / ARC_STEPS
@@ -777,53 +799,63 @@ def _arc(planes, a, b, c, d, e, f, size, levels, hard):
     for _ in range(ARC_STEPS):
         cos, sin = cos * turn_cos - sin * turn_sin, sin * turn_cos + cos * turn_sin
         next_x, next_y = middle_x + radius_x * cos, middle_y + radius_y * sin
-        _line(planes, x, y, next_x, next_y, size, levels, hard)
+        _line(pen, x, y, next_x, next_y)
         x, y = next_x, next_y
 
 
 @njit(nogil=True, cache=True)
-def _wave(planes, layer, a, b, c, d, e, f, size, levels, hard):
-    """Draw a sine wave of the ranges in `layer` from six draws."""
-    _, height, width = planes.shape
-    length = between(layer.length, c) * width
-    amplitude = between(layer.amplitude, d) * height
-    period = between(layer.period, e) * width
-    left = a * (width - length)
+def _stroke(pen, layer, shape, more):
+    """Draw a straight stroke of the layer's lengths and tilts."""
+    _, height, width = pen.planes.shape
+    half = between(layer.length, shape[2]) * width / 2
+    angle = math.radians(between(layer.tilt, more[0]))
+    x, y, across, down = shape[0] * width, shape[1] * height, half * math.cos(angle), half * math.sin(angle)
+    _line(pen, x - across, y - down, x + across, y + down)
+
+
+@njit(nogil=True, cache=True)
+def _wave(pen, layer, shape, more):
+    """Draw a sine wave of the layer's lengths, amplitudes, periods and middles."""
+    _, height, width = pen.planes.shape
+    length = between(layer.length, shape[2]) * width
+    amplitude = between(layer.amplitude, more[0]) * height
+    period = between(layer.period, more[1]) * width
+    left = shape[0] * (width - length)
     if layer.middle.high > 0:
-        base = between(layer.middle, b) * height
+        base = between(layer.middle, shape[1]) * height
     else:
-        base = amplitude + b * max(0.0, height - 2 * amplitude)
+        base = amplitude + shape[1] * max(0.0, height - 2 * amplitude)
     steps = math.ceil(length / WAVE_STEP)
-    turn = 2 * math.pi * f
-    x, y = left, base + amplitude * math.sin(turn)
+    phase = 2 * math.pi * more[2]
+    x, y = left, base + amplitude * math.sin(phase)
     for step in range(1, steps + 1):
         next_x = left + length * step / steps
-        next_y = base + amplitude * math.sin(turn + 2 * math.pi * (next_x - left) / period)
-        _line(planes, x, y, next_x, next_y, size, levels, hard)
+        next_y = base + amplitude * math.sin(phase + 2 * math.pi * (next_x - left) / period)
+        _line(pen, x, y, next_x, next_y)
         x, y = next_x, next_y
 
 
 @njit(nogil=True, cache=True)
-def _line(planes, x1, y1, x2, y2, size, levels, hard):
+def _line(pen, x1, y1, x2, y2):
     """Draw a straight piece between two points.
 
-    Below a `size` of 1.5 it is one pixel thick without half-tones, as Pillow draws it; otherwise it has soft edges.
+    Below a size of 1.5 it is one pixel thick without half-tones, as Pillow draws it; otherwise it has soft edges.
     """
-    if size >= 1.5:
-        _capsule(planes, x1, y1, x2, y2, size, levels, hard)
+    if pen.size >= 1.5:
+        _capsule(pen, x1, y1, x2, y2)
         return
     steps = int(max(abs(math.floor(x2 + 0.5) - math.floor(x1 + 0.5)), abs(math.floor(y2 + 0.5) - math.floor(y1 + 0.5))))
     for step in range(steps + 1):
         part = step / max(steps, 1)
         x, y = x1 + (x2 - x1) * part, y1 + (y2 - y1) * part
-        _dot(planes, math.floor(x + 0.5), math.floor(y + 0.5), levels, 1.0)
+        _dot(pen, math.floor(x + 0.5), math.floor(y + 0.5), 1.0)
 
 
 @njit(nogil=True, cache=True)
-def _capsule(planes, x1, y1, x2, y2, size, levels, hard):
-    """Draw all points within half of `size` of a straight piece; a piece without length makes a dot."""
-    _, height, width = planes.shape
-    half = size / 2
+def _capsule(pen, x1, y1, x2, y2):
+    """Draw all points within half of the pen's size of a straight piece; a piece without length makes a dot."""
+    _, height, width = pen.planes.shape
+    half = pen.size / 2
     along_x, along_y = x2 - x1, y2 - y1
     length = along_x * along_x + along_y * along_y
     for y in range(max(0, math.floor(min(y1, y2) - half - 1)), min(height, math.ceil(max(y1, y2) + half + 1))):
@@ -835,21 +867,21 @@ def _capsule(planes, x1, y1, x2, y2, size, levels, hard):
             off_x -= part * along_x
             off_y -= part * along_y
             coverage = half + 0.5 - math.sqrt(off_x * off_x + off_y * off_y)
-            if hard:
+            if pen.hard:
                 coverage = 1.0 if coverage >= 0.5 else 0.0
             if coverage > 0:
-                _dot(planes, x, y, levels, min(1.0, coverage))
+                _dot(pen, x, y, min(1.0, coverage))
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _dot(planes, x, y, levels, coverage):
-    """Blend one pixel with a colour at a coverage from 0 to 1; a place outside the picture is ignored."""
-    channels, height, width = planes.shape
+def _dot(pen, x, y, coverage):
+    """Blend one pixel with the pen's colour at a coverage from 0 to 1; a place outside the picture is ignored."""
+    channels, height, width = pen.planes.shape
     if not (0 <= x < width and 0 <= y < height):
         return
     for channel in range(channels):
-        old = float(planes[channel, y, x])
-        planes[channel, y, x] = np.uint8(old + (levels[channel] - old) * coverage + 0.5)
+        old = float(pen.planes[channel, y, x])
+        pen.planes[channel, y, x] = np.uint8(old + (pen.levels[channel] - old) * coverage + 0.5)
 
 
 @njit(nogil=True, cache=True)
