@@ -7,7 +7,6 @@ would give, with one load instead of four.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,39 +14,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from capbench.errors import Mistake
 from capbench.render.faces import Face, check_glyph, drawing, face, forms_in, has_single_lines
+from capbench.render.kernel.atlas import BORDER, ENLARGED, SIZE, Atlas
 from capbench.render.single_line import LineFace
 
-ENLARGED = 3  # texels per pixel, along each axis
-BORDER = 2  # empty texels around each glyph, so that a rounded address stays inside
 MOST_TEXELS = 1 << 30  # texels of all enlarged glyphs together
 MOST_WORK = 1 << 39  # points that pens touch, repeats counted, while all glyphs are drawn: seconds of work
-
-SIZE = np.dtype(
-    [
-        ("ink_w", "f8"),
-        ("ink_h", "f8"),
-        ("tile_w", "f8"),  # of the glyph's place on the line
-        ("tile_h", "f8"),
-        ("drop", "f8"),  # how far the ink's centre lies below the line's centre
-    ]
-)
-"""Measures of a glyph in pixels"""
-
-
-class Atlas(NamedTuple):
-    """Glyphs of all faces and symbols of a style.
-
-    The last symbol is the space, which has a tile and no ink. Outlined faces follow the filled faces.
-    """
-
-    ink: np.ndarray
-    """uint8, the coverage of all enlarged glyphs, one after another"""
-    start: np.ndarray
-    """int64 [face, symbol], the index in `ink` at which each glyph begins"""
-    shape: np.ndarray
-    """int64 [face, symbol, 2], rows and columns of texels of each glyph, borders included"""
-    sizes: np.ndarray
-    """SIZE [face, symbol]"""
 
 
 @lru_cache(maxsize=8)

@@ -16,9 +16,13 @@ from PIL import Image, ImageDraw
 
 from capbench.errors import Mistake
 from capbench.render import glyphs, kernel
-from capbench.render.draws import PICTURE, SOFTENING, Range, between, draw
 from capbench.render.faces import check_font
-from capbench.render.kernel import ColourRange
+from capbench.render.kernel import noise as noises
+from capbench.render.kernel.atlas import ENLARGED, Atlas
+from capbench.render.kernel.colours import ColourRange
+from capbench.render.kernel.draws import PICTURE, SOFTENING, Range, between, draw
+from capbench.render.kernel.geometry import POSE
+from capbench.render.kernel.look import CENTRE, LEFT, SPREAD, Look
 from capbench.render.style import Arc, Colour, Dots, Line, Noise, Specks, Style, Wave
 
 SHARE = 32  # samples, the fewest that are worth handing to a thread
@@ -46,7 +50,7 @@ class Painter:
     def __post_init__(self) -> None:
         for font in self.style.font_files:
             check_font(font, self.symbols, self.style.forms)
-        texels = (glyphs.ENLARGED * max(self.style.font_sizes)) ** 2
+        texels = (ENLARGED * max(self.style.font_sizes)) ** 2
         if self.style.faces * len(self.symbols) * texels > glyphs.MOST_TEXELS:
             raise Mistake(
                 f"style.font_sizes: {len(self.symbols):,} symbols in {self.style.faces:,} faces of up to "
@@ -70,7 +74,7 @@ class Painter:
         return {name: getattr(self, name) for name in ("style", "symbols", "shortest", "longest", "seed")}
 
     @cached_property
-    def _atlas(self) -> glyphs.Atlas:
+    def _atlas(self) -> Atlas:
         style = self.style
         return glyphs.rasterise(
             tuple(self.style.font_files),
@@ -85,7 +89,7 @@ class Painter:
         )
 
     @cached_property
-    def _look(self) -> kernel.Look:
+    def _look(self) -> Look:
         faces = len(self._atlas.start) // (2 if self.style.outline > 0 else 1)
         return _look(self.style, faces)
 
@@ -114,7 +118,7 @@ class Painter:
 
     def _measured_poses(self, indices: np.ndarray) -> np.ndarray:
         """Return the unscaled poses, float32 [sample, longest, POSE], NaN beyond the end of a text."""
-        poses = np.full((len(indices), self.longest, kernel.POSE), np.nan, dtype=np.float32)
+        poses = np.full((len(indices), self.longest, POSE), np.nan, dtype=np.float32)
         classes, lengths = self.classes(indices)
         kernel.poses(self._look, self._atlas.sizes, self.seed, indices, classes, lengths, poses)
         return poses
@@ -203,13 +207,20 @@ def _colour_range(colour: Colour) -> ColourRange:
     return ColourRange(_range(colour.levels), _range(colour.saturation), by_hue, colour.hue == "text")
 
 
-KINDS: list[type[Noise]] = [Specks, Dots, Arc, Line, Wave]
+ALIGNS = {"left": LEFT, "centre": CENTRE, "spread": SPREAD}
+KINDS: dict[type[Noise], int] = {
+    Specks: noises.SPECKS,
+    Dots: noises.DOTS,
+    Arc: noises.ARC,
+    Line: noises.LINE,
+    Wave: noises.WAVE,
+}
 
 
 def _layer(noise: Noise) -> np.ndarray:
-    """Return a layer of noise as the kernel's numbers, kernel.LAYER."""
-    layer = np.zeros((), dtype=kernel.LAYER)
-    layer["kind"] = KINDS.index(type(noise))
+    """Return a layer of noise as the kernel's numbers, noises.LAYER."""
+    layer = np.zeros((), dtype=noises.LAYER)
+    layer["kind"] = KINDS[type(noise)]
     layer["behind"] = noise.behind
     layer["own_colour"] = noise.colour is not None
     if noise.colour is not None:
@@ -231,10 +242,9 @@ def _speck_pixels() -> np.ndarray:
     return table
 
 
-def _look(style: Style, faces: int) -> kernel.Look:
+def _look(style: Style, faces: int) -> Look:
     """Return a style as the kernel's numbers; `faces` is the number of filled faces."""
-    aligns: Sequence[str] = ("left", "centre", "spread")
-    return kernel.Look(
+    return Look(
         outlined_from=faces,
         outline=float(style.outline),
         stretch=style.stretch,
@@ -242,7 +252,7 @@ def _look(style: Style, faces: int) -> kernel.Look:
         slant=_range(style.slant),
         warp_x=float(style.warp[0]),
         warp_y=float(style.warp[1]),
-        align=aligns.index(style.align),
+        align=ALIGNS[style.align],
         margin=float(style.margin),
         overlap=_range(style.overlap),
         spaces=float(style.spaces),
@@ -263,6 +273,6 @@ def _look(style: Style, faces: int) -> kernel.Look:
         text=_colour_range(style.text),
         background=_colour_range(style.background),
         gradient_to=_colour_range(style.gradient.to if style.gradient else style.background),
-        noise=np.array([_layer(noise) for noise in style.noise], dtype=kernel.LAYER),
+        noise=np.array([_layer(noise) for noise in style.noise], dtype=noises.LAYER),
         specks=_speck_pixels(),
     )

@@ -9,7 +9,9 @@ import pytest
 from captcha.image import DEFAULT_FONTS
 from PIL import Image, ImageDraw, ImageFont
 
-from capbench.render import glyphs, pasted
+from capbench.render import glyphs
+from capbench.render.kernel import pasted
+from capbench.render.kernel.atlas import Texels
 
 SIZE = 50
 
@@ -27,9 +29,7 @@ def ours(symbol: str, degrees: float, wide: int, high: int) -> np.ndarray:
     atlas = glyphs.rasterise((DEFAULT_FONTS[0],), (SIZE,), (1.0,), (), (), symbol, False, True, True)
     rows, columns = atlas.shape[0, 0].tolist()
     turn = pasted.turn_of(atlas.sizes[0, 0], math.radians(-degrees))
-    bent = pasted.bend(
-        pasted.Texels(atlas.ink, rows, columns), turn, wide, high, np.full((2, 40_000), 77, dtype=np.uint8)
-    )
+    bent = pasted.bend(Texels(atlas.ink, rows, columns), turn, wide, high, np.full((2, 40_000), 77, dtype=np.uint8))
     return bent.ink[: high * bent.columns].reshape(high, bent.columns)[:, :wide] > 0
 
 

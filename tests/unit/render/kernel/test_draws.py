@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from capbench.render.draws import draw, philox
+from capbench.render.kernel.draws import draw, philox
 
 
 def test_philox_gives_its_published_numbers() -> None:

@@ -17,20 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from capbench.render.glyphs import ENLARGED
+from capbench.render.kernel.atlas import ENLARGED, Texels
 
 FIXED = np.uint64(16)  # fractional bits of a fixed-point coordinate
 PHASES = 256  # positions between two pixels
 WHOLE = 64  # sum of the weights of four neighbours; a larger sum would not fit 16 bits
-
-
-class Texels(NamedTuple):
-    """Coverage of a glyph."""
-
-    ink: np.ndarray
-    """uint8 [rows · columns], or longer"""
-    rows: int
-    columns: int
 
 
 def _bicubic_shares() -> np.ndarray:
@@ -47,7 +38,7 @@ def _bicubic_shares() -> np.ndarray:
 SHARES = _bicubic_shares()
 
 
-@njit(nogil=True, cache=True)
+@njit
 def room(sizes, warp_x, warp_y):
     """Return the number of pixels that each buffer of `bend` needs for the largest of these glyphs.
 
@@ -63,7 +54,7 @@ def room(sizes, warp_x, warp_y):
     return _padded(math.ceil(side)) ** 2
 
 
-@njit(nogil=True, cache=True)
+@njit
 def turned_size(ink_w, ink_h, cos, sin):
     """Return width and height of the pixels that the turned ink touches, as Pillow counts them.
 
@@ -73,7 +64,7 @@ def turned_size(ink_w, ink_h, cos, sin):
     return _touched(ink_w, wide), _touched(ink_h, high)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(inline="always")
 def _touched(before, after):
     """Return how many pixels a side touches that grew or shrank from `before` to `after` equally at both ends."""
     return math.ceil((before + after) / 2 - 1e-9) - math.floor((before - after) / 2 + 1e-9)
@@ -88,7 +79,7 @@ class Turn(NamedTuple):
     height: int
 
 
-@njit(nogil=True, cache=True)
+@njit
 def turn_of(size, angle):
     """Return the turn of the ink of a glyph, whose measures are `size`, by an angle in radians."""
     cos, sin = math.cos(angle), math.sin(angle)
@@ -96,7 +87,7 @@ def turn_of(size, angle):
     return Turn(cos, sin, width, height)
 
 
-@njit(nogil=True, cache=True)
+@njit
 def bend(texels, turn, full_w, full_h, buffers):
     """Return the ink turned and stretched to `full_w` × `full_h` pixels, as Texels with one texel per pixel.
 
@@ -124,13 +115,13 @@ def bend(texels, turn, full_w, full_h, buffers):
     return Texels(two, full_h, padded_w)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(inline="always")
 def _padded(count):
     """Return the count rounded up to a multiple of 16."""
     return (count + 15) // 16 * 16
 
 
-@njit(nogil=True, cache=True)
+@njit
 def _turn(texels, turn, turned):
     """Fill `turned`, uint8 [turned width, padded height], with the turned ink's coverage, 0 outside the ink's box."""
     ink, rows, columns = texels.ink, texels.rows, texels.columns
@@ -157,7 +148,7 @@ def _turn(texels, turn, turned):
             v_now += dv_fixed
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(inline="always")
 def inside(origin, step, size, low, high):
     """Return the part of [low, high] where origin + step·x lies in [0, size), with a margin of 0.02."""
     least, most = 0.02, size - 0.02
@@ -167,7 +158,7 @@ def inside(origin, step, size, low, high):
     return max(low, min(one, two)), min(high, max(one, two))
 
 
-@njit(nogil=True, cache=True)
+@njit
 def _stretch(source, target):
     """Resize uint8 [n, m] to [k, m] by bicubic interpolation; pixels beyond an edge repeat it."""
     last, wanted = source.shape[0] - 1, target.shape[0]
