@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,18 +11,16 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw
 
 from capbench.errors import Mistake
 from capbench.render import glyphs, kernel
 from capbench.render.faces import check_font
-from capbench.render.kernel import noise as noises
 from capbench.render.kernel.atlas import ENLARGED, Atlas
-from capbench.render.kernel.colours import ColourRange
-from capbench.render.kernel.draws import PICTURE, SOFTENING, Range, between, draw
+from capbench.render.kernel.draws import PICTURE, SOFTENING, between, draw
 from capbench.render.kernel.geometry import POSE
-from capbench.render.kernel.look import CENTRE, LEFT, SPREAD, Look
-from capbench.render.style import Arc, Colour, Dots, Line, Noise, Specks, Style, Wave
+from capbench.render.kernel.look import Look
+from capbench.render.numbers import look_of, range_of
+from capbench.render.style import Style
 
 SHARE = 32  # samples, the fewest that are worth handing to a thread
 SHARES = 8  # per thread, so that the batch does not wait for a thread on a slower core
@@ -91,7 +88,7 @@ class Painter:
     @cached_property
     def _look(self) -> Look:
         faces = len(self._atlas.start) // (2 if self.style.outline > 0 else 1)
-        return _look(self.style, faces)
+        return look_of(self.style, faces)
 
     def classes(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return symbol numbers, int64 [sample, longest] with -1 beyond a text's end, and lengths, int64 [sample]."""
@@ -178,11 +175,11 @@ class Painter:
             return
         for index, picture in zip(indices.tolist(), pictures, strict=True):
             spread, quality, _, _ = draw(self.seed, index, PICTURE, SOFTENING)
-            sigma = between(_range(style.blur), spread)
+            sigma = between(range_of(style.blur), spread)
             if sigma > 0:
                 picture[...] = cv2.GaussianBlur(picture, (0, 0), sigma).reshape(picture.shape)
             if style.jpeg is not None:
-                wanted = round(between(_range(style.jpeg), quality))
+                wanted = round(between(range_of(style.jpeg), quality))
                 _, content = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, wanted])
                 kind = cv2.IMREAD_GRAYSCALE if picture.shape[2] == 1 else cv2.IMREAD_COLOR
                 picture[...] = np.asarray(cv2.imdecode(content, kind)).reshape(picture.shape)[..., ::-1]
@@ -193,86 +190,3 @@ def _parts(count: int, wanted: int) -> list[slice]:
     shares = max(1, min(wanted, count // SHARE))
     edges = [count * share // shares for share in range(shares + 1)]
     return [slice(low, high) for low, high in pairwise(edges)]
-
-
-def _range(pair: Sequence[float] | None) -> Range:
-    """Return a setting of two numbers as a range; without the setting, 0 to 0."""
-    low, high = pair or (0.0, 0.0)
-    return Range(float(low), float(high))
-
-
-def _colour_range(colour: Colour) -> ColourRange:
-    """Return a colour's settings as the kernel's numbers."""
-    by_hue = colour.saturation is not None
-    return ColourRange(_range(colour.levels), _range(colour.saturation), by_hue, colour.hue == "text")
-
-
-ALIGNS = {"left": LEFT, "centre": CENTRE, "spread": SPREAD}
-KINDS: dict[type[Noise], int] = {
-    Specks: noises.SPECKS,
-    Dots: noises.DOTS,
-    Arc: noises.ARC,
-    Line: noises.LINE,
-    Wave: noises.WAVE,
-}
-
-
-def _layer(noise: Noise) -> np.ndarray:
-    """Return a layer of noise as the kernel's numbers, noises.LAYER."""
-    layer = np.zeros((), dtype=noises.LAYER)
-    layer["kind"] = KINDS[type(noise)]
-    layer["behind"] = noise.behind
-    layer["own_colour"] = noise.colour is not None
-    if noise.colour is not None:
-        layer["colour"] = _colour_range(noise.colour)
-    for name in ("count", "size", "length", "tilt", "amplitude", "period", "middle"):
-        layer[name] = _range(getattr(noise, name, None))
-    return layer
-
-
-def _speck_pixels() -> np.ndarray:
-    """Return the pixels of Pillow's shortest diagonal line in widths 0 to 3, int64 [width, pixel, 2]."""
-    middle, most = 8, 8
-    table = np.full((4, most, 2), -10_000, dtype=np.int64)
-    for width in range(1, 4):
-        canvas = Image.new("L", (16, 16))
-        ImageDraw.Draw(canvas).line(((middle, middle), (middle - 1, middle - 1)), fill=1, width=width)
-        rows, columns = np.nonzero(np.asarray(canvas))
-        table[width, : len(rows)] = np.stack([columns, rows], axis=1) - middle
-    return table
-
-
-def _look(style: Style, faces: int) -> Look:
-    """Return a style as the kernel's numbers; `faces` is the number of filled faces."""
-    return Look(
-        outlined_from=faces,
-        outline=float(style.outline),
-        stretch=style.stretch,
-        tilt=_range(style.tilt),
-        slant=_range(style.slant),
-        warp_x=float(style.warp[0]),
-        warp_y=float(style.warp[1]),
-        align=ALIGNS[style.align],
-        margin=float(style.margin),
-        overlap=_range(style.overlap),
-        spaces=float(style.spaces),
-        play=_range(style.play),
-        lift=_range(style.lift),
-        own_colours=style.own_colours,
-        opacity=_range(style.opacity),
-        fade=style.fade,
-        hard=style.hard,
-        scatter=_range(style.scatter),
-        hatch=int(style.hatch),
-        sway=_range(style.sway.reach if style.sway else None),
-        period=_range(style.sway.period if style.sway else None),
-        gradient=style.gradient is not None,
-        angle=_range(style.gradient.angle if style.gradient else None),
-        grain=float(style.grain),
-        smooth=style.smooth,
-        text=_colour_range(style.text),
-        background=_colour_range(style.background),
-        gradient_to=_colour_range(style.gradient.to if style.gradient else style.background),
-        noise=np.array([_layer(noise) for noise in style.noise], dtype=noises.LAYER),
-        specks=_speck_pixels(),
-    )

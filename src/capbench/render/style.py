@@ -26,7 +26,7 @@ Part = Annotated[float, Ge(0), Le(1)]
 Number = Annotated[float, Ge(-360), Le(360)]
 Ingredient = Literal["rotation", "warp", "overlap", "placement", "lines", "dots", "contrast", "fonts"]
 
-Range = Annotated[list[Number], Len(2, 2)]
+Numbers = Annotated[list[Number], Len(2, 2)]
 Shares = Annotated[list[Part], Len(2, 2)]
 Slants = Annotated[list[Annotated[float, Ge(-1), Le(1)]], Len(2, 2)]
 Levels = Annotated[list[Byte], Len(2, 2)]
@@ -70,7 +70,7 @@ class Gradient:
     """Gradient from the background's colour to another one, at an angle in degrees drawn for each picture."""
 
     to: Colour
-    angle: Range
+    angle: Numbers
 
     def __post_init__(self) -> None:
         check_order(self, "style.gradient")
@@ -130,7 +130,7 @@ class Line(Noise):
     """Straight strokes, `size` pixels thick; `length` is a share of the width, `tilt` is in degrees."""
 
     length: Shares
-    tilt: Range
+    tilt: Numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,15 +158,15 @@ class Style:
     font_sizes: list[FontSize]
     outline: Part
     stretch: bool
-    tilt: Range
+    tilt: Numbers
     warp: Shares
 
     align: Literal["left", "centre", "spread"]
     margin: Part
-    overlap: Range
+    overlap: Numbers
     spaces: Part
-    play: Range
-    lift: Range
+    play: Numbers
+    lift: Numbers
 
     text: Colour
     own_colours: bool

@@ -1,8 +1,8 @@
 """Compiled kernel that draws a range of samples into an array.
 
-Every function is a pure function of its arguments and releases the GIL, so that threads can share a batch. A picture is
-drawn into planes, uint8 [channel, height, width]: one plane of luminance, or three of colour. Drawing is linear in the
-colours, so the one plane is the grey of the three.
+Every function is a pure function of its arguments, so that threads can share a batch. A picture is drawn into planes,
+uint8 [channel, height, width]: one plane of luminance, or three of colour. Drawing is linear in the colours, so the one
+plane is the grey of the three.
 
 All randomness comes from `draws`, whose docstring lists what is drawn where.
 
@@ -13,8 +13,11 @@ Parameters that several functions share:
 - seed, indices: the stream of samples, and the samples' numbers in it, int64 [sample]; sample: one of them.
 - classes, lengths: symbol numbers, int64 [sample, longest] with -1 beyond a text's end, and lengths, int64 [sample].
 - planes: the picture; text: the Colour of the text; levels: float64 [channel], a colour as the planes have it.
-- tables: see Scratch; salt: a drawn number from which `_scramble` derives a number for each pixel.
+- tables: see Scratch; salt: a drawn number from which `scramble` derives a number for each pixel.
 - shape, more: the draws SHAPE and MORE_SHAPE of an item of noise.
+- sources: never given; see sources.py.
+
+Functions that Python calls are cached and release the GIL. Those that they call are compiled into them.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ from capbench.render.kernel.layout import choose_tiles, face_of, line_up, spot_o
 from capbench.render.kernel.noise import draw_noise
 from capbench.render.kernel.scratch import new_scratch
 from capbench.render.kernel.sources import SOURCES
-from capbench.render.kernel.stamp import mix, stamp
+from capbench.render.kernel.stamp import fill_tables, stamp
 
 
 @njit(nogil=True, cache=True)
@@ -87,16 +90,15 @@ def paint(look, atlas, seed, indices, classes, lengths, pictures, boxes, sources
     drawing is: background, noise behind the text, text, sway, noise before the text, smoothing.
     """
     scratch = new_scratch(look, atlas, pictures, boxes.shape[1])
-    planes, levels = scratch.planes, scratch.levels
     for row in range(len(indices)):
         sample = Sample(seed, indices[row])
         colour = pick_colour(look.text, draw_picture(sample, TEXT_COLOUR), BLACK)
-        fill(look, sample, colour, planes, levels)
-        draw_noise(look, True, sample, colour, planes, levels)
+        fill(look, sample, colour, scratch)
+        draw_noise(look, sample, colour, scratch, behind=True)
         _write(look, atlas, sample, classes[row], lengths[row], colour, scratch, boxes[row])
         if look.sway.high > 0:
-            sway(look, sample, planes)
-        draw_noise(look, False, sample, colour, planes, levels)
+            sway(look, sample, scratch.planes)
+        draw_noise(look, sample, colour, scratch, behind=False)
         finish(look.smooth, scratch, pictures[row])
 
 
@@ -114,5 +116,5 @@ def _write(look, atlas, sample, classes, length, text, scratch, boxes):
         if tile.place == 0 or look.own_colours or look.opacity.low < look.opacity.high:
             drawn = draw_character(sample, tile.place, OWN_COLOUR)
             colour = pick_colour(look.text, drawn, BLACK) if look.own_colours else text
-            mix(look, colour, between(look.opacity, drawn[3]), scratch)
+            fill_tables(look, colour, between(look.opacity, drawn[3]), scratch)
         stamp(look, atlas, sample, tile, spot, scratch, boxes[tile.place])

@@ -12,8 +12,9 @@ from capbench.render.kernel.draws import BACKGROUND, GRADIENT, GRAIN, between, d
 
 
 @njit
-def fill(look, sample, text, planes, levels):
+def fill(look, sample, text, scratch):
     """Fill the planes with the background: one colour or a gradient, with grain on it."""
+    planes, levels = scratch.planes, scratch.levels
     drawn = draw_picture(sample, BACKGROUND)
     fill_levels(pick_colour(look.background, drawn, text), levels)
     if look.gradient:

@@ -79,7 +79,6 @@ class Range(NamedTuple):
 RANGE = np.dtype([("low", "f8"), ("high", "f8")], align=True)
 """A Range, as an entry of an array"""
 
-
 _MULTIPLY_0 = np.uint64(0xD2511F53)
 _MULTIPLY_1 = np.uint64(0xCD9E8D57)
 _WEYL_0 = np.uint64(0x9E3779B9)

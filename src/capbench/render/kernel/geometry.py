@@ -9,7 +9,7 @@ from numba import njit
 
 from capbench.render.kernel.atlas import BORDER, ENLARGED
 from capbench.render.kernel.draws import CORNERS, SLANT, TURN, Range, between, draw_character
-from capbench.render.kernel.pasted import turn_of
+from capbench.render.kernel.points import Points
 
 POSE = 8  # numbers of a Pose without its lift, the last one
 NATURAL_ROOM = 0.35  # share of the tile by which a warped glyph may extend beyond it
@@ -46,13 +46,28 @@ class Clip(NamedTuple):
     bottom: int
 
 
-class Points(NamedTuple):
-    """Points that fall on a row: at its column x (u + du·x, v + dv·x), across and down."""
+class Turn(NamedTuple):
+    """Turn of a character's ink."""
 
-    u: float
-    v: float
-    du: float
-    dv: float
+    cos: float
+    sin: float
+    width: int  # pixels that the turned ink touches, as Pillow counts them
+    height: int
+
+
+@njit
+def turn_of(size, angle):
+    """Return the turn of the ink of a glyph, whose measures are `size`, by an angle in radians."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    wide = abs(size.ink_w * cos) + abs(size.ink_h * sin)
+    high = abs(size.ink_w * sin) + abs(size.ink_h * cos)
+    return Turn(cos, sin, _touched(size.ink_w, wide), _touched(size.ink_h, high))
+
+
+@njit(inline="always")
+def _touched(before, after):
+    """Return how many pixels a side touches that grew or shrank from `before` to `after` equally at both ends."""
+    return math.ceil((before + after) / 2 - 1e-9) - math.floor((before - after) / 2 + 1e-9)
 
 
 @njit
@@ -84,10 +99,10 @@ def pose_of(look, size, sample, place):
 @njit
 def frame_of(look, size, pose, spot, height):
     """Return where a character's tile lies in a picture of that height."""
-    left = spot.left + pose.slant * size.ink_h / 2  # keeps the character's head in place
+    lean = pose.slant * size.ink_h / 2  # keeps the character's head in place
     if look.stretch:
-        return Frame(left, math.trunc((height - pose.height) / 2) + pose.lift, spot.squeeze)
-    left = spot.left + (spot.advance - pose.width) / 2 + pose.slant * size.ink_h / 2
+        return Frame(spot.left + lean, math.trunc((height - pose.height) / 2) + pose.lift, spot.squeeze)
+    left = spot.left + (spot.advance - pose.width) / 2 + lean
     return Frame(left, (height - pose.height) / 2 + size.drop + pose.lift, spot.squeeze)
 
 

@@ -44,7 +44,7 @@ LAYER = np.dtype(
 
 
 @njit
-def draw_noise(look, behind, sample, text, planes, levels):
+def draw_noise(look, sample, text, scratch, behind):
     """Draw all layers of noise behind the text, or all before it."""
     for number in range(len(look.noise)):
         layer = look.noise[number]
@@ -55,8 +55,8 @@ def draw_noise(look, behind, sample, text, planes, levels):
             colour = text
             if layer.own_colour:
                 colour = pick_colour(layer.colour, draw_item(sample, number, item, ITEM_COLOUR), text)
-            fill_levels(colour, levels)
-            pen = Pen(planes, levels, between(layer.size, shape[3]), look.hard)
+            fill_levels(colour, scratch.levels)
+            pen = Pen(scratch.planes, scratch.levels, between(layer.size, shape[3]), look.hard)
             if layer.kind == SPECKS:
                 _speck(pen, look.specks, shape)
             elif layer.kind == DOTS:

@@ -12,14 +12,14 @@ in either result, 97 of 100 are ink in both.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from capbench.render.kernel.atlas import ENLARGED, Texels
+from capbench.render.kernel.draws import Range
+from capbench.render.kernel.points import FIXED, Points, fixed, seen
 
-FIXED = np.uint64(16)  # fractional bits of a fixed-point coordinate
 PHASES = 256  # positions between two pixels
 WHOLE = 64  # sum of the weights of four neighbours; a larger sum would not fit 16 bits
 
@@ -52,39 +52,6 @@ def room(sizes, warp_x, warp_y):
             wide, high = size.tile_w * (1 + 2 * warp_x), size.tile_h * (1 + 2 * warp_y)
             side = max(side, math.hypot(size.ink_w, size.ink_h) + 2, wide, high)
     return _padded(math.ceil(side)) ** 2
-
-
-@njit
-def turned_size(ink_w, ink_h, cos, sin):
-    """Return width and height of the pixels that the turned ink touches, as Pillow counts them.
-
-    `cos` and `sin` are those of the angle.
-    """
-    wide, high = abs(ink_w * cos) + abs(ink_h * sin), abs(ink_w * sin) + abs(ink_h * cos)
-    return _touched(ink_w, wide), _touched(ink_h, high)
-
-
-@njit(inline="always")
-def _touched(before, after):
-    """Return how many pixels a side touches that grew or shrank from `before` to `after` equally at both ends."""
-    return math.ceil((before + after) / 2 - 1e-9) - math.floor((before - after) / 2 + 1e-9)
-
-
-class Turn(NamedTuple):
-    """Turn of a character's ink."""
-
-    cos: float
-    sin: float
-    width: int  # pixels that the turned ink touches
-    height: int
-
-
-@njit
-def turn_of(size, angle):
-    """Return the turn of the ink of a glyph, whose measures are `size`, by an angle in radians."""
-    cos, sin = math.cos(angle), math.sin(angle)
-    width, height = turned_size(size.ink_w, size.ink_h, cos, sin)
-    return Turn(cos, sin, width, height)
 
 
 @njit
@@ -124,38 +91,27 @@ def _padded(count):
 @njit
 def _turn(texels, turn, turned):
     """Fill `turned`, uint8 [turned width, padded height], with the turned ink's coverage, 0 outside the ink's box."""
-    ink, rows, columns = texels.ink, texels.rows, texels.columns
-    cos, sin, turned_w, turned_h = turn.cos, turn.sin, turn.width, turn.height
-    du, dv = sin * ENLARGED, cos * ENLARGED
-    du_fixed, dv_fixed = np.uint64(np.int64(du * 65536.0)), np.uint64(np.int64(dv * 65536.0))
-    stride = np.uint64(columns)
-    for x in range(turned_w):
-        at_x, at_y = x + 0.5 - turned_w / 2, 0.5 - turned_h / 2
-        u = (cos * at_x + sin * at_y) * ENLARGED + columns / 2
-        v = (cos * at_y - sin * at_x) * ENLARGED + rows / 2
-        low, high = inside(u, du, columns, 0.0, turned_h - 1.0)
-        low, high = inside(v, dv, rows, low, high)
-        first, beyond = math.ceil(low), math.floor(high) + 1
+    ink, cos, sin = texels.ink, turn.cos, turn.sin
+    stride = np.uint64(texels.columns)
+    for x in range(turn.width):
+        at_x, at_y = x + 0.5 - turn.width / 2, 0.5 - turn.height / 2
+        points = Points(
+            u=(cos * at_x + sin * at_y) * ENLARGED + texels.columns / 2,
+            v=(cos * at_y - sin * at_x) * ENLARGED + texels.rows / 2,
+            du=sin * ENLARGED,
+            dv=cos * ENLARGED,
+        )
+        first, beyond = seen(points, texels, Range(0.0, turn.height - 1.0))
         line = turned[x]
         line[:] = 0
         if first >= beyond:
             continue
-        u_now, v_now = np.uint64((u + du * first) * 65536.0), np.uint64((v + dv * first) * 65536.0)
+        u, v, du, dv = fixed(points, first)
         part = line[first:beyond]
         for y in range(len(part)):
-            part[y] = ink[(v_now >> FIXED) * stride + (u_now >> FIXED)]
-            u_now += du_fixed
-            v_now += dv_fixed
-
-
-@njit(inline="always")
-def inside(origin, step, size, low, high):
-    """Return the part of [low, high] where origin + step·x lies in [0, size), with a margin of 0.02."""
-    least, most = 0.02, size - 0.02
-    if abs(step) < 1e-9:
-        return (low, high) if least <= origin <= most else (1.0, 0.0)
-    one, two = (least - origin) / step, (most - origin) / step
-    return max(low, min(one, two)), min(high, max(one, two))
+            part[y] = ink[(v >> FIXED) * stride + (u >> FIXED)]
+            u += du
+            v += dv
 
 
 @njit

@@ -27,7 +27,7 @@ class Scratch(NamedTuple):
     levels: np.ndarray
     """float64 [channel]: colour being drawn, as the planes have it"""
     bent: np.ndarray
-    """uint8 [2, pixels of the largest character]: buffers of bend"""
+    """uint8 [2, pixels of the largest character]: buffers of pasted.bend"""
 
 
 @njit

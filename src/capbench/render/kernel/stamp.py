@@ -1,4 +1,4 @@
-"""Pixels of a character."""
+"""Pixels of a character, row by row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numba import njit
 
 from capbench.render.kernel.atlas import ENLARGED, texels_of
 from capbench.render.kernel.colours import fill_levels, grey_of
-from capbench.render.kernel.draws import SCATTER, between, draw_character, scramble
+from capbench.render.kernel.draws import SCATTER, Range, between, draw_character, scramble
 from capbench.render.kernel.geometry import (
     clip_of,
     frame_of,
@@ -18,8 +18,10 @@ from capbench.render.kernel.geometry import (
     points_of_picture,
     points_of_tile,
     pose_of,
+    turn_of,
 )
-from capbench.render.kernel.pasted import FIXED, bend, inside, turn_of
+from capbench.render.kernel.pasted import bend
+from capbench.render.kernel.points import FIXED, fixed, seen
 
 
 class Roughness(NamedTuple):
@@ -31,7 +33,7 @@ class Roughness(NamedTuple):
 
 
 @njit
-def mix(look, colour, opacity, scratch):
+def fill_tables(look, colour, opacity, scratch):
     """Fill the tables with what to add to each channel at a coverage from 0 to 255, and last with what to keep of it.
 
     Both are times 65,536. `fade` imitates the captcha package: the darker the ink, the more transparent it is, and
@@ -80,7 +82,8 @@ def stamp(look, atlas, sample, tile, spot, scratch, box):
         if not look.fade:
             points = points_of_glyph(points, full_w, full_h, turn, pose.slant, size)
         points = points_of_picture(points, frame)
-        first, beyond = _seen(points, texels, clip)
+        first, beyond = seen(points, texels, Range(float(clip.left), float(clip.right)))
+        beyond = min(beyond, clip.right)
         if first >= beyond:
             continue
         if rough.scatter > 0 or rough.hatch > 0:
@@ -90,20 +93,11 @@ def stamp(look, atlas, sample, tile, spot, scratch, box):
 
 
 @njit
-def _seen(points, texels, clip):
-    """Return the first column of a row that shows a texel, and the column after the last."""
-    low, high = inside(points.u, points.du, texels.columns, float(clip.left), float(clip.right))
-    low, high = inside(points.v, points.dv, texels.rows, low, high)
-    return math.ceil(low), min(math.floor(high) + 1, clip.right)
-
-
-@njit
 def _stamp_row(texels, points, y, first, beyond, scratch):
     """Draw a row of a character, from column `first` to before column `beyond`."""
     planes, tables, ink = scratch.planes, scratch.tables, texels.ink
     channels = len(planes)
-    u, v = np.uint64((points.u + points.du * first) * 65536.0), np.uint64((points.v + points.dv * first) * 65536.0)
-    du, dv = np.uint64(np.int64(points.du * 65536.0)), np.uint64(np.int64(points.dv * 65536.0))
+    u, v, du, dv = fixed(points, first)
     stride = np.uint64(texels.columns)
     head, tail = planes[0, y, first:beyond], planes[channels - 1, y, first:beyond]
     middle = planes[channels // 2, y, first:beyond]

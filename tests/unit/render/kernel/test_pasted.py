@@ -10,8 +10,9 @@ from captcha.image import DEFAULT_FONTS
 from PIL import Image, ImageDraw, ImageFont
 
 from capbench.render import glyphs
-from capbench.render.kernel import pasted
 from capbench.render.kernel.atlas import Texels
+from capbench.render.kernel.geometry import turn_of
+from capbench.render.kernel.pasted import bend
 
 SIZE = 50
 
@@ -28,8 +29,8 @@ def packages(symbol: str, degrees: float, wide: int, high: int) -> np.ndarray:
 def ours(symbol: str, degrees: float, wide: int, high: int) -> np.ndarray:
     atlas = glyphs.rasterise((DEFAULT_FONTS[0],), (SIZE,), (1.0,), (), (), symbol, False, True, True)
     rows, columns = atlas.shape[0, 0].tolist()
-    turn = pasted.turn_of(atlas.sizes[0, 0], math.radians(-degrees))
-    bent = pasted.bend(Texels(atlas.ink, rows, columns), turn, wide, high, np.full((2, 40_000), 77, dtype=np.uint8))
+    turn = turn_of(atlas.sizes[0, 0], math.radians(-degrees))
+    bent = bend(Texels(atlas.ink, rows, columns), turn, wide, high, np.full((2, 40_000), 77, dtype=np.uint8))
     return bent.ink[: high * bent.columns].reshape(high, bent.columns)[:, :wide] > 0
 
 
