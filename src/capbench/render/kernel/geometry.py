@@ -9,7 +9,7 @@ from numba import njit
 
 from capbench.render.kernel.atlas import BORDER, ENLARGED
 from capbench.render.kernel.draws import CORNERS, SLANT, TURN, Range, between, draw_character
-from capbench.render.kernel.points import Points
+from capbench.render.kernel.points import Points, seen
 
 POSE = 8  # numbers of a Pose without its lift, the last one
 NATURAL_ROOM = 0.35  # share of the tile by which a warped glyph may extend beyond it
@@ -121,11 +121,40 @@ def clip_of(look, pose, frame, height, width):
 
 
 @njit
-def points_of_tile(pose, full_w, full_h, down):
-    """Return the points of a character's quadrilateral along a row of its tile, `down` pixels below the tile's top.
+def full_size(pose):
+    """Return width and height of a character's quadrilateral: its tile with the corners moved."""
+    return pose.width + abs(pose.x1) + abs(pose.x2), pose.height + abs(pose.y1) + abs(pose.y2)
 
-    The quadrilateral is the tile with its corners moved, `full_w` × `full_h` pixels.
+
+@njit
+def find_runs(fade, size, pose, turn, frame, clip, texels, runs):
+    """Fill `runs`, RUN [row], with the pixels that show a character, and return the number of rows.
+
+    The mapping from picture to glyph passes through the tile, its quadrilateral with moved corners, the turned ink
+    stretched to the quadrilateral's size, and the turn. Along a row, both coordinates of the glyph change at a constant
+    rate. With `fade` the texels are those of the stretched ink.
     """
+    full_w, full_h = full_size(pose)
+    wide, high, columns = texels.columns, texels.rows, Range(float(clip.left), float(clip.right))
+    count = 0
+    for y in range(clip.top, clip.bottom):
+        points = _points_of_tile(pose, full_w, full_h, y + 0.5 - frame.top)
+        if not fade:
+            points = _points_of_glyph(points, full_w, full_h, turn, pose.slant, size)
+        points = _points_of_picture(points, frame)
+        first, beyond = seen(points, wide, high, columns)
+        beyond = min(beyond, clip.right)
+        if first < beyond:
+            run = runs[count]
+            run.y, run.first, run.beyond = y, first, beyond
+            run.u, run.v, run.du, run.dv = points.u, points.v, points.du, points.dv
+            count += 1
+    return count
+
+
+@njit
+def _points_of_tile(pose, full_w, full_h, down):
+    """Return the points of a character's quadrilateral along a row of its tile, `down` pixels below the tile's top."""
     width, height, x1, y1, x2, y2 = pose.width, pose.height, pose.x1, pose.y1, pose.x2, pose.y2
     return Points(
         u=x1 - 2.0 * x1 * down / height,
@@ -136,7 +165,7 @@ def points_of_tile(pose, full_w, full_h, down):
 
 
 @njit
-def points_of_glyph(points, full_w, full_h, turn, slant, size):
+def _points_of_glyph(points, full_w, full_h, turn, slant, size):
     """Return the texels of a glyph, from points of its quadrilateral.
 
     The quadrilateral is shrunk to the turned ink, the turn and the slant are undone, and pixels enlarged to texels.
@@ -154,7 +183,7 @@ def points_of_glyph(points, full_w, full_h, turn, slant, size):
 
 
 @njit
-def points_of_picture(points, frame):
+def _points_of_picture(points, frame):
     """Return points along a row of the picture, from points along a row of a tile."""
     du, dv = points.du / frame.squeeze, points.dv / frame.squeeze
     before = 0.5 - frame.left * frame.squeeze

@@ -46,6 +46,7 @@ LAYER = np.dtype(
 @njit
 def draw_noise(look, sample, text, scratch, behind):
     """Draw all layers of noise behind the text, or all before it."""
+    planes, levels = scratch.planes, scratch.levels
     for number in range(len(look.noise)):
         layer = look.noise[number]
         if layer.behind != behind:
@@ -55,8 +56,8 @@ def draw_noise(look, sample, text, scratch, behind):
             colour = text
             if layer.own_colour:
                 colour = pick_colour(layer.colour, draw_item(sample, number, item, ITEM_COLOUR), text)
-            fill_levels(colour, scratch.levels)
-            pen = Pen(scratch.planes, scratch.levels, between(layer.size, shape[3]), look.hard)
+            fill_levels(colour, levels)
+            pen = Pen(planes, levels, between(layer.size, shape[3]), look.hard)
             if layer.kind == SPECKS:
                 _speck(pen, look.specks, shape)
             elif layer.kind == DOTS:
@@ -68,11 +69,12 @@ def draw_noise(look, sample, text, scratch, behind):
 @njit
 def _speck(pen, specks, shape):
     """Draw a short diagonal stroke as Pillow does."""
-    _, height, width = pen.planes.shape
+    planes, levels = pen.planes, pen.levels
+    _, height, width = planes.shape
     x, y = int(shape[0] * (width + 1)), int(shape[1] * (height + 1))
     pixels = specks[min(int(pen.size + 0.5), len(specks) - 1)]
     for pixel in range(len(pixels)):
-        draw_dot(pen, x + pixels[pixel, 0], y + pixels[pixel, 1], 1.0)
+        draw_dot(planes, levels, x + pixels[pixel, 0], y + pixels[pixel, 1], 1.0)
 
 
 @njit

@@ -101,7 +101,7 @@ def _turn(texels, turn, turned):
             du=sin * ENLARGED,
             dv=cos * ENLARGED,
         )
-        first, beyond = seen(points, texels, Range(0.0, turn.height - 1.0))
+        first, beyond = seen(points, texels.columns, texels.rows, Range(0.0, turn.height - 1.0))
         line = turned[x]
         line[:] = 0
         if first >= beyond:

@@ -22,11 +22,26 @@ class Points(NamedTuple):
     dv: float
 
 
+RUN = np.dtype(
+    [
+        ("y", "i8"),  # row of the picture
+        ("first", "i8"),  # column
+        ("beyond", "i8"),  # column after the last
+        ("u", "f8"),  # Points of the row
+        ("v", "f8"),
+        ("du", "f8"),
+        ("dv", "f8"),
+    ],
+    align=True,
+)
+"""Pixels of a row that show texels of a glyph"""
+
+
 @njit
-def seen(points, texels, columns):
-    """Return the first column, of a Range, whose point falls on a texel, and the column after the last."""
-    columns = _inside(points.u, points.du, texels.columns, columns)
-    columns = _inside(points.v, points.dv, texels.rows, columns)
+def seen(points, wide, high, columns):
+    """Return the first column, of a Range, whose point falls on `wide` × `high` texels, and the column after the last."""
+    columns = _inside(points.u, points.du, wide, columns)
+    columns = _inside(points.v, points.dv, high, columns)
     return math.ceil(columns.low), math.floor(columns.high) + 1
 
 
@@ -42,7 +57,7 @@ def _inside(origin, step, size, columns):
 
 @njit
 def fixed(points, column):
-    """Return the point at a column and the step to the next one, u, v, du, dv, as fixed-point numbers."""
+    """Return u and v at a column, and du and dv, of Points or a RUN as fixed-point numbers."""
     u, v = points.u + points.du * column, points.v + points.dv * column
     du, dv = np.int64(points.du * 65536.0), np.int64(points.dv * 65536.0)
     return np.uint64(u * 65536.0), np.uint64(v * 65536.0), np.uint64(du), np.uint64(dv)

@@ -9,6 +9,7 @@ from numba import njit
 
 from capbench.render.kernel.layout import TILE
 from capbench.render.kernel.pasted import room
+from capbench.render.kernel.points import RUN
 
 
 class Scratch(NamedTuple):
@@ -22,6 +23,8 @@ class Scratch(NamedTuple):
     """uint8 [channel, width]: a finished row"""
     tiles: np.ndarray
     """TILE [tile]: characters and spaces"""
+    runs: np.ndarray
+    """RUN [height]: pixels of the character being drawn"""
     tables: np.ndarray
     """int32 [channel + 1, 256]: by coverage, what to add to each channel, and last what to keep of it; times 65,536"""
     levels: np.ndarray
@@ -40,6 +43,7 @@ def new_scratch(look, atlas, pictures, longest):
         sums=np.empty(width, dtype=np.float32),
         lines=np.empty((channels, width), dtype=np.uint8),
         tiles=np.empty(2 * longest, dtype=TILE),
+        runs=np.empty(height, dtype=RUN),
         tables=np.empty((channels + 1, 256), dtype=np.int32),
         levels=np.empty(channels, dtype=np.float64),
         bent=np.empty((2, largest), dtype=np.uint8),

@@ -10,18 +10,10 @@ from numba import njit
 
 from capbench.render.kernel.atlas import ENLARGED, texels_of
 from capbench.render.kernel.colours import fill_levels, grey_of
-from capbench.render.kernel.draws import SCATTER, Range, between, draw_character, scramble
-from capbench.render.kernel.geometry import (
-    clip_of,
-    frame_of,
-    points_of_glyph,
-    points_of_picture,
-    points_of_tile,
-    pose_of,
-    turn_of,
-)
+from capbench.render.kernel.draws import SCATTER, between, draw_character, scramble
+from capbench.render.kernel.geometry import clip_of, find_runs, frame_of, full_size, pose_of, turn_of
 from capbench.render.kernel.pasted import bend
-from capbench.render.kernel.points import FIXED, fixed, seen
+from capbench.render.kernel.points import FIXED, fixed
 
 
 class Roughness(NamedTuple):
@@ -57,78 +49,73 @@ def fill_tables(look, colour, opacity, scratch):
 
 @njit
 def stamp(look, atlas, sample, tile, spot, scratch, box):
-    """Draw one character and fill its box: each pixel of its tile looks up the point of the glyph that falls on it.
+    """Draw one character and fill its box: each pixel of its tile looks up the texel of the glyph that falls on it.
 
-    The mapping from tile to glyph passes through a quadrilateral with moved corners, the turned ink stretched to the
-    quadrilateral's size, and the turn. Along a row, both coordinates of the glyph change at a constant rate. With
-    `fade` the stretched ink is drawn first, and the lookup is in its pixels.
+    With `fade` the ink is turned and stretched first, and the lookup is in its pixels.
     """
-    _, height, width = scratch.planes.shape
+    planes = scratch.planes
     size = atlas.sizes[tile.face, tile.symbol]
     pose = pose_of(look, size, sample, tile.place)
     turn = turn_of(size, pose.angle)
-    frame = frame_of(look, size, pose, spot, height)
+    frame = frame_of(look, size, pose, spot, planes.shape[1])
     box[0], box[1] = frame.left * frame.squeeze, frame.top
     box[2], box[3] = (frame.left + pose.width) * frame.squeeze, frame.top + pose.height
-    full_w, full_h = pose.width + abs(pose.x1) + abs(pose.x2), pose.height + abs(pose.y1) + abs(pose.y2)
     texels = texels_of(atlas, tile.face, tile.symbol)
     if look.fade:
+        full_w, full_h = full_size(pose)
         texels = bend(texels, turn, int(full_w), int(full_h), scratch.bent)
+    clip = clip_of(look, pose, frame, planes.shape[1], planes.shape[2])
+    runs = scratch.runs[: find_runs(look.fade, size, pose, turn, frame, clip, texels, scratch.runs)]
     salt, strewn, _, _ = draw_character(sample, tile.place, SCATTER)
     rough = Roughness(between(look.scatter, strewn), salt, look.hatch)
-    clip = clip_of(look, pose, frame, height, width)
-    for y in range(clip.top, clip.bottom):
-        points = points_of_tile(pose, full_w, full_h, y + 0.5 - frame.top)
-        if not look.fade:
-            points = points_of_glyph(points, full_w, full_h, turn, pose.slant, size)
-        points = points_of_picture(points, frame)
-        first, beyond = seen(points, texels, Range(float(clip.left), float(clip.right)))
-        beyond = min(beyond, clip.right)
-        if first >= beyond:
-            continue
-        if rough.scatter > 0 or rough.hatch > 0:
-            _stamp_rough_row(rough, texels, points, y, first, beyond, scratch)
-        else:
-            _stamp_row(texels, points, y, first, beyond, scratch)
+    if rough.scatter > 0 or rough.hatch > 0:
+        _stamp_roughly(rough, texels, runs, planes, scratch.tables)
+    else:
+        _stamp_smoothly(texels, runs, planes, scratch.tables)
 
 
 @njit
-def _stamp_row(texels, points, y, first, beyond, scratch):
-    """Draw a row of a character, from column `first` to before column `beyond`."""
-    planes, tables, ink = scratch.planes, scratch.tables, texels.ink
+def _stamp_smoothly(texels, runs, planes, tables):
+    """Draw the rows of a character."""
     channels = len(planes)
-    u, v, du, dv = fixed(points, first)
-    stride = np.uint64(texels.columns)
-    head, tail = planes[0, y, first:beyond], planes[channels - 1, y, first:beyond]
-    middle = planes[channels // 2, y, first:beyond]
-    for x in range(len(head)):
-        coverage = ink[(v >> FIXED) * stride + (u >> FIXED)]
-        u += du
-        v += dv
-        kept = tables[channels, coverage]
-        head[x] = _mixed(head[x], kept, tables[0, coverage])
-        if channels > 1:
-            middle[x] = _mixed(middle[x], kept, tables[1, coverage])
-            tail[x] = _mixed(tail[x], kept, tables[2, coverage])
+    ink, stride = texels.ink, np.uint64(texels.columns)
+    for number in range(len(runs)):
+        run = runs[number]
+        u, v, du, dv = fixed(run, run.first)
+        first = planes[0, run.y, run.first : run.beyond]
+        middle = planes[channels // 2, run.y, run.first : run.beyond]
+        last = planes[channels - 1, run.y, run.first : run.beyond]
+        for x in range(len(first)):
+            coverage = ink[(v >> FIXED) * stride + (u >> FIXED)]
+            u += du
+            v += dv
+            kept = tables[channels, coverage]
+            first[x] = _mixed(first[x], kept, tables[0, coverage])
+            if channels > 1:
+                middle[x] = _mixed(middle[x], kept, tables[1, coverage])
+                last[x] = _mixed(last[x], kept, tables[2, coverage])
 
 
 @njit
-def _stamp_rough_row(rough, texels, points, y, first, beyond, scratch):
-    """Draw a row of a character with scattered points, or with pixels left out on a hatch."""
-    planes, tables = scratch.planes, scratch.tables
+def _stamp_roughly(rough, texels, runs, planes, tables):
+    """Draw the rows of a character with scattered points, or with pixels left out on a hatch."""
     channels, _, width = planes.shape
-    for x in range(first, beyond):
-        if rough.hatch > 0 and x % rough.hatch == 0 and y % rough.hatch == 0:
-            continue
-        u, v = points.u + points.du * x, points.v + points.dv * x
-        if rough.scatter > 0:
-            u += (2.0 * scramble(rough.salt, 2 * (y * width + x)) - 1.0) * rough.scatter * ENLARGED
-            v += (2.0 * scramble(rough.salt, 2 * (y * width + x) + 1) - 1.0) * rough.scatter * ENLARGED
-        if 0 <= u < texels.columns and 0 <= v < texels.rows:
-            coverage = texels.ink[int(v) * texels.columns + int(u)]
-            for channel in range(channels):
-                pixel = planes[channel, y, x]
-                planes[channel, y, x] = _mixed(pixel, tables[channels, coverage], tables[channel, coverage])
+    ink, rows, columns = texels.ink, texels.rows, texels.columns
+    for number in range(len(runs)):
+        run = runs[number]
+        y = run.y
+        for x in range(run.first, run.beyond):
+            if rough.hatch > 0 and x % rough.hatch == 0 and y % rough.hatch == 0:
+                continue
+            u, v = run.u + run.du * x, run.v + run.dv * x
+            if rough.scatter > 0:
+                u += (2.0 * scramble(rough.salt, 2 * (y * width + x)) - 1.0) * rough.scatter * ENLARGED
+                v += (2.0 * scramble(rough.salt, 2 * (y * width + x) + 1) - 1.0) * rough.scatter * ENLARGED
+            if 0 <= u < columns and 0 <= v < rows:
+                coverage = ink[int(v) * columns + int(u)]
+                for channel in range(channels):
+                    pixel = planes[channel, y, x]
+                    planes[channel, y, x] = _mixed(pixel, tables[channels, coverage], tables[channel, coverage])
 
 
 @njit(inline="always")

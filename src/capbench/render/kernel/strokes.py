@@ -27,17 +27,19 @@ def draw_line(pen, x1, y1, x2, y2):
     if pen.size >= 1.5:
         draw_capsule(pen, x1, y1, x2, y2)
         return
+    planes, levels = pen.planes, pen.levels
     steps = int(max(abs(math.floor(x2 + 0.5) - math.floor(x1 + 0.5)), abs(math.floor(y2 + 0.5) - math.floor(y1 + 0.5))))
     for step in range(steps + 1):
         part = step / max(steps, 1)
         x, y = x1 + (x2 - x1) * part, y1 + (y2 - y1) * part
-        draw_dot(pen, math.floor(x + 0.5), math.floor(y + 0.5), 1.0)
+        draw_dot(planes, levels, math.floor(x + 0.5), math.floor(y + 0.5), 1.0)
 
 
 @njit
 def draw_capsule(pen, x1, y1, x2, y2):
     """Draw all points within half of the pen's size of a straight piece; a piece without length makes a dot."""
-    _, height, width = pen.planes.shape
+    planes, levels = pen.planes, pen.levels
+    _, height, width = planes.shape
     half = pen.size / 2
     along_x, along_y = x2 - x1, y2 - y1
     length = along_x * along_x + along_y * along_y
@@ -53,15 +55,15 @@ def draw_capsule(pen, x1, y1, x2, y2):
             if pen.hard:
                 coverage = 1.0 if coverage >= 0.5 else 0.0
             if coverage > 0:
-                draw_dot(pen, x, y, min(1.0, coverage))
+                draw_dot(planes, levels, x, y, min(1.0, coverage))
 
 
 @njit(inline="always")
-def draw_dot(pen, x, y, coverage):
-    """Blend one pixel with the pen's colour at a coverage from 0 to 1; a place outside the picture is ignored."""
-    channels, height, width = pen.planes.shape
+def draw_dot(planes, levels, x, y, coverage):
+    """Blend one pixel with a colour at a coverage from 0 to 1; a place outside the picture is ignored."""
+    channels, height, width = planes.shape
     if not (0 <= x < width and 0 <= y < height):
         return
     for channel in range(channels):
-        old = float(pen.planes[channel, y, x])
-        pen.planes[channel, y, x] = np.uint8(old + (pen.levels[channel] - old) * coverage + 0.5)
+        old = float(planes[channel, y, x])
+        planes[channel, y, x] = np.uint8(old + (levels[channel] - old) * coverage + 0.5)
