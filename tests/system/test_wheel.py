@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.repository import ROOT
+
+SHIPPED = (".css", ".jinja", ".js", ".py", ".svg")
 
 
 @pytest.mark.slow
@@ -23,6 +26,10 @@ def test_a_wheel_runs_the_quickstart_outside_the_repository(tmp_path: Path) -> N
         pytest.skip("uv is not in this environment: make test puts it there")
     call(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path / "dist", ROOT)
     (wheel,) = (tmp_path / "dist").glob("capbench-*.whl")
+    source = ROOT / "src"
+    files = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.suffix in SHIPPED}
+    assert len({Path(name).suffix for name in files}) == len(SHIPPED)
+    assert files <= set(zipfile.ZipFile(wheel).namelist())
     call(sys.executable, "-m", "venv", tmp_path / "empty")
     python = tmp_path / "empty" / "bin" / "python"
     call(uv, "pip", "install", "--quiet", "--python", python, "--constraint", ROOT / "constraints.txt", wheel)

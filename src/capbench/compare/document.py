@@ -1,32 +1,27 @@
-"""HTML page in a single file that needs no network and runs no script from its data.
+"""HTML page of the comparison in a single file.
 
 Values from the runs are embedded as JSON; the page's own scripts insert them as text.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from capbench.report.html import assembled
+from capbench.report.html import single_file
 from capbench.utils.atomic import replacing
 
 HERE = Path(__file__).parent
+SCRIPTS = [HERE / name for name in ("values.js", "charts.js", "tables.js")]
 
 
-def write(path: Path, template: str, scripts: Sequence[str], data: dict[str, Any]) -> None:
-    """Write the page from a template, scripts and data."""
+def write(path: Path, template: Path, scripts: Sequence[str], data: dict[str, Any]) -> None:
+    """Write the page of a template with the data; `scripts` are names of files beside the template."""
+    own = [template.with_name(name) for name in scripts]
     with replacing(path) as file:
-        file.write(assembled(HERE / template, scripts, "img-src data:", DATA=_harmless(data)))
-
-
-def _harmless(content: Any) -> str:
-    """Return JSON that cannot close the HTML element around it."""
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=str, allow_nan=False)
-    return text.replace("<", "\\u003c").encode(errors="replace").decode()
+        file.write(single_file(template, HERE / "document.css", [*SCRIPTS, *own], "img-src data:", data=data))
 
 
 def short(value: float | None) -> float | None:

@@ -19,7 +19,8 @@ from capbench.compare.ranking import Row
 from capbench.errors import Mistake
 from capbench.runs import MOST_BYTES_OF_TABLES
 
-SCRIPTS = ("elements.js", "runs.js", "charts.js", "tables.js", "pair.js", "page.js")
+TEMPLATE = Path(__file__).with_name("page.html.jinja")
+SCRIPTS = ("runs.js", "pair.js", "page.js")
 MEASURES = (
     "test/exact", "test/exact_nocase", "test/char", "test/cer", "test/ece", "test/images", "val/exact", "train/exact",
     "train/seconds", "train/images_per_second", "params", "best/epoch",
@@ -31,7 +32,7 @@ MOST_EPOCHS = 60  # points of a run's curve; longer curves are sampled evenly
 
 def write(path: Path, comparison: Comparison, pictures: Pictures = "rendered") -> None:
     """Write the comparison's page."""
-    document.write(path, "page.html", SCRIPTS, data(comparison, pictures))
+    document.write(path, TEMPLATE, SCRIPTS, data(comparison, pictures))
 
 
 def data(comparison: Comparison, pictures: Pictures = "rendered") -> dict[str, Any]:

@@ -15,7 +15,7 @@ from capbench.compare.folders import Pictures
 from capbench.compare.strength import tables
 from capbench.compare.strength.analysis import Captcha, Variant
 
-SCRIPTS = ("elements.js", "charts.js", "tables.js", "strength.js")
+TEMPLATE = Path(__file__).with_name("page.html.jinja")
 PICTURED = 3
 SMOOTH = 40  # points of a drawn line
 
@@ -27,7 +27,7 @@ def write(path: Path, folder: str, captchas: Sequence[Captcha], pictures: Pictur
         "version": version("capbench"),
         "captchas": [_told(captcha, pictures) for captcha in captchas],
     }
-    document.write(path, "strength.html", SCRIPTS, told)
+    document.write(path, TEMPLATE, ["page.js"], told)
 
 
 def _told(captcha: Captcha, pictures: Pictures) -> dict[str, Any]:
