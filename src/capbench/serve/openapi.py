@@ -1,4 +1,4 @@
-"""OpenAPI description of the service, made from the types that check requests and shape responses."""
+"""OpenAPI description of the service; its schemas are made from the types that check requests and shape responses."""
 
 from __future__ import annotations
 
@@ -9,63 +9,23 @@ from pydantic import TypeAdapter
 
 from capbench.images import MOST_BYTES
 from capbench.images.containers import MOST_PIXELS
-from capbench.serve import schemas as answers
 from capbench.serve.requests import FORM, IMAGES, JSON, BodyParser
+from capbench.serve.schemas import TYPES
 
-WHERE = "#/components/schemas/{model}"
-
+REF = "#/components/schemas/{model}"
 RETRY = {"Retry-After": {"description": "Seconds", "required": True, "schema": {"type": "string", "pattern": r"^\d+$"}}}
-ASKED = {"WWW-Authenticate": {"description": "The kind of token", "required": True, "schema": {"const": "Bearer"}}}
+ASKED = {"WWW-Authenticate": {"description": "Type of token", "required": True, "schema": {"const": "Bearer"}}}
 
 
 def document(parser: BodyParser, token: bool) -> dict[str, Any]:
     """Return the OpenAPI document; `token` says whether requests need one."""
-    guarded: dict[str, Any] = {"security": [{"token": []}]} if token else {}
-    refusals = {401: "The token is missing or wrong"} if token else {}
-    read = {
-        200: answer("What was read; images that could not be are told of in their place", "Images"),
-        400: error("The body is no JSON, or no form"),
-        403: error("A page of another web site asks"),
-        408: error(f"The body did not arrive within {parser.seconds:g} seconds"),
-        413: error(f"The body has over {parser.body:,} bytes, or over {parser.files} images"),
-        415: error("The body is of a type that is not taken, or encoded"),
-        422: error("No image could be read, or there is none"),
-        503: error("Too much waits to be read; come again", RETRY),
-    }
-    paths: dict[str, Any] = {
-        "/read": {
-            "post": {"summary": "Read images", "operationId": "read", "requestBody": body(parser), "responses": read}
-        },
-        "/health": {
-            "get": {
-                "summary": "Whether it works, and what it reads",
-                "responses": {200: answer("It works", "Health"), 503: error("It does not", RETRY)},
-            }
-        },
-        "/metrics": {
-            "get": {
-                "summary": "Figures for Prometheus",
-                "responses": {
-                    200: {"description": "Figures", "content": {"text/plain": {"schema": {"type": "string"}}}}
-                },
-            }
-        },
-        "/openapi.json": {
-            "get": {
-                "summary": "This description",
-                "responses": {200: {"description": "OpenAPI", "content": {JSON: {"schema": {"type": "object"}}}}},
-            }
-        },
-        "/": {
-            "get": {
-                "summary": "A page to try it on",
-                "responses": {200: {"description": "HTML", "content": {"text/html": {"schema": {"type": "string"}}}}},
-            }
-        },
-    }
-    for path, method in (("/read", "post"), ("/metrics", "get")):
-        paths[path][method] |= guarded
-        paths[path][method]["responses"] |= {status: error(why, ASKED) for status, why in refusals.items()}
+    guard: dict[str, Any] = {"security": [{"token": []}]} if token else {}
+    denied = {401: error("The token is missing or wrong", ASKED)} if token else {}
+    schemes = {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if token else {}
+    health = {200: answer("The service works", "Health"), 503: error("The service has stopped reading", RETRY)}
+    metrics = {200: content("Metrics", "text/plain", {"type": "string"}), **denied}
+    description = {200: content("OpenAPI document", JSON, {"type": "object"})}
+    page = {200: content("HTML page", "text/html", {"type": "string"})}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -73,23 +33,46 @@ def document(parser: BodyParser, token: bool) -> dict[str, Any]:
             "version": version("capbench"),
             "description": f"An image has at most {MOST_BYTES:,} bytes and {MOST_PIXELS:,} pixels.",
         },
-        "paths": paths,
-        "components": {"schemas": schemas(parser), **schemes(token)},
+        "paths": {
+            "/read": {
+                "post": {
+                    "summary": "Read images",
+                    "operationId": "read",
+                    "requestBody": body(parser),
+                    "responses": readings(parser) | denied,
+                    **guard,
+                }
+            },
+            "/health": {"get": {"summary": "State of the service, its runs and its limits", "responses": health}},
+            "/metrics": {"get": {"summary": "Metrics for Prometheus", "responses": metrics, **guard}},
+            "/openapi.json": {"get": {"summary": "This description", "responses": description}},
+            "/": {"get": {"summary": "Web page to try the service", "responses": page}},
+        },
+        "components": {"schemas": schemas(parser), **schemes},
     }
 
 
-def schemes(token: bool) -> dict[str, Any]:
-    """Return the security schemes."""
-    return {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if token else {}
+def readings(parser: BodyParser) -> dict[int, Any]:
+    """Return the descriptions of the responses to POST /read by status."""
+    return {
+        200: answer("Readings; an image that could not be read has an error in their place", "Images"),
+        400: error("The body is not valid JSON or not a valid form"),
+        403: error("The request comes from a page of another web site"),
+        408: error(f"The body did not arrive within {parser.seconds:g} seconds"),
+        413: error(f"The body has over {parser.body:,} bytes, or over {parser.files} images"),
+        415: error("The content type or the content encoding is not accepted"),
+        422: error("The body has no image, or none that could be read"),
+        503: error("Too many images or bytes wait to be read; try again later", RETRY),
+    }
 
 
 def schemas(parser: BodyParser) -> dict[str, Any]:
     """Return the JSON schemas of requests and responses by name."""
     kinds: list[tuple[str, Literal["validation", "serialization"], TypeAdapter]] = [
-        ("taken", "validation", TypeAdapter(parser.json)),
-        *((kind.__name__, "serialization", TypeAdapter(kind)) for kind in answers.TYPES),
+        ("request", "validation", TypeAdapter(parser.json)),
+        *((kind.__name__, "serialization", TypeAdapter(kind)) for kind in TYPES),
     ]
-    return TypeAdapter.json_schemas(kinds, ref_template=WHERE)[1]["$defs"]
+    return TypeAdapter.json_schemas(kinds, ref_template=REF)[1]["$defs"]
 
 
 def body(parser: BodyParser) -> dict[str, Any]:
@@ -97,19 +80,18 @@ def body(parser: BodyParser) -> dict[str, Any]:
     file = {"type": "string", "format": "binary"}
     files = {"type": "array", "items": file, "minItems": 1, "maxItems": parser.files}
     form = {"type": "object", "properties": {"file": files}, "required": ["file"], "additionalProperties": False}
-    return {
-        "required": True,
-        "content": {
-            FORM: {"schema": form},
-            JSON: {"schema": {"$ref": WHERE.format(model=parser.json.__name__)}},
-            **{kind: {"schema": file} for kind in IMAGES},
-        },
-    }
+    types = {FORM: form, JSON: {"$ref": REF.format(model=parser.json.__name__)}, **dict.fromkeys(IMAGES, file)}
+    return {"required": True, "content": {kind: {"schema": schema} for kind, schema in types.items()}}
+
+
+def content(description: str, kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of a response of one content type."""
+    return {"description": description, "content": {kind: {"schema": schema}}}
 
 
 def answer(description: str, model: str) -> dict[str, Any]:
-    """Return the description of a JSON response."""
-    return {"description": description, "content": {JSON: {"schema": {"$ref": WHERE.format(model=model)}}}}
+    """Return the description of a JSON response whose schema is named `model`."""
+    return content(description, JSON, {"$ref": REF.format(model=model)})
 
 
 def error(description: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
