@@ -81,7 +81,7 @@ def png(name: str, content: bytes) -> FilePayload:
 
 
 def test_dropped_images_are_read_by_each_run(visit: Reading, graphs: list[Path]) -> None:
-    assert visit.texts("#runs") == ["Read by first (0123456789) and second (0123456789)"]
+    assert visit.texts("#runs") == ["Images are read by first (alphabet 0123456789) and second (alphabet 0123456789)."]
     visit.hand_over("drop", ("one.png", picture(1)), ("two.jpg", picture(2, ".jpg")))
     visit.status("2 images read.")
     expected = [[offline(path, file)[0].text for path in graphs] for file in (picture(2, ".jpg"), picture(1))]
@@ -135,9 +135,9 @@ def test_errors_are_shown_and_answers_can_be_downloaded(visit: Reading, graphs: 
             png("large.png", bytes(17 * 2**20)),
         ],
     )
-    visit.status("1 image read, 3 not; each says why.")
+    visit.status("1 image read; 3 could not be read, see below.")
     wrong = visit.texts("#answers .is-wrong")
-    assert "a request takes 16,777,216 bytes" in wrong[0]
+    assert "a request may have 16,777,216 bytes" in wrong[0]
     assert len(wrong) == 4 and all("20×50" in text for text in wrong[1:3])
     assert wrong[3].startswith("Not read: is truncated")
     assert visit.page.title() == "CapBench: read captchas"
@@ -190,7 +190,7 @@ def test_the_serve_page_can_be_used_by_keyboard(visit: Reading) -> None:
         order.append(page.evaluate(focused))
     assert order == ["save", "clear"]
     page.keyboard.press("Enter")
-    visit.status("Nothing is left.")
+    visit.status("All images are removed.")
     assert page.evaluate(focused) == "files"
 
 
@@ -199,7 +199,7 @@ def test_the_serve_page_is_accessible_in_light_and_dark(scheme: Scheme, browser:
     visit = Reading(browser, two, color_scheme=scheme)
     assert visit.serious() == []  # without answers as well
     visit.hand_over("drop", ("one.png", picture(1)), ("bad.png", b"bad"))
-    visit.status("1 image read, 1 not")
+    visit.status("1 image read; 1 could not be read")
     assert visit.background() == BACKGROUNDS[scheme]
     assert visit.serious() == []
     assert visit.complaints == []
@@ -222,10 +222,10 @@ def test_the_serve_page_asks_for_the_token_and_uses_it(
         visit.page.get_by_label("Token").fill("wrong")
         visit.page.keyboard.press("Enter")
         visit.hand_over("drop", ("one.png", picture(1)))
-        visit.status("asks for a token, or for another")
+        visit.status("token is missing or wrong")
         assert visit.serious() == []
         visit.page.get_by_label("Token").fill("right")
-        visit.page.get_by_role("button", name="Use it").click()
+        visit.page.get_by_role("button", name="Use token").click()
         visit.status("1 image read.")
         visit.page.reload()
         visit.await_text("runs")
@@ -238,5 +238,5 @@ def test_the_serve_page_reports_a_stopped_server(browser: Browser, graphs: list[
     with Served(graphs[0]) as server:
         visit = Reading(browser, server)
     visit.hand_over("drop", ("one.png", picture(1)))
-    visit.status("0 images read, 1 not")
+    visit.status("0 images read; 1 could not be read")
     assert "the service does not answer" in visit.texts("#answers .is-wrong")[0]

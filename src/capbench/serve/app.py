@@ -80,9 +80,9 @@ class Service:
                 async with asyncio.timeout(self._body_parser.seconds):
                     outcomes = await self._queue.read([upload.content for upload in uploads])
             except Full as full:
-                raise busy(f"{full}; come again") from None
+                raise busy(f"{full}; try again later") from None
             except TimeoutError:
-                raise busy(f"not read within {self._body_parser.seconds:g} seconds; come again") from None
+                raise busy(f"images not read within {self._body_parser.seconds:g} seconds; try again later") from None
         images = [
             schemas.image(upload, outcome, self._queue.graphs)
             for upload, outcome in zip(uploads, outcomes, strict=True)
@@ -95,13 +95,14 @@ class Service:
         first = images[0]
         reason = first["error"] or first["readings"][0]["error"]
         return json_response(
-            {"error": f"no image could be read; {first['filename'] or 'the first'}: {reason}", "images": images}, 422
+            {"error": f"no image could be read; {first['filename'] or 'the first one'}: {reason}", "images": images},
+            422,
         )
 
     async def health(self, _: Request) -> Response:
         """Answer GET /health: the state of the service, its runs and its limits."""
         if not self._queue.works:
-            raise busy("nothing is read any longer; the log says why")
+            raise busy("the service has stopped reading; its log says why")
         runs = [{"name": name, "alphabet": graph.alphabet} for name, graph in self._queue.graphs.items()]
         limits = {"body": self._body_parser.body, "files": self._body_parser.files}
         return json_response({"status": "ok", "runs": runs, "limits": limits, "token": self._token is not None})
@@ -123,9 +124,9 @@ class Service:
         """Raise Refused for a request by a page of another site or with a wrong token."""
         host, origin = request.headers.get("host"), request.headers.get("origin")
         if self._local and host is not None and not _is_local(host):
-            raise Refused(403, f"host: {host[:MOST_ECHO]} is no name of this machine; ask for 127.0.0.1 or localhost")
+            raise Refused(403, f"host: {host[:MOST_ECHO]} is not a name of this machine; use 127.0.0.1 or localhost")
         if origin is not None and urlsplit(origin).netloc != host:
-            raise Refused(403, f"origin: {origin[:MOST_ECHO]} is another site; its pages are not served")
+            raise Refused(403, f"origin: {origin[:MOST_ECHO]} is another web site; requests from its pages are refused")
         if self._token is None:
             return
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
@@ -172,4 +173,4 @@ async def _client_disconnected(_: Request, error: ClientDisconnect) -> Response:
 
 
 async def _internal_error(_: Request, error: Exception) -> Response:
-    return error_response(500, "something in the service is broken; its log says what")
+    return error_response(500, "the service failed to answer; its log says why")

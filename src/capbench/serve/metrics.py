@@ -18,14 +18,18 @@ class ServiceMetrics:
         ProcessCollector(registry=own)
         self.requests = Counter("capbench_requests", "Requests answered", ["path", "status"], registry=own)
         self.seconds = Histogram(
-            "capbench_request_seconds", "From a request's head to its answer", ["path"], buckets=SECONDS, registry=own
+            "capbench_request_seconds",
+            "Seconds from the head of a request to its response",
+            ["path"],
+            buckets=SECONDS,
+            registry=own,
         )
-        self.images = Counter("capbench_images", "Images, read or refused", ["outcome"], registry=own)
+        self.images = Counter("capbench_images", "Images that were read or refused", ["outcome"], registry=own)
         self.batches = Histogram(
-            "capbench_batch_images", "Images read together", buckets=[2**n for n in range(9)], registry=own
+            "capbench_batch_images", "Images of a batch", buckets=[2**n for n in range(9)], registry=own
         )
         self.reading = Histogram(
-            "capbench_reading_seconds", "A batch by one run", ["run"], buckets=SECONDS, registry=own
+            "capbench_reading_seconds", "Seconds in which a run reads a batch", ["run"], buckets=SECONDS, registry=own
         )
         self.queue = Gauge("capbench_queue_images", "Images that wait or are being read", registry=own)
 

@@ -28,7 +28,8 @@ def graphs_of(runs: Sequence[str]) -> Iterator[list[Path]]:
             run.check_own(run.result)
             if not run.result.is_file():
                 raise Mistake(
-                    f"run: {folder} is neither a finished run, with a result.json, nor an .onnx file of export"
+                    f"run: {folder} is neither a finished run, with a result.json, nor an .onnx file; "
+                    "give a run folder, or a file that export wrote"
                 )
         for _ in processes.in_order(_export, exports.items(), 1):
             pass

@@ -28,7 +28,7 @@ class Served:
         if place is None:
             self.process.kill()
             self.process.wait()
-            raise Mistake(f"serve: did not begin ({' '.join(self.logged().split())[-500:]})")
+            raise Mistake(f"serve: the server did not start ({' '.join(self.logged().split())[-500:]})")
         self.port = int(place[1])
         return self
 

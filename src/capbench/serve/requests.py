@@ -30,7 +30,9 @@ MOST_NAME = 255  # characters of a file's name
 MOST_ECHO = 80  # characters of a request that an error message repeats
 
 
-Base64 = Annotated[str, Field(description="An image file, bare or as a data URI", json_schema_extra={"format": "byte"})]
+Base64 = Annotated[
+    str, Field(description="An image file in base64, plain or as a data URI", json_schema_extra={"format": "byte"})
+]
 
 
 class Upload(NamedTuple):
@@ -77,7 +79,7 @@ class BodyParser:
             self._held += beyond - held
             held = beyond
             if beyond and self._held > HELD * self.body:
-                raise busy("too much is being received; come again")
+                raise busy("too many large bodies are being received; try again later")
 
         try:
             yield hold
@@ -97,17 +99,16 @@ class BodyParser:
             async with asyncio.timeout(self.seconds):  # the parser thread may be busy with other bodies
                 return await asyncio.get_running_loop().run_in_executor(self._parser, parse)
         except TimeoutError:
-            raise busy(f"not parsed within {self.seconds:g} seconds; come again") from None
+            raise busy(f"the body was not parsed within {self.seconds:g} seconds; try again later") from None
         finally:
             pieces.clear()  # frees the memory: a call that timed out stays in the thread's queue
 
     def _check_head(self, request: Request, kind: str) -> None:
         if kind not in (*IMAGES, FORM, JSON):
-            raise Refused(
-                415, f"content-type: {kind[:MOST_ECHO] or 'is missing'}; send {FORM}, {JSON} or {', '.join(IMAGES)}"
-            )
+            fault = f"{kind[:MOST_ECHO]} is not accepted" if kind else "is missing"
+            raise Refused(415, f"content-type: {fault}; send {FORM}, {JSON} or {', '.join(IMAGES)}")
         if request.headers.get("content-encoding", "identity") != "identity":
-            raise Refused(415, "content-encoding: only bodies that are not encoded are taken")
+            raise Refused(415, "content-encoding: is not accepted; send the body without encoding")
         announced = request.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > self.body:
             raise self._too_large()
@@ -126,10 +127,10 @@ class BodyParser:
             raise Refused(408, f"the body did not arrive within {self.seconds:g} seconds") from None
 
     def _too_large(self) -> Refused:
-        return Refused(413, f"the body has over {self.body:,} bytes, the most that are taken")
+        return Refused(413, f"the body has over {self.body:,} bytes, the most that a request may have")
 
     def _too_many(self) -> Refused:
-        return Refused(413, f"there are over {self.files} images, the most that are taken at once")
+        return Refused(413, f"there are over {self.files} images, the most that a request may have")
 
     def _parsed(self, pieces: list[bytes], kind: str, parameters: dict[bytes, bytes]) -> list[Upload]:
         content = b"".join(pieces)
@@ -175,14 +176,16 @@ class BodyParser:
             elif len(uploads) == self.files:
                 raise self._too_many()
             elif len(filename or b"") > MOST_NAME:
-                raise Refused(422, f"a file's name has over {MOST_NAME} characters, the most that are taken")
+                raise Refused(422, f"a file's name has over {MOST_NAME} characters, the most that it may have")
             else:
                 uploads.append(Upload(filename.decode(errors="replace") if filename else None, content))
             if len(others) > MOST_TEXT_PARTS:
                 raise misnamed()
 
         def misnamed() -> Refused:
-            return Refused(422, f"the form has a part {others[0][:40]!r}; name each image file")
+            return Refused(
+                422, f"the form has a part named {others[0][:40]!r}; give all parts the name 'file' and an image"
+            )
 
         def on_end() -> None:
             nonlocal ended
@@ -200,5 +203,5 @@ class BodyParser:
         if others:
             raise misnamed()
         if not uploads:
-            raise Refused(422, "the form holds no image; send each as a part named file")
+            raise Refused(422, "the form has no image; send each image as a part named 'file'")
         return uploads

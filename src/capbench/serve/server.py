@@ -48,12 +48,15 @@ def run(settings: dict[str, Any]) -> None:
     check(settings, schema)
     token = settings["token"]
     if token is not None and not (token.isascii() and token.isprintable() and token.split() == [token]):
-        raise Mistake("token: is empty or has signs that no header carries; give letters and digits")
+        raise Mistake("token: is empty or has characters that an HTTP header cannot hold; use letters and digits")
     if settings["queue"] < settings["files"]:
-        raise Mistake(f"queue: {settings['queue']} is less than files={settings['files']}, which one request may bring")
+        raise Mistake(
+            f"queue: {settings['queue']} is less than files={settings['files']}, the images of one request; "
+            "raise queue or lower files"
+        )
     runs = settings["run"] if isinstance(settings["run"], list) else [settings["run"]]
     if not runs:
-        raise Mistake("run: names none; give a folder, or several: [A,B]")
+        raise Mistake("run: is an empty list; give a run folder, or several: run=[A,B]")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exit that removes the temporary files
     raise_file_limit()
     with listening(settings["host"], settings["port"]) as door, graphs_of(runs) as paths:
@@ -110,7 +113,9 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         door = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise Mistake(f"host: {host} is no address of this machine ({error.strerror})") from error
+        raise Mistake(
+            f"host: {host} is not an address of this machine ({error.strerror}); give one, such as 127.0.0.1"
+        ) from error
     with door:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -118,7 +123,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             door.listen(backlog())
         except OSError as error:
             raise Mistake(
-                f"port: {port} of {host} cannot be had ({error.strerror}); choose another, or port=0"
+                f"port: {port} of {host} cannot be used ({error.strerror}); choose another, or port=0 for any free one"
             ) from error
         yield door
 

@@ -47,7 +47,7 @@ def test_a_body_that_times_out_before_parsing_is_released() -> None:
             busy.set()
             await other
 
-    assert asyncio.run(in_vain()) == "not parsed within 0.2 seconds; come again"
+    assert asyncio.run(in_vain()) == "the body was not parsed within 0.2 seconds; try again later"
 
 
 def test_a_small_body_is_accepted_while_large_ones_fill_the_limit() -> None:
@@ -57,7 +57,7 @@ def test_a_small_body_is_accepted_while_large_ones_fill_the_limit() -> None:
         parser._held = 8 * parser.body
         async with parser.uploads(request(b"a" * LARGE)) as uploads:
             assert parser._held == 8 * parser.body
-        with pytest.raises(Refused, match="too much is being received"):
+        with pytest.raises(Refused, match="too many large bodies are being received"):
             async with parser.uploads(request(b"a" * LARGE, b"b")):
                 pass
         return [upload.content for upload in uploads]

@@ -108,7 +108,7 @@ REFUSED: list[tuple[int, str, dict[str, Any]]] = [
     (413, "over 8 images", {"files": form(*[b"x"] * 9)}),
     (413, "over 8 images", {"json": {"images": ["x"] * 9}}),
     (415, "content-type: is missing", {"data": b"x"}),
-    (415, "content-type: text/html;", {"data": b"x", "headers": {"Content-Type": "text/html"}}),
+    (415, "content-type: text/html is not accepted;", {"data": b"x", "headers": {"Content-Type": "text/html"}}),
     (415, "content-encoding", {"data": b"x", "headers": {"Content-Type": "image/png", "Content-Encoding": "gzip"}}),
     (422, "is empty", {"data": b"", "headers": {"Content-Type": "image/png"}}),
     (422, "is no image", {"files": form(b"<html>")}),
@@ -117,8 +117,8 @@ REFUSED: list[tuple[int, str, dict[str, Any]]] = [
     (422, "images: list should have at least 1", {"json": {"images": []}}),
     (422, "images.1: input should be a valid string", {"json": {"images": ["x", 2]}}),
     (422, "text: extra inputs", {"json": {"images": ["x"], "text": "1234"}}),
-    (422, "has a part 'picture'", {"files": {"picture": picture(1)}}),
-    (422, "holds no image", {"data": b"--x--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}),
+    (422, "has a part named 'picture'", {"files": {"picture": picture(1)}}),
+    (422, "has no image", {"data": b"--x--\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}),
 ]
 
 
@@ -248,7 +248,7 @@ def test_an_error_repeats_little_of_the_request(served: Served) -> None:
     answer = requests.post(url(served), files=files, timeout=DEADLINE)
     assert (answer.status_code, answer.json()["error"]) == (
         422,
-        "a file's name has over 255 characters, the most that are taken",
+        "a file's name has over 255 characters, the most that it may have",
     )
 
 
@@ -355,13 +355,13 @@ def test_a_mistake_in_serve_is_one_line(cli: Cli, small: Path, tmp_path: Path) -
         # The port is taken, so that no server begins even where a mistake is overlooked.
         usual = [f"run={small}", f"port={port}"]
         for arguments, reason in (
-            (usual, f"port: {port} of 127.0.0.1 cannot be had (Address already in use); choose another, or"),
-            ([*usual, "host=nowhere.invalid"], "host: nowhere.invalid is no address of this machine"),
+            (usual, f"port: {port} of 127.0.0.1 cannot be used (Address already in use); choose another, or"),
+            ([*usual, "host=nowhere.invalid"], "host: nowhere.invalid is not an address of this machine"),
             ([usual[0], "port=70000"], "port: 70000 is not accepted"),
             ([*usual, "queue=3"], "queue: 3 is less than files=64"),
             ([*usual, "token='a b'"], "token: "),
             ([*usual, "token=''"], "token: "),
-            ([usual[1], "run=[]"], "run: names none"),
+            ([usual[1], "run=[]"], "run: is an empty list"),
             (["run=nowhere", "port=0"], "run: nowhere is neither a finished run"),
             (["run=nowhere.onnx", "port=0"], "nowhere.json: cannot be read"),
             ([*usual, "thread=2"], "thread: is no setting"),

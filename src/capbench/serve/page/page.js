@@ -1,10 +1,10 @@
-// The page: images go to the service as they come, and each answer stands beside its picture.
-const TOGETHER = 16; // images of a request
-const ATTEMPTS = 6;
-const answers = []; // { name, images, error } in the order on the page; one entry for each image
-const waiting = [];
+// The page of the service: sends images when they are added, and shows each answer beside its image.
+const MOST_IMAGES = 16; // in one request
+const ATTEMPTS = 6; // while the service is busy
+const answers = []; // { name, file, item, readings, error } of each image, in the order on the page
+const waiting = []; // entries of `answers` that are not sent yet
 let token = sessionStorage.getItem("token");
-let limits = { body: 16 * 2 ** 20, files: TOGETHER };
+let limits = { body: 16 * 2 ** 20, files: MOST_IMAGES };
 let busy = false;
 
 const say = text => { at("status").textContent = text; };
@@ -12,35 +12,35 @@ const percent = share => `${(share * 100).toFixed(share > 0.9995 || share < 0.09
 const counted = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 const pause = seconds => new Promise(resolve => setTimeout(resolve, seconds * 1000));
 
-async function meet() {
+async function showService() {
   try {
     const health = await (await fetch("health")).json();
     if (!health.runs) throw new Error(health.error);
     limits = health.limits;
-    at("runs").textContent = `Read by ${health.runs.map(run => `${run.name} (${run.alphabet})`).join(" and ")}`;
+    at("runs").textContent = `Images are read by ${health.runs.map(run => `${run.name} (alphabet ${run.alphabet})`).join(" and ")}.`;
     at("token-form").hidden = !health.token || token !== null;
   } catch (error) {
-    say(`The service does not answer as it should: ${error.message}`);
+    say(`The service does not answer as expected: ${error.message}`);
   }
 }
 
-function take(files) {
+function add(files) {
   for (const file of files) {
     const entry = { name: file.name, file, item: waitingItem(file) };
     at("answers").prepend(entry.item);
     answers.unshift(entry);
-    if (file.size > limits.body * 0.95) show(entry, null, `has ${counted(file.size, "byte")}; a request takes ${counted(limits.body, "byte")}`);
+    if (file.size > limits.body * 0.95) show(entry, null, `has ${counted(file.size, "byte")}; a request may have ${counted(limits.body, "byte")}`);
     else waiting.push(entry);
   }
   at("clear").disabled = answers.length === 0;
   send();
 }
 
-function next() {
+function nextBatch() {
   let bytes = 0;
   const fits = entry => (bytes += entry.file.size + 500) < limits.body;
   let count = 0;
-  while (count < Math.min(TOGETHER, limits.files, waiting.length) && fits(waiting[count])) count += 1;
+  while (count < Math.min(MOST_IMAGES, limits.files, waiting.length) && fits(waiting[count])) count += 1;
   return waiting.splice(0, count);
 }
 
@@ -49,7 +49,7 @@ async function send() {
   busy = true;
   while (waiting.length) {
     say(`${counted(waiting.length, "image")} to read …`);
-    const batch = next();
+    const batch = nextBatch();
     const refused = await read(batch);
     if (refused === "token") {
       waiting.unshift(...batch);
@@ -92,7 +92,7 @@ function askForToken() {
   at("token-form").hidden = false;
   at("token").value = "";
   at("token").focus();
-  say("The service asks for a token, or for another one.");
+  say("The token is missing or wrong. Enter the token of the service.");
 }
 
 function waitingItem(file) {
@@ -100,7 +100,7 @@ function waitingItem(file) {
   picture.addEventListener("error", () => picture.remove());
   return element("li", { "aria-busy": "true" },
     element("div", { class: "picture" }, picture, element("h3", {}, file.name || "pasted")),
-    element("p", { class: "quiet" }, "is being read …"));
+    element("p", { class: "quiet" }, "Waiting for the answer …"));
 }
 
 function show(entry, readings, error) {
@@ -108,11 +108,11 @@ function show(entry, readings, error) {
   entry.item.removeAttribute("aria-busy");
   entry.item.lastChild.replaceWith(error
     ? element("p", { class: "is-wrong" }, `Not read: ${error}`)
-    : element("div", { class: "readings" }, ...differing(readings), ...readings.map(reading => readingOf(entry.name, reading))));
+    : element("div", { class: "readings" }, ...disagreement(readings), ...readings.map(reading => readingOf(entry.name, reading))));
   at("save").disabled = false;
 }
 
-function differing(readings) {
+function disagreement(readings) {
   const texts = new Set(readings.filter(reading => !reading.error).map(reading => reading.text));
   return texts.size > 1 ? [element("p", { class: "differ" }, "The runs read different texts.")] : [];
 }
@@ -130,7 +130,7 @@ function readingOf(name, reading) {
       element("td", {}, share(null, one.confidence)),
       element("td", { class: "runner-up" }, share(one.runner_up.symbol, one.runner_up.confidence))))));
   return element("div", { class: "reading" }, head,
-    element("p", { class: "text" }, element("code", {}, reading.text || "nothing"), element("span", {}, percent(reading.confidence))),
+    element("p", { class: "text" }, element("code", {}, reading.text || "no text"), element("span", {}, percent(reading.confidence))),
     table);
 }
 
@@ -145,10 +145,10 @@ function summarise() {
   if (!answers.length) return say("");
   const failed = answers.filter(entry => !entry.readings?.some(reading => !reading.error)).length;
   const read = answers.length - failed;
-  return say(`${counted(read, "image")} read${failed ? `, ${failed.toLocaleString("en")} not; each says why` : ""}.`);
+  return say(`${counted(read, "image")} read${failed ? `; ${failed.toLocaleString("en")} could not be read, see below` : ""}.`);
 }
 
-function table() {
+function answersAsCsv() {
   const quoted = value => `"${String(value ?? "").replaceAll('"', '""')}"`;
   const rows = answers.filter(entry => entry.readings).toReversed().flatMap(entry => entry.readings.length
     ? entry.readings.map(({ run, text, confidence, error }) => [entry.name, run, text, confidence, error])
@@ -156,23 +156,23 @@ function table() {
   return ["filename,run,text,confidence,error", ...rows.map(row => row.map(quoted).join(","))].join("\r\n") + "\r\n";
 }
 
-at("files").addEventListener("change", event => { take([...event.target.files]); event.target.value = ""; });
+at("files").addEventListener("change", event => { add([...event.target.files]); event.target.value = ""; });
 document.addEventListener("dragover", event => { event.preventDefault(); document.body.classList.add("dragged"); });
 document.addEventListener("dragleave", event => { if (!event.relatedTarget) document.body.classList.remove("dragged"); });
 document.addEventListener("drop", event => {
   event.preventDefault();
   document.body.classList.remove("dragged");
   const { files } = event.dataTransfer;
-  if (files.length) take([...files]);
-  else say("What was dropped is no file. Save the image first, or copy it and paste it here.");
+  if (files.length) add([...files]);
+  else say("No file was dropped. Save the image to a file first, or copy it and paste it here.");
 });
 document.addEventListener("paste", event => {
   if (event.target.matches("input[type=password]")) return;
   const text = event.clipboardData.getData("text").trim();
   const { files } = event.clipboardData;
-  if (files.length) take([...files]);
-  else if (text) take([new File([text], "pasted.txt", { type: "text/plain" })]);
-  else say("What was pasted is neither an image nor text.");
+  if (files.length) add([...files]);
+  else if (text) add([new File([text], "pasted.txt", { type: "text/plain" })]);
+  else say("The clipboard has neither an image nor text.");
 });
 at("token-form").addEventListener("submit", event => {
   event.preventDefault();
@@ -184,7 +184,7 @@ at("token-form").addEventListener("submit", event => {
   send();
 });
 at("save").addEventListener("click", () => {
-  const address = URL.createObjectURL(new Blob([table()], { type: "text/csv" }));
+  const address = URL.createObjectURL(new Blob([answersAsCsv()], { type: "text/csv" }));
   element("a", { href: address, download: "answers.csv" }).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 });
@@ -196,7 +196,7 @@ at("clear").addEventListener("click", () => {
   answers.length = waiting.length = 0;
   at("answers").replaceChildren();
   at("save").disabled = at("clear").disabled = true;
-  say("Nothing is left.");
+  say("All images are removed.");
   at("files").focus();
 });
-meet();
+showService();
