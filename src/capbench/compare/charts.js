@@ -1,4 +1,4 @@
-// Charts: a figure of points and lines over two axes.
+// Charts: figures with points and lines on two axes.
 const WIDTH = 460, HEIGHT = 300, LEFT = 58, RIGHT = 14, TOP = 10, BOTTOM = 42;
 
 function linear(low, high) {
@@ -30,7 +30,7 @@ function scale(values, log, bounded) {
 
 const ticked = tick => Math.abs(tick) >= 1e4 ? tick.toLocaleString("en", { notation: "compact" }) : String(+tick.toPrecision(6));
 
-// series: { points: [[x, y, text]], line, colour, dash, band: [[x, low, high]], kind }
+// An HTML figure. series: { points: [[x, y, text]], line, colour, dash, band: [[x, low, high]], kind }
 function chart({ title, x, y, series, diagonal = false, log = false, bounded = true, legend = [] }) {
   const points = series.flatMap(one => [...one.points, ...(one.band || []).flatMap(([x, low, high]) => [[x, low], [x, high]])]);
   const caption = element("figcaption", {}, title);
@@ -73,7 +73,7 @@ function legendOf(entries) {
       drawn("path", { class: `curve ${colour || "quiet"}`, "stroke-dasharray": dash || null, d: "M0 5H35" })), text)));
 }
 
-// The runs that no other beats: more exact than all that cost as little or less.
+// Pareto front of [cost, accuracy, …]: the points with a higher accuracy than every point of the same or a lower cost.
 function front(points) {
   let best = -1;
   return [...points].sort((a, b) => a[0] - b[0] || b[1] - a[1]).filter(point => point[1] > best && (best = point[1], true));

@@ -49,7 +49,7 @@ class Comparison:
         if len(self.rows) < 2:
             return ""
         if self.contest is None:
-            return "The first two have no stored predictions of the same images, so that no test can tell them apart."
+            return "The first two rows have no stored predictions of the same images, so they cannot be tested against each other."
         different = self.contest.difference
         return _of_networks(self.contest.pair) if different is None else _of_settings(self.contest, different)
 
@@ -61,8 +61,8 @@ class Comparison:
             return ""
         more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
         return (
-            f"Tested also on images that they or runs they began with were taught or validated on: "
-            f"{', '.join(names[:MOST_NAMES])}{more}; by=test/exact_unseen ranks by the others."
+            f"Runs tested on images that they, or runs they started from, were trained or validated on: "
+            f"{', '.join(names[:MOST_NAMES])}{more}; by=test/exact_unseen ranks by the other images."
         )
 
     def forecasts(self, most: int | None = None) -> list[str]:
@@ -72,29 +72,29 @@ class Comparison:
 
 def _of_settings(contest: Contest, different: Difference) -> str:
     if not different.is_sure:
-        told = "The first two cannot be told apart by what they read"
+        told = "The first two rows do not differ significantly"
     elif different.value > 0:
-        told = "The first really reads better than the second"
+        told = "The first row reads significantly better than the second"
     else:
-        told = "The first reads worse than the second, whatever its rank"
+        told = "The first row reads significantly worse than the second, despite its rank"
     first, second = (len(side.accuracies) for side in (contest.first, contest.second))
     return (
         f"{told}: a difference of {different.value:+.4f} over {first:,} and {second:,} runs and "
         f"{contest.images:,} image{'s' * (contest.images > 1)} "
-        f"(95 % interval, which holds the scatter of both: {different.at_least:+.4f} to {different.at_most:+.4f})."
+        f"(95 % interval over seeds and images: {different.at_least:+.4f} to {different.at_most:+.4f})."
     )
 
 
 def _of_networks(pair: Pair) -> str:
     if pair.p >= 0.05:
-        told = f"{pair.first} and {pair.second} cannot be told apart by what they read"
+        told = f"{pair.first} and {pair.second} do not differ significantly"
     else:
         better, worse = (pair.first, pair.second) if pair.first_only > pair.second_only else (pair.second, pair.first)
-        told = f"{better} reads better than {worse}"
+        told = f"{better} reads significantly better than {worse}"
     return (
-        f"With one seed in a row, only two trained networks can be compared: {told}; of {pair.images:,} images "
+        f"With one seed in a row, only two trained networks can be compared: {told}; of {pair.images:,} images, "
         f"{pair.first_only:,} are read by the first alone and {pair.second_only:,} by the second alone (McNemar's exact "
-        f"test, p = {pair.p:.2g}). Other seeds may turn this round: train at least two of each."
+        f"test, p = {pair.p:.2g}). Other seeds may reverse this: train at least two of each."
     )
 
 
@@ -103,7 +103,7 @@ def compare(root: Path, where: Mapping[str, Any] | None, by: str, group: str | l
     found, left_out = folders.read(root)
     if not found:
         reason = f" ({left_out[0].name} {left_out[0].reason})" if left_out else ""
-        raise Mistake(f"runs: {root} holds no finished run{reason}; train some, or give another folder")
+        raise Mistake(f"runs: {root} has no finished run{reason}; train one, or give another folder")
     runs, repeats = ranking.once(ranking.chosen(ranking.with_content(found), where))
     keys = ranking.keys(runs, group)
     rows = ranking.rows(runs, keys, by)

@@ -71,7 +71,7 @@ class LeftOut(NamedTuple):
 def read(root: Path) -> tuple[list[Run], list[LeftOut]]:
     """Return every run below `root` sorted by path, and the folders that look like runs but cannot be read."""
     if not root.is_dir():
-        raise Mistake(f"runs: {root} is no folder; give one that holds run folders, such as runs")
+        raise Mistake(f"runs: {root} is not a folder; give one that contains run folders, such as runs")
     runs: list[Run] = []
     left_out: list[LeftOut] = []
     for path in _candidates(root):
@@ -94,25 +94,25 @@ def _candidates(root: Path) -> Iterator[Path]:
 
 def _read_run(folder: RunFolder, name: str) -> Run:
     if not folder.result.exists():
-        raise Mistake(f"is unfinished, it has no result.json; go on with resume={folder.path}")
+        raise Mistake(f"is unfinished, as it has no result.json; continue it with resume={folder.path}")
     if not folder.config.exists():
         raise Mistake("has no config.yaml")
     try:
         result = bounded.from_json(folder.content(folder.result))
     except ValueError as error:
-        raise Mistake(f"result.json is no JSON ({error})") from error
+        raise Mistake(f"result.json is not valid JSON ({error})") from error
     if not isinstance(result, dict):
-        raise Mistake("result.json holds no results")
+        raise Mistake("result.json has no results")
     settings = settings_of(folder.content(folder.config))
     for table in (folder.predictions, folder.metrics):
         folder.check_own(table, MOST_BYTES_OF_TABLES)
     if "run" in result and "model" not in settings:
-        raise Mistake(f"is an evaluation of {result['run']}, no training")
+        raise Mistake(f"is an evaluation of {result['run']}, not a training")
     exact, images = result.get("test/exact"), result.get("test/images")
     if not _is_number(exact) or not 0 <= exact <= 1:
-        raise Mistake(f"result.json: test/exact is {exact!r}, which is no share from 0 to 1")
+        raise Mistake(f"result.json: test/exact is {exact!r}, which is not a number from 0 to 1")
     if not isinstance(images, int) or images < 1:
-        raise Mistake(f"result.json: test/images is {images!r}, which is no count")
+        raise Mistake(f"result.json: test/images is {images!r}, which is not a positive whole number")
     return Run(folder, name, settings, result)
 
 
@@ -124,11 +124,11 @@ def settings_of(text: str) -> Settings:
     try:
         bounded.check_values(text)
     except ValueError as error:
-        raise Mistake(f"config.yaml is no settings' ({error})") from error
+        raise Mistake(f"config.yaml has no valid settings ({error})") from error
     sections = [section for section in SECTION.split(text) if section.strip()]
     settings = {key: value for section in sections for key, value in _section(section)}
     if not settings:
-        raise Mistake("config.yaml holds no settings")
+        raise Mistake("config.yaml has no settings")
     return settings
 
 
@@ -137,11 +137,11 @@ def _section(text: str) -> tuple[tuple[str, Any], ...]:
     try:
         parsed = bounded.from_yaml(text)
     except ValueError as error:
-        raise Mistake(f"config.yaml is no YAML ({error})") from error
+        raise Mistake(f"config.yaml is not valid YAML ({error})") from error
     if parsed is None:
         return ()
     if not isinstance(parsed, dict):
-        raise Mistake("config.yaml holds no settings")
+        raise Mistake("config.yaml has no settings")
     # A rendered source contains the style and the alphabet; a source of files needs no style.
     return tuple(
         (key.removeprefix("data.") if key.startswith("data.style") else key, value)

@@ -135,7 +135,7 @@ class LearningCurve(Learned):
 
     def _told(self, reached: Reached) -> str:
         beyond = not reached.there and reached.amount > self.most
-        return f"{reached}{', the furthest that can be told' if beyond else ''}"
+        return f"{reached}{', the limit of the forecast' if beyond else ''}"
 
 
 def keys_of(keys: Sequence[str]) -> list[str]:

@@ -1,8 +1,8 @@
-// The page: tables, charts, and what choosing and filtering change.
+// The comparison's page: fills its tables and charts, and updates them when runs are filtered or chosen.
 const FIRST_ROWS = 100;
 const chosen = [0, data.rows.length > 1 ? data.rows[1].runs[0] : Math.min(1, runs.length - 1)];
 
-at("summary").textContent = `${data.summary}, from ${data.folder}; ranked by ${data.by}, ${data.less ? "least" : "most"} first.`;
+at("summary").textContent = `${data.summary}, from ${data.folder}; ranked by ${data.by}, ${data.less ? "lowest" : "highest"} first.`;
 at("verdict").textContent = data.verdict;
 at("made").textContent = `Made by CapBench ${data.version}. This file needs no network.`;
 
@@ -123,7 +123,7 @@ function showLearning() {
     { name: data.learning_keys.join(", ") || "runs", cell: label },
     { name: "runs", number: true, cell: curve => String(curve.runs.length) },
     { name: "most images", number: true, cell: curve => counted(curve.most) },
-    { name: "with four times as many", number: true, cell: curve => {
+    { name: "forecast for four times as many", number: true, cell: curve => {
       const [, middle, low, high] = curve.line.at(-1);
       return `${told(middle)} (${told(low)} to ${told(high)})`;
     } }, ...needed], curves));
@@ -153,7 +153,7 @@ at("filter").addEventListener("input", filter);
 at("more").addEventListener("click", () => { runTable.most = Infinity; runTable.show(runTable.rows); });
 at("left-out-table").replaceChildren(data.left_out.length
   ? table([{ name: "folder", cell: ([name]) => name }, { name: "reason", cell: ([, reason]) => reason }], data.left_out)
-  : element("p", { class: "quiet" }, "Every folder is whole."));
+  : element("p", { class: "quiet" }, "No folder was left out."));
 
 showRanking();
 filter();

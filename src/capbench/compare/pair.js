@@ -1,12 +1,13 @@
-// Two runs beside each other.
-const PICTURED = 24;
+// Two runs side by side.
+const PICTURED = 24; // captchas shown of each run
 
+// One bit for each image of the run's test set: 1 if the run read it; null without stored predictions.
 function bits(run) {
   const judged = data.judged[run];
   return judged && Uint8Array.from(atob(judged.right), letter => letter.charCodeAt(0));
 }
 
-// How likely two equally good readers differ at least so much: McNemar's exact test, two-sided.
+// p-value of McNemar's exact test, two-sided; `first` and `second` count the images that only one of two runs reads.
 function mcnemar(first, second) {
   const count = first + second;
   let way = -count * Math.LN2, tail = 0;
@@ -37,7 +38,7 @@ function showPair(first, second) {
   const same = both && data.judged[first].exam === data.judged[second].exam;
   const found = same ? disputes(first, second) : null;
   at("pair-verdict").textContent = found ? verdictOf(found)
-    : both ? "The two were tested on different images." : "One of the two has no stored predictions.";
+    : both ? "The two runs were tested on different images." : "One of the two runs has no stored predictions.";
   showDifferences(first, second);
   at("gallery").replaceChildren(...(found ? [galleryOf("A", found.a, found.pictures.a, second),
     galleryOf("B", found.b, found.pictures.b, first)].flat() : [element("p", { class: "quiet" }, "None to show.")]));
@@ -48,9 +49,9 @@ function showPair(first, second) {
 
 function verdictOf({ images, a, b }) {
   const p = mcnemar(a, b);
-  const better = p >= 0.05 ? "These two networks cannot be told apart by what they read" :
-    `Of these two networks ${a > b ? "A" : "B"} reads better`;
-  return `${better}: of ${counted(images)} images A alone reads ${counted(a)} and B alone ${counted(b)} ` +
+  const better = p >= 0.05 ? "These two networks do not differ significantly" :
+    `Of these two networks, ${a > b ? "A" : "B"} reads significantly better`;
+  return `${better}: of ${counted(images)} images, A alone reads ${counted(a)} and B alone ${counted(b)} ` +
     `(McNemar's exact test, p = ${likely(p)}).`;
 }
 
@@ -65,8 +66,8 @@ function showDifferences(first, second) {
 function galleryOf(name, count, places, other) {
   const judged = data.judged[other];
   const { pictures } = data.exams[judged.exam];
-  const note = `Only ${name} reads ${counted(count)}` + (places.length < count ? `; ${places.length} of them have a picture` : "") +
-    (places.length > PICTURED ? `, the first ${PICTURED} are shown.` : ".");
+  const note = `Captchas that only ${name} reads: ${counted(count)}` + (places.length < count ? `, ${places.length} of them with a picture` : "") +
+    (places.length > PICTURED ? `; the first ${PICTURED} are shown.` : ".");
   const shown = places.slice(0, PICTURED).map(place => {
     const [text, source] = pictures[place];
     return element("li", {}, element("img", { src: source, alt: `captcha with the text ${text}` }),
@@ -80,7 +81,7 @@ function confusionOf(name, run) {
   const judged = data.judged[run];
   const heading = element("figcaption", {}, `${name}: ${data.names[run]}`);
   if (!judged || !judged.mistakes.length)
-    return element("figure", {}, heading, element("p", { class: "quiet" }, judged ? "No mistake." : "No stored predictions."));
+    return element("figure", {}, heading, element("p", { class: "quiet" }, judged ? "No mistakes." : "No stored predictions."));
   const count = new Map(judged.mistakes.map(([truth, read, times]) => [truth + "\0" + read, times]));
   const order = index => [...new Set(judged.mistakes.map(mistake => mistake[index]))].sort();
   const totals = data.exams[judged.exam].symbols;
@@ -101,19 +102,19 @@ function confusionOf(name, run) {
 function calibrationOf(first, second) {
   const series = [["A", first, "c0"], ["B", second, "c1"]].filter(([, run]) => data.judged[run]).flatMap(([name, run, colour]) => {
     const points = data.judged[run].calibration.map(([count, confidence, share]) =>
-      [confidence, share, `${name}: ${counted(count)} texts, confidence ${confidence.toFixed(2)}, right ${share.toFixed(2)}`]);
+      [confidence, share, `${name}: ${counted(count)} texts, confidence ${confidence.toFixed(2)}, correct ${share.toFixed(2)}`]);
     return [{ points, line: true, colour, dash: name === "B" ? DASHES[1] : null }, { points, colour }];
   });
   const ece = run => told(measure("test/ece", run));
-  return chart({ title: "Calibration", x: "confidence", y: "share right", series, diagonal: true, legend: [
-    { colour: "c0", text: `A, expected error ${ece(first)}` }, { colour: "c1", dash: DASHES[1], text: `B, expected error ${ece(second)}` }] });
+  return chart({ title: "Calibration", x: "confidence", y: "share of correct texts", series, diagonal: true, legend: [
+    { colour: "c0", text: `A, expected calibration error ${ece(first)}` }, { colour: "c1", dash: DASHES[1], text: `B, expected calibration error ${ece(second)}` }] });
 }
 
 function showRepeat(first, second) {
   const facts = Object.entries(data.facts);
   const code = text => element("code", {}, text);
   at("repeat").replaceChildren(table([
-    { name: "what", cell: ([key]) => key },
+    { name: "property", cell: ([key]) => key },
     { name: "A", cell: ([, column]) => code(cellOf(column, first)) },
     { name: "B", cell: ([, column]) => code(cellOf(column, second)) },
   ], [["run", { values: data.names, of: runs }], ...facts]));

@@ -53,7 +53,7 @@ def write_markdown(path: Path, comparison: Comparison) -> None:
     lines += ["", *(f"- {plain(forecast)}" for forecast in comparison.forecasts())]
     lines += [
         "",
-        f"{comparison.summary}; ± is the standard deviation over seeds, the interval that of the images alone.",
+        f"{comparison.summary}; ± is the standard deviation over seeds; the interval covers the chance choice of test images only.",
     ]
     lines += ["", *(f"- left out: {plain(name)} {plain(reason)}" for name, reason in comparison.left_out)]
     with replacing(path) as file:

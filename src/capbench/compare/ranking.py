@@ -60,7 +60,7 @@ def chosen(runs: Sequence[Run], where: Mapping[str, Any] | None) -> list[Run]:
     if not found:
         key = next(iter(where))
         there = sorted({shown(run.value(key)) for run in runs})[:12]
-        raise Mistake(f"where: fits none of {len(runs)} runs; {key} is {', '.join(there)}")
+        raise Mistake(f"where: matches none of the {len(runs)} runs; their {key} is {', '.join(there)}")
     return found
 
 
@@ -119,7 +119,7 @@ def once(runs: Sequence[Run]) -> tuple[list[Run], list[LeftOut]]:
     latest = {id(max(same, key=_finished)): same for same in gathered.values()}
     kept = [run for run in runs if id(run) in latest]
     repeats = [
-        LeftOut(run.name, f"repeats {one.name}, which is later: the same settings, seed and data")
+        LeftOut(run.name, f"has the same settings, seed and data as {one.name}, which is newer")
         for one in kept
         for run in latest[id(one)]
         if run is not one
@@ -158,7 +158,7 @@ def rows(runs: Sequence[Run], keys: Sequence[str], by: str) -> list[Row]:
     """Return the rows, best first; rows without the number to rank by come last, pruned runs after all others."""
     numbers = {key for run in runs for key in run.result if run.number(key) is not None}
     if by not in numbers:
-        raise Mistake(f"by: {by} is no number that these runs have; {nearest(by, numbers)}")
+        raise Mistake(f"by: {by} is not a number that these runs have; {nearest(by, numbers)}")
     gathered: dict[tuple[tuple[str, ...], bool], list[Run]] = defaultdict(list)
     for run in runs:
         gathered[tuple(shown(run.value(key)) for key in keys), run.given_up].append(run)
@@ -187,4 +187,4 @@ def _check_keys(runs: Sequence[Run], wanted: Iterable[str], at: str) -> None:
     known = {key for run in runs for key in (*run.settings, *run.result)}
     for key in wanted:
         if key not in known:
-            raise Mistake(f"{at}: {key} is no setting that these runs have; {nearest(key, known)}")
+            raise Mistake(f"{at}: {key} is not a setting that these runs have; {nearest(key, known)}")

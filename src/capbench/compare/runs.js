@@ -1,4 +1,4 @@
-// Runs by rank, and how they are named.
+// Runs in order of rank: their measures, names and colours.
 const runs = data.names.map((_, run) => run);
 const rowOf = [];
 data.rows.forEach((row, rank) => row.runs.forEach(run => { rowOf[run] = rank; }));

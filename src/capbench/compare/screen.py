@@ -21,12 +21,12 @@ def table(comparison: Comparison) -> str:
     cells = [heading, *(_cells(number, row, comparison.by) for number, row in enumerate(shown, 1))]
     rows = ["", *_aligned(cells)]
     hidden = len(comparison.rows) - len(shown)
-    rows += [f"… and {hidden:,} rows more"] if hidden else []
+    rows += [f"… and {hidden:,} more rows"] if hidden else []
     rows += ["", comparison.summary]
     rows += [line for line in (comparison.verdict, comparison.warning) if line]
     rows += comparison.forecasts(MOST_FORECASTS)
     untold = len(comparison.learned) - MOST_FORECASTS
-    rows += [f"… and {untold:,} forecasts more"] if untold > 0 else []
+    rows += [f"… and {untold:,} more forecasts"] if untold > 0 else []
     for name, reason in comparison.left_out[:5]:
         rows.append(f"left out: {name} {reason}")
     more = len(comparison.left_out) - 5

@@ -1,4 +1,4 @@
-// Tables that can be sorted by their headings.
+// Tables, and tables that are sorted by a click on a heading.
 function table(columns, rows, attributes = {}) {
   const head = element("tr", {}, ...columns.map(column =>
     element("th", { scope: "col", class: column.number ? "number" : null }, column.name)));
@@ -20,7 +20,7 @@ function compared(a, b) {
 }
 
 class Sortable {
-  // columns: { name, number, value(row), cell(row) }; without a value a column is not sorted by.
+  // columns: { name, number, value(row), cell(row) }; a column without `value` cannot be sorted by.
   constructor(place, columns, most, changed) {
     Object.assign(this, { columns, most, changed, rows: [], sorted: null, falls: false });
     this.heads = columns.map(column => element("th",

@@ -1,4 +1,4 @@
-// What the page knows, and how it is told.
+// The page's data, and how values are written.
 const data = JSON.parse(document.getElementById("data").textContent);
 const COLOURS = 8;
 

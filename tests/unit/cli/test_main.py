@@ -84,7 +84,7 @@ def test_a_closed_output_pipe_ends_the_command_silently(arguments: list[str], bu
 def test_letters_outside_the_encoding_of_the_terminal_are_escaped(tmp_path: Path) -> None:
     done = capbench("compare", "runs='größe→'", env={**os.environ, "PYTHONIOENCODING": "latin-1"}, encoding="latin-1")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("capbench: runs: größe\\u2192 is no folder")
+    assert done.stderr.startswith("capbench: runs: größe\\u2192 is not a folder")
     done = capbench("--cfg", "job", "name='→'", env={**os.environ, "PYTHONIOENCODING": "latin-1"})
     assert done.returncode == 0, done.stderr
     assert "name: \\u2192" in done.stdout

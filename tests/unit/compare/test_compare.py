@@ -26,8 +26,8 @@ def test_compare_ranks_a_study_and_writes_the_report(cli: Cli) -> None:
     assert [line.split()[:2] for line in lines[2:6]] == [["1", "CNN"], ["2", "CRNN"], ["3", "MLP"], ["4", "KNN"]]
     assert "±" in lines[2]
     assert "11 runs in 4 rows; 1 left out" in out
-    assert "The first two cannot be told apart by what they read: a difference of +0." in out
-    assert "over 2 and 3 runs and 200 images (95 % interval, which holds the scatter of both: -0." in out
+    assert "The first two rows do not differ significantly: a difference of +0." in out
+    assert "over 2 and 3 runs and 200 images (95 % interval over seeds and images: -0." in out
     assert "left out: cnn/2 is unfinished" in out
     rows = read_csv(Path("report/runs.csv"))
     assert [row["run"] for row in rows][:2] == ["cnn/1", "cnn/3"]
@@ -72,11 +72,11 @@ def grown(name: str, images: int, seed: int = 1, skill: float = 0.9, lr: float =
 def test_different_settings_are_reported_with_an_interval(cli: Cli) -> None:
     study(Path("runs"), seeds=4)
     out = told(cli, "where={model: [cnn, mlp]}")
-    assert "The first really reads better than the second: a difference of +0.3" in out
+    assert "The first row reads significantly better than the second: a difference of +0.3" in out
     assert "over 4 and 4 runs and 200 images" in out
     assert "McNemar" not in out
-    assert "The first really reads better" in Path("report/report.md").read_text()
-    assert "The first reads worse than the second, whatever its rank" in told(
+    assert "The first row reads significantly better" in Path("report/report.md").read_text()
+    assert "The first row reads significantly worse than the second, despite its rank" in told(
         cli, "where={model: [cnn, mlp]}", "by=params"
     )
 
@@ -84,9 +84,11 @@ def test_different_settings_are_reported_with_an_interval(cli: Cli) -> None:
 def test_single_seeds_are_reported_as_two_networks(cli: Cli) -> None:
     study(Path("runs"), seeds=1)
     out = told(cli, "where={model: [cnn, mlp]}")
-    assert "only two trained networks can be compared: cnn/1 reads better than mlp/1; of 200 images" in out
-    assert "McNemar's exact test, p = " in out and "Other seeds may turn this round" in out
-    assert "really" not in out
+    assert (
+        "only two trained networks can be compared: cnn/1 reads significantly better than mlp/1; of 200 images" in out
+    )
+    assert "McNemar's exact test, p = " in out and "Other seeds may reverse this" in out
+    assert "first row" not in out
 
 
 def test_a_folder_that_grew_makes_separate_rows(cli: Cli) -> None:
@@ -128,8 +130,8 @@ def test_a_repeated_run_is_left_out(cli: Cli) -> None:
     grown("other", 300, seed=2)
     out = told(cli)
     assert "2 runs in 1 row; 2 left out" in out
-    assert "left out: second repeats first, which is later: the same settings, seed and data" in out
-    assert "left out: third repeats first" in out
+    assert "left out: second has the same settings, seed and data as first, which is newer" in out
+    assert "left out: third has the same settings, seed and data as first" in out
     assert {row["run"] for row in read_csv(Path("report/runs.csv"))} == {"first", "other"}
 
 
@@ -161,7 +163,7 @@ def test_a_forecast_ends_at_four_times_the_measured_images(cli: Cli) -> None:
     out = told(cli)
     (line,) = [line for line in out.splitlines() if line.startswith("labelled images for 0.5: 260 (")]
     assert "; 0.9: 1,800 (1,000 to …), forecast; " in line
-    assert line.endswith("; 0.99: not within 4,000, the furthest that can be told")
+    assert line.endswith("; 0.99: not within 4,000, the limit of the forecast")
 
 
 def test_an_accuracy_of_every_run_needs_at_most_the_least_images(cli: Cli) -> None:
@@ -196,17 +198,17 @@ def test_one_test_image_gives_no_significant_difference(cli: Cli) -> None:
             folder.write_predictions([Prediction("a.png", "0000", "0000" if exact else "1111", 0.9)])
             folder.write_result(folder.read_result() | {"test/exact": exact})
     out = told(cli)
-    assert "The first two cannot be told apart by what they read: a difference of +1.0000" in out
+    assert "The first two rows do not differ significantly: a difference of +1.0000" in out
     assert "over 3 and 3 runs and 1 image (" in out
 
 
 MISTAKES = [
-    (["runs=nowhere"], "runs: nowhere is no folder"),
-    (["by=test/exakt"], "by: test/exakt is no number that these runs have; did you mean test/exact"),
+    (["runs=nowhere"], "runs: nowhere is not a folder"),
+    (["by=test/exakt"], "by: test/exakt is not a number that these runs have; did you mean test/exact"),
     (["by=3"], "by: 3 is not accepted"),
-    (["group=modell"], "group: modell is no setting that these runs have; did you mean model"),
-    (["where={modell: CNN}"], "where: modell is no setting that these runs have; did you mean model"),
-    (["where={model: TNN}"], "where: fits none of 4 runs; model is CNN, CRNN, KNN, MLP"),
+    (["group=modell"], "group: modell is not a setting that these runs have; did you mean model"),
+    (["where={modell: CNN}"], "where: modell is not a setting that these runs have; did you mean model"),
+    (["where={model: TNN}"], "where: matches none of the 4 runs; their model is CNN, CRNN, KNN, MLP"),
     (["where=cnn"], "where: 'cnn' is not accepted"),
     (["bye=params"], "bye: is no setting (value 'params'); did you mean by?"),
 ]
@@ -225,4 +227,4 @@ def test_a_mistake_in_compare_is_one_line(arguments: list[str], message: str, cl
 def test_a_folder_without_a_finished_run_is_refused(cli: Cli) -> None:
     Path("runs").mkdir()
     code, _, err = cli("compare")
-    assert (code, err) == (2, "capbench: runs: runs holds no finished run; train some, or give another folder\n")
+    assert (code, err) == (2, "capbench: runs: runs has no finished run; train one, or give another folder\n")

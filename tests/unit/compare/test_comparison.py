@@ -20,7 +20,7 @@ def test_runs_tested_on_training_images_are_named() -> None:
     }
     for seed, (name, more) in enumerate(counts.items()):
         fake(Path("runs") / name, composed(f"seed={seed}"), 0.9, texts_of(20), **more)
-    told = "images that they or runs they began with were taught or validated on: c;"
+    told = "images that they, or runs they started from, were trained or validated on: c;"
     compared = compare(Path("runs"), None, "test/exact", None)
     assert told in compared.warning
     assert told in screen.table(compared)

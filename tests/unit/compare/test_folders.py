@@ -43,34 +43,34 @@ def test_the_folder_of_a_single_run_can_be_given(whole: Path) -> None:
 
 DAMAGES = {
     "result.json": {
-        b"{": "result.json is no JSON",
-        b"[" * 100_000: "result.json is no JSON",
-        b"[]": "result.json holds no results",
-        b"{}": "test/exact is None, which is no share",
-        b'{"test/exact": NaN}': "test/exact is nan, which is no share",
-        b'{"test/exact": 1' + b"0" * 40 + b"}": "which is no share",
-        b'{"test/exact": 1' + b"0" * 400 + b"}": "result.json is no JSON (a number of 401 signs)",
-        b'{"a": ' * 40 + b"1" + b"}" * 40: "result.json is no JSON (lists and mappings lie more than 32 deep",
-        b'{"test/exact": 1, "test/images": "all"}': "test/images is 'all', which is no count",
+        b"{": "result.json is not valid JSON",
+        b"[" * 100_000: "result.json is not valid JSON",
+        b"[]": "result.json has no results",
+        b"{}": "test/exact is None, which is not a number from 0 to 1",
+        b'{"test/exact": NaN}': "test/exact is nan, which is not a number from 0 to 1",
+        b'{"test/exact": 1' + b"0" * 40 + b"}": "which is not a number from 0 to 1",
+        b'{"test/exact": 1' + b"0" * 400 + b"}": "result.json is not valid JSON (a number of 401 signs)",
+        b'{"a": ' * 40 + b"1" + b"}" * 40: "result.json is not valid JSON (lists and mappings lie more than 32 deep",
+        b'{"test/exact": 1, "test/images": "all"}': "test/images is 'all', which is not a positive whole number",
         b"\xff": "result.json is no text in UTF-8",
         b" " * (1 << 20) + b"{}": "result.json has over 1,048,576 bytes",
     },
     "config.yaml": {
-        b"": "config.yaml holds no settings",
-        b"- a\n": "config.yaml holds no settings",
-        b"model: [": "config.yaml is no YAML",
-        b"model: !!python/object/apply:os.system [exit]\n": "config.yaml is no YAML",
-        b"a: &a [1]\nb: [*a, *a]\n": "config.yaml is no YAML (",
-        b"a: [&a [1], *a]\n": "config.yaml is no YAML (it holds an alias, which CapBench never writes)",
-        b"a: {b: &b [1], c: [*b, *b]}\n": "config.yaml is no YAML (it holds an alias",
-        b"a: " + b"[" * 100_000: "config.yaml is no YAML (lists and mappings lie more than 32 deep",
-        b"a: " + b"{a: " * 100_000: "config.yaml is no YAML (lists and mappings lie more than 32 deep",
-        b"a:\n  " + b"- " * 100_000: "config.yaml is no YAML (lists and mappings lie more than 32 deep",
-        b"a: !!set {b}\n": "config.yaml is no YAML (could not determine a constructor",
-        b"a: !!timestamp x\n": "config.yaml is no YAML (could not determine a constructor",
-        b"a: !!bool x\n": "config.yaml is no YAML (",
-        b"a: 1" + b":1" * 100_000: "config.yaml is no YAML (a number of 200,001 signs)",
-        b"a: 0x" + b"f" * 100_000: "config.yaml is no YAML (a number of 100,002 signs)",
+        b"": "config.yaml has no settings",
+        b"- a\n": "config.yaml has no settings",
+        b"model: [": "config.yaml is not valid YAML",
+        b"model: !!python/object/apply:os.system [exit]\n": "config.yaml is not valid YAML",
+        b"a: &a [1]\nb: [*a, *a]\n": "config.yaml is not valid YAML (",
+        b"a: [&a [1], *a]\n": "config.yaml is not valid YAML (it holds an alias, which CapBench never writes)",
+        b"a: {b: &b [1], c: [*b, *b]}\n": "config.yaml is not valid YAML (it holds an alias",
+        b"a: " + b"[" * 100_000: "config.yaml is not valid YAML (lists and mappings lie more than 32 deep",
+        b"a: " + b"{a: " * 100_000: "config.yaml is not valid YAML (lists and mappings lie more than 32 deep",
+        b"a:\n  " + b"- " * 100_000: "config.yaml is not valid YAML (lists and mappings lie more than 32 deep",
+        b"a: !!set {b}\n": "config.yaml is not valid YAML (could not determine a constructor",
+        b"a: !!timestamp x\n": "config.yaml is not valid YAML (could not determine a constructor",
+        b"a: !!bool x\n": "config.yaml is not valid YAML (",
+        b"a: 1" + b":1" * 100_000: "config.yaml is not valid YAML (a number of 200,001 signs)",
+        b"a: 0x" + b"f" * 100_000: "config.yaml is not valid YAML (a number of 100,002 signs)",
         b"\xff": "config.yaml is no text in UTF-8",
     },
 }
@@ -130,7 +130,9 @@ def test_links_within_the_folder_of_a_run_are_followed(whole: Path) -> None:
 
 def test_an_unfinished_run_is_listed(whole: Path) -> None:
     (whole / "result.json").unlink()
-    assert reasons(whole.parent)["whole"].startswith("is unfinished, it has no result.json; go on with resume=")
+    assert reasons(whole.parent)["whole"].startswith(
+        "is unfinished, as it has no result.json; continue it with resume="
+    )
     (whole / "config.yaml").rename(whole / "result.json")
     assert reasons(whole.parent)["whole"] == "has no config.yaml"
 
@@ -140,7 +142,7 @@ def test_an_evaluation_is_listed_as_no_run(whole: Path) -> None:
     elsewhere.mkdir()
     (elsewhere / "config.yaml").write_text("run: runs/whole\npart: test\n")
     (elsewhere / "result.json").write_text('{"run": "runs/whole", "test/exact": 1.0, "test/images": 3}')
-    assert reasons(whole.parent) == {"on_other_data": "is an evaluation of runs/whole, no training"}
+    assert reasons(whole.parent) == {"on_other_data": "is an evaluation of runs/whole, not a training"}
 
 
 def test_folders_inside_a_run_are_no_runs(whole: Path) -> None:
@@ -164,7 +166,7 @@ def test_control_characters_in_the_name_of_a_run_are_replaced(whole: Path) -> No
 
 
 def test_a_missing_folder_of_runs_is_refused() -> None:
-    with pytest.raises(Mistake, match="^runs: nowhere is no folder"):
+    with pytest.raises(Mistake, match="^runs: nowhere is not a folder"):
         folders.read(Path("nowhere"))
 
 

@@ -76,13 +76,13 @@ def test_where_selects_runs_by_their_settings(where: dict | None, names: str) ->
 
 
 def test_unknown_settings_values_and_measures_are_named() -> None:
-    with pytest.raises(Mistake, match=r"^where: modle is no setting that these runs have; did you mean model"):
+    with pytest.raises(Mistake, match=r"^where: modle is not a setting that these runs have; did you mean model"):
         ranking.chosen(RUNS, {"modle": "CNN"})
-    with pytest.raises(Mistake, match=r"^where: fits none of 4 runs; model is CNN, KNN$"):
+    with pytest.raises(Mistake, match=r"^where: matches none of the 4 runs; their model is CNN, KNN$"):
         ranking.chosen(RUNS, {"model": "MLP"})
-    with pytest.raises(Mistake, match=r"^group: modle is no setting"):
+    with pytest.raises(Mistake, match=r"^group: modle is not a setting"):
         ranking.keys(RUNS, ["modle"])
-    with pytest.raises(Mistake, match=r"^by: test/exakt is no number that these runs have; did you mean test/exact"):
+    with pytest.raises(Mistake, match=r"^by: test/exakt is not a number that these runs have; did you mean test/exact"):
         ranking.rows(RUNS, [], "test/exakt")
 
 

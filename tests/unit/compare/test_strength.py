@@ -157,10 +157,10 @@ def test_the_factor_of_each_ingredient_is_found() -> None:
         images = bought[name].images
         assert images is not None and images.value == pytest.approx(factor / 1.05 ** (1 / 3), rel=0.02)
         assert images.at_least < images.value < images.at_most
-    assert bought["rotation"].verdict == "buys images" and bought["rotation"].points < 0
-    assert bought["lines"].verdict == "costs machines nothing: leave it out, for people's sake"
-    assert bought["dots"].verdict == "makes it easier for machines: leave it out"
-    assert "Costs machines nothing, and people something: lines, dots." in captcha.verdict
+    assert bought["rotation"].verdict == "makes reading harder for machines" and bought["rotation"].points < 0
+    assert bought["lines"].verdict == "does not stop machines: leave it out, for people's sake"
+    assert bought["dots"].verdict == "makes reading easier for machines: leave it out"
+    assert "Does not stop machines, but bothers people: lines, dots." in captcha.verdict
 
 
 def test_an_ingredient_that_the_style_lacks_is_named() -> None:
@@ -169,7 +169,7 @@ def test_an_ingredient_that_the_style_lacks_is_named() -> None:
         trained(f"without/{size}", size, read_with(size), digest=f"{size}", without="lines")
     (captcha,) = found()
     ((_, bought),) = captcha.ingredients
-    assert bought["CNN"].verdict == "the style has none"
+    assert bought["CNN"].verdict == "the style does not use it"
     assert "Costs machines nothing" not in captcha.verdict
 
 
@@ -178,7 +178,7 @@ def test_too_few_pairs_give_no_verdict_on_an_ingredient() -> None:
     trained("cnn/dots", 1000, 0.9, without="dots")
     (captcha,) = found()
     ((_, bought),) = captcha.ingredients
-    assert bought["CNN"].verdict.startswith("cannot be told")
+    assert bought["CNN"].verdict.startswith("unknown")
 
 
 def test_uncertain_ingredients_are_not_called_useless() -> None:
@@ -187,7 +187,7 @@ def test_uncertain_ingredients_are_not_called_useless() -> None:
         trained(f"cnn/warp/{size}", size, read_with(size, harder=1 / factor), without="warp")
     (captcha,) = found()
     ((_, bought),) = captcha.ingredients
-    assert bought["CNN"].verdict.startswith("not shown to cost")
+    assert bought["CNN"].verdict.startswith("no significant effect")
     assert "Costs machines nothing" not in captcha.verdict
 
 
@@ -203,13 +203,13 @@ def test_symbols_that_resist_longest_are_named() -> None:
     (captcha,) = found()
     first, second, *others = captcha.symbols
     eights = [sum(t.count("8") for t in texts[int(m * len(texts)) :]) for m in (1.0, 0.8, 0.6)]
-    assert first.symbol == "8" and first.holds_out
+    assert first.symbol == "8" and first.is_hard
     assert first.shares == [count / sum(t.count("8") for t in texts) for count in eights]
     assert [symbol for symbol, _ in first.read_as] == ["3"]
     # It is read a little less than the others, but not significantly.
-    assert second.symbol == "7" and second.interval[0] < 0.95 < second.interval[1] and not second.holds_out
-    assert all(one.shares == [1, 1, 1] and not one.holds_out for one in others)
-    assert captcha.verdict.endswith("Held out longest by 8.")
+    assert second.symbol == "7" and second.interval[0] < 0.95 < second.interval[1] and not second.is_hard
+    assert all(one.shares == [1, 1, 1] and not one.is_hard for one in others)
+    assert captcha.verdict.endswith("Hardest symbols: 8.")
 
 
 def test_seeds_do_not_add_images_of_a_symbol() -> None:
@@ -253,7 +253,9 @@ def test_compare_strength_prints_tables_and_writes_the_report(cli: Cli) -> None:
     code, out, err = cli("compare", "strength=true")
     assert (code, err) == (0, "")
     assert re.search(r"^CNN +790 \(\S+ to \S+\) +4,\d00 \(.*\), forecast +not within 16,000 ", out, flags=re.MULTILINE)
-    assert re.search(r"^rotation +×\S+ \(.*\) +– +-\d+\.\d +buys images$", out, flags=re.MULTILINE)
+    assert re.search(
+        r"^rotation +×\S+ \(.*\) +– +-\d+\.\d +makes reading harder for machines$", out, flags=re.MULTILINE
+    )
     assert {path.name for path in Path("report").iterdir()} == {
         *("index.html", "report.md", "runs.csv"),
         *("strength.html", "strength.md", "strength.csv"),

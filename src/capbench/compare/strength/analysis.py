@@ -27,19 +27,19 @@ WITHOUT = "style.without"
 LOOK = ("data", "style", "alphabet")
 NO_LOOK = (*ranking.AMOUNT, *ranking.SEEDS, WITHOUT, "data.fresh", "data.split")
 MOST = 1000  # factor of images; a larger one is shown as "over"
-NEXT_TO_NOTHING = 1.5  # factor of images; an ingredient whose factor is surely below it has no worth
-TELLING = (0.02, 0.98)  # accuracies; a pair of runs that are both below or both above says nothing of an ingredient
+NEXT_TO_NOTHING = 1.5  # factor of images; an ingredient whose factor is surely below it is of no use
+TELLING = (0.02, 0.98)  # accuracies; a pair of runs that are both below or both above says nothing about an ingredient
 CONFUSED = 3  # wrong symbols shown for each symbol, most frequent first
 
 PEOPLE = {
-    "rotation": "turned far, 6 and 9 or N and Z become one another",
-    "warp": "bent far, letters that are alike become one another",
-    "overlap": "where characters run into each other, they are hard to count",
+    "rotation": "strong rotation turns 6 into 9 and N into Z",
+    "warp": "strong warp makes similar letters look the same",
+    "overlap": "characters that run into each other are hard to count",
     "placement": "hardly noticed",
-    "lines": "a line along a stroke hides it or makes one: 1 and 7, C and O",
+    "lines": "a line can hide or imitate a stroke: 1 and 7, C and O",
     "dots": "dots hide thin strokes and tire the eye",
-    "contrast": "low contrast shuts out people who see poorly",
-    "fonts": "hardly noticed while each face is plain",
+    "contrast": "people with poor eyesight cannot read low contrast",
+    "fonts": "hardly noticed while every font is plain",
 }
 """Cost to people by ingredient: rules of thumb, to be checked against the pictures."""
 
@@ -145,19 +145,29 @@ class Bought:
     """True if the captcha does not use the ingredient, so that the images without it are the same."""
 
     @property
+    def is_useless(self) -> bool:
+        """True if the ingredient surely hardly raises the number of images that are needed, or lowers it."""
+        return (
+            self.images is not None
+            and not self.absent
+            and self.images.at_least <= 1
+            and self.images.at_most < NEXT_TO_NOTHING
+        )
+
+    @property
     def verdict(self) -> str:
         """Conclusion about the ingredient, as text."""
         if self.absent:
-            return "the style has none"
+            return "the style does not use it"
         if self.images is None:
-            return "cannot be told: too few runs with and without it"
+            return "unknown: too few runs with and without it"
         if self.images.at_most < 1:
-            return "makes it easier for machines: leave it out"
+            return "makes reading easier for machines: leave it out"
         if self.images.at_least > 1:
-            return "buys images"
-        if self.images.at_most < NEXT_TO_NOTHING:
-            return "costs machines nothing: leave it out, for people's sake"
-        return "not shown to cost machines anything; more runs would tell"
+            return "makes reading harder for machines"
+        if self.is_useless:
+            return "does not stop machines: leave it out, for people's sake"
+        return "no significant effect; more runs may show one"
 
     def __str__(self) -> str:
         if self.images is None:
@@ -180,7 +190,7 @@ class Symbol(NamedTuple):
     interval: tuple[float, float]
     """95 % interval of the share that the strongest recogniser reads with the most images."""
     read_as: list[tuple[str, int]]
-    holds_out: bool
+    is_hard: bool
     """True if the symbol is read significantly worse than the average symbol."""
 
 
@@ -237,22 +247,18 @@ class Captcha:
             f"nine in ten from {most}."
         ]
         if not half.there:
-            told = [f"None reads half of it: {self.strongest.name}, the best, {half} labelled images."]
+            told = [f"No recogniser reads half of its texts: {self.strongest.name}, the best, {half} labelled images."]
         elif not most.there:
             told = [
                 f"{self.strongest.name} reads it best: half of its texts from {half} labelled images on, nine in ten "
                 f"{most}."
             ]
-        idle = [
-            name
-            for name, bought in self.ingredients
-            if (b := bought.get(self.strongest.name)) and b.images and not b.absent and "leave it out" in b.verdict
-        ]
+        idle = [name for name, bought in self.ingredients if (b := bought.get(self.strongest.name)) and b.is_useless]
         if idle:
-            told.append(f"Costs machines nothing, and people something: {', '.join(idle)}.")
-        held = [one.symbol for one in self.symbols if one.holds_out]
-        if held:
-            told.append(f"Held out longest by {', '.join(held[:8])}.")
+            told.append(f"Does not stop machines, but bothers people: {', '.join(idle)}.")
+        hard = [one.symbol for one in self.symbols if one.is_hard]
+        if hard:
+            told.append(f"Hardest symbols: {', '.join(hard[:8])}.")
         return " ".join(told)
 
 

@@ -1,4 +1,4 @@
-// The page: a section for each captcha.
+// The page on the strength of captchas: a section for each captcha.
 const region = (label, ...children) =>
   element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, ...children);
 const quiet = text => element("p", { class: "quiet" }, text);
@@ -30,20 +30,20 @@ function withoutCurves(captcha) {
     colour: place ? `c${place - 1}` : "whole", dash: place ? dashOf(place - 1) : null }));
   const legend = [{ colour: "whole", text: whole.name }, ...shown.map(({ name }, place) =>
     ({ colour: `c${place}`, dash: dashOf(place), text: `without ${name}` }))];
-  return chart({ title: `Texts read by ${captcha.curves[0].name}, one ingredient left out`, x: "labelled images",
+  return chart({ title: `Texts read by ${captcha.curves[0].name}, with one ingredient left out`, x: "labelled images",
     y: "test/exact", log: true, series, legend });
 }
 
 function ingredientsOf(captcha) {
   if (!captcha.ingredients.length)
-    return [quiet("No run leaves an ingredient of the style out; style.without does, and +experiment=strength sweeps it.")];
+    return [quiet("All runs were trained on the whole style. To learn the effect of an ingredient, train without it (style.without), or run +experiment=strength.")];
   const looks = [{ name: "the whole style", pictures: captcha.pictures },
     ...captcha.without.map(({ name, pictures }) => ({ name: `without ${name}`, pictures }))];
   const pictures = element("ul", { class: "pictures" }, ...looks.flatMap(({ name, pictures }) =>
     pictures.slice(0, 1).map(([text, source]) => element("li", {},
       element("img", { src: source, alt: `captcha with the text ${text}, ${name}` }), name))));
   return [
-    region(`What each ingredient buys, ${captcha.name}`, tabled(captcha.ingredients)),
+    region(`What each ingredient adds, ${captcha.name}`, tabled(captcha.ingredients)),
     element("div", { class: "charts" }, withoutCurves(captcha)), pictures,
   ];
 }
@@ -51,7 +51,7 @@ function ingredientsOf(captcha) {
 function symbolsOf(captcha) {
   if (!captcha.symbols.length) return quiet("No predictions are stored.");
   const amounts = captcha.amounts.map(amount => `${captcha.curves[0].name}, ${counted(amount)} images`);
-  const others = captcha.curves.slice(1).map(({ name }) => `${name}, its most images`);
+  const others = captcha.curves.slice(1).map(({ name }) => `${name}, most images`);
   const line = one => element("tr", {}, element("th", { scope: "row" }, one.symbol),
     ...one.shares.map(share => {
       const cell = element("td", {}, known(share) ? share.toFixed(3) : "–");
@@ -59,8 +59,8 @@ function symbolsOf(captcha) {
       return cell;
     }),
     element("td", {}, one.interval.map(end => end.toFixed(3)).join(" to ")),
-    element("td", {}, one.read_as), element("td", {}, one.holds_out ? "yes" : ""));
-  const heads = ["symbol", ...amounts, ...others, "95 % interval", "read as", "holds out"];
+    element("td", {}, one.read_as), element("td", {}, one.is_hard ? "yes" : ""));
+  const heads = ["symbol", ...amounts, ...others, "95 % interval", "read as", "hard"];
   return region(`How each symbol is read, ${captcha.name}`, element("table", { class: "confusion" },
     element("thead", {}, element("tr", {}, ...heads.map(name => element("th", { scope: "col" }, name)))),
     element("tbody", {}, ...captcha.symbols.map(line))));
@@ -72,13 +72,13 @@ function sectionOf(captcha, number) {
     element("h2", { id: `${id}-title` }, captcha.name),
     gallery(captcha.pictures),
     element("p", { class: "verdict" }, captcha.verdict),
-    element("h3", {}, "What it takes to read it"),
+    element("h3", {}, "What it takes to read this captcha"),
     region(`What each recogniser needs, ${captcha.name}`, tabled(captcha.needs)),
     element("div", { class: "charts" }, curvesOf(captcha)),
-    element("h3", {}, "What each ingredient buys"), ...ingredientsOf(captcha),
-    element("h3", {}, "Which symbols hold out"),
-    quiet("The share of each symbol that is read, the least read first. One holds out where it is surely read less than " +
-      "the symbols are on the whole, by the strongest recogniser with the most images."),
+    element("h3", {}, "What each ingredient adds"), ...ingredientsOf(captcha),
+    element("h3", {}, "Which symbols are hard"),
+    quiet("The share of each symbol that is read correctly, lowest first. A symbol is hard where the strongest recogniser, " +
+      "with the most images, reads it significantly worse than the average symbol."),
     symbolsOf(captcha));
 }
 

@@ -57,7 +57,7 @@ def _told(captcha: Captcha, pictures: Pictures) -> dict[str, Any]:
                 "shares": [short(share) for share in one.shares],
                 "interval": [short(end) for end in one.interval],
                 "read_as": tables.read_as(one.read_as),
-                "holds_out": one.holds_out,
+                "is_hard": one.is_hard,
             }
             for one in captcha.symbols
         ],

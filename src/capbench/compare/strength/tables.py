@@ -20,8 +20,8 @@ Table = list[list[str]]
 
 def needs(captcha: Captcha) -> Table:
     """Return a table, headings first, of the images and seconds that each recogniser needs."""
-    heading = ["recogniser", *(f"images until {share}" for share in SHARES), *(f"CPU s until {s}" for s in SHARES)]
-    return [[*heading, "most read"], *(_needs_of(recogniser) for recogniser in captcha.recognisers)]
+    heading = ["recogniser", *(f"images to read {share}" for share in SHARES), *(f"CPU s to read {s}" for s in SHARES)]
+    return [[*heading, "best accuracy"], *(_needs_of(recogniser) for recogniser in captcha.recognisers)]
 
 
 def _needs_of(recogniser: Recogniser) -> list[str]:
@@ -55,7 +55,7 @@ def points(bought: Bought | None) -> str:
 
 def verdict(bought: Bought | None) -> str:
     """Return the verdict on the strongest recogniser, as an attacker would use that one."""
-    return "not tried on the strongest" if bought is None else bought.verdict
+    return "not tried with the strongest recogniser" if bought is None else bought.verdict
 
 
 def screen(captchas: Sequence[Captcha]) -> str:
@@ -83,9 +83,10 @@ def write_markdown(path: Path, captchas: Sequence[Captcha]) -> None:
         for table in (needs(captcha), ingredients(captcha), _symbols(captcha)):
             lines += [*_markdown(table), ""] if table else []
     lines.append(
-        "Labelled images: measured between two amounts that were tried, with 95 % intervals, or forecast. CPU seconds: of "
-        "training, on all cores together, until so many validation images were read. An ingredient's factor: how many "
-        "times as many labelled images it makes that recogniser need for the same accuracy."
+        "Labelled images: interpolated between two amounts that were tried, with 95 % intervals, or forecast. CPU "
+        "seconds: seconds of training, summed over all cores, until this share of the validation images was read. Factor "
+        "of an ingredient: how many times as many labelled images the recogniser needs with the ingredient as without it, "
+        "for the same accuracy."
     )
     with replacing(path) as file:
         file.write("\n".join(lines).rstrip() + "\n")
@@ -99,12 +100,10 @@ def _markdown(table: Table) -> list[str]:
 def _symbols(captcha: Captcha) -> Table:
     rows = [
         [one.symbol, f"{one.shares[len(captcha.strongest.whole.points) - 1]:.4f}",
-         f"{one.interval[0]:.4f} to {one.interval[1]:.4f}", read_as(one.read_as), "yes" if one.holds_out else ""]
+         f"{one.interval[0]:.4f} to {one.interval[1]:.4f}", read_as(one.read_as), "yes" if one.is_hard else ""]
         for one in captcha.symbols
     ]  # fmt: skip
-    return (
-        [["symbol", f"read, {captcha.strongest.name}", "95 % interval", "read as", "holds out"], *rows] if rows else []
-    )
+    return [["symbol", f"read, {captcha.strongest.name}", "95 % interval", "read as", "hard"], *rows] if rows else []
 
 
 def read_as(mistakes: Sequence[tuple[str, int]]) -> str:
