@@ -61,11 +61,11 @@ class Lead(Rule):
         enough = bool(agreed) and len(voters[agreed]) >= self.engines
         if first in whole and leading.text and leading.confidence >= self.min_confidence:
             if enough and agreed != leading.text:
-                return _rejected(f"{first} is sure and the others contradict it")
+                return _rejected(f"the others contradict {first}, which is confident")
             return Decision(leading.text, leading.confidence, tuple(voters[leading.text]), "")
         if enough:
             return Decision(agreed, max(whole[name].confidence for name in voters[agreed]), tuple(voters[agreed]), "")
-        return _rejected(f"{first} is not sure, and too few engines read the same")
+        return _rejected(f"{first} is not confident, and too few engines agree")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ class Vote(Rule):
 
     def _by_containment(self, whole: Mapping[str, Reading], sure: Mapping[str, Reading], first: str) -> Decision:
         if first not in whole:
-            return _rejected(f"{first} read no such text")
+            return _rejected(f"{first} read no text of the right length with enough confidence")
         text = whole[first].text
         agreeing = [name for name in sure if name != first and all(symbol in sure[name].text for symbol in text)]
         if 1 + len(agreeing) < self.engines:

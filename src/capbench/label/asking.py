@@ -183,7 +183,7 @@ class _Worker:
             try:
                 content = self._question.files.read(task.name)
                 if digest_of(content) != task.digest:
-                    raise images.BadImage("was changed meanwhile; label again")
+                    raise images.BadImage("was changed while it was read; run label again")
                 pictures = {exif: images.decode(content, exif) for exif in {each.exif for each in opened.values()}}
             except images.BadImage as error:
                 refused[task.digest] = str(error)

@@ -60,15 +60,15 @@ class Corrections:
         rows = _rows(path, "corrections")
         for row in rows:
             if row.name not in self._names:
-                raise Mistake(f"{path}: {row.name!r} is none of the images; {nearest(row.name, self._names)}")
+                raise Mistake(f"{path}: {row.name!r} is not one of the images; {nearest(row.name, self._names)}")
         said = self._said(path, rows)
         given, kept = _time(path), _time(self._path) if self._path.exists() else 0
         differ = [name for name, text in said.items() if self.texts.get(name, text) != text]
         changes = [f"{name} {self.texts[name] or '∅'} → {said[name] or '∅'}" for name in differ]
         if given >= kept:
-            self._notice(f"{path}: corrects once more", changes)
+            self._notice(f"{path}: changes earlier corrections", changes)
         else:
-            self._notice(f"{path}: is older than {self._path}, which stands; not taken", changes)
+            self._notice(f"{path}: is older than {self._path}; not taken where the two differ", changes)
             said = {name: text for name, text in said.items() if name not in differ}
         added = {name: text for name, text in said.items() if self.texts.get(name) != text}
         if added:
@@ -88,7 +88,7 @@ class Corrections:
             while True:
                 try:
                     text = input(
-                        f"{printable(path)}  ({printable(answers)})\ntext, Enter to pass, - to leave out, Ctrl-D to stop: "
+                        f"{printable(path)}  ({printable(answers)})\ntext (Enter: skip, -: leave the image out, Ctrl-D: stop): "
                     ).strip()
                 except EOFError:
                     return
@@ -109,8 +109,8 @@ class Corrections:
             text = texts[row.name] = _text(row, self._codec)
             fault = self._codec.fault(text) if text else None
             if fault:
-                raise Mistake(f"{path}: {row.name!r} is labelled {row.label!r}, which {fault}; mend the row")
-        self._notice(f"{path}: not taken, other images have these names now", others)
+                raise Mistake(f"{path}: {row.name!r} is labelled {row.label!r}, which {fault}; correct the row")
+        self._notice(f"{path}: not taken, as the images under these names have changed", others)
         return texts
 
     def _digest(self, name: str) -> str:

@@ -38,7 +38,7 @@ class Journal:
         self.answers: dict[tuple[str, str], Answer] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a+b")
-        claim(self._file, f"out: another label is at work on {path}; wait for its end")
+        claim(self._file, f"out: another labelling is writing {path}; wait until it ends")
         self._file.seek(0)
         content = self._file.read()
         whole = content.rfind(b"\n") + 1  # a last line without an end was cut off by a crash
@@ -46,7 +46,7 @@ class Journal:
             try:
                 self._remember(_parsed(json.loads(line)))
             except ValueError as error:
-                raise Mistake(f"{path}:{number}: is damaged; remove the line, what it held is read again") from error
+                raise Mistake(f"{path}:{number}: is damaged; remove the line, and its image is read again") from error
         self._file.truncate(whole)
 
     def add(self, answers: Iterable[Answer]) -> None:

@@ -54,7 +54,7 @@ def run(settings: dict[str, Any], known: Mapping[str, Mapping[str, Reading]] | N
     shortest, longest = ANY_LENGTH if settings["length"] is None else bounds(settings["length"], "length")
     out = Path(settings["out"])
     if out.suffix != ".csv" or out.is_dir():
-        raise Mistake(f"out: {out} is no name of a CSV file; give one, such as labels.csv")
+        raise Mistake(f"out: {out} is not the name of a CSV file; give one, such as labels.csv")
     files = Files(settings["images"], "images")
     names = files.images
     if not names:
@@ -71,8 +71,12 @@ def run(settings: dict[str, Any], known: Mapping[str, Mapping[str, Reading]] | N
             question = Question(files, names, panel.engines, alphabet)
             report = _labelled(settings, question, panel, codec, said, gold, known or {}, journal)
     except OSError as error:
-        raise Mistake(f"out: {out} cannot be written ({error.strerror}); what was read is kept, start again") from error
-    return lines([*_summary(report), *said.notices, "", f"labels in {out}; what led to them in {out.with_suffix('')}/"])
+        raise Mistake(
+            f"out: {out} cannot be written ({error.strerror}); what was read is kept: run label again"
+        ) from error
+    return lines(
+        [*_summary(report), *said.notices, "", f"labels: {out}; report and all answers: {out.with_suffix('')}/"]
+    )
 
 
 def _labelled(
@@ -199,18 +203,18 @@ def _against(gold: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, flo
 def _summary(report: Mapping[str, Any]) -> list[str]:
     summary = [
         f"{report['accepted']:,} of {report['images']:,} images labelled ({report['coverage']:.3f}); "
-        f"{report['unreadable']:,} are no images, {report['by_person']:,} labelled by a person",
+        f"{report['unreadable']:,} cannot be read, {report['by_person']:,} labelled by a person",
     ]
     gold = "gold" in report
-    head = f"{'':16}{'images/s':>10}" + (f"{'coverage':>10}{'precision':>11}{'of symbols':>12}" if gold else "")
+    head = f"{'':16}{'images/s':>10}" + (f"{'coverage':>10}{'precision':>11}{'per symbol':>12}" if gold else "")
     rows = list(report["engines"].items())
     if gold:
         summary.append(
-            f"gold: {report['gold']['images']:,} of its {report['gold']['rows']:,} rows are of images read here"
+            f"gold: {report['gold']['images']:,} of its {report['gold']['rows']:,} rows name images that were read"
         )
         rows.append(("agreement", report["gold"]))
         if report["by_person"]:
-            rows.append(("with a person's", report["gold_with_person"]))
+            rows.append(("with corrections", report["gold_with_person"]))
     summary += ["", head]
     for name, row in rows:
         speed = f"{row['images_per_second']:.0f}" if "images_per_second" in row else ""

@@ -27,10 +27,10 @@ class Panel:
         if not self.engines:
             raise Mistake("label.engines: is empty; add one, such as +label/engine@label.engines.rapid=rapid")
         if PERSON in self.engines:
-            raise Mistake(f"label.engines: {PERSON} is a person's name for corrections; call the engine otherwise")
+            raise Mistake(f"label.engines: {PERSON} is reserved for corrections; give the engine another name")
         if self.agree.engines > len(self.engines):
             raise Mistake(
-                f"label.agree.engines: {self.agree.engines} cannot agree where there are "
+                f"label.agree.engines: {self.agree.engines} engines cannot agree, as there are only "
                 f"{len(self.engines)} ({', '.join(self.engines)}); lower it or add engines"
             )
 
@@ -51,4 +51,6 @@ class SelfTraining:
 
     def __post_init__(self) -> None:
         if RUN in self.label.engines:
-            raise Mistake(f"self_train.label.engines: {RUN} is the last round's training; call the engine otherwise")
+            raise Mistake(
+                f"self_train.label.engines: {RUN} is reserved for the previous round's run; give the engine another name"
+            )

@@ -57,7 +57,10 @@ def test_characters_are_voted_for_position_by_position() -> None:
 def test_rule_contained_wants_each_character_in_the_other_text() -> None:
     assert rule("contained").decide({"a": reading("ke8a"), "b": reading("8 ake")}, 4, 4).label == "ke8a"
     assert rule("contained").decide({"a": reading("ke8a"), "b": reading("8ak")}, 4, 4).label == ""
-    assert rule("contained").decide({"a": reading("ke8"), "b": reading("ke8a")}, 4, 4).reason == "a read no such text"
+    assert (
+        rule("contained").decide({"a": reading("ke8"), "b": reading("ke8a")}, 4, 4).reason
+        == "a read no text of the right length with enough confidence"
+    )
 
 
 def test_an_engine_with_an_unsure_character_has_no_vote() -> None:

@@ -84,7 +84,7 @@ def test_images_that_change_during_labelling_are_named_and_read_again(
         changing.setattr(asking, "_answers", meanwhile)
         found = asked(tmp_path, {"a": Width()})
     assert found.readings.keys() == {"stays.png"}
-    assert found.bad["replaced.png"] == "was changed meanwhile; label again"
+    assert found.bad["replaced.png"] == "was changed while it was read; run label again"
     assert "cannot be read" in found.bad["deleted.png"]
     assert asked(tmp_path, {"a": Width()}).readings["replaced.png"]["a"].text == "99"
 

@@ -43,7 +43,7 @@ def test_the_newest_correction_wins_and_changes_are_reported(corrections: Callab
     assert first.notices == []
     second = corrections()
     second.merge(said("a.png,3333\nb.png,2222\nc.png,\n", at=200))
-    assert second.notices == ["given.csv: corrects once more: a.png 1111 → 3333"]
+    assert second.notices == ["given.csv: changes earlier corrections: a.png 1111 → 3333"]
     assert second.texts == corrections().texts == {"a.png": "3333", "b.png": "2222", "c.png": ""}
     kept = KEPT.read_text()
     assert kept.count("a.png") == 2 and kept.count("b.png") == 1  # a line is added for each change
@@ -51,7 +51,7 @@ def test_the_newest_correction_wins_and_changes_are_reported(corrections: Callab
     # An older file takes back no correction, but may add new ones.
     third = corrections()
     third.merge(said("a.png,1111\n", at=100))
-    assert third.notices == [f"given.csv: is older than {KEPT}, which stands; not taken: a.png 3333 → 1111"]
+    assert third.notices == [f"given.csv: is older than {KEPT}; not taken where the two differ: a.png 3333 → 1111"]
     assert third.texts == corrections().texts == second.texts
     assert KEPT.read_text() == kept
 
@@ -62,7 +62,7 @@ def test_a_correction_of_a_replaced_image_is_not_applied(corrections: Callable[[
     (images / "b.png").unlink()
     later = corrections()
     assert later.texts == {"c.png": "3333"}
-    assert later.notices == [f"{KEPT}: not taken, other images have these names now: a.png"]
+    assert later.notices == [f"{KEPT}: not taken, as the images under these names have changed: a.png"]
     later.merge(said("a.png,4444\n", at=200))
     (images / "b.png").write_bytes(b"b")
     assert corrections().texts == {"a.png": "4444", "b.png": "2222", "c.png": "3333"}
@@ -89,9 +89,9 @@ def test_corrections_saved_by_a_spreadsheet_are_read(content: bytes, corrections
 
 def test_an_invalid_correction_is_an_error_of_one_line(corrections: Callable[[], Corrections], images: Path) -> None:
     for text, message in (
-        ("a.png,12345\n", "given.csv: 'a.png' is labelled '12345', which has 5 symbols where 4 are expected; mend"),
-        ("d.png,1234\n", "given.csv: 'd.png' is none of the images; did you mean "),
-        (",1234\n", "given.csv: '.' is none of the images; "),
+        ("a.png,12345\n", "given.csv: 'a.png' is labelled '12345', which has 5 symbols where 4 are expected; correct"),
+        ("d.png,1234\n", "given.csv: 'd.png' is not one of the images; did you mean "),
+        (",1234\n", "given.csv: '.' is not one of the images; "),
     ):
         with pytest.raises(Mistake, match=message.replace(".", r"\.")):
             corrections().merge(said(text, at=100))

@@ -29,7 +29,7 @@ def test_a_journal_in_use_cannot_be_opened_again(tmp_path: Path) -> None:
     path = tmp_path / "readings.jsonl"
     with closing(Journal(path)) as journal:
         journal.add([ONE])
-        with pytest.raises(Mistake, match=r"out: another label is at work on .*readings\.jsonl; wait for its end"):
+        with pytest.raises(Mistake, match=r"out: another labelling is writing .*readings\.jsonl; wait until it ends"):
             Journal(path)
         journal.add([TWO])
     with closing(Journal(path)) as journal:

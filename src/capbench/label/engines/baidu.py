@@ -22,11 +22,11 @@ KEY, SECRET = "BAIDU_OCR_KEY", "BAIDU_OCR_SECRET"
 TIMEOUT = 15  # seconds for one request
 
 TOKEN_IS_OLD = {110: "the token is invalid", 111: "the token has expired"}
-TRY_AGAIN = {1: "unknown error", 2: "service not available", 4: "cluster over its limit", 18: "too many a second",
+TRY_AGAIN = {1: "unknown error", 2: "service not available", 4: "cluster over its limit", 18: "too many requests per second",
              282000: "internal error"}  # fmt: skip
 STOP = {6: "no permission", 14: "the key's signature is wrong", 17: "the daily quota is used up",
         19: "the whole quota is used up", 100: "bad parameter"}  # fmt: skip
-BAD_IMAGE = {216200: "empty image", 216201: "image format is not taken", 216202: "image size is not taken",
+BAD_IMAGE = {216200: "empty image", 216201: "image format is not supported", 216202: "image size is not supported",
              216630: "recognition failed", 282810: "recognition failed"}  # fmt: skip
 
 
@@ -92,17 +92,17 @@ class Client:
             elif code in TRY_AGAIN:
                 problem = f"error {code}: {TRY_AGAIN[code]}"
             elif code in BAD_IMAGE:
-                raise Unread(f"Baidu refuses it, error {code}: {BAD_IMAGE[code]}")
+                raise Unread(f"Baidu refuses the image, error {code}: {BAD_IMAGE[code]}")
             elif code is not None:
                 reason = STOP.get(code, answer.get("error_msg", "no reason given"))
                 raise Mistake(
-                    f"label.engines: Baidu stopped, error {code}: {reason}; what it read is kept, start again"
+                    f"label.engines: Baidu stopped, error {code}: {reason}; what it read is kept: run label again"
                 )
             elif not problem:
                 return [(line["words"], _confidence(line)) for line in answer.get("words_result", [])]
         raise Mistake(
             f"label.engines: Baidu gave no answer in {self._attempts} attempts ({problem}); "
-            f"what it read is kept, start again"
+            f"what it read is kept: run label again"
         )
 
     def _new_token(self) -> str:
@@ -113,7 +113,7 @@ class Client:
         answer, problem = self._post("/oauth/2.0/token", asked, {})
         if "access_token" not in answer:
             reason = answer.get("error_description") or problem or "no reason given"
-            raise Mistake(f"label.engines: Baidu gives no token ({reason}); check {KEY} and {SECRET}")
+            raise Mistake(f"label.engines: Baidu issued no token ({reason}); check {KEY} and {SECRET}")
         return str(answer["access_token"])
 
     def _post(self, path: str, query: dict[str, str], form: dict[str, str]) -> tuple[dict[str, Any], str]:

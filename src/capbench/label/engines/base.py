@@ -28,7 +28,9 @@ def check_line(image: np.ndarray) -> None:
     """
     height, width = image.shape[:2]
     if width > WIDEST * height:
-        raise Unread(f"is {width}×{height}, no line of text; at most {WIDEST} times as wide as high is read")
+        raise Unread(
+            f"is {width}×{height}, too wide for a line of text; its width may be at most {WIDEST} times its height"
+        )
 
 
 class Engine(ABC):

@@ -31,7 +31,9 @@ class Tesseract(Engine):
 
     def __post_init__(self) -> None:
         if self.view.cuts and self.characters is None:
-            raise Mistake("label.engines: Tesseract's view cuts; say into how many pieces with its key characters")
+            raise Mistake(
+                "label.engines: Tesseract's view cuts images into characters; set how many with its key characters"
+            )
 
     @property
     def version(self) -> str:
@@ -52,7 +54,7 @@ class Tesseract(Engine):
             try:
                 seen = self.view(image, self.characters or 1)
             except (Mistake, cv2.error) as error:
-                raise Unread(f"cannot be seen as Tesseract is to ({' '.join(str(error).split())})") from error
+                raise Unread(f"cannot be prepared for Tesseract ({' '.join(str(error).split())})") from error
             if not self.view.cuts:
                 check_line(seen)
             pieces = [_on_paper(piece) for piece in seen] if self.view.cuts else [seen]
@@ -74,7 +76,9 @@ class Tesseract(Engine):
         for folder in found:
             if (folder / "eng.traineddata").is_file():
                 return str(folder)
-        raise Mistake("label.engines: Tesseract has no eng.traineddata; make system installs it (tesseract-ocr-eng)")
+        raise Mistake(
+            "label.engines: Tesseract's eng.traineddata is missing; make system installs it (tesseract-ocr-eng)"
+        )
 
 
 def _on_paper(piece: np.ndarray) -> np.ndarray:

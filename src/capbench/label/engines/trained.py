@@ -25,7 +25,7 @@ class Trained(Engine):
         """Fingerprint of the run's folder; raise Mistake where the run is not finished."""
         folder = RunFolder(Path(self.run))
         if not folder.weights.is_file():
-            raise Mistake(f"label.engines: {self.run} is no finished run; it has no {folder.weights.name}")
+            raise Mistake(f"label.engines: {self.run} is not a finished run; it has no {folder.weights.name}")
         return folder.fingerprint()
 
     @property

@@ -136,7 +136,7 @@ def test_lasting_errors_are_raised_after_the_last_attempt(
     service: Service, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.answers = [{"error_code": 18}]
-    with pytest.raises(Mistake, match=r"no answer in 3 attempts \(error 18: too many a second\)"):
+    with pytest.raises(Mistake, match=r"no answer in 3 attempts \(error 18: too many requests per second\)"):
         opened(service, monkeypatch)(picture)
     assert len(service.asked) == 3
 

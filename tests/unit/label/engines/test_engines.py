@@ -71,18 +71,20 @@ def test_scores_are_masked_before_the_choice_and_summed_over_case() -> None:
 def test_images_too_wide_for_a_line_of_text_are_refused() -> None:
     for settings in (Rapid(), Dddd(beta=True)):
         read = settings.open(DIGITS)
-        with pytest.raises(Unread, match="is 20001×1, no line of text; at most 100 times as wide as high is read"):
+        with pytest.raises(
+            Unread, match="is 20001×1, too wide for a line of text; its width may be at most 100 times its height"
+        ):
             read(np.zeros((1, 20001, 3), np.uint8))
         assert read(np.full((1, 100, 3), 255, np.uint8)).text == read(np.full((99, 1, 3), 255, np.uint8)).text == ""
 
 
 def test_images_that_tesseract_refuses_are_unread_with_a_reason() -> None:
     read = tesseract().open(DIGITS)
-    for height, width, reason in ((1, 20001, "no line of text"), (2_000_000, 1, "is refused by Tesseract")):
+    for height, width, reason in ((1, 20001, "too wide for a line of text"), (2_000_000, 1, "is refused by Tesseract")):
         with pytest.raises(Unread, match=reason):
             read(np.full((height, width, 3), 255, np.uint8))
     pieces = tesseract(option="tesseract_characters").open(DIGITS)
-    with pytest.raises(Unread, match="cannot be seen as Tesseract is to"):
+    with pytest.raises(Unread, match="cannot be prepared for Tesseract"):
         pieces(np.full((1, 1, 3), 255, np.uint8))
 
 
@@ -128,14 +130,14 @@ def test_odd_images_are_labelled_or_rejected_with_a_reason(tmp_path: Path, cli: 
     more = (f"+label/engine@label.engines.{name}={name}" for name in ("tesseract", "tesseract_characters"))
     code, told, error = cli("label", f"images={folder}", "alphabet=digits", "length=4", *more)
     assert code == 0, error
-    assert "of 24 images labelled" in told and "0 are no images" in told
+    assert "of 24 images labelled" in told and "0 cannot be read" in told
     assert {row["filename"]: row["label"] for row in read_csv(Path("labels.csv"))} == dict.fromkeys(
         [*legible, "two_frames.gif"], "1234"
     )
     reasons = {row["filename"]: row["reason"] for row in read_csv(Path("labels/rejected.csv"))}
-    assert "rapid: is 4000×20, no line of text" in reasons["white_4000x20.png"]
+    assert "rapid: is 4000×20, too wide for a line of text" in reasons["white_4000x20.png"]
     assert "tesseract: is refused by Tesseract" in reasons["white_1x3999999.png"]
-    assert "tesseract_characters: cannot be seen" in reasons["black_1x1.png"]
+    assert "tesseract_characters: cannot be prepared" in reasons["black_1x1.png"]
 
 
 def tesseract(*overrides: str, option: str = "tesseract") -> Tesseract:
