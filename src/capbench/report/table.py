@@ -17,7 +17,7 @@ def results(result: Mapping[str, Any]) -> str:
     for name in SHOWN:
         cells = [result.get(f"{part}/{name}") for part in parts]
         rows.append(f"{name:14}" + "".join(f"{'' if cell is None else format(cell, '.4f'):>10}" for cell in cells))
-    folds = f", each by one of {result['data/folds']:,} recognisers" if "data/folds" in result else ""
+    folds = f", each read by one of {result['data/folds']:,} recognisers" if "data/folds" in result else ""
     rows += ["", f"test/exact is {_interval(result)}{folds}", *_truth(result), _cost(result)]
     return lines([*rows, *_confused(result)])
 
@@ -40,11 +40,11 @@ def met(result: Mapping[str, Any]) -> str:
     """Return how many tested images the run had used before, or "" where it is known that there were none."""
     taught, validated = result.get("test/taught"), result.get("test/validated")
     if taught is None or validated is None:
-        return "which of them it was taught is not known"
+        return "which of them it was trained on is not known"
     unseen = result["test/images"] - taught - validated
-    rows = [f"{taught:,} that it or a run it began with was taught"] if taught else []
-    rows += [f"{validated:,} that chose its best epoch or theirs"] if validated else []
-    rows += [f"of the {unseen:,} unseen ones it reads {result['test/exact_unseen']:.4f}"] if rows and unseen else []
+    rows = [f"{taught:,} that it, or a run it started from, was trained on"] if taught else []
+    rows += [f"{validated:,} used to choose the best epoch"] if validated else []
+    rows += [f"it reads {result['test/exact_unseen']:.4f} of the {unseen:,} unseen ones"] if rows and unseen else []
     return "; ".join(rows)
 
 
@@ -53,14 +53,15 @@ def _truth(result: Mapping[str, Any]) -> list[str]:
     if result.get("test/truth") != "engines":
         return []
     return [
-        "by labels that engines agreed on, of the images on which they did: what they misread alike counts as right"
+        "measured with labels that engines agreed on, on the images where they agreed: a mistake that they share counts "
+        "as right"
     ]
 
 
 def _cost(result: Mapping[str, Any]) -> str:
     size = f"{result['params']:,} parameters"
     if not result["train/images"]:
-        return f"{size}, those of the runs that it began with: nothing was trained"
+        return f"{size}, all from the runs that it started from: nothing was trained"
     last = "; the last recogniser, trained on all images: " if "data/folds" in result else ", "
     return (
         f"{size}{last}{result['train/seconds']:.0f} s, {result['train/images']:,} images seen "

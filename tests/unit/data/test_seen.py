@@ -68,9 +68,10 @@ def test_images_taught_to_the_starting_run_are_not_unseen(
     printed = capsys.readouterr().out
     assert "unseen images" not in printed
     assert (
-        "on 100 images (40 that it or a run it began with was taught; 20 that chose its best epoch or theirs" in printed
+        "on 100 images (40 that it, or a run it started from, was trained on; 20 used to choose the best epoch"
+        in printed
     )
-    assert f"of the 40 unseen ones it reads {result['test/exact_unseen']:.4f}" in printed
+    assert f"it reads {result['test/exact_unseen']:.4f} of the 40 unseen ones" in printed
 
     # A run that starts from the second one knows the images of both, without the first run's folder.
     third = experiment.prepare(composed(*own, f"start={second.path}"))
@@ -109,11 +110,11 @@ def test_images_taught_to_a_run_without_a_list_are_unknown(
     again = train(*ONE_EPOCH, "data=csv", f"data.root={labelled}", f"start={old.path}", at="again")
     result = again.read_result()
     assert (result["test/taught"], result["test/validated"]) == (None, None)
-    assert "(which of them it was taught is not known)" in table.results(result)
+    assert "(which of them it was trained on is not known)" in table.results(result)
     assert not again.seen.exists()
     code, out, err = cli("evaluate", "run=old", "data=csv", f"data.root={labelled}", "part=all")
     assert code == 0, err
-    assert "on 160 images (which of them it was taught is not known)" in out
+    assert "on 160 images (which of them it was trained on is not known)" in out
     # The result of a run made before these numbers were recorded holds none.
     del result["test/taught"], result["test/validated"]
     assert "unseen" not in table.results(result)
@@ -128,7 +129,7 @@ def test_evaluate_counts_images_taught_to_the_run(first: RunFolder, labelled: Pa
         result = json.loads(Path(part, "result.json").read_text())
         assert (result["test/taught"], result["test/validated"]) == (taught, validated)
         assert ("unseen images" in out) == (part == "test")
-    assert "100 that it or a run it began with was taught" in table.pairing(
+    assert "100 that it, or a run it started from, was trained on" in table.pairing(
         json.loads(Path("all/result.json").read_text())
     )
     read = {p.filename: p.text == p.answer for p in RunFolder(Path("test")).read_predictions()}
@@ -141,7 +142,7 @@ def test_the_table_of_evaluations_notes_taught_images(first: RunFolder, labelled
     code, out, err = cli("evaluate", "-m", "run=first", "data=csv", f"data.root={labelled}", SPLIT, "part=all,test")
     assert code == 0, err
     assert (
-        "¹ 160 images: 100 that it or a run it began with was taught; 20 that chose its best epoch or theirs; " in out
+        "¹ 160 images: 100 that it, or a run it started from, was trained on; 20 used to choose the best epoch; " in out
     )
     assert out.count("¹") == 2
 

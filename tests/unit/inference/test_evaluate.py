@@ -94,7 +94,7 @@ def evaluated(cli: Cli, run: Path, *arguments: str) -> tuple[dict[str, Any], str
 
 
 def test_evaluate_records_whether_labels_come_from_engines(trained: Path, labelled: Path, cli: Cli) -> None:
-    warning = "by labels that engines agreed on"
+    warning = "with labels that engines agreed on"
     for data, truth in (("csv", "labels"), ("ocr", "engines")):
         result, printed = evaluated(cli, trained, f"data={data}", f"data.root={labelled}", "part=all")
         assert result["test/truth"] == truth

@@ -81,7 +81,7 @@ def test_interrupted_self_training_resumes_within_its_round(
     engines = [row["engine"] for row in map(json.loads, (folder.path / "labels/readings.jsonl").open())]
     assert len(engines) == 3 * 40  # readings of the first round are kept for the second
     printed = capsys.readouterr().out
-    assert "by labels that engines agreed on" in printed[printed.index("round 2 of 2: training") :]
+    assert "with labels that engines agreed on" in printed[printed.index("round 2 of 2: training") :]
 
 
 def test_mistakes_in_self_training_are_found_before_reading(raw: Path, tmp_path: Path) -> None:
