@@ -72,14 +72,14 @@ class Comparison:
 
 def _of_settings(contest: Contest, different: Difference) -> str:
     if not different.is_sure:
-        told = "The first two rows do not differ significantly"
+        finding = "The first two rows do not differ significantly"
     elif different.value > 0:
-        told = "The first row reads significantly better than the second"
+        finding = "The first row reads significantly better than the second"
     else:
-        told = "The first row reads significantly worse than the second, despite its rank"
+        finding = "The first row reads significantly worse than the second, despite its rank"
     first, second = (len(side.accuracies) for side in (contest.first, contest.second))
     return (
-        f"{told}: a difference of {different.value:+.4f} over {first:,} and {second:,} runs and "
+        f"{finding}: a difference of {different.value:+.4f} over {first:,} and {second:,} runs and "
         f"{contest.images:,} image{'s' * (contest.images > 1)} "
         f"(95 % interval over seeds and images: {different.at_least:+.4f} to {different.at_most:+.4f})."
     )
@@ -87,12 +87,12 @@ def _of_settings(contest: Contest, different: Difference) -> str:
 
 def _of_networks(pair: Pair) -> str:
     if pair.p >= 0.05:
-        told = f"{pair.first} and {pair.second} do not differ significantly"
+        finding = f"{pair.first} and {pair.second} do not differ significantly"
     else:
         better, worse = (pair.first, pair.second) if pair.first_only > pair.second_only else (pair.second, pair.first)
-        told = f"{better} reads significantly better than {worse}"
+        finding = f"{better} reads significantly better than {worse}"
     return (
-        f"With one seed in a row, only two trained networks can be compared: {told}; of {pair.images:,} images, "
+        f"With one seed in a row, only two trained networks can be compared: {finding}; of {pair.images:,} images, "
         f"{pair.first_only:,} are read by the first alone and {pair.second_only:,} by the second alone (McNemar's exact "
         f"test, p = {pair.p:.2g}). Other seeds may reverse this: train at least two of each."
     )

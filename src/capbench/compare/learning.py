@@ -36,8 +36,8 @@ class Reached:
     def __str__(self) -> str:
         if self.how in ("not within", "at most"):
             return f"{self.how} {_round(self.amount)}"
-        told = f"{_round(self.amount)} ({_end(self.at_least)} to {_end(self.at_most)})"
-        return told + (", forecast" if self.how == "forecast" else "")
+        text = f"{_round(self.amount)} ({_end(self.at_least)} to {_end(self.at_most)})"
+        return text + (", forecast" if self.how == "forecast" else "")
 
 
 def _round(amount: float) -> str:
@@ -130,10 +130,10 @@ class LearningCurve(Learned):
     """Values of the settings that distinguish the curves."""
 
     def __str__(self) -> str:
-        told = "; ".join(f"{target}: {self._told(self.images(target))}" for target in TARGETS)
-        return f"{', '.join((*self.values, 'labelled images for'))} {told}"
+        text = "; ".join(f"{target}: {self._amount(self.images(target))}" for target in TARGETS)
+        return f"{', '.join((*self.values, 'labelled images for'))} {text}"
 
-    def _told(self, reached: Reached) -> str:
+    def _amount(self, reached: Reached) -> str:
         beyond = not reached.there and reached.amount > self.most
         return f"{reached}{', the limit of the forecast' if beyond else ''}"
 

@@ -48,8 +48,8 @@ def write_markdown(path: Path, comparison: Comparison) -> None:
         interval = f"{row.interval[0]:.4f} to {row.interval[1]:.4f}" if row.interval else ""
         costs = [count(row.average("params")), count(row.average("train/seconds"))]
         lines.append(line([str(rank), *row.values, measured(row, by), interval, runs(row), *costs]))
-    for told in (comparison.verdict, plain(comparison.warning)):
-        lines += ["", told] if told else []
+    for sentence in (comparison.verdict, plain(comparison.warning)):
+        lines += ["", sentence] if sentence else []
     lines += ["", *(f"- {plain(forecast)}" for forecast in comparison.forecasts())]
     lines += [
         "",

@@ -88,18 +88,18 @@ def with_content(runs: Sequence[Run]) -> list[Run]:
     groups: dict[frozenset[tuple[str, Any]], list[Run]] = defaultdict(list)
     for run in runs:
         groups[_trained_by(run, but="seed")].append(run)
-    told: dict[int, dict[str, Any]] = {}
+    found: dict[int, dict[str, Any]] = {}
     for same in groups.values():
         hashes: dict[float | None, set[str]] = defaultdict(set)
         for run in same:
             hashes[run.number("data/train")].add(shown(run.result.get("data/hash")))
         for run in same:
             images = run.number("data/train")
-            told[id(run)] = {
+            found[id(run)] = {
                 **({"data.images": images} if len(hashes) > 1 else {}),
                 **({"data.hash": shown(run.result.get("data/hash"))[:HASH]} if len(hashes[images]) > 1 else {}),
             }
-    return [replace(run, settings={**run.settings, **told[id(run)]}) if told[id(run)] else run for run in runs]
+    return [replace(run, settings={**run.settings, **found[id(run)]}) if found[id(run)] else run for run in runs]
 
 
 def _trained_by(run: Run, but: str = "") -> frozenset[tuple[str, Any]]:

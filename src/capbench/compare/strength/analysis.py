@@ -242,24 +242,24 @@ class Captcha:
     def verdict(self) -> str:
         """Summary in words for the captcha's designer."""
         half, most, _ = (self.strongest.whole.images(target) for target in TARGETS)
-        told = [
+        sentences = [
             f"{self.strongest.name} reads it best: half of its texts from {half} labelled images on, "
             f"nine in ten from {most}."
         ]
         if not half.there:
-            told = [f"No recogniser reads half of its texts: {self.strongest.name}, the best, {half} labelled images."]
+            sentences = [f"No recogniser reads half of its texts: {self.strongest.name}, the best, {half} labelled images."]
         elif not most.there:
-            told = [
+            sentences = [
                 f"{self.strongest.name} reads it best: half of its texts from {half} labelled images on, nine in ten "
                 f"{most}."
             ]
         idle = [name for name, bought in self.ingredients if (b := bought.get(self.strongest.name)) and b.is_useless]
         if idle:
-            told.append(f"Does not stop machines, but bothers people: {', '.join(idle)}.")
+            sentences.append(f"Does not stop machines, but bothers people: {', '.join(idle)}.")
         hard = [one.symbol for one in self.symbols if one.is_hard]
         if hard:
-            told.append(f"Hardest symbols: {', '.join(hard[:8])}.")
-        return " ".join(told)
+            sentences.append(f"Hardest symbols: {', '.join(hard[:8])}.")
+        return " ".join(sentences)
 
 
 def _with(variant: Variant, images: float) -> list[Run]:

@@ -22,12 +22,12 @@ SMOOTH = 40  # points of a drawn line
 
 def write(path: Path, folder: str, captchas: Sequence[Captcha], pictures: Pictures = "rendered") -> None:
     """Write the page on the strength of the captchas; `folder` is where the runs are."""
-    told = {
+    content = {
         "folder": folder,
         "version": version("capbench"),
         "captchas": [_told(captcha, pictures) for captcha in captchas],
     }
-    document.write(path, TEMPLATE, ["page.js"], told)
+    document.write(path, TEMPLATE, ["page.js"], content)
 
 
 def _told(captcha: Captcha, pictures: Pictures) -> dict[str, Any]:

@@ -42,8 +42,8 @@ def ingredients(captcha: Captcha) -> Table:
     rows = []
     for ingredient, bought in captcha.ingredients:
         first = bought.get(captcha.strongest.name)
-        told = [str(bought.get(name, "–")) for name in names]
-        rows.append([ingredient, *told, points(first), verdict(first), PEOPLE.get(ingredient, "")])
+        amounts = [str(bought.get(name, "–")) for name in names]
+        rows.append([ingredient, *amounts, points(first), verdict(first), PEOPLE.get(ingredient, "")])
     heading = ["ingredient", *(f"images, {name}" for name in names), "points of accuracy", "verdict", "people"]
     return [heading, *rows] if rows else []
 
@@ -60,13 +60,13 @@ def verdict(bought: Bought | None) -> str:
 
 def screen(captchas: Sequence[Captcha]) -> str:
     """Return the tables and verdicts as text for the screen."""
-    told: list[str] = []
+    shown: list[str] = []
     for captcha in captchas:
-        told += ["", captcha.name, "", *_aligned(needs(captcha))]
+        shown += ["", captcha.name, "", *_aligned(needs(captcha))]
         made_of = [row[:-1] for row in ingredients(captcha)]
-        told += ["", *_aligned(made_of)] if made_of else []
-        told += ["", captcha.verdict]
-    return lines(told)
+        shown += ["", *_aligned(made_of)] if made_of else []
+        shown += ["", captcha.verdict]
+    return lines(shown)
 
 
 def _aligned(table: Table) -> list[str]:

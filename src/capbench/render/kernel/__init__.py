@@ -77,9 +77,9 @@ def poses(look, sizes, seed, indices, classes, lengths, out, sources=SOURCES):
             share, _, _, kind = draw_character(sample, place, FACE)
             size = sizes[face_of(look, share, kind), classes[row, place]]
             pose = pose_of(look, size, sample, place)
-            told = out[row, place]
-            told[0], told[1], told[2], told[3] = pose.width, pose.height, pose.angle, pose.slant
-            told[4], told[5], told[6], told[7] = pose.x1, pose.y1, pose.x2, pose.y2
+            numbers = out[row, place]
+            numbers[0], numbers[1], numbers[2], numbers[3] = pose.width, pose.height, pose.angle, pose.slant
+            numbers[4], numbers[5], numbers[6], numbers[7] = pose.x1, pose.y1, pose.x2, pose.y2
 
 
 @njit(nogil=True, cache=True)
