@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Container
-from pathlib import Path
 
 import numpy as np
+
+from capbench.utils import bounded
 
 MOST_BYTES = 64 * 2**20  # size limit of a font file; collections of all Chinese characters have some 20 MiB
 OUTLINES = (b"\0\1\0\0", b"OTTO", b"true")
@@ -22,10 +23,7 @@ class Coverage(Container[str]):
     """Characters of a font, or of the first font of a collection; raises ValueError for any other file."""
 
     def __init__(self, path: str) -> None:
-        with Path(path).open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ValueError(f"it has over {MOST_BYTES:,} bytes, the most that are taken")
+        content = bounded.read(path, MOST_BYTES)
         try:
             self._map = _best(_characters(content))
             (kind,) = struct.unpack_from(">H", self._map)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError, ParserCreate
 
@@ -15,6 +14,7 @@ from fontTools.pens.basePen import BasePen
 from fontTools.svgLib.path import parse_path
 
 from capbench.errors import Mistake
+from capbench.utils import bounded
 
 SUFFIX = ".svg"
 PIECES = 16  # straight pieces that approximate a curve
@@ -73,10 +73,7 @@ class _Found:
         self._glyphs: dict[str, dict[str, str]] = {}
         self._depth = 0
         self._font_at: float = math.inf
-        with Path(path).open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ValueError(f"it has over {MOST_BYTES:,} bytes, the most that are taken")
+        content = bounded.read(path, MOST_BYTES)
         parser = ParserCreate(namespace_separator=" ")
         parser.StartElementHandler = self._begin
         parser.EndElementHandler = self._end

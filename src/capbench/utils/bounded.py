@@ -29,6 +29,10 @@ NOT_REGULAR = "is no regular file"
 KINDS = ("null", "bool", "int", "float", "str", "seq", "map", "merge")
 
 
+class TooLarge(ValueError):
+    """Reason why a file is not read."""
+
+
 def opened(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a regular file to read; raise OSError for any other, without waiting for the writer of a pipe."""
     file = open(path, "rb", opener=_at_once)  # noqa: SIM115 - the caller closes it
@@ -38,16 +42,23 @@ def opened(path: str | os.PathLike[str]) -> BinaryIO:
     return file
 
 
+def read(path: str | os.PathLike[str], most: int) -> bytes:
+    """Return the bytes of a regular file; raise OSError if it cannot be read, TooLarge if it has over `most` bytes."""
+    with opened(path) as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise TooLarge(f"it has over {most:,} bytes, the most that are accepted")
+    return found
+
+
 def content(path: Path, most: int = MOST_BYTES) -> bytes:
     """Return the bytes of a regular file; raise Mistake where it cannot be read or has more than `most` bytes."""
     try:
-        with opened(path) as file:
-            found = file.read(most + 1)
+        return read(path, most)
+    except TooLarge as error:
+        raise Mistake(f"{path} has over {most:,} bytes, more than any that CapBench writes") from error
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise Mistake(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from error
-    if len(found) > most:
-        raise Mistake(f"{path} has over {most:,} bytes, more than any that CapBench writes")
-    return found
 
 
 def text(path: Path, most: int = MOST_BYTES) -> str:

@@ -247,7 +247,9 @@ class Captcha:
             f"nine in ten from {most}."
         ]
         if not half.there:
-            sentences = [f"No recogniser reads half of its texts: {self.strongest.name}, the best, {half} labelled images."]
+            sentences = [
+                f"No recogniser reads half of its texts: {self.strongest.name}, the best, {half} labelled images."
+            ]
         elif not most.there:
             sentences = [
                 f"{self.strongest.name} reads it best: half of its texts from {half} labelled images on, nine in ten "
