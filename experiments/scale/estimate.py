@@ -23,14 +23,14 @@ class Input(NamedTuple):
     origin: str
 
 
-BENCH = "measured: README, bench on two shared cores"
+BENCH = "measured: docs, bench on two shared cores"
 HERE = "measured for this study, one shared core"
 INPUTS = {
     "rendered": Input(19_100, "grey images/s of a core", BENCH),
     "written": Input(2_550, "PNG files/s of a core", BENCH + ", 5,100 on both"),
     "png": Input(4_096, "bytes of a PNG file on disk", HERE + ": 3,454 of content, `render count=400`"),
     "pixels": Input(9_600, "bytes of a grey image of 160×60", "counted"),
-    "small": Input(797, "images/s, small network on two cores", "measured: README, quickstart: 161,000 in 202 s"),
+    "small": Input(797, "images/s, small network on two cores", "measured: docs, quickstart: 161,000 in 202 s"),
     "job": Input(11, "core-seconds of a job beside its steps", HERE + ": `debug=fast` from start to end"),
     "composed": Input(0.126, "core-seconds to compose a job's settings", HERE),
     "folder": Input(8.5, "MB of a run's folder, 292,354 parameters", HERE + ": two checkpoints of 3.6 MB, weights 1.2"),

@@ -1,4 +1,4 @@
-"""Picture and tables of how many labelled images a set of real captchas needs, from results.csv, for two READMEs."""
+"""Picture and tables of how many labelled images a set of real captchas needs, from results.csv, for two pages."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def main() -> None:
     """Write the picture and both tables."""
     sets = curves()
     picture(sets)
-    for readme in (HERE / "README.md", HERE.parents[1] / "README.md"):
-        put(readme, table(sets), "how many")
+    for page in (HERE / "README.md", HERE.parents[1] / "docs" / "how-to" / "few-images.md"):
+        put(page, table(sets), "how many")
 
 
 if __name__ == "__main__":

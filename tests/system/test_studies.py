@@ -24,9 +24,9 @@ def study(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=1500)
 
 
-def shown(folder: Path, name: str) -> list[str]:
-    """Return the lines of a README between the marks of this name."""
-    _, _, rest = (folder / "README.md").read_text().partition(f"<!-- {name} -->\n")
+def shown(folder: Path, name: str, page: str = "README.md") -> list[str]:
+    """Return the lines of a page between the marks of this name."""
+    _, _, rest = (folder / page).read_text().partition(f"<!-- {name} -->\n")
     return rest.partition(f"<!-- end of {name} -->")[0].splitlines()
 
 
@@ -194,7 +194,8 @@ def test_the_table_of_a_study_equals_its_results(plan: Path, tmp_path: Path) -> 
 def test_the_other_tables_of_study_seeds_equal_their_results(tmp_path: Path) -> None:
     needed, curves = script("seeds/needed.py"), script("seeds/curves.py")
     folder = ROOT / "experiments" / "seeds"
-    assert needed.table(needed.curves()) == shown(folder, "how many") == shown(ROOT, "how many")
+    table = needed.table(needed.curves())
+    assert table == shown(folder, "how many") == shown(ROOT / "docs" / "how-to", "how many", "few-images.md")
     assert curves.table(curves.pairs(tmp_path)) == shown(folder, "curves")
 
 
@@ -206,12 +207,12 @@ def test_the_readme_of_study_scale_shows_its_estimates() -> None:
 
 
 def test_the_pages_report_the_forecasts_of_study_forecast() -> None:
-    """Compare the figures in the study, on the page and in the README with those of today's code."""
+    """Compare the figures in the study and on the pages with those of today's code."""
     hidden = script("forecast/hidden.py")
     rows = list(hidden.forecasts())
     assert hidden.table(rows) == shown(ROOT / "experiments" / "forecast", "table")
     held = f"{sum(row['held'] for row in rows)} lay in the band"
-    for told in ("README.md", "src/capbench/compare/page.html"):
+    for told in ("docs/how-to/compare.md", "src/capbench/compare/page.html"):
         text = " ".join((ROOT / told).read_text().split())
         assert f"of {len(rows)} accuracies that were measured and hidden" in text.replace("Of", "of") and held in text
 

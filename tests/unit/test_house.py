@@ -1,4 +1,4 @@
-"""The package tree and the layers in the README, held against the real ones."""
+"""The package tree and the layers on the page of the architecture, held against the real ones."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import tomllib
 from tests.helpers.repository import ROOT
 
 SOURCE = ROOT / "src" / "capbench"
+PAGE = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
 
 
 def drawn_rooms() -> dict[str, set[str]]:
-    """Return the modules that the README names, by their package; those outside packages are under ""."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    tree = readme[readme.index("src/capbench/  ") : readme.index("src/hydra_plugins/  ")]
+    """Return the modules that the page names, by their package; those outside packages are under ""."""
+    tree = PAGE[PAGE.index("src/capbench/  ") : PAGE.index("src/hydra_plugins/  ")]
     rooms: dict[str, set[str]] = {"": set()}
     room = ""
     for line in tree.splitlines()[1:]:
@@ -35,13 +35,12 @@ def real_rooms() -> dict[str, set[str]]:
     }
 
 
-def test_the_readme_tree_names_every_package_and_module() -> None:
+def test_the_drawn_tree_names_every_package_and_module() -> None:
     assert drawn_rooms() == real_rooms()
 
 
-def test_the_readme_layers_equal_those_of_the_linter() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    told = readme.partition("From top to bottom:\n\n```\n")[2].partition("\n```")[0]
+def test_the_written_layers_equal_those_of_the_linter() -> None:
+    told = PAGE.partition("From top to bottom:\n\n```\n")[2].partition("\n```")[0]
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     (contract,) = settings["tool"]["importlinter"]["contracts"]
     assert told.replace("·", "|").splitlines() == contract["layers"]
