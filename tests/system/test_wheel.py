@@ -26,10 +26,14 @@ def test_a_wheel_runs_the_quickstart_outside_the_repository(tmp_path: Path) -> N
         pytest.skip("uv is not in this environment: make test puts it there")
     call(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path / "dist", ROOT)
     (wheel,) = (tmp_path / "dist").glob("capbench-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert "capbench/py.typed" in names
+    assert {Path(name).name for name in names if "/licenses/" in name} == {"LICENSE", "NOTICE"}
     source = ROOT / "src"
     files = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.suffix in SHIPPED}
     assert len({Path(name).suffix for name in files}) == len(SHIPPED)
-    assert files <= set(zipfile.ZipFile(wheel).namelist())
+    assert files <= set(names)
     call(sys.executable, "-m", "venv", tmp_path / "empty")
     python = tmp_path / "empty" / "bin" / "python"
     call(uv, "pip", "install", "--quiet", "--python", python, "--constraint", ROOT / "constraints.txt", wheel)
