@@ -90,7 +90,7 @@ def _answer(arguments: list[str]) -> None:
     if arguments and not arguments[0].startswith(("-", "+", "~")) and "=" not in arguments[0]:
         verb, *arguments = arguments
     if verb not in VERBS:
-        raise Mistake(f"{verb}: is no verb; {nearest(verb, VERBS)}")
+        raise Mistake(f"{verb}: is not a verb; {nearest(verb, VERBS)}")
     from capbench.cli import verbs  # imports Hydra, which is slow and not needed for the help above
 
     verbs.main(verb, arguments)

@@ -149,11 +149,11 @@ class RunFolder:
         except OSError as error:
             if error.errno in DISK_FULL:
                 raise
-            raise Mistake(f"{self.path}: no folder can be made there ({error.strerror}); name another") from error
+            raise Mistake(f"{self.path}: no folder can be made there ({error.strerror}); choose another") from error
         with alone(self.path, "run"):
             if self.config.exists():
                 raise Mistake(
-                    f"{self.path}: holds a run already; go on with resume={self.path}, or name another folder"
+                    f"{self.path}: holds a run already; continue with resume={self.path}, or choose another folder"
                 )
             with replacing(self.config) as file:
                 yaml.safe_dump(dict(settings), file, sort_keys=False, allow_unicode=True)
@@ -161,7 +161,7 @@ class RunFolder:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Lock the run against other processes during the block, and remove unfinished files of a killed process."""
-        with held(self.config, "r+b", f"{self.path}: another process trains this run; wait for its end"):
+        with held(self.config, "r+b", f"{self.path}: another process trains this run; wait until it ends"):
             for unfinished in self.path.rglob(f".*{UNFINISHED}"):
                 unfinished.unlink(missing_ok=True)
             self.pictures.mkdir(exist_ok=True)
@@ -174,7 +174,7 @@ class RunFolder:
             if begun != data_hash:
                 raise Mistake(
                     f"resume: the data of {self.path} have changed since it began: images, their texts, or which part "
-                    f"they are in (data/hash {begun[:12]} became {data_hash[:12]}); restore them, or train anew"
+                    f"they are in (data/hash {begun[:12]} became {data_hash[:12]}); restore them, or train again"
                 )
         elif writes:
             self.data_hash.parent.mkdir(parents=True, exist_ok=True)
@@ -184,11 +184,11 @@ class RunFolder:
     def settings(self) -> dict[str, Any]:
         """Return the settings that `begin` wrote, as plain data, unchecked."""
         if not self.config.is_file():
-            raise Mistake(f"resume: {self.path} is no run; it has no config.yaml")
+            raise Mistake(f"resume: {self.path} is not a run; it has no config.yaml")
         try:
             settings = bounded.from_yaml(self.content(self.config))
         except ValueError as error:
-            raise Mistake(f"{self.config}: is no YAML ({error})") from error
+            raise Mistake(f"{self.config}: is not YAML ({error})") from error
         if not isinstance(settings, dict):
             raise Mistake(f"{self.config}: holds no settings")
         return settings
@@ -209,7 +209,7 @@ class RunFolder:
         try:
             result = bounded.from_json(self.content(self.result))
         except ValueError as error:
-            raise Mistake(f"{self.result}: is no JSON ({error})") from error
+            raise Mistake(f"{self.result}: is not JSON ({error})") from error
         if not isinstance(result, dict):
             raise Mistake(f"{self.result}: holds no results")
         return result

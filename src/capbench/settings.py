@@ -53,7 +53,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
 def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "") -> None:
     """Check `settings` against the keyword-only parameters of `target`; `at` is their key, used in messages."""
     if not isinstance(settings, Mapping):
-        raise Mistake(f"{at}: {printable(repr(settings))} is not accepted; keys and values are wanted")
+        raise Mistake(f"{at}: {printable(repr(settings))} is not accepted; give keys and values")
     accepted = {
         name: parameter
         for name, parameter in inspect.signature(target).parameters.items()
@@ -65,7 +65,7 @@ def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "")
             continue
         if key not in accepted:
             raise Mistake(
-                f"{_join(at, key)}: is no setting (value {printable(repr(value))}); {nearest(_join(at, key), (_join(at, name) for name in accepted))}"
+                f"{_join(at, key)}: is not a setting (value {printable(repr(value))}); {nearest(_join(at, key), (_join(at, name) for name in accepted))}"
             )
         _check_value(value, hints.get(key, Any), _join(at, key))
     for name, parameter in accepted.items():
@@ -130,7 +130,7 @@ def _check_class(value: Mapping[str, Any], hint: Any, at: str) -> None:
     target = _ours(value[TARGET], at)
     if not issubclass(target, wanted):
         names = " or ".join(choice.__name__ for choice in wanted)
-        raise Mistake(f"{at}.{TARGET}: {named} is no {names}; choose an option of {at}=")
+        raise Mistake(f"{at}.{TARGET}: {named} is not a {names}; choose an option of {at}=")
     if inspect.isabstract(target):
         raise Mistake(f"{at}.{TARGET}: {named} is abstract; choose an option of {at}=")
     check(value, target, at)
@@ -173,7 +173,7 @@ def _ours(path: Any, at: str) -> type:
     except (ImportError, AttributeError, RecursionError) as error:  # RecursionError: a name with a million dots
         key = _join(at, TARGET)
         raise Mistake(
-            f"{key}: {printable(path)} is nothing that CapBench builds; choose an option of {at or 'conf'}="
+            f"{key}: {printable(path)} is not a class that CapBench builds; choose an option of {at or 'conf'}="
         ) from error
     return found
 

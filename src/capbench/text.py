@@ -53,7 +53,7 @@ class Alphabet:
             raise Mistake("alphabet.symbols: is empty; give the symbols a captcha may hold, or auto")
         twice = sorted(symbol for symbol, count in Counter(self.symbols).items() if count > 1)
         if twice:
-            raise Mistake(f"alphabet.symbols: {''.join(twice)!r} stands there twice; give each symbol once")
+            raise Mistake(f"alphabet.symbols: {''.join(twice)!r} occurs twice; give each symbol once")
         if self.folded(self.symbols) != self.symbols:
             raise Mistake(f"alphabet.symbols: {self.symbols!r} changes when folded to {self.fold} case; give it folded")
 
@@ -69,7 +69,7 @@ class Alphabet:
         """Return this alphabet; raise Mistake if it is `auto`, for use where no labels exist."""
         if self.symbols == AUTO:
             raise Mistake(
-                "alphabet.symbols: auto is read from labels and there are none; choose one, such as alphabet=digits"
+                "alphabet.symbols: auto reads the alphabet from labels, and there are none; choose an alphabet, such as alphabet=digits"
             )
         return self
 
@@ -163,7 +163,7 @@ class Codec:
     def read(self, best: np.ndarray, probability: np.ndarray) -> list[Reading]:
         """Return the readings of the best classes and their probabilities, each [image, position or time].
 
-        What is no probability, such as a network gives whose numbers overflow, counts for the nearest one, and NaN for
+        What is not a probability, such as a network gives whose numbers overflow, counts for the nearest one, and NaN for
         none.
 
         The confidence of the whole is the product over all entries, also the blanks that no character of the
@@ -183,7 +183,7 @@ class Codec:
 
 
 def probabilities(numbers: np.ndarray) -> np.ndarray:
-    """The same numbers where they lie from 0 to 1, else the nearest; 0 for what is no number."""
+    """The same numbers where they lie from 0 to 1, else the nearest; 0 for what is not a number."""
     return np.fmin(np.fmax(numbers, 0), 1)  # both pass over NaN
 
 

@@ -69,9 +69,7 @@ class Search(Sweeper):
         overrides = {override.get_key_element(): override for override in parser.parse_overrides(given)}
         space = {key: distribution(o) for key, o in overrides.items() if o.is_sweep_override()}
         if not space:
-            raise Mistake(
-                "hydra.sweeper.params: nothing is searched; add a key with choice(…), range(…) or interval(…)"
-            )
+            raise Mistake("hydra.sweeper.params: is empty; add a key with choice(…), range(…) or interval(…)")
         fixed = [str(override.input_line) for key, override in overrides.items() if key not in space]
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +144,7 @@ def distribution(override: Override) -> Any:
             kind = kinds.IntDistribution if isinstance(values[0], int) else kinds.FloatDistribution
             return kind(values[0], values[-1], log=log, step=None if log and kind is kinds.FloatDistribution else step)
     except (ValueError, IndexError) as error:
-        raise Mistake(f"{override.input_line}: is nothing to search in ({error})") from error
+        raise Mistake(f"{override.input_line}: is not a range to search ({error})") from error
     return kinds.CategoricalDistribution(list(override.sweep_string_iterator()))
 
 
@@ -156,7 +154,7 @@ def summary(study: Any) -> str:
     numbers = {state: [trial.number for trial in trials] for state, trials in by_state}
     complete = len(numbers.get("COMPLETE", []))
     counts = [f"{complete} finished"]
-    for state, what in (("PRUNED", "given up by the median of the others"), ("FAIL", "failed")):
+    for state, what in (("PRUNED", "stopped early by the median of the others"), ("FAIL", "failed")):
         if state in numbers:
             counts.append(f"{len(numbers[state])} {what} ({', '.join(map(str, sorted(numbers[state])))})")
     lines = [f"trials: {'; '.join(counts)}"]

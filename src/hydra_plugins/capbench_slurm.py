@@ -64,7 +64,7 @@ class Slurm(SeparateJobs):
                     yield job, self._end(job, name, states.get(name, GONE))
         except KeyboardInterrupt:
             numbers = " ".join(dict.fromkeys(name.partition("_")[0] for name in waiting))
-            print(f"\nSLURM goes on with them; scancel {numbers} ends them, resume_sweep waits for them again")
+            print(f"\nSLURM continues them; scancel {numbers} ends them, resume_sweep waits for them again")
             raise
 
     def _submitted(self, jobs: list[Job]) -> dict[str, Job]:
@@ -91,7 +91,7 @@ class Slurm(SeparateJobs):
                 submitted = [executor.submit(Attempt(job.arguments, job.folder)) for job in jobs]
         except (AssertionError, submitit.core.utils.FailedJobError) as error:  # the former for a value's type
             why = str(error).strip().split("\n")[-1]
-            raise Mistake(f"hydra.launcher: SLURM does not take the jobs: {why}") from error
+            raise Mistake(f"hydra.launcher: SLURM rejects the jobs: {why}") from error
         named = {queued.job_id: job for queued, job in zip(submitted, jobs, strict=True)}
         for name, job in named.items():
             _mark(job).write_text(name)
@@ -113,7 +113,7 @@ class Slurm(SeparateJobs):
         log = self._log(name)
         if state in ("COMPLETED", GONE):
             log = self._log(name, _first_to_fail(log))
-            state = last_words(log, besides=OF_SLURM) or "ended without a word"
+            state = last_words(log, besides=OF_SLURM) or "ended without a message"
         return f"{state} ({log})"
 
     def _log(self, name: str, task: int = 0) -> Path:

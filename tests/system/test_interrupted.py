@@ -191,4 +191,4 @@ def test_a_run_interrupted_by_hand_prints_how_to_resume(
         experiment.run(settings, RunFolder(tmp_path / "run"), resumed=False)
     signal.signal(signal.SIGINT, heard)  # Lightning has switched it off
     assert stopped.value.code == 130
-    assert "go on with resume=run" in capsys.readouterr().out
+    assert "continue with resume=run" in capsys.readouterr().out

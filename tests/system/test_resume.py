@@ -67,7 +67,7 @@ def test_resuming_a_finished_run_shows_its_results_again(cli: Cli, train: Train)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["resume=nowhere"], "resume: nowhere is no run; it has no config.yaml"),
+        (["resume=nowhere"], "resume: nowhere is not a run; it has no config.yaml"),
         (["resume=.", "seed=2"], "resume=.: a resumed run keeps its own settings; drop seed=2"),
     ],
 )
@@ -82,10 +82,10 @@ def test_resume_without_a_run_or_with_other_settings_is_refused(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("model: {_target_: os.system}", "must be given|is nothing that CapBench builds"),
+        ("model: {_target_: os.system}", "must be given|is not a class that CapBench builds"),
         ("- a list", "holds no settings"),
-        ("a: [", "is no YAML"),
-        ("!!python/object/apply:os.system [touch owned]", "is no YAML"),
+        ("a: [", "is not YAML"),
+        ("!!python/object/apply:os.system [touch owned]", "is not YAML"),
     ],
 )
 def test_resume_with_malicious_settings_is_refused(settings: str, message: str, cli: Cli, tmp_path: Path) -> None:

@@ -58,8 +58,8 @@ def test_search_ranges_are_parsed_from_sweep_syntax(written: str, drawn_from: An
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("k=tag(log,interval(0,1))", "k=tag.log,interval.0,1..: is nothing to search in"),
-        ("k=range(5,1)", "k=range.5,1.: is nothing to search in"),
+        ("k=tag(log,interval(0,1))", "k=tag.log,interval.0,1..: is not a range to search"),
+        ("k=range(5,1)", "k=range.5,1.: is not a range to search"),
         ("k=tag(lin,interval(0,1))", "k: tag lin is unknown; log is the only one"),
     ],
 )
@@ -80,7 +80,7 @@ def test_a_resumed_search_runs_only_begun_and_failed_trials(cli: Cli, labelled: 
     failed = [trial.number for trial in before if trial.params["data.root"] == "away"]
     assert len(failed) == 2  # the seed is chosen so
     assert code == 2
-    assert "2 jobs of sweep failed; go on with resume_sweep=sweep" in err
+    assert "2 jobs of sweep failed; continue with resume_sweep=sweep" in err
     assert f"{failed[0]}: data.root=away" in err and "data.root: away" in err
     assert states() == ["FAIL" if trial.number in failed else "COMPLETE" for trial in before]
     assert f"trials: 2 finished; 2 failed ({failed[0]}, {failed[1]})" in out
@@ -127,8 +127,8 @@ def test_a_poor_trial_is_pruned_and_stays_pruned_when_resumed(cli: Cli) -> None:
     assert sorted(studied().trials[2].intermediate_values) == [1, 2]
     assert (results()["2"]["trial"], results()["2"]["pruned"], results()["2"]["train/epochs"]) == (2, 2, 2)
     assert [row["epoch"] for row in read_csv(Path("sweep/2/metrics.csv"))] == ["1", "2"]
-    assert "given up after epoch 2" in out
-    assert "trials: 2 finished; 1 given up by the median of the others (2)" in out
+    assert "stopped early after epoch 2" in out
+    assert "trials: 2 finished; 1 stopped early by the median of the others (2)" in out
 
     Path("sweep/2/result.json").unlink()  # as if it were stopped before its result was written: it must not train on
     code, _, err = cli("resume=sweep/2")
@@ -151,9 +151,9 @@ def test_the_summary_of_a_search_names_the_best_trial() -> None:
 
 def test_a_mistake_in_a_search_is_one_line_and_runs_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong, said in (
-        ("optim.lr=0.01", "hydra.sweeper.params: nothing is searched; add a key with choice(…), range(…)"),
+        ("optim.lr=0.01", "hydra.sweeper.params: is empty; add a key with choice(…), range(…)"),
         ("hydra.sweeper.trials=0", "hydra.sweeper.trials: 0 is not accepted"),
-        ("optim.sped=interval(0,1)", "optim.sped: is no setting"),
+        ("optim.sped=interval(0,1)", "optim.sped: is not a setting"),
     ):
         code, _, err = cli(*SMALL, wrong)
         assert (code, said in err) == (2, True), err

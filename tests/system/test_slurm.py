@@ -56,7 +56,7 @@ def test_a_slurm_sweep_reports_a_failed_job_and_resumes_it(labelled: Path, tmp_p
         *FAST,
     )
     assert failed.returncode == 2, failed.stderr
-    assert "1 job of sweep failed; go on with resume_sweep=sweep" in failed.stderr
+    assert "1 job of sweep failed; continue with resume_sweep=sweep" in failed.stderr
     (told,) = [line for line in failed.stderr.splitlines() if line.startswith("  2: ")]
     assert "data.root=c" in told and "data.root: c " in told
     log = Path(told.rpartition("(")[2].rstrip(")"))

@@ -68,7 +68,7 @@ def test_a_failed_job_is_reported_and_the_others_run(cli: Cli, tmp_path: Path) -
     code, _, err = cli("-m", "optim.lr=-1,0.01", "debug=fast", "trainer.progress=false")
     assert code == 2
     (sweep,) = tmp_path.glob("runs/train/*")
-    assert f"capbench: 1 job of {sweep.relative_to(tmp_path)} failed; go on with resume_sweep=" in err
+    assert f"capbench: 1 job of {sweep.relative_to(tmp_path)} failed; continue with resume_sweep=" in err
     assert "optim.lr: -1 is not accepted" in err
     assert [path.parent.name for path in sweep.glob("*/result.json")] == ["1"]
 
@@ -92,7 +92,7 @@ def test_resume_sweep_without_a_sweep_is_refused(cli: Cli, tmp_path: Path) -> No
     for there in ("nowhere", "."):
         code, _, err = cli(f"resume_sweep={there}")
         assert code == 2
-        assert f"resume_sweep: {there} is no sweep's folder" in err
+        assert f"resume_sweep: {there} is not a sweep's folder" in err
 
 
 NAMES = ["größe", "sw(2)", "[4]", "it's", 'a "b"', "a,b", "x=1", "{a:1}", "back\\slash", "null", "two words"]
@@ -133,11 +133,11 @@ def test_a_running_sweep_is_not_resumed_by_another_process(cli: Cli, tmp_path: P
     plan.touch()
     with held(plan, "r+b", "is free"):
         code, _, err = cli("resume_sweep=sweep")
-        assert (code, err) == (2, "capbench: sweep: another process is running this sweep; wait for its end\n")
+        assert (code, err) == (2, "capbench: sweep: another process is running this sweep; wait until it ends\n")
         for launcher in ("basic", "processes"):
             code, _, err = cli("-m", "seed=1,2", "hydra.sweep.dir=sweep", f"hydra/launcher={launcher}", "debug=fast")
             assert code == 2
-            assert "sweep: another process is running this sweep; wait for its end" in err
+            assert "sweep: another process is running this sweep; wait until it ends" in err
         assert not finished(tmp_path / "sweep")
 
 
@@ -167,7 +167,7 @@ def test_failed_and_killed_jobs_do_not_stop_others_and_are_resumed(labelled: Pat
     os.kill(fifth, signal.SIGKILL)
     _, err = sweep.communicate()
     assert sweep.returncode == 2
-    assert "2 jobs of sweep failed; go on with resume_sweep=sweep" in err
+    assert "2 jobs of sweep failed; continue with resume_sweep=sweep" in err
     assert re.search(r"2: .*data\.root=c .*: data\.root: c .*\(sweep/2\.log\)", err)
     assert re.search(r"4: .*data\.root=e .*: killed by SIGKILL \(sweep/4\.log\)", err)
     assert finished(tmp_path / "sweep").keys() == {*"0135"}
@@ -223,7 +223,7 @@ def test_launchers_are_composed_and_misspelt_keys_are_refused(option: str, gpus:
     assert f"gpus: {gpus}" in out and "at_once: " in out
     code, _, err = cli("-m", f"hydra/launcher={option}", "hydra.launcher.at_ones=2", "seed=1,2")
     assert code == 2
-    assert "hydra.launcher.at_ones: is no setting (value '2')" in err
+    assert "hydra.launcher.at_ones: is not a setting (value '2')" in err
 
 
 def a_slurm_whose_sbatch(does: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +257,7 @@ def test_slurm_is_asked_for_the_resources_of_the_trainer(
     a_slurm_whose_sbatch(refuses, tmp_path, monkeypatch)
     code, _, err = cli("-m", *overrides)
     assert code == 2
-    refused = "hydra.launcher: SLURM does not take the jobs: sbatch: error: Invalid partition name specified"
+    refused = "hydra.launcher: SLURM rejects the jobs: sbatch: error: Invalid partition name specified"
     assert f"capbench: {refused}" in err
     lines = (tmp_path / "script").read_text().splitlines()
     given = {line.removeprefix("#SBATCH --") for line in lines if line.startswith("#SBATCH")}
@@ -285,7 +285,7 @@ def test_a_missing_slurm_or_submitit_is_reported(cli: Cli, monkeypatch: pytest.M
     assert cli(*sweep)[2].endswith("there is no SLURM here (no sbatch); choose hydra/launcher=processes\n")
     monkeypatch.setitem(sys.modules, "submitit", None)
     assert cli(*sweep)[2].endswith("submitit is not installed; python -m pip install 'capbench[slurm]'\n")
-    assert "hydra.launcher.tasks: is no setting" in cli(*sweep, "hydra.launcher.tasks=2")[2]
+    assert "hydra.launcher.tasks: is not a setting" in cli(*sweep, "hydra.launcher.tasks=2")[2]
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -309,7 +309,7 @@ def test_slurm_tasks_that_differ_from_devices_are_refused(cli: Cli, monkeypatch:
     code, _, err = cli("trainer=ddp_cpu", "debug=fast")
     assert (code, err) == (
         2,
-        "capbench: trainer.devices: 2×1 processes are wanted and SLURM started 3 tasks; let it start one for each\n",
+        "capbench: trainer.devices: 2×1 processes are wanted, but SLURM started 3 tasks; start one for each process\n",
     )
 
 

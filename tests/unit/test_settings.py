@@ -105,9 +105,9 @@ def test_a_class_is_accepted_where_the_hint_names_it(hint: Any, value: Any) -> N
 @pytest.mark.parametrize(
     ("hint", "value", "match"),
     [
-        (View, THRESHOLD, r"^it\._target_: capbench\.data\.clean\.Threshold is no View"),
-        (Cutter | View, THRESHOLD, r"^it\._target_: capbench\.data\.clean\.Threshold is no Cutter or View"),
-        (View, FILES, r"^it\._target_: capbench\.data\.sources\.file_names\.FileNames is no View"),
+        (View, THRESHOLD, r"^it\._target_: capbench\.data\.clean\.Threshold is not a View"),
+        (Cutter | View, THRESHOLD, r"^it\._target_: capbench\.data\.clean\.Threshold is not a Cutter or View"),
+        (View, FILES, r"^it\._target_: capbench\.data\.sources\.file_names\.FileNames is not a View"),
         (View, {"_target_": "capbench.data.views.View"}, r"^it\._target_: capbench\.data\.views\.View is abstract"),
         (Alphabet, None, r"^it: None is not accepted; input should be an instance of Alphabet"),
         (Alphabet | None, "digits", r"^it: 'digits' is not accepted"),
@@ -123,15 +123,15 @@ def test_a_class_is_accepted_where_the_hint_names_it(hint: Any, value: Any) -> N
         (View, WHOLE | {"size": [FILES, 3]}, r"^it\.size\.0\._target_: .*FileNames is not accepted"),
         (View, WHOLE | {"_partial_": True}, r"^it\._partial_: True is not accepted"),
         (Callable[..., View], WHOLE, r"^it\._partial_: None is not accepted"),
-        (Callable[..., View], THRESHOLD | {"_partial_": True}, r"^it\._target_: .*Threshold is no View"),
-        (View, {"_target_": "capbench.data.views.Size"}, r"^it\._target_: .* is nothing that CapBench builds"),
-        (View, {"_target_": "pathlib.Path"}, r"^it\._target_: pathlib\.Path is nothing that CapBench builds"),
-        (View, {"_target_": "capbench"}, r"^it\._target_: capbench is nothing that CapBench builds"),
-        (View, {"_target_": "capbench..x"}, r"^it\._target_: .* is nothing that CapBench builds"),
-        (View, {"_target_": "capbench.\0.x"}, r"^it\._target_: .* is nothing that CapBench builds"),
-        (View, {"_target_": "capbench." + "a." * 10**5 + "x"}, r"^it\._target_: .* is nothing that CapBench builds"),
-        (View, {"_target_": None}, r"^it\._target_: None is nothing that CapBench builds"),
-        (View, {"_target_": ["capbench.data.views.Whole"]}, r"^it\._target_: .* is nothing that CapBench builds"),
+        (Callable[..., View], THRESHOLD | {"_partial_": True}, r"^it\._target_: .*Threshold is not a View"),
+        (View, {"_target_": "capbench.data.views.Size"}, r"^it\._target_: .* is not a class that CapBench builds"),
+        (View, {"_target_": "pathlib.Path"}, r"^it\._target_: pathlib\.Path is not a class that CapBench builds"),
+        (View, {"_target_": "capbench"}, r"^it\._target_: capbench is not a class that CapBench builds"),
+        (View, {"_target_": "capbench..x"}, r"^it\._target_: .* is not a class that CapBench builds"),
+        (View, {"_target_": "capbench.\0.x"}, r"^it\._target_: .* is not a class that CapBench builds"),
+        (View, {"_target_": "capbench." + "a." * 10**5 + "x"}, r"^it\._target_: .* is not a class that CapBench builds"),
+        (View, {"_target_": None}, r"^it\._target_: None is not a class that CapBench builds"),
+        (View, {"_target_": ["capbench.data.views.Whole"]}, r"^it\._target_: .* is not a class that CapBench builds"),
     ],
     ids=range(27),
 )  # fmt: skip
@@ -143,5 +143,5 @@ def test_a_class_that_the_hint_does_not_name_is_refused(hint: Any, value: Any, m
 def test_settings_that_are_no_mapping_are_refused_by_their_key(given: Any) -> None:
     def schema(*, a: int) -> None: ...
 
-    with pytest.raises(Mistake, match=r"clean: .* is not accepted; keys and values are wanted"):
+    with pytest.raises(Mistake, match=r"clean: .* is not accepted; give keys and values"):
         settings.check(given, schema, "clean")

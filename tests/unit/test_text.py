@@ -95,7 +95,7 @@ def test_an_alphabet_of_all_of_unicode_is_accepted() -> None:
 
 @pytest.mark.parametrize(
     ("symbols", "fold", "message"),
-    [("", None, "is empty"), ("abca", None, "'a' stands there twice"), ("Ab", "lower", "folded")],
+    [("", None, "is empty"), ("abca", None, "'a' occurs twice"), ("Ab", "lower", "folded")],
 )
 def test_an_impossible_alphabet_is_refused(symbols: str, fold: str | None, message: str) -> None:
     with pytest.raises(Mistake, match=message):

@@ -43,7 +43,9 @@ def run(settings: dict[str, Any]) -> str:
         ]
         wanted = [pair for pair in pairs if pair.name.startswith(own["only"] or "")]
         if not wanted:
-            raise Mistake(f"only: {own['only']} begins no name; {nearest(own['only'], [pair.name for pair in pairs])}")
+            raise Mistake(
+                f"only: {own['only']} is not the beginning of a name; {nearest(own['only'], [pair.name for pair in pairs])}"
+            )
         rows = [measured(pair, own["rounds"]) for pair in tqdm(wanted, desc="bench", unit="pair", leave=False)]
     with replacing(Path(own["out"])) as file:
         json.dump(rows, file, indent=1)

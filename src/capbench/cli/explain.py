@@ -23,7 +23,7 @@ def explain(error: BaseException, config_name: str, overrides: list[str]) -> str
         return _unreadable(error)
     if isinstance(error, MissingConfigException) and error.options:
         group, _, wrong = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={wrong}: is no option; {nearest(wrong, error.options)}"
+        return f"{group}={wrong}: is not an option; {nearest(wrong, error.options)}"
     if isinstance(error, MissingConfigException | SearchPathException):
         return _text(error)
     typed = OverridesParser.create().parse_overrides(overrides)
@@ -70,10 +70,10 @@ def _refused(message: str, config_name: str, typed: list[Override]) -> str:
 
 
 def _unknown(key: str, config_name: str, typed: list[Override]) -> str:
-    """Return a message about a key that is no setting."""
+    """Return a message about a key that is not a setting."""
     value = next((f" (value {_value(override)!r})" for override in typed if _key(override) == key), "")
     alike = [name for name in _known(config_name) if name.startswith("hydra") == key.startswith("hydra")]
-    return f"{key}: is no setting{value}; {nearest(key, alike)}"
+    return f"{key}: is not a setting{value}; {nearest(key, alike)}"
 
 
 def _key(override: Override) -> str:

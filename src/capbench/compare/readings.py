@@ -55,7 +55,7 @@ def _columns(content: str) -> list[list[str]]:
         cells = lines.replace("\n", ",").split(",")
         regular = len(cells) == wide * (lines.count("\n") + 1)
     if not regular or cells[:wide] != list(Prediction._fields) or len(cells) == wide:
-        raise ValueError("is no table of predictions")
+        raise ValueError("is not a table of predictions")
     return [cells[wide + column :: wide] for column in range(wide)]
 
 

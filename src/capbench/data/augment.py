@@ -41,7 +41,7 @@ def _transform(step: dict[str, Any]) -> Any:
     """Return the transform of one step, {name: settings}; raise Mistake where albumentations does not accept it."""
     if len(step) != 1:
         raise Mistake(
-            f"augment.steps: {step} is no step; write one name with its settings, such as Rotate: {{limit: 5}}"
+            f"augment.steps: {step} is not a step; write one name with its settings, such as Rotate: {{limit: 5}}"
         )
     ((name, settings),) = step.items()
     kinds = {

@@ -27,7 +27,7 @@ def doubts(samples: Sequence[Sample], digests: np.ndarray, alphabet: Alphabet) -
         *_told(
             [pair for group in groups if (pair := _differing(group, lambda sample: sample.part or ""))],
             "are one image in two parts",
-            "what is learned from one is not measured by the other: keep copies in one part",
+            "a test on an image that was trained on proves nothing: keep copies in one part",
             lambda sample: f"({sample.part})",
         ),
     ]

@@ -19,7 +19,7 @@ from capbench.types import CountOrZero, Pixels
 
 Box = Annotated[list[CountOrZero], Len(4, 4)]
 NOTHING: Box = [0, 0, 0, 0]
-LOW = 0.1  # share of the highest peak; a lower peak is no character
+LOW = 0.1  # share of the highest peak; a lower peak is not a character
 
 
 class Pieces(NamedTuple):

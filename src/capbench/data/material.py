@@ -158,7 +158,7 @@ class Material:
                 continue
             places = tests if name == "test" and tests is not None else np.flatnonzero(parts == name)
             if not len(places) and not (name == "val" and unvalidated):
-                raise Mistake(f"data.split.{name}: leaves no image for it of {len(parts)}; ask for more")
+                raise Mistake(f"data.split.{name}: gets none of {len(parts)} images; set more")
             posed = kept.numbers[places] if name == "train" else places[:0]  # poses are used in training only
             poses = source.poses(posed)
             self.parts[name] = Part(kept.views, places, [self._samples[place] for place in places], poses)

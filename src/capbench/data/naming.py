@@ -41,7 +41,7 @@ def _named(root: str, path: PurePosixPath) -> _Named:
 def _check_beginnings(root: str, all_named: Sequence[_Named]) -> None:
     """Refuse names that look like a text and a counter of its copies.
 
-    A number before two different texts is no running number.
+    A number before two different texts is not a running number.
     """
     first: dict[tuple[PurePosixPath, str], _Named] = {}
     for named in all_named:
@@ -57,7 +57,9 @@ def _check_lengths(root: str, all_named: Sequence[_Named]) -> None:
     """
     numbered = [named for named in all_named if named.number is not None]
     if len({len(named.number or "") for named in numbered}) == 1 < len({len(named.label) for named in numbered}):
-        raise _ambiguous(root, numbered[0].path, ", as all first pieces have one length and the second ones have not")
+        raise _ambiguous(
+            root, numbered[0].path, ", because all first pieces have the same length and the second pieces do not"
+        )
 
 
 def _ambiguous(root: str, path: PurePosixPath, why: str = "") -> Mistake:

@@ -156,7 +156,7 @@ class Seen:
                 )
         # TypeError and AttributeError: number types that NumPy lacks.
         except (OSError, SafetensorError, ValueError, TypeError, AttributeError) as error:
-            raise Mistake(f"{folder.seen}: is no list of images that CapBench wrote ({error})") from error
+            raise Mistake(f"{folder.seen}: is not a list of images that CapBench wrote ({error})") from error
 
 
 def met(seen: Seen | None, tested: Tested, right: Sequence[bool]) -> dict[str, Any]:

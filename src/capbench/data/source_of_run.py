@@ -25,9 +25,9 @@ def source_of(run: RunFolder, which: Which) -> Source:
     check({"data": data}, _any)
     if which == "rendered":
         if target_class(data) is not Synthetic:
-            raise Mistake("data: may name any files, and only what CapBench renders is looked at here")
+            raise Mistake("data: only captchas that CapBench renders are drawn here; this source may name any file")
         if not set(data["style"]["fonts"] or ()) <= bundled_fonts().keys():
-            raise Mistake("data.style.fonts: may be any files; only bundled fonts are drawn with")
+            raise Mistake("data.style.fonts: only bundled fonts are used here; these may be any file")
     return build(data)
 
 

@@ -89,7 +89,7 @@ class Folds(Rule):
         folds = len(different) if self.folds == "all" else self.folds
         if not 2 <= folds <= len(different):
             raise Mistake(
-                f"data.split.folds: {self.folds} of {len(different)} different images cannot be; ask for fewer"
+                f"data.split.folds: {self.folds} folds cannot be made of {len(different)} different images; set fewer"
             )
         return rank % folds
 
@@ -108,7 +108,7 @@ class Folds(Rule):
 def _lowest(digests: np.ndarray, count: int, key: str) -> np.ndarray:
     """Return the lowest digests that together cover `count` images; images with equal digests stay together."""
     if count > len(digests):
-        raise Mistake(f"{key}: {count} images are wanted and {len(digests)} are left; ask for fewer")
+        raise Mistake(f"{key}: {count} images are wanted, but {len(digests)} are left; set fewer")
     values, counts = np.unique(digests, return_counts=True)
     return values[: int(np.searchsorted(np.cumsum(counts), count)) + 1]
 
@@ -128,7 +128,9 @@ def keep_fewer(parts: np.ndarray, digests: np.ndarray, train_size: int) -> np.nd
     """
     train = np.flatnonzero(parts == "train")
     if train_size > len(train):
-        raise Mistake(f"data.train_size: {train_size} are wanted and the training part has {len(train)}; ask for fewer")
+        raise Mistake(
+            f"data.train_size: {train_size} images are wanted, but the training part has {len(train)}; set fewer"
+        )
     ranked = train[np.argsort(digests[train], kind="stable")]
     fewer = parts.copy()
     fewer[ranked[train_size:]] = ""

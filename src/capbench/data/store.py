@@ -72,7 +72,7 @@ def prepare(source: Source, view: View, characters: int, cache: str | None, at_o
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / f"{key[:32]}.lock"):
             if folder.is_dir() and not _is_whole(folder):
-                print(f"cache: {folder} is damaged; its images are prepared anew", file=sys.stderr, flush=True)
+                print(f"cache: {folder} is damaged; its images are prepared again", file=sys.stderr, flush=True)
                 shutil.rmtree(folder)
             if not folder.is_dir():
                 with _replacing(folder) as unfinished:
@@ -223,7 +223,7 @@ def _views(source: Source, view: View, characters: int, numbers: range) -> _Chun
             chunk.bad.append((number, str(error)))
             continue
         except cv2.error as error:
-            chunk.bad.append((number, f"cannot be seen through this view ({' '.join(str(error).split())})"))
+            chunk.bad.append((number, f"cannot be processed by this view ({' '.join(str(error).split())})"))
             continue
         chunk.views.append(picture)
         chunk.digests.append(digest_of(image))

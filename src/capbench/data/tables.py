@@ -35,4 +35,4 @@ def rows(place: str, content: bytes, columns: Sequence[str]) -> Iterator[tuple[s
                 )
             yield line, row
     except (UnicodeDecodeError, csv.Error) as error:
-        raise Mistake(f"{place}: is no CSV file in UTF-8 ({error})") from error
+        raise Mistake(f"{place}: is not a CSV file in UTF-8 ({error})") from error

@@ -87,9 +87,11 @@ def draw_cleaning(settings: dict[str, Any]) -> str:
     The images are those of the source `data`, or rendered ones where there is none.
     """
     if not settings.get("view"):
-        raise Mistake("data: is looked at through a view; add one, such as view=characters")
+        raise Mistake("data: needs a view for a sheet of cleaned images; add one, such as view=characters")
     if not settings["sheet"]:
-        raise Mistake("view: shows how images are cleaned and cut, in one picture; add sheet=true, or drop it")
+        raise Mistake(
+            "view: is used only with sheet=true, which shows how images are cleaned and cut; add sheet=true, or remove view="
+        )
     source: Source = build(settings["data"]) if settings.get("data") else _rendered(settings)
     path = Path(settings["out"]) / "sheet.png"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ class Description(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "it"
-            raise Mistake(f"{path}: is no description of a graph of CapBench's ({where}: {first['msg']})") from error
+            raise Mistake(f"{path}: does not describe a graph that CapBench wrote ({where}: {first['msg']})") from error
 
     def codec(self) -> Codec:
         """Return the codec of the graph's output; raise Mistake where the description contradicts itself."""

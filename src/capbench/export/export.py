@@ -62,12 +62,12 @@ class Exported:
     def summary(self) -> str:
         """Return the summary as text."""
         takes, gives = self.described.input, self.described.output
-        what = "decoded images" if self.described.takes == "image" else "what the view makes of images"
+        what = "decoded images" if self.described.takes == "image" else "preprocessed views"
         rows = [
             f"{self.graph}: {self.graph.stat().st_size:,} bytes, described in {beside(self.graph).name}",
             f"takes {what}, uint8 [batch, {', '.join(map(str, takes))}]",
             f"gives probabilities, float32 [batch, {', '.join(map(str, gives))}]",
-            f"beside the run: {self.same:,} of {self.images:,} texts the same on {self.compared}; "
+            f"compared with the run: {self.same:,} of {self.images:,} texts the same on {self.compared}; "
             f"probabilities at most {self.apart:.1e} apart",
         ]
         return lines([*rows, *([self.int8.summary()] if self.int8 else [])])
@@ -119,7 +119,7 @@ def export(run: RunFolder, out: Path, *, int8: bool = False, images: int = BATCH
         raise Mistake(f"out: {out} should end in .onnx; its JSON gets the same name")
     reader = Reader.of(run)
     if int8 and reader.model.gradient_free:
-        raise Mistake(f"int8: {kind(reader)} compares whole pixels and has no weights to round; drop int8")
+        raise Mistake(f"int8: {kind(reader)} compares pixels and has no weights to round; remove int8")
     content = traced(reader)
     graph = _opened(content, _described(run, reader, content))
     examples = _examples(run, reader, graph, images, cache, must_be_real=int8)
@@ -189,7 +189,7 @@ def _examples(
         images, texts = _images(run, reader, "test", count, cache, "all" if must_be_real else "rendered")
     except Mistake as mistake:
         if must_be_real:
-            raise Mistake(f"int8: what it costs is measured on the run's own images ({mistake})") from mistake
+            raise Mistake(f"int8: its loss is measured on the run's own images ({mistake})") from mistake
         return _noise(reader, graph, count, mistake)
     views = [reader.view(image, reader.codec.longest) for image in images]
     return Examples("test images", [graph.prepare(image) for image in images], views, texts)
@@ -198,7 +198,7 @@ def _examples(
 def _noise(reader: Reader, graph: Graph, count: int, why: Mistake) -> Examples:
     taken = list(np.random.default_rng(SEED).integers(0, 256, (count, *graph.described.input), dtype=np.uint8))
     views = [reader.view(image, 0) for image in taken] if graph.described.takes == "image" else taken
-    return Examples(f"images of noise, for there are no test images ({why})", taken, views, None)
+    return Examples(f"images of noise, because there are no test images ({why})", taken, views, None)
 
 
 def _images(

@@ -35,13 +35,13 @@ def inspected(path: Path, described: Description) -> bytes:
         try:
             model = onnx.load_model_from_string(content)
         except Exception as error:  # protobuf's own
-            raise Mistake(f"it is no ONNX ({' '.join(str(error).split())})") from error
+            raise Mistake(f"it is not ONNX ({' '.join(str(error).split())})") from error
         fault = next(faults(onnx, model, described), None)
         if fault:
             raise Mistake(fault)
         return content
     except Mistake as mistake:
-        raise Mistake(f"{path}: is no graph of CapBench's: {mistake}") from mistake
+        raise Mistake(f"{path}: is not a graph that CapBench wrote: {mistake}") from mistake
 
 
 def faults(onnx: Any, model: Any, described: Description) -> Iterator[str]:
@@ -51,7 +51,7 @@ def faults(onnx: Any, model: Any, described: Description) -> Iterator[str]:
     strange = sorted({domain.domain for domain in model.opset_import} | {node.domain for node in graph.node})
     strange = [domain for domain in strange if domain not in ("", "ai.onnx")]
     if strange or model.functions:
-        yield f"it wants operators of its own ({', '.join(strange) or 'functions'})"
+        yield f"it uses operators of its own ({', '.join(strange) or 'functions'})"
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.HasField("g") or attribute.graphs:
@@ -61,9 +61,9 @@ def faults(onnx: Any, model: Any, described: Description) -> Iterator[str]:
     for tensor in graph.initializer:
         yield from _of_tensor(tensor, f"weight {tensor.name!r}")
         if not _is_finite(onnx, tensor):
-            yield f"weight {tensor.name!r} holds what is infinite or no number"
+            yield f"weight {tensor.name!r} holds infinite or NaN numbers"
     if graph.sparse_initializer or model.training_info:
-        yield "it holds sparse weights or a training"
+        yield "it holds sparse weights or a training graph"
     yield from _of_ends(graph, described)
 
 

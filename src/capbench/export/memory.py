@@ -58,7 +58,7 @@ def taken(onnx: Any, model: Any, images: int) -> int:
             counts.setdefault(node.output[0], counts[node.input[0]])
         for name in filter(None, node.output):
             if name not in counts:
-                raise Mistake(f"the size of what {node.op_type} {node.name!r} makes cannot be told")
+                raise Mistake(f"the size of what {node.op_type} {node.name!r} makes is unknown")
             if counts[name] > MOST_NUMBERS * images:
                 raise Mistake(
                     f"{node.op_type} {node.name!r} makes {counts[name]:,} numbers; at most {MOST_NUMBERS * images:,} are taken"

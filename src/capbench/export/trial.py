@@ -48,7 +48,7 @@ def tried(path: Path, content: bytes, described: Description, wished: int) -> in
         raise RuntimeError(trial.stderr.decode(errors="replace"))
     batch, shape = json.loads(said)
     if shape != [1, *described.output]:
-        raise Mistake(f"{path}: gives {'×'.join(map(str, shape))} numbers for an image, which its JSON says otherwise")
+        raise Mistake(f"{path}: gives {'×'.join(map(str, shape))} numbers for an image, which contradicts its JSON")
     return batch
 
 
@@ -75,7 +75,7 @@ def main(shape: list[int], wished: int, content: bytes) -> None:
     try:
         batch = batch_of(onnx, onnx.load_model_from_string(content), wished)
     except Mistake as mistake:
-        _refuse(f"is no graph of CapBench's: {mistake}")
+        _refuse(f"is not a graph that CapBench wrote: {mistake}")
     try:
         session = session_of(content, 1)
     except Exception as error:  # onnxruntime's errors have no common class

@@ -73,7 +73,7 @@ def pixels(image: Picture, exif: Exif = "ignore") -> np.ndarray:
     if isinstance(image, bytes | bytearray | memoryview):
         return decode(bytes(image), exif)
     if not isinstance(image, str | PathLike):
-        raise BadImage(f"is no image but {type(image).__name__}; paths, bytes, arrays and Pillow's images are taken")
+        raise BadImage(f"is of type {type(image).__name__}; give a path, bytes, an array or a Pillow image")
     try:
         with Path(image).open("rb") as file:
             return decode(file.read(MOST_BYTES + 1), exif)
@@ -112,7 +112,7 @@ def decode(content: bytes, exif: Exif = "ignore", most: int | None = None) -> np
     if not content:
         raise BadImage("is empty")
     if len(content) > MOST_BYTES:
-        raise BadImage(f"has {len(content):,} bytes; at most {MOST_BYTES:,} are taken")
+        raise BadImage(f"has {len(content):,} bytes; at most {MOST_BYTES:,} are accepted")
     containers.check_work(len(content), most)
     if containers.kind_of(content) is None:
         content = image_within(content) or content
@@ -122,7 +122,7 @@ def decode(content: bytes, exif: Exif = "ignore", most: int | None = None) -> np
     try:
         with _DECODERS[outline.kind](io.BytesIO(outline.content)) as picture:
             if picture.size != (outline.width, outline.height):
-                raise BadImage("is damaged: it names two sizes")
+                raise BadImage("is damaged: it gives two sizes")
             return _turned(_whole(picture), outline.orientation if exif == "turn" else UPRIGHT)
     except _DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -71,5 +71,5 @@ def _bytes_of(text: bytes) -> bytes:
         raise BadImage(f"is base64 text with {shown} at its character {wrong.start() + 1}")
     missing = -len(digits) % 4
     if missing == 3 or len(text) - len(digits) > missing:
-        raise BadImage("is base64 text of a length that cannot be; it is truncated or padded wrongly")
+        raise BadImage("is base64 text of an impossible length; it is truncated or its padding is wrong")
     return b64decode(digits + b"=" * missing, validate=True)

@@ -56,7 +56,7 @@ def outline(content: bytes, most: int | None = None) -> Outline:
     """
     kind = kind_of(content)
     if kind is None:
-        raise BadImage(f"is no image of a known format ({', '.join(KINDS)}), nor base64 text of one")
+        raise BadImage(f"is not an image of a known format ({', '.join(KINDS)}), nor base64 text of one")
     try:
         return KINDS[kind].outline(content, most)
     except (struct.error, IndexError) as error:
@@ -79,14 +79,14 @@ def check_size(width: int, height: int, most: int | None = None) -> tuple[int, i
     if width <= 0 or height <= 0:
         raise BadImage(f"has {width}×{height} pixels")
     if width * height > MOST_PIXELS:
-        raise BadImage(f"has {width}×{height} pixels; at most {MOST_PIXELS:,} are taken")
+        raise BadImage(f"has {width}×{height} pixels; at most {MOST_PIXELS:,} are accepted")
     check_work(width * height, most)
     return width, height
 
 
 def _frames(count: int) -> None:
     if count > MOST_FRAMES:
-        raise BadImage(f"has over {MOST_FRAMES} frames, the most that are taken")
+        raise BadImage(f"has over {MOST_FRAMES} frames, the most that are accepted")
 
 
 def _turns(number: int, what: str, most: int | None = None) -> Iterator[None]:
@@ -97,7 +97,7 @@ def _turns(number: int, what: str, most: int | None = None) -> Iterator[None]:
     for turn in range(number):
         check_work(STEP * turn, most)
         yield
-    raise BadImage(f"has over {number:,} {what}, the most that are taken")
+    raise BadImage(f"has over {number:,} {what}, the most that are accepted")
 
 
 def _parts() -> Iterator[None]:
@@ -164,7 +164,7 @@ _FILL = re.compile(rb"\xff{2,}")  # equivalent to a single fill byte; libjpeg re
 _AFTER_SCAN = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")  # stuffed bytes and restarts belong to the scan
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _NOTES = frozenset([*range(0xE1, 0xEE), 0xEF, 0xFE])  # metadata; not APP0 and APP14, which say how colours are coded
-_NO_CODE = b"\xff\x00" * 8  # a run of ones is no Huffman code; decoders read eight bytes ahead
+_NO_CODE = b"\xff\x00" * 8  # a run of ones is not a Huffman code; decoders read eight bytes ahead
 
 
 def _jpeg(content: bytes, most: int | None) -> Outline:
@@ -192,11 +192,11 @@ def _jpeg(content: bytes, most: int | None) -> Outline:
     check_size(width, height, most)
     head, turned = b"".join(kept), orientation(exif)
     if len(head) > MOST_HEAD:
-        raise BadImage(f"has over {MOST_HEAD:,} bytes before its pixels, the most that are taken")
+        raise BadImage(f"has over {MOST_HEAD:,} bytes before its pixels, the most that are accepted")
     pixels = _FILL.sub(b"\xff", content[at:])
     scans = 1 + pixels.count(b"\xff\xda")
     if scans > MOST_SCANS:
-        raise BadImage(f"has over {MOST_SCANS} scans, the most that are taken")
+        raise BadImage(f"has over {MOST_SCANS} scans, the most that are accepted")
     check_work(scans * width * height, most)
     after = _AFTER_SCAN.search(pixels)
     if after is None:
@@ -285,7 +285,7 @@ def _bmp(content: bytes, most: int | None) -> Outline:
     elif packing in (1, 2):
         runs = max(width * height, len(content) - offset)
         if runs > MOST_RUNS:
-            raise BadImage(f"has over {MOST_RUNS:,} pixels or bytes in run lengths, the most that are taken")
+            raise BadImage(f"has over {MOST_RUNS:,} pixels or bytes in run lengths, the most that are accepted")
         check_work(STEP * runs, most)
     return Outline("BMP", width, height, content)
 

@@ -37,7 +37,7 @@ class Files:
         try:
             return zipfile.ZipFile(self.root)
         except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-            raise Mistake(f"{self.key}: {self.root} is a damaged zip file ({error}); pack it anew") from error
+            raise Mistake(f"{self.key}: {self.root} is a damaged zip file ({error}); pack it again") from error
 
     def __getstate__(self) -> dict[str, object]:
         return {"root": self.root, "key": self.key, "zipped": self.zipped}
@@ -97,7 +97,7 @@ class Files:
         ) as error:
             raise BadImage(f"cannot be read ({str(error) or type(error).__name__})") from error
         if len(content) > MOST_BYTES:
-            raise BadImage(f"has over {MOST_BYTES:,} bytes, the most that are taken")
+            raise BadImage(f"has over {MOST_BYTES:,} bytes, the most that are accepted")
         return content
 
 
@@ -173,7 +173,7 @@ def _is_image(path: Path) -> bool:
 
 def _listed(path: Path, key: str) -> list[str]:
     """Return the paths on the lines of a text file; raise Mistake where none is the path of a file."""
-    wanted = f"{key}: {path} is no image, no zip file and no list"
+    wanted = f"{key}: {path} is neither an image, a zip file nor a list"
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

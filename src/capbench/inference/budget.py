@@ -25,6 +25,6 @@ def images_at_once(wished: int, taken: Callable[[int], int], given: int) -> int:
     count = wished
     while (bytes_of := taken(count)) > given:
         if count == 1:
-            raise Mistake(f"takes {bytes_of:,} bytes to read one image; at most {given:,} are given")
+            raise Mistake(f"takes {bytes_of:,} bytes to read one image; at most {given:,} are allowed")
         count //= 2
     return count

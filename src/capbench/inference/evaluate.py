@@ -99,7 +99,7 @@ def material(settings: dict[str, Any], reader: Reader) -> Tested:
         wanted = "×".join(map(str, reader.shape))
         raise Unfit(
             f"data: gives views of {channels}×{height}×{width} and {settings['run']} reads {wanted}; "
-            f"train it with view.size, so that images of any size fit"
+            f"train it with view.size to read images of any size"
         )
     places = np.arange(len(kept.numbers))
     if part != "all":

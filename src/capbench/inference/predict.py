@@ -46,7 +46,7 @@ def run(settings: dict[str, Any]) -> str:
     check(settings, schema)
     out, folder = Path(settings["out"]), RunFolder(Path(settings["run"]))
     if out.suffix not in WRITERS:
-        raise Mistake(f"out: {out} is no name for answers; end it in {' or '.join(WRITERS)}")
+        raise Mistake(f"out: {out} does not name a file of answers; end the name in {' or '.join(WRITERS)}")
     if out.is_dir():
         raise Mistake(f"out: {out} is a folder; name a file")
     reader = Reader.of(folder)
@@ -62,9 +62,11 @@ def run(settings: dict[str, Any]) -> str:
             with replacing(out) as file:
                 bad = WRITERS[out.suffix](file, map(kept.answer, names, places))
     except OSError as error:
-        raise Mistake(f"out: {out} cannot be written ({error.strerror}); what was read is kept, start again") from error
+        raise Mistake(
+            f"out: {out} cannot be written ({error.strerror}); finished readings are kept, start again"
+        ) from error
     again = f", {before:,} of them before" if before else ""
-    failed = f"; {bad:,} could not be read, their rows say why" if bad else ""
+    failed = f"; {bad:,} could not be read, see their rows" if bad else ""
     return f"{len(names):,} images{again}: answers in {out}{failed}"
 
 
@@ -89,7 +91,7 @@ class _Kept:
         """Open and lock the answers of the run with fingerprint `run`; delete their file unless an exception occurs."""
         path = out.with_name(f".{out.name}.{run[:16]}.part")
         with path.open("a+b") as file:
-            claim(file, f"out: another predict is at work on {path}; wait for its end")
+            claim(file, f"out: another predict is writing {path}; wait until it ends")
             yield cls(file)
             path.unlink()
 

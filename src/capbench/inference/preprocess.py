@@ -35,12 +35,12 @@ class Preprocessing:
         try:
             view = self.view(pixels, self.characters)
         except (Mistake, cv2.error) as error:
-            raise BadImage(f"cannot be seen as the run sees images ({' '.join(str(error).split())})") from error
+            raise BadImage(f"cannot be preprocessed as in training ({' '.join(str(error).split())})") from error
         height, width, channels = view.shape[-3:]
         if (channels, height, width) != self.shape:
             raise BadImage(
                 f"is seen as {channels}×{height}×{width} and the run reads {'×'.join(map(str, self.shape))}; "
-                f"one trained with view.size reads images of any size"
+                f"a run trained with view.size reads images of any size"
             )
         return view
 

@@ -59,16 +59,14 @@ class Reader:
         for file in (folder.config, folder.result, folder.weights):
             folder.check_own(file, MOST_BYTES_OF_WEIGHTS)
         if not folder.result.is_file():
-            raise Mistake(f"run: {folder.path} is no finished run; it has no result.json")
+            raise Mistake(f"run: {folder.path} is not a finished run; it has no result.json")
         settings = _settings(folder)
         symbols, (shortest, longest), shape = _facts(folder)
         view: View = build(settings["view"])
         alphabet = Alphabet(symbols=symbols, fold=settings["alphabet"]["fold"])
         codec = Codec(alphabet, shortest, longest, target_class(settings["model"]).over)
         if view.size not in (None, [*shape[1:]]):
-            raise Mistake(
-                f"{folder.config}: view.size: {view.size} is not what {folder.result.name} tells of: {shape[1:]}"
-            )
+            raise Mistake(f"{folder.config}: view.size: {view.size} differs from {folder.result.name}: {shape[1:]}")
 
         def make() -> Model:
             model: Model = build(settings["model"], shape, 1 if view.cuts else codec.longest, codec.classes)
@@ -173,7 +171,7 @@ def _finite(weights: dict[str, torch.Tensor], folder: RunFolder) -> dict[str, to
     """The same weights, each of them a number that can be reckoned with."""
     for name, numbers in weights.items():
         if numbers.is_floating_point() and not numbers.isfinite().all():
-            raise Mistake(f"{folder.weights}: {name} holds what is infinite or no number; train the run anew")
+            raise Mistake(f"{folder.weights}: {name} holds infinite or NaN numbers; train the run again")
     return weights
 
 
@@ -189,7 +187,7 @@ def _settings(folder: RunFolder) -> dict[str, Any]:
     needed: dict[str, Any] = {"exif": exif_of(settings)}
     for part in ("view", "model", "alphabet"):
         if part not in settings:
-            raise Mistake(f"{folder.config}: has no {part}; it is of no training")
+            raise Mistake(f"{folder.config}: has no {part}; the folder is not a training's")
         needed[part] = settings[part]
     try:
         check(needed, _read_with)
@@ -213,7 +211,7 @@ def _facts(folder: RunFolder) -> tuple[str, list[int], Shape]:
             raise Mistake(f"length {facts['length']} or view/shape {facts['shape']} cannot be")
         hidden = [symbol for symbol in facts["alphabet"] if category(symbol) in ("Cc", "Cs")]
         if hidden:
-            raise Mistake(f"alphabet: {hidden[0]!r} is no symbol that a text can show")
+            raise Mistake(f"alphabet: {hidden[0]!r} is a symbol that a text cannot show")
     except Mistake as error:
         raise Mistake(f"{folder.result}: {error}") from error
     return facts["alphabet"], facts["length"], (channels, height, width)

@@ -66,7 +66,7 @@ def _outline(make: Callable[[], Model], weights: Weights, folder: RunFolder, giv
         except Exception:
             model = None
         if tally.most > given:
-            raise Mistake(f"takes {tally.most:,} bytes; at most {given:,} are given")
+            raise Mistake(f"takes {tally.most:,} bytes; at most {given:,} are allowed")
     if model is not None:
         return model
     with _no_more_than(weights, folder):
@@ -94,7 +94,7 @@ def heading(folder: RunFolder) -> Weights:
                 for name, part in parts.items()
             }
     except (OSError, SafetensorError) as error:
-        raise Mistake(f"{folder.weights}: is no file of safetensors ({first_line(error)})") from error
+        raise Mistake(f"{folder.weights}: is not a safetensors file ({first_line(error)})") from error
 
 
 def _taken(model: Model, read: Read, views: tuple[int, ...]) -> int:

@@ -31,7 +31,9 @@ class CNN(Headed):
     ) -> None:
         super().__init__()
         if len(strides) != len(widths):
-            raise Mistake(f"model.strides: {strides} are not one for each of model.widths={widths}; give as many")
+            raise Mistake(
+                f"model.strides: {strides} must have one number for each of model.widths={widths}; give as many"
+            )
         blocks: list[nn.Module] = []
         inputs = shape[0]
         for outputs in stem:

@@ -26,7 +26,7 @@ class Committee(Model):
         first = member(shape, positions, classes)
         if first.over != "positions" or next(first.parameters(), None) is None:
             raise Mistake(
-                f"model.member: {type(first).__name__} has no probabilities by position that are learned by gradient; "
+                f"model.member: {type(first).__name__} gives no probabilities for each position, or does not learn by gradient; "
                 f"choose a member such as cnn, resnet or mlp"
             )
         self.members = nn.ModuleList([first, *(member(shape, positions, classes) for _ in range(size - 1))])

@@ -71,7 +71,7 @@ class KNN(Model):
         if samples is not None and labels is not None:
             fit = samples.dtype == torch.uint8 and labels.dtype == torch.int64 and len(samples) == len(labels)
             if not fit or (not labels.is_meta and bool(((labels < 0) | (labels >= self.classes)).any())):
-                rest[-1].append("samples and labels are not what nearest neighbours keep")  # of the messages
+                rest[-1].append("samples and labels do not fit together")  # of the messages
                 return
             self.samples = self.samples.new_empty(len(samples), self.samples.shape[1])
             self.labels = self.labels.new_empty(len(labels), self.positions)

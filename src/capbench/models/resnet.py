@@ -68,14 +68,14 @@ class _Features(nn.Module):
             return timm.create_model(name, **options)
         except TypeError as error:
             if "channels" in options:
-                raise Mistake(f"model.widths: {name} takes none; only ResNets do; set null") from error
+                raise Mistake(f"model.widths: {name} does not accept it, only ResNets do; set null") from error
             raise
 
     def _set_stem_stride(self, name: str, stride: int) -> None:
         """Set the stride of a ResNet's stem, which is 4 by default: much for small captchas."""
         stem, pool = getattr(self.network, "conv1", None), getattr(self.network, "maxpool", None)
         if not isinstance(stem, nn.Conv2d) or pool is None:
-            raise Mistake(f"model.stem_stride: {name} has no stem of its own kind; only ResNets do; set null")
+            raise Mistake(f"model.stem_stride: {name} does not accept it, only ResNets do; set null")
         stem.stride = (2, 2) if stride == 4 else (1, 1)
         if stride == 1:
             self.network.maxpool = nn.Identity()

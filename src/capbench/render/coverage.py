@@ -42,7 +42,7 @@ def _characters(content: bytes) -> bytes:
     """Return the table `cmap` of a font file."""
     start = struct.unpack_from(">I", content, 12)[0] if content.startswith(COLLECTION) else 0
     if not content.startswith(OUTLINES, start):
-        raise ValueError("it is no TrueType or OpenType font")
+        raise ValueError("it is not a TrueType or OpenType font")
     (count,) = struct.unpack_from(">H", content, start + 4)
     for number in range(count):
         name, _, at, length = struct.unpack_from(">4sIII", content, start + 12 + 16 * number)

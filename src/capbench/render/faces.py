@@ -35,7 +35,7 @@ def font_file(name: str) -> str:
         return name
     bundled = bundled_fonts()
     if name not in bundled:
-        raise Mistake(f"style.fonts: {name} is no file and no bundled font; {nearest(name, bundled)}")
+        raise Mistake(f"style.fonts: {name} is neither a file nor a bundled font; {nearest(name, bundled)}")
     return str(bundled[name])
 
 
@@ -101,7 +101,7 @@ def forms_in(path: str, forms: Sequence[str]) -> dict[str, str]:
 
 
 def check_font(path: str, symbols: str, forms: Sequence[str] = ()) -> None:
-    """Raise Mistake for a file that is no font, or a font that lacks the glyphs of a symbol and of its forms."""
+    """Raise Mistake for a file that is not a font, or a font that lacks the glyphs of a symbol and of its forms."""
     there, formed = known(path), forms_in(path, forms)
     lacking = "".join(symbol for symbol in symbols if symbol not in there and symbol not in formed)
     if lacking:

@@ -148,7 +148,7 @@ class _Pieces(BasePen):
     def strokes_of(self, path: str) -> list[np.ndarray]:
         """Return the strokes of an SVG path, each float64 [point, 2]."""
         if len(path) > MOST_PATH:
-            raise ValueError(f"a path has over {MOST_PATH:,} characters, the most that are taken")
+            raise ValueError(f"a path has over {MOST_PATH:,} characters, the most that are accepted")
         self._strokes = []
         try:
             parse_path(path, self)
@@ -162,7 +162,7 @@ class _Pieces(BasePen):
     def _add(self, points: Any) -> None:
         self._left -= len(points)
         if self._left < 0:
-            raise ValueError(f"its paths have over {MOST_POINTS:,} points, the most that are taken")
+            raise ValueError(f"its paths have over {MOST_POINTS:,} points, the most that are accepted")
         self._strokes[-1].append(np.array(points, dtype=np.float64))
 
     def _moveTo(self, point: Any) -> None:

@@ -51,7 +51,7 @@ def failure_report(failures: Sequence[Failure], *, resumable: bool) -> Failed:
     folder = failures[0].sweep
     jobs = "1 job" if len(failures) == 1 else f"{len(failures)} jobs"
     reasons = [f"  {failure.number}: {failure.overrides}: {failure.reason}" for failure in failures]
-    further = f"; go on with resume_sweep={shlex.quote(folder)}" if resumable else ""
+    further = f"; continue with resume_sweep={shlex.quote(folder)}" if resumable else ""
     return Failed([f"{jobs} of {folder} failed{further}", *reasons], failures)
 
 
@@ -62,7 +62,7 @@ def hold(folder: Path) -> None:
 
 @cache
 def _hold(folder: Path, name: str) -> None:
-    refusal = f"{name}: another process is running this sweep; wait for its end"
+    refusal = f"{name}: another process is running this sweep; wait until it ends"
     _until_the_end.enter_context(held(folder / PLAN, "r+b", refusal))
 
 
@@ -77,7 +77,7 @@ def arguments(folder: Path) -> list[str]:
         own, task = plan["overrides"]["hydra"], plan["overrides"]["task"]
         given = [source["path"] for source in plan["runtime"]["config_sources"] if source["provider"] == "command-line"]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise Mistake(f"resume_sweep: {folder} is no sweep's folder; it has no sound {PLAN}") from error
+        raise Mistake(f"resume_sweep: {folder} is not a sweep's folder; its {PLAN} is missing or damaged") from error
     flags = [flag for path in given for flag in ("--config-dir", path)]
     kept = [override for override in own if not override.startswith(OWN)]
     return ["-m", *flags, *kept, *task, overrides.quoted("hydra.sweep.dir", folder)]

@@ -60,7 +60,7 @@ class Experiment:
         if settings["start"] is not None:
             begun = begin_with(settings["start"], model, codec)
         elif not optim.epochs and not model.gradient_free:
-            raise Mistake("optim.epochs: 0 teaches nothing; set at least 1, or say with start= which run is tested")
+            raise Mistake("optim.epochs: 0 trains nothing; set at least 1, or give start=RUN to test that run")
         if trainer_settings.compile:
             model.compile()  # in place, so that the names of the weights do not change
         data = Captchas(
@@ -108,7 +108,7 @@ def check_sharing(trainer_settings: TrainerSettings, optim: Optim, material: Mat
     if material.folds:
         raise Mistake("trainer: folds are trained in one process; choose trainer=cpu or trainer=gpu")
     if model.gradient_free:
-        raise Mistake("trainer: what learns in one pass runs in one process; choose trainer=cpu or trainer=gpu")
+        raise Mistake("trainer: a gradient-free model runs in one process; choose trainer=cpu or trainer=gpu")
     if optim.batch_size % processes:
         raise Mistake(
             f"optim.batch_size: {optim.batch_size} images cannot be shared evenly by {processes} processes; "
@@ -129,7 +129,7 @@ def build_model(settings: dict[str, Any], material: Material) -> tuple[Model, Co
     over = target_class(settings).over
     codec = material.codec(over)
     if view.cuts and over == "time":
-        raise Mistake("model: what reads over time reads whole images; choose view=whole, or another model")
+        raise Mistake("model: a model that reads over time needs whole images; choose view=whole, or another model")
     positions = 1 if view.cuts else codec.longest
     model: Model = build(settings, material.shape, positions, codec.classes)
     if view.cuts:

@@ -28,7 +28,7 @@ def introduce(experiment: Experiment) -> None:
     for doubt in material.doubts:
         say(f"doubtful: {doubt}")
     if material.unseen:
-        say(f"training never shows {material.unseen!r}: texts with them will count as mistakes")
+        say(f"the training part has no {material.unseen!r}: texts with these symbols will count as mistakes")
     if isinstance(material.source, Folder):
         found = ", ".join(f"{sample.name} is {sample.text!r}" for sample in material.source.samples[:EXAMPLES])
         say(f"labels: {found}, …")

@@ -72,14 +72,14 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
         return exact
     except (KeyboardInterrupt, SystemExit):  # Lightning turns Ctrl-C into SystemExit
         where = os.path.relpath(folder.path)
-        say("", f"stopped; what was learned up to the last whole epoch is kept: go on with resume={where}")
+        say("", f"stopped; the last whole epoch is kept: continue with resume={where}")
         sys.exit(130)
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
         raise Mistake(
             f"{folder.path}: no room on the disk ({error.strerror}); what was written before is intact: "
-            f"make room and go on with resume={folder.path}"
+            f"make room and continue with resume={folder.path}"
         ) from error
     finally:
         experiment.logging.close(failed)
@@ -91,7 +91,7 @@ def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
     trainer_settings: TrainerSettings = build(settings["trainer"])
     if sweeping and trainer_settings.relaunches:
         raise Mistake(
-            "trainer: several processes cannot be started from within a sweep's own, each would run all of it; "
+            "trainer: a job of a sweep cannot start several processes, because each would run the whole sweep; "
             "add hydra/launcher=processes, or give each job one device"
         )
     optim: Optim = build(settings["optim"])
@@ -101,12 +101,10 @@ def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
     material = Material(source, view, build(settings["alphabet"]), settings["cache"])
     if source.renewed and optim.epoch_images is not None:
         raise Mistake(
-            "optim.epoch_images: fresh images never come again; say with data.split.train how many an epoch has"
+            "optim.epoch_images: does not apply to fresh images; set the number of images of an epoch with data.split.train"
         )
     if trainer_settings.patience is not None and not material.validates:
-        raise Mistake(
-            "trainer.patience: there is no validation to wait for; set data.split.val, or trainer.patience=null"
-        )
+        raise Mistake("trainer.patience: needs validation images; set data.split.val, or trainer.patience=null")
     experiment = Experiment.on(material, augment, optim, trainer_settings, build(settings["logger"]), settings)
     check_sharing(trainer_settings, optim, material, experiment.recognizer.model)
     return experiment
@@ -138,7 +136,7 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
     if trial is not None:
         report.result.update({"trial": trial.number, "pruned": trial.pruned})
         if trial.pruned is not None:
-            say(f"given up after epoch {trial.pruned}: the median of the search's other trials was better")
+            say(f"stopped early after epoch {trial.pruned}: the median of the other trials was better")
     experiment.logging.report(report)
     folder.write_result(report.result)  # written last: its presence marks a finished run
     where = os.path.relpath(folder.path)

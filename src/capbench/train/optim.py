@@ -46,7 +46,7 @@ class Optim:
     def __post_init__(self) -> None:
         if self.momentum is not None and self.kind not in WITH_MOMENTUM:
             raise Mistake(
-                f"optim.momentum: {self.kind} takes none; set optim.momentum=null, or optim={' or '.join(WITH_MOMENTUM)}"
+                f"optim.momentum: {self.kind} does not accept momentum; set optim.momentum=null, or optim={' or '.join(WITH_MOMENTUM)}"
             )
 
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:

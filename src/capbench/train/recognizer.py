@@ -189,7 +189,7 @@ class Recognizer(pl.LightningModule):
         clip = f"an optim.clip below {self.optim.clip}" if self.optim.clip else "optim.clip=1"
         return Mistake(
             f"optim.lr: the training diverged in epoch {self.current_epoch + 1}, {where} of {len(trained)}: "
-            f"the loss is infinite or no number; set one below {self.optim.lr}, or {clip}"
+            f"the loss is infinite or NaN; set a value below {self.optim.lr}, or {clip}"
         )
 
     def _of_all_ranks(self, columns: list[Any]) -> list[Any]:

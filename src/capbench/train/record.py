@@ -149,7 +149,7 @@ def draw_inputs(material: Material, codec: Codec, data: Captchas, folder: RunFol
     batch = Views(part, codec, data.augment, data.seed)[Request(0, numbers)]
     views = [_side_by_side(np.moveaxis(view, -3, -1)) for view in batch.views.numpy()]
     captions = codec.spell(batch.targets.numpy())
-    pictures.sheet(folder.pictures / "inputs.png", views, captions, "what the recogniser is fed")
+    pictures.sheet(folder.pictures / "inputs.png", views, captions, "inputs of the recogniser")
 
 
 def _draw_errors(predictions: Sequence[Prediction], views: _Pictures, folder: RunFolder) -> Path:

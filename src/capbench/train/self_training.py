@@ -98,7 +98,9 @@ def _label(
     )
     print(summary, flush=True)
     if len(out.read_text(encoding="utf-8").splitlines()) < 2:
-        raise Mistake(f"self_train: the engines agree on no image of {settings['data']['root']}; ask less of the rule")
+        raise Mistake(
+            f"self_train: the engines agree on no image of {settings['data']['root']}; make label.agree less strict"
+        )
     shutil.copy(folder.path / "labels" / "report.json", labels.with_suffix(".json"))
     shutil.copy(out, labels.with_suffix(".part"))
     labels.with_suffix(".part").replace(labels)

@@ -22,7 +22,7 @@ def begin_with(start: str | list[str], model: Model, codec: Codec) -> Seen | Non
         return _take(start, model, codec)
     body = model.model if isinstance(model, PerCharacter) else model
     if not isinstance(body, Committee):
-        raise Mistake("start: several runs are a committee's; choose model=committee, or one run")
+        raise Mistake("start: several runs make a committee; choose model=committee, or give one run")
     if len(start) != len(body.members):
         raise Mistake(f"start: names {len(start)} runs for {len(body.members)} members; set model.size={len(start)}")
     seen = []
@@ -36,7 +36,7 @@ def _take(start: str, model: Model, codec: Codec) -> Seen | None:
     folder = RunFolder(Path(start))
     known = Reader.of(folder)
     if model.gradient_free:
-        raise Mistake("start: what learns in one pass keeps nothing of another run; choose start=null")
+        raise Mistake("start: a gradient-free model cannot start from another run; choose start=null")
     if known.codec.alphabet.symbols != codec.alphabet.symbols:
         raise Mistake(
             f"start: {start} reads {known.codec.alphabet.symbols!r}, this one {codec.alphabet.symbols!r}; "

@@ -43,11 +43,13 @@ class TrainerSettings:
         if self.accelerator == "gpu":
             there = torch.cuda.device_count()
             if there < self.devices:
-                raise Mistake(f"trainer.devices: {self.devices} GPUs are wanted and {there} are here; try trainer=cpu")
+                raise Mistake(
+                    f"trainer.devices: {self.devices} GPUs are wanted, but this machine has {there}; try trainer=cpu"
+                )
         if SLURMEnvironment.detect() and (tasks := int(os.environ["SLURM_NTASKS"])) != self.devices * self.nodes:
             raise Mistake(
-                f"trainer.devices: {self.devices}×{self.nodes} processes are wanted and SLURM started {tasks} tasks; "
-                "let it start one for each"
+                f"trainer.devices: {self.devices}×{self.nodes} processes are wanted, but SLURM started {tasks} tasks; "
+                "start one for each process"
             )
 
     @property

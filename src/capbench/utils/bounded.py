@@ -23,9 +23,9 @@ MOST_VALUES = 5_000  # in settings or results; ten times those of the largest ru
 MOST_HEADING = 4 << 20  # of what a file of safetensors says of its tensors; of our largest recogniser it is 22 KB
 MOST_SIGNS = 64  # of a number
 DEEPEST = 32  # lists and mappings within one another
-TOO_DEEP = f"lists and mappings lie more than {DEEPEST} deep within one another"
+TOO_DEEP = f"lists and mappings are nested more than {DEEPEST} deep"
 TOO_MANY = f"it holds over {MOST_VALUES:,} values, more than any that CapBench writes"
-NOT_REGULAR = "is no regular file"
+NOT_REGULAR = "is not a regular file"
 KINDS = ("null", "bool", "int", "float", "str", "seq", "map", "merge")
 
 
@@ -66,7 +66,7 @@ def text(path: Path, most: int = MOST_BYTES) -> str:
     try:
         return content(path, most).decode()
     except UnicodeDecodeError as error:
-        raise Mistake(f"{path} is no text in UTF-8 ({error})") from error
+        raise Mistake(f"{path} is not UTF-8 text ({error})") from error
 
 
 def check_heading(path: Path) -> None:
@@ -75,7 +75,7 @@ def check_heading(path: Path) -> None:
         length = int.from_bytes(file.read(8), "little")
     if length > MOST_HEADING:
         raise Mistake(
-            f"{path}: is no file of safetensors that CapBench writes: its heading has {length:,} bytes, "
+            f"{path}: is not a safetensors file that CapBench writes: its heading has {length:,} bytes, "
             f"at most {MOST_HEADING:,} are taken"
         )
 

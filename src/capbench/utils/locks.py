@@ -47,7 +47,7 @@ def alone(out: Path, verb: str) -> Iterator[None]:
     The lock of a file is a second file beside it, because the file itself may be replaced by a new one.
     """
     lock = out / LOCK if out.is_dir() else out.with_name(f".{out.name}{LOCK}")
-    with held(lock, "wb", f"{out}: another {verb} writes there; wait for its end"):
+    with held(lock, "wb", f"{out}: another {verb} is writing there; wait until it ends"):
         try:
             yield
         finally:

@@ -48,7 +48,7 @@ def test_bench_times_an_ensemble_beside_its_members_and_one_trunk(cli: Cli) -> N
     assert [(row["name"], row["ratio"] > 0) for row in rows] == [("ensemble/together", True), ("ensemble/trunk", True)]
     code, _, err = cli(*QUICK, "only=ensemble", "model@ensemble.model=cnn")
     assert code == 2
-    assert "ensemble.model._target_: capbench.models.cnn.CNN is no Ensemble" in err
+    assert "ensemble.model._target_: capbench.models.cnn.CNN is not an Ensemble" in err
 
 
 def test_the_peer_of_cleaning_gives_the_same_pieces(cli: Cli) -> None:
@@ -124,4 +124,4 @@ def test_bench_compares_both_readers_on_given_sets(labelled: Path, cli: Cli) -> 
 def test_an_unknown_name_of_bench_is_one_line(cli: Cli) -> None:
     code, _, err = cli(*QUICK, "only=rendr")
     assert code == 2
-    assert err.startswith("capbench: only: rendr begins no name; did you mean render/")
+    assert err.startswith("capbench: only: rendr is not the beginning of a name; did you mean render/")

@@ -86,7 +86,7 @@ def test_every_verb_has_its_config_file() -> None:
 def test_a_misspelt_key_in_any_group_is_refused(group: str) -> None:
     settings = composed()
     settings[group]["seeed"] = 1
-    with pytest.raises(Mistake, match=rf"^{group}\.seeed: is no setting \(value 1\); "):
+    with pytest.raises(Mistake, match=rf"^{group}\.seeed: is not a setting \(value 1\); "):
         check(settings, experiment.schema)
 
 
@@ -96,7 +96,7 @@ def test_a_misspelt_key_in_a_preset_is_refused(group: str, tmp_path: Path, cli: 
     (tmp_path / "mine" / group / "typo.yaml").write_text("# @package _global_\noptim: {lerning_rate: 1}\n")
     code, _, err = cli("--config-dir", str(tmp_path / "mine"), f"{group}=typo")
     assert code == 2
-    assert "optim.lerning_rate: is no setting" in err
+    assert "optim.lerning_rate: is not a setting" in err
 
 
 def test_every_config_file_is_short() -> None:

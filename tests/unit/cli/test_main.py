@@ -61,7 +61,11 @@ def test_help_of_a_verb_shows_its_options_and_defaults(cli: Cli) -> None:
 
 def test_the_module_runs_as_a_program() -> None:
     done = capbench("trian")
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", "capbench: trian: is no verb; did you mean train?\n")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        2,
+        "",
+        "capbench: trian: is not a verb; did you mean train?\n",
+    )
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["render", "count=2"]])
@@ -124,20 +128,20 @@ def test_a_broken_pipe_of_a_worker_process_is_raised(cli: Cli, monkeypatch: pyte
 
 
 MISTAKES = [
-    (["optim.lrr=1"], "optim.lrr: is no setting (value '1'); did you mean optim.lr"),
-    (["+optim.lrr=1"], "optim.lrr: is no setting (value 1); did you mean optim.lr"),
-    (["modle=cnn"], "modle: is no setting (value 'cnn'); did you mean model"),
-    (["model=cnnn"], "model=cnnn: is no option; did you mean cnn"),
-    (["+experiment=resnet62"], "experiment=resnet62: is no option; did you mean resnet_62?"),
-    (["debug=quick"], "debug=quick: is no option; choose from fast, overfit"),
+    (["optim.lrr=1"], "optim.lrr: is not a setting (value '1'); did you mean optim.lr"),
+    (["+optim.lrr=1"], "optim.lrr: is not a setting (value 1); did you mean optim.lr"),
+    (["modle=cnn"], "modle: is not a setting (value 'cnn'); did you mean model"),
+    (["model=cnnn"], "model=cnnn: is not an option; did you mean cnn"),
+    (["+experiment=resnet62"], "experiment=resnet62: is not an option; did you mean resnet_62?"),
+    (["debug=quick"], "debug=quick: is not an option; choose from fast, overfit"),
     (["+seed=1"], "seed: is a setting already; drop the + before it"),
     (["+model=knn"], "model: is a setting already; drop the + before it"),
-    (["optim.lr.x=1"], "optim.lr.x: is no setting (value '1'); did you mean optim.lr"),
-    (["model={k:1}"], "model.k: is no setting; did you mean"),
-    (["expermient=cnn_4"], "expermient: is no setting (value 'cnn_4'); did you mean experiment?"),
-    (["hydra.job.nam=x"], "hydra.job.nam: is no setting (value 'x'); did you mean hydra.job.name"),
-    (["data/split=folds"], "data/split: is no setting (value 'folds'); did you mean data.split"),
-    (["~modle"], "modle: is no setting (value ''); did you mean model?"),
+    (["optim.lr.x=1"], "optim.lr.x: is not a setting (value '1'); did you mean optim.lr"),
+    (["model={k:1}"], "model.k: is not a setting; did you mean"),
+    (["expermient=cnn_4"], "expermient: is not a setting (value 'cnn_4'); did you mean experiment?"),
+    (["hydra.job.nam=x"], "hydra.job.nam: is not a setting (value 'x'); did you mean hydra.job.name"),
+    (["data/split=folds"], "data/split: is not a setting (value 'folds'); did you mean data.split"),
+    (["~modle"], "modle: is not a setting (value ''); did you mean model?"),
     (
         ["name=a,b"],
         """name=a,b: has several values; add -m to run each, or write "name='a,b'" if it is one text""",
@@ -154,21 +158,21 @@ MISTAKES = [
     (["seed=null"], "seed: None is not accepted"),
     (["~optim.lr"], "optim.lr: must be given; Optim needs it"),
     (["data=csv"], "data.root: must be given; add data.root=… to the command"),
-    (["model._target_=os.system"], "model._target_: os.system is nothing that CapBench builds"),
-    (["model._target_=capbench.data.store.os.system"], "is nothing that CapBench builds"),
-    (["model._target_=capbench.train.optim.Optim"], "model._target_: capbench.train.optim.Optim is no Model"),
-    (["data.root=x"], "data.root: is no setting"),
+    (["model._target_=os.system"], "model._target_: os.system is not a class that CapBench builds"),
+    (["model._target_=capbench.data.store.os.system"], "is not a class that CapBench builds"),
+    (["model._target_=capbench.train.optim.Optim"], "model._target_: capbench.train.optim.Optim is not a Model"),
+    (["data.root=x"], "data.root: is not a setting"),
     (["optim.lr=[1"], "cannot be read"),
     (["trainer.devices=2"], "trainer.strategy: single runs on one device, not 2×1; set ddp"),
-    (["model=knn", "trainer=ddp_cpu", "view=characters"], "trainer: what learns in one pass runs in one process"),
+    (["model=knn", "trainer=ddp_cpu", "view=characters"], "trainer: a gradient-free model runs in one process"),
     (["trainer=ddp_cpu", "optim.batch_size=33"], "optim.batch_size: 33 images cannot be shared evenly by 2 processes"),
     (["trainer=ddp_cpu", "optim.epoch_images=1"], "optim.epoch_images: 1 images cannot be shared by 2 processes"),
     (["trainer=ddp_cpu", "data.split.val=1"], "data.split.val: 1 images are fewer than 2 processes"),
-    (["model=crnn", "view=characters"], "model: what reads over time reads whole images"),
+    (["model=crnn", "view=characters"], "model: a model that reads over time needs whole images"),
     (["model=crnn", "view.size=[32,20]"], "view.size: gives 5 steps of time and texts of 4 may need 7"),
     (["data.train_size=99"], "data.train_size: 99 is more than data.split.train=40"),
-    (["data.split.val=0.5"], "data.split.val: 0.5 is no count"),
-    (["alphabet=auto"], "alphabet.symbols: auto is read from labels and there are none"),
+    (["data.split.val=0.5"], "data.split.val: 0.5 is not a count"),
+    (["alphabet=auto"], "alphabet.symbols: auto reads the alphabet from labels, and there are none"),
     (["cache=/proc/nowhere"], "cache: /proc/nowhere cannot be written"),
     (["--config-dir", "nowhere/at/all"], "not found"),
 ]

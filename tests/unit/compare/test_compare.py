@@ -44,7 +44,7 @@ def test_a_second_compare_into_the_same_folder_is_refused(cli: Cli) -> None:
     Path("report").mkdir()
     with alone(Path("report"), "compare"):
         code, _, err = cli("compare")
-    assert (code, err) == (2, "capbench: report: another compare writes there; wait for its end\n")
+    assert (code, err) == (2, "capbench: report: another compare is writing there; wait until it ends\n")
     assert not any(Path("report").iterdir())
 
 
@@ -210,7 +210,7 @@ MISTAKES = [
     (["where={modell: CNN}"], "where: modell is not a setting that these runs have; did you mean model"),
     (["where={model: TNN}"], "where: matches none of the 4 runs; their model is CNN, CRNN, KNN, MLP"),
     (["where=cnn"], "where: 'cnn' is not accepted"),
-    (["bye=params"], "bye: is no setting (value 'params'); did you mean by?"),
+    (["bye=params"], "bye: is not a setting (value 'params'); did you mean by?"),
 ]
 
 

@@ -50,9 +50,11 @@ DAMAGES = {
         b'{"test/exact": NaN}': "test/exact is nan, which is not a number from 0 to 1",
         b'{"test/exact": 1' + b"0" * 40 + b"}": "which is not a number from 0 to 1",
         b'{"test/exact": 1' + b"0" * 400 + b"}": "result.json is not valid JSON (a number of 401 signs)",
-        b'{"a": ' * 40 + b"1" + b"}" * 40: "result.json is not valid JSON (lists and mappings lie more than 32 deep",
+        b'{"a": ' * 40
+        + b"1"
+        + b"}" * 40: "result.json is not valid JSON (lists and mappings are nested more than 32 deep",
         b'{"test/exact": 1, "test/images": "all"}': "test/images is 'all', which is not a positive whole number",
-        b"\xff": "result.json is no text in UTF-8",
+        b"\xff": "result.json is not UTF-8 text",
         b" " * (1 << 20) + b"{}": "result.json has over 1,048,576 bytes",
     },
     "config.yaml": {
@@ -63,15 +65,15 @@ DAMAGES = {
         b"a: &a [1]\nb: [*a, *a]\n": "config.yaml is not valid YAML (",
         b"a: [&a [1], *a]\n": "config.yaml is not valid YAML (it holds an alias, which CapBench never writes)",
         b"a: {b: &b [1], c: [*b, *b]}\n": "config.yaml is not valid YAML (it holds an alias",
-        b"a: " + b"[" * 100_000: "config.yaml is not valid YAML (lists and mappings lie more than 32 deep",
-        b"a: " + b"{a: " * 100_000: "config.yaml is not valid YAML (lists and mappings lie more than 32 deep",
-        b"a:\n  " + b"- " * 100_000: "config.yaml is not valid YAML (lists and mappings lie more than 32 deep",
+        b"a: " + b"[" * 100_000: "config.yaml is not valid YAML (lists and mappings are nested more than 32 deep",
+        b"a: " + b"{a: " * 100_000: "config.yaml is not valid YAML (lists and mappings are nested more than 32 deep",
+        b"a:\n  " + b"- " * 100_000: "config.yaml is not valid YAML (lists and mappings are nested more than 32 deep",
         b"a: !!set {b}\n": "config.yaml is not valid YAML (could not determine a constructor",
         b"a: !!timestamp x\n": "config.yaml is not valid YAML (could not determine a constructor",
         b"a: !!bool x\n": "config.yaml is not valid YAML (",
         b"a: 1" + b":1" * 100_000: "config.yaml is not valid YAML (a number of 200,001 signs)",
         b"a: 0x" + b"f" * 100_000: "config.yaml is not valid YAML (a number of 100,002 signs)",
-        b"\xff": "config.yaml is no text in UTF-8",
+        b"\xff": "config.yaml is not UTF-8 text",
     },
 }
 
@@ -105,13 +107,13 @@ def test_a_run_with_a_link_out_of_its_folder_is_listed(file: str, whole: Path, t
 def test_a_run_with_a_pipe_or_folder_in_place_of_a_file_is_listed(file: str, whole: Path) -> None:
     (whole / file).unlink()
     os.mkfifo(whole / file)
-    assert f"{file}: is no regular file" in reasons(whole.parent)["whole"]
+    assert f"{file}: is not a regular file" in reasons(whole.parent)["whole"]
     (whole / file).rename(whole / "pipe")
     (whole / file).symlink_to("pipe")
-    assert f"{file}: is no regular file" in reasons(whole.parent)["whole"]
+    assert f"{file}: is not a regular file" in reasons(whole.parent)["whole"]
     (whole / file).unlink()
     (whole / file).mkdir()
-    assert f"{file}: is no regular file" in reasons(whole.parent)["whole"]
+    assert f"{file}: is not a regular file" in reasons(whole.parent)["whole"]
 
 
 @pytest.mark.parametrize("file", FILES)

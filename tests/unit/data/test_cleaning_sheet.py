@@ -105,10 +105,13 @@ def test_the_sheet_shows_the_pictures_of_the_view() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["view=strokes"], "view: shows how images are cleaned and cut, in one picture; add sheet=true"),
-        (["sheet=true", "data=csv", "data.root=."], "data: is looked at through a view; add one"),
-        (["sheet=true", "view=whole"], "view._target_: capbench.data.views.Whole is no Characters"),
-        (["sheet=true", "view=strokes", "view.cutt=equal"], "view.cutt: is no setting"),
+        (
+            ["view=strokes"],
+            "view: is used only with sheet=true, which shows how images are cleaned and cut; add sheet=true",
+        ),
+        (["sheet=true", "data=csv", "data.root=."], "data: needs a view for a sheet of cleaned images; add one"),
+        (["sheet=true", "view=whole"], "view._target_: capbench.data.views.Whole is not a Characters"),
+        (["sheet=true", "view=strokes", "view.cutt=equal"], "view.cutt: is not a setting"),
         (["sheet=true", "view=strokes", "data=csv", "data.root=none"], "data.root: none does not exist"),
         (["sheet=true", "view=strokes", "style=strokes", "length=5"], "view.boxes: has 4 boxes"),
     ],
@@ -126,7 +129,7 @@ def test_the_sheet_refuses_or_skips_a_bad_file(cli: Cli) -> None:
     command = ("render", "sheet=true", "data=csv", "data.root=bars", *BARS)
     code, _, err = cli(*command)
     assert code == 2
-    assert "bars/labels.csv:3: 1.png is no image of a known format" in err
+    assert "bars/labels.csv:3: 1.png is not an image of a known format" in err
     code, out, err = cli(*command, "data.on_bad=skip")
     assert code == 0, err
     assert out.startswith("4 characters found in 1 of 1 images\n")

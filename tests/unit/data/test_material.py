@@ -141,7 +141,7 @@ def test_augmentation_does_not_change_stored_images() -> None:
         ([{"Rotat": {}}], r"augment\.steps: Rotat is unknown to albumentations; did you mean Rotate"),
         ([{"Rotate": {"limitt": 5}}], r"augment\.steps\.Rotate: \{'limitt': 5\} is refused by albumentations"),
         ([{"Rotate": {"limit": "x"}}], r"augment\.steps\.Rotate"),
-        ([{"Rotate": {}, "Blur": {}}], "is no step; write one name"),
+        ([{"Rotate": {}, "Blur": {}}], "is not a step; write one name"),
     ],
 )
 def test_invalid_augmentation_steps_are_refused(steps: list[dict[str, object]], message: str) -> None:

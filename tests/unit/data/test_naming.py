@@ -44,7 +44,7 @@ def test_labels_are_found_in_file_names_with_or_without_a_number(names: list[str
         (["7136.png", "7136_1.png"], r"DIR/7136_1\.png: '7136' or '1' may be its text, as it begins like 7136\.png"),
         (
             ["7136_9.png", "0042_10.png"],
-            r"DIR/7136_9\.png: '7136' or '9' may be its text, as all first pieces have one length",
+            r"DIR/7136_9\.png: '7136' or '9' may be its text, because all first pieces have the same length",
         ),
         (["_.png"], r"DIR/_\.png: holds no text; rename it"),
     ],

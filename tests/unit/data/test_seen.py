@@ -247,7 +247,7 @@ def test_an_impossible_list_of_seen_images_is_refused(change: dict[str, Any], tm
     Seen().write(folder)
     tensors = load_file(folder.seen) | change
     save_file({name: tensor for name, tensor in tensors.items() if tensor is not None}, folder.seen)
-    with pytest.raises(Mistake, match=r"seen\.safetensors: is no list of images that CapBench wrote") as told:
+    with pytest.raises(Mistake, match=r"seen\.safetensors: is not a list of images that CapBench wrote") as told:
         Seen.read(folder)
     assert "\n" not in str(told.value)
 
@@ -259,7 +259,7 @@ def test_a_list_of_seen_images_of_a_type_unknown_to_numpy_is_refused(tmp_path: P
     folder.seen.write_bytes(content.replace(b'"U64","shape":[2]', b'"BF16","shape":[8]'))
     length = int.from_bytes(content[:8], "little") + 1
     folder.seen.write_bytes(length.to_bytes(8, "little") + folder.seen.read_bytes()[8:])
-    with pytest.raises(Mistake, match=r"seen\.safetensors: is no list of images that CapBench wrote") as told:
+    with pytest.raises(Mistake, match=r"seen\.safetensors: is not a list of images that CapBench wrote") as told:
         Seen.read(folder)
     assert "\n" not in str(told.value)
 

@@ -107,7 +107,7 @@ def test_file_names_outside_utf_8_serve_where_their_label_is_text(small: Path) -
     known = material("data=filenames", f"data.root={small}/images", "cache=null", pattern)
     assert known.hash == before
     ("".join(sample.name for part in known.parts.values() for sample in part.samples)).encode()
-    with pytest.raises(Mistake, match=r"_\\xe9\.png: its name is no text in UTF-8; rename it"):
+    with pytest.raises(Mistake, match=r"_\\xe9\.png: its name is not UTF-8 text; rename it"):
         material("data=filenames", f"data.root={small}/images", r"data.pattern='\d+_(?P<label>.*)\.png'")
 
 
@@ -122,7 +122,7 @@ def test_base64_text_files_serve_as_images_of_every_source(small: Path) -> None:
     assert material("data=ocr", f"data.root={small}").hash == before.hash
     assert material("data=filenames", f"data.root={small}").hash == before.hash
     (small / "README.txt").write_text("what these are\n")
-    with pytest.raises(Mistake, match=r"small/README\.txt: README\.txt is no image of a known format.*on_bad=skip"):
+    with pytest.raises(Mistake, match=r"small/README\.txt: README\.txt is not an image of a known format.*on_bad=skip"):
         material("data=filenames", f"data.root={small}")
     skipped = material("data=filenames", f"data.root={small}", "data.on_bad=skip")
     assert skipped.hash == before.hash
@@ -301,7 +301,7 @@ def test_a_damaged_cache_is_reported_and_rebuilt(
     damage(file)
     capsys.readouterr()
     assert (np.array(material(*settings).parts["train"].views) == views).all()
-    assert capsys.readouterr().err == f"cache: {file.parent} is damaged; its images are prepared anew\n"
+    assert capsys.readouterr().err == f"cache: {file.parent} is damaged; its images are prepared again\n"
     material(*settings)
     assert capsys.readouterr().err == ""
 
@@ -370,7 +370,7 @@ def test_an_image_that_the_view_cannot_process_is_a_bad_image(small: Path) -> No
     victim = sorted((small / "images").iterdir())[3]
     Image.new("RGB", (1, 1)).save(victim)  # too small to be cut
     settings = ("data=csv", f"data.root={small}", "view=characters", "cache=null")
-    with pytest.raises(Mistake, match=rf"{victim.name} cannot be seen through this view \(.*\); mend it, or leave"):
+    with pytest.raises(Mistake, match=rf"{victim.name} cannot be processed by this view \(.*\); mend it, or leave"):
         material(*settings)
     assert len(material(*settings, "data.on_bad=skip").bad) == 1
 
@@ -420,20 +420,20 @@ BAD: list[tuple[str, Callable[[Path], Any], list[str], str]] = [
         "holds no labelled image",
     ),
     (
-        "folder's name is no text",
+        "folder's name is not text",
         lambda f: None,
         ["data.root='caf\udce9'"],
-        r"data\.root: 'caf\\xe9' is no text in UTF-8; ren",
+        r"data\.root: 'caf\\xe9' is not UTF-8 text; ren",
     ),
     (
-        "labels' name is no text",
+        "labels' name is not text",
         lambda f: None,
         ["data.labels='\udce9.csv'"],
-        r"data\.labels: '\\xe9\.csv' is no text in",
+        r"data\.labels: '\\xe9\.csv' is not UTF-8 text",
     ),
     ("no labels", lambda f: (f / "labels.csv").unlink(), [], r"labels\.csv does not exist"),
     ("no column", lambda f: None, ["data.label_column=lable"], "has no column 'lable'; did you mean label"),
-    ("binary CSV", lambda f: (f / "labels.csv").write_bytes(b"\xff\xfe\x00"), [], "no CSV file in UTF-8"),
+    ("binary CSV", lambda f: (f / "labels.csv").write_bytes(b"\xff\xfe\x00"), [], "not a CSV file in UTF-8"),
     (
         "huge CSV",
         lambda f: (f / "labels.csv").write_bytes(b"x" * (11 << 20)),
@@ -480,10 +480,10 @@ BAD: list[tuple[str, Callable[[Path], Any], list[str], str]] = [
         r"labels\.csv:42: 'images/0_\d+\.png' is '9999' here and '\d+' at .*labels\.csv:2; keep",
     ),
     ("truncated", cut_short, [], r"labels\.csv:\d+: images/\S+ is truncated.*data\.on_bad=skip"),
-    ("no image", no_image, [], r"images/\S+ is no image of a known format"),
-    ("empty part", lambda f: None, ["data.split.test=0.0001"], r"data\.split\.test: leaves no image"),
+    ("no image", no_image, [], r"images/\S+ is not an image of a known format"),
+    ("empty part", lambda f: None, ["data.split.test=0.0001"], r"data\.split\.test: gets none of "),
     ("no group", lambda f: None, ["data=filenames", "data.pattern=.*"], r"has no group \(\?P<label>"),
-    ("no regex", lambda f: None, ["data=filenames", "data.pattern='('"], "no regular expression"),
+    ("no regex", lambda f: None, ["data=filenames", "data.pattern='('"], "not a regular expression"),
     ("no label", lambda f: relabel(f, 5, " "), [], r"labels\.csv:5: has no label; fill it.*data=ocr"),
     (
         "equal labels",

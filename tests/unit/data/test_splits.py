@@ -105,7 +105,7 @@ def test_parts_have_the_sizes_of_their_fractions_and_counts() -> None:
 
 
 def test_a_split_of_more_images_than_there_are_is_refused() -> None:
-    with pytest.raises(Mistake, match=r"data\.split\.val: 50 images are wanted and 40 are left"):
+    with pytest.raises(Mistake, match=r"data\.split\.val: 50 images are wanted, but 40 are left"):
         split(None, 50, 60).assign(digests(100))
 
 
@@ -117,7 +117,7 @@ def test_smaller_train_sizes_are_subsets_of_larger_ones() -> None:
     assert set(np.flatnonzero(smaller == "train")) < set(np.flatnonzero(larger == "train"))
     for name in ("val", "test"):
         assert ((smaller == name) == (parts == name)).all()
-    with pytest.raises(Mistake, match="train_size: 9999 are wanted"):
+    with pytest.raises(Mistake, match="train_size: 9999 images are wanted"):
         splits.keep_fewer(parts, known, 9999)
 
 
@@ -161,7 +161,7 @@ def test_test_images_of_a_fold_neither_train_nor_validate(values: list[int], val
 
 
 def test_more_folds_than_images_are_refused() -> None:
-    with pytest.raises(Mistake, match=r"data\.split\.folds: 9 of 8 different images cannot be; ask for fewer"):
+    with pytest.raises(Mistake, match=r"data\.split\.folds: 9 folds cannot be made of 8 different images; set fewer"):
         Folds(folds=9, val=None).numbers(np.tile(digests(8), 2))
-    with pytest.raises(Mistake, match=r"data\.split\.folds: all of 1 different images cannot be"):
+    with pytest.raises(Mistake, match=r"data\.split\.folds: all folds cannot be made of 1 different images"):
         Folds(folds="all", val=None).numbers(np.tile(digests(1), 3))

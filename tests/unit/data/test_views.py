@@ -122,7 +122,7 @@ def test_contradictory_settings_of_a_view_are_refused(changes: dict[str, Any], m
     ("override", "message"),
     [
         ("view.cut=slices", r"^view\.cut: 'slices' is not accepted"),
-        ("view.cut={_target_:capbench.data.clean.Blur}", r"^view\.cut\._target_: \S+ is no Cutter"),
+        ("view.cut={_target_:capbench.data.clean.Blur}", r"^view\.cut\._target_: \S+ is not a Cutter"),
         ("view.cut={_target_:capbench.data.cut.Watershed,spread:0}", r"^view\.cut\.spread: 0 is not accepted"),
     ],
 )

@@ -40,7 +40,9 @@ def test_render_writes_an_array_that_is_no_source(cli: Cli) -> None:
     assert labels(Path("made"))[3] == ("images.npy#3", painter().texts(np.arange(4))[3])
     code, _, err = cli("data=csv", "data.root=made", "debug=fast")
     assert code == 2
-    assert "'images.npy#0' lies in an array, for other programs; render with format=png or zip" in err
+    assert (
+        "'images.npy#0' is in a NumPy array, which CapBench does not read; render with format=png or format=zip" in err
+    )
 
 
 def test_render_writes_a_zip_file_that_can_be_trained_on(cli: Cli, train: Train) -> None:
@@ -111,7 +113,7 @@ def test_a_second_render_into_the_same_place_is_refused(kind: str, out: str, cli
         Path(out).mkdir()
     with alone(Path(out), "render"):
         code, _, err = cli(*SMALL, f"format={kind}")
-    assert (code, err) == (2, f"capbench: {out}: another render writes there; wait for its end\n")
+    assert (code, err) == (2, f"capbench: {out}: another render is writing there; wait until it ends\n")
     assert cli(*SMALL, f"format={kind}")[0] == 0
     assert not list(Path().rglob("*.lock"))
 
@@ -131,11 +133,11 @@ def test_render_adds_captchas_to_a_finished_folder(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["cuont=3"], "cuont: is no setting (value '3'); did you mean count"),
+        (["cuont=3"], "cuont: is not a setting (value '3'); did you mean count"),
         (["count=0"], "count: 0 is not accepted"),
         (["format=gif"], "format: 'gif' is not accepted; input should be 'png', 'npy' or 'zip'"),
-        (["style=nice"], "style=nice: is no option"),
-        (["alphabet=auto"], "alphabet.symbols: auto is read from labels and there are none"),
+        (["style=nice"], "style=nice: is not an option"),
+        (["alphabet=auto"], "alphabet.symbols: auto reads the alphabet from labels, and there are none"),
         (["length=[4,2]"], "length: [4, 2] is reversed; write [shortest, longest]"),
         (["style.width=24"], "style.width: 24 has no room for 4 characters"),
     ],

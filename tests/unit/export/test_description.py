@@ -26,7 +26,7 @@ def test_a_view_of_capbench_is_built_from_a_description() -> None:
     ("view", "match"),
     [
         ({}, r"^view: \{\} is not accepted"),
-        (FILES, r"^view\._target_: capbench\.data\.sources\.file_names\.FileNames is no View"),
+        (FILES, r"^view\._target_: capbench\.data\.sources\.file_names\.FileNames is not a View"),
         (WHOLE | {"channel": FILES}, r"^view\.channel\._target_: .*FileNames is not accepted"),
         (WHOLE | {"_partial_": True}, r"^view\._partial_: True is not accepted"),
         (WHOLE | {"_target_": "capbench.data.views.View"}, r"^view\._target_: .*View is abstract"),

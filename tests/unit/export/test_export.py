@@ -139,11 +139,11 @@ def test_export_checks_with_noise_where_the_run_reads_files(tmp_path: Path, labe
         code, out, err = cli("export", "run=run", "out=model.onnx", "images=30")
     assert code == 0, err
     assert "30 of 30 texts the same on images of noise" in out
-    assert "data: may name any files, and only what CapBench renders is looked at here" in out
+    assert "data: only captchas that CapBench renders are drawn here; this source may name any file" in out
     (tmp_path / "there").rename(tmp_path / "gone")
     code, out, err = cli("export", "run=run", "out=whole.onnx", "int8=true")
     assert (code, err.count("\n")) == (2, 1)
-    assert "int8: what it costs is measured on the run's own images (data.root: there does not exist" in err
+    assert "int8: its loss is measured on the run's own images (data.root: there does not exist" in err
 
 
 def test_a_graph_that_disagrees_with_its_run_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,9 +159,9 @@ def test_a_graph_that_disagrees_with_its_run_is_not_written(tmp_path: Path, monk
     ("arguments", "message"),
     [
         (["out=a.onnx"], "run: must be given"),
-        (["run=nowhere", "out=a.onnx"], "run: nowhere is no finished run"),
+        (["run=nowhere", "out=a.onnx"], "run: nowhere is not a finished run"),
         (["run=run", "out=model.bin"], "out: model.bin should end in .onnx"),
-        (["run=run", "out=a.onnx", "int8=true"], "int8: KNN compares whole pixels and has no weights to round"),
+        (["run=run", "out=a.onnx", "int8=true"], "int8: KNN compares pixels and has no weights to round"),
         (["run=run", "out=a.onnx", "images=0"], "images: 0 is not accepted"),
     ],
 )
@@ -204,7 +204,7 @@ def test_a_crnn_is_exported_in_int8(tmp_path: Path) -> None:
 
 
 def test_a_second_export_into_the_same_file_is_refused() -> None:
-    refused = pytest.raises(Mistake, match=r"^model\.onnx: another export writes there; wait for its end")
+    refused = pytest.raises(Mistake, match=r"^model\.onnx: another export is writing there; wait until it ends")
     with alone(Path("model.onnx"), "export"), refused:
         export._write(b"", Description.model_construct(), Path("model.onnx"))
     assert not list(Path().iterdir())

@@ -48,7 +48,7 @@ def test_images_of_a_folder_or_zip_file_are_recognised_by_name(folder: Path) -> 
         assert files.images == ["1.txt", "2.txt", "3.B64", "5.txt", "more/4.JPG"]
         for name in set(files.images) - {"5.txt"}:
             assert images.decode(files.read(name)).tolist() == [[[1, 2, 3]] * 4] * 3
-        with pytest.raises(BadImage, match="no image of a known format"):
+        with pytest.raises(BadImage, match="not an image of a known format"):
             images.decode(files.read("5.txt"))
 
 

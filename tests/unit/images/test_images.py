@@ -110,13 +110,13 @@ def test_base64_and_data_uris_are_decoded_as_the_image() -> None:
     ("content", "reason"),
     [
         (b"", "is empty"),
-        (b"no image at all", "no image of a known format"),
+        (b"no image at all", "not an image of a known format"),
         (encoded(Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)))[:900], "truncated"),
-        (encoded(Image.fromarray(GRADIENT), "TIFF"), "no image of a known format"),
+        (encoded(Image.fromarray(GRADIENT), "TIFF"), "not an image of a known format"),
         (encoded(Image.new("L", (3000, 3000))), "3000×3000 pixels"),
         (encoded(Image.new("1", (30000, 30000))), "pixels"),
-        (b"\0" * (images.MOST_BYTES + 1), "at most 10,485,760 are taken"),
-        (base64.b64encode(base64.b64encode(encoded(Image.fromarray(GRADIENT)))), "no image of a known format"),
+        (b"\0" * (images.MOST_BYTES + 1), "at most 10,485,760 are accepted"),
+        (base64.b64encode(base64.b64encode(encoded(Image.fromarray(GRADIENT)))), "not an image of a known format"),
         (encoded(Image.fromarray(GRADIENT)).replace(b"IHDR", b"IHDX"), "truncated within the header of a PNG"),
     ],
 )

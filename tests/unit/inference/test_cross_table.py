@@ -56,9 +56,9 @@ def test_evaluations_of_several_runs_and_sources_are_one_table(
         ("test/images", None, "images: None is not accepted"),
         ("test/taught", 1.5, "taught: 1.5 is not accepted"),
         ("misfits", [1], "misfits: .* is not accepted"),
-        (None, b"[", "is no JSON"),
+        (None, b"[", "is not JSON"),
         (None, b"{}", "source: must be given"),
-        (None, None, "is no regular file"),
+        (None, None, "is not a regular file"),
     ],
     ids=range(9),
 )  # fmt: skip

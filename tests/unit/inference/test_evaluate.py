@@ -133,7 +133,7 @@ def test_evaluate_reads_only_train_size_images_of_the_training_part(labelled: Pa
     ("arguments", "message"),
     [
         ([], "run: must be given; add run=…"),
-        (["run=nowhere"], "run: nowhere is no finished run; it has no result.json"),
+        (["run=nowhere"], "run: nowhere is not a finished run; it has no result.json"),
         (
             ["run=run", "style.width=120"],
             "data: gives views of 1×60×120 and run reads 1×60×160; train it with view.size",
@@ -156,12 +156,12 @@ def test_evaluate_refuses_a_run_with_foreign_classes_or_damaged_weights(train: T
     folder.config.write_text(text.replace("capbench.models.cnn.CNN", "os.system"))
     code, _, err = cli("evaluate", "run=run")
     assert code == 2
-    assert "os.system is nothing that CapBench builds" in err
+    assert "os.system is not a class that CapBench builds" in err
     folder.config.write_text(text)
     folder.weights.write_bytes(b"not weights")
     code, _, err = cli("evaluate", "run=run", "data.split.test=16")
     assert code == 2
-    assert "model.safetensors: is no file of safetensors" in err
+    assert "model.safetensors: is not a safetensors file" in err
 
 
 def test_evaluate_splits_a_zip_file_as_in_training(labelled_zip: Path, train: Train, cli: Cli) -> None:

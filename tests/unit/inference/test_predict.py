@@ -64,7 +64,7 @@ def test_predict_reports_bad_files_of_a_folder_in_their_rows(
     (folder / 'two\nlines, and "quotes".png').write_bytes(b"x")
     code, out, err = cli("predict", f"run={trained}", f"images={folder}")
     assert code == 0, err
-    assert out == "165 images: answers in answers.csv; 5 could not be read, their rows say why\n"
+    assert out == "165 images: answers in answers.csv; 5 could not be read, see their rows\n"
     found = {row["filename"]: row for row in read_csv("answers.csv")}
     assert Path("answers.csv").read_text().splitlines()[0] == "filename,text,confidence,error"
     reader = capbench.load(trained)
@@ -213,19 +213,19 @@ def test_a_second_predict_into_the_same_file_is_refused(
 
     monkeypatch.setattr(predict, "_answers", meanwhile)
     assert cli(*arguments)[0] == 0
-    assert len(said) == 1 and "another predict is at work" in said[0]
+    assert len(said) == 1 and "another predict is writing" in said[0]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run=nowhere", "images={labelled}"), "run: nowhere is no finished run"),
+        (("run=nowhere", "images={labelled}"), "run: nowhere is not a finished run"),
         (("run={trained}",), "images: must be given"),
         (("run={trained}", "images=nowhere"), "images: nowhere does not exist"),
         (("run={trained}", "images=."), "images: . holds no image; accepted are"),
-        (("run={trained}", "images={labelled}/labels.csv"), "labels.csv is no image, no zip file and no list"),
-        (("run={trained}", "images={trained}/model.safetensors"), "is no image, no zip file and no list"),
-        (("run={trained}", "images={labelled}", "out=answers.xls"), "out: answers.xls is no name for answers; end it in .csv"),
+        (("run={trained}", "images={labelled}/labels.csv"), "labels.csv is neither an image, a zip file nor a list"),
+        (("run={trained}", "images={trained}/model.safetensors"), "is neither an image, a zip file nor a list"),
+        (("run={trained}", "images={labelled}", "out=answers.xls"), "out: answers.xls does not name a file of answers; end the name in .csv"),
         (("run={trained}", "images={labelled}", "out=folder.csv"), "out: folder.csv is a folder; name a file"),
         (("run={trained}", "images={labelled}", "out=/proc/answers.csv"), "out: /proc/answers.csv cannot be written"),
     ],

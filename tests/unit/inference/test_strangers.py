@@ -90,28 +90,28 @@ COPY = "${oc.create:'{_target_: shutil.copyfile, src: stranger/config.yaml, dst:
 @pytest.mark.parametrize(
     ("key", "value", "match"),
     [
-        ("model|_target_", "os.system", r"config\.yaml: model\._target_: os\.system is nothing that CapBench builds"),
-        ("model|_target_", "capbench.runs.subprocess.run", "is nothing that CapBench builds"),
-        ("model|_target_", "capbench.runs.Path", "is nothing that CapBench builds"),
-        ("model|_target_", "capbench.data.views.Whole", "is no Model"),
+        ("model|_target_", "os.system", r"config\.yaml: model\._target_: os\.system is not a class that CapBench builds"),
+        ("model|_target_", "capbench.runs.subprocess.run", "is not a class that CapBench builds"),
+        ("model|_target_", "capbench.runs.Path", "is not a class that CapBench builds"),
+        ("model|_target_", "capbench.data.views.Whole", "is not a Model"),
         ("model|_target_", f"{OURS}base.Model", r"config\.yaml: model"),
         ("model", {"_target_": f"{OURS}base.PerCharacter"}, "model cannot be built"),
-        ("view|_target_", CNN, "is no View"),
-        ("view|_target_", ["os.system"], "is nothing that CapBench builds"),
+        ("view|_target_", CNN, "is not a View"),
+        ("view|_target_", ["os.system"], "is not a class that CapBench builds"),
         ("view|_partial_", True, r"view\._partial_: True is not accepted"),
-        ("view|clean", [{"_target_": "os.system"}], r"view\.clean: is no setting"),
+        ("view|clean", [{"_target_": "os.system"}], r"view\.clean: is not a setting"),
         ("view|_target_", "capbench.data.views.View", r"view\._target_: capbench\.data\.views\.View is abstract"),
         ("view|channel", FILES, r"view\.channel\._target_: capbench\.data\.sources\.file_names\.FileNames is not accepted"),
         ("view|size", [FILES, 160], r"view\.size\.0\._target_: .*FileNames is not accepted"),
         ("model|widths", [40, [{"a": FILES}]], r"model\.widths\.1\.0\.a\._target_: .*FileNames is not accepted"),
         ("alphabet|symbols", FILES, r"alphabet\.symbols\._target_: .*FileNames is not accepted"),
         ("data|exif", FILES, r"exif\._target_: .*FileNames is not accepted"),
-        ("model|_args_", ["touch owned"], r"model\._args_: is no setting"),
+        ("model|_args_", ["touch owned"], r"model\._args_: is not a setting"),
         ("model", {"_target_": f"{OURS}ensemble.Ensemble", "member": {"_target_": "os.system", "_partial_": True}},
-         r"model\.member\._target_: os\.system is nothing"),
+         r"model\.member\._target_: os\.system is not a class"),
         ("model", {"_target_": f"{OURS}ensemble.Ensemble",
                    "member": {"_target_": "capbench.label.engines.trained.Trained", "_partial_": True, "run": "/"}},
-         r"model\.member\._target_: .* is no Model"),
+         r"model\.member\._target_: .* is not a Model"),
         ("model", {"_target_": f"{OURS}committee.Committee", "size": 10**12,
                    "member": {"_target_": f"{OURS}base.Model", "_partial_": True}}, "model cannot be built"),
         ("model", {"_target_": f"{OURS}committee.Committee", "size": 10**12, "member": MEMBER},
@@ -146,9 +146,9 @@ def test_malicious_settings_of_a_run_are_refused(key: str, value: Any, match: st
         ("length", 4, "length"),
         ("alphabet", "0123456789" * 10**4 * 20, r"alphabet|over 1,048,576 bytes"),
         ("alphabet", "", "alphabet"),
-        ("alphabet", "\x1b[2J", r"alphabet: '\\x1b' is no symbol"),
+        ("alphabet", "\x1b[2J", r"alphabet: '\\x1b' is a symbol that a text cannot show"),
         ("alphabet", ["0", "1"], "alphabet"),
-        ("alphabet", "01234567890", "stands there twice"),
+        ("alphabet", "01234567890", "occurs twice"),
     ],
 )
 def test_impossible_results_of_a_run_are_refused(key: str, value: Any, match: str, folder: Path) -> None:
@@ -164,22 +164,22 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
 @pytest.mark.parametrize(
     ("file", "content", "match"),
     [
-        ("config.yaml", b"!!python/object/apply:os.system [touch owned]", r"config\.yaml: is no YAML"),
+        ("config.yaml", b"!!python/object/apply:os.system [touch owned]", r"config\.yaml: is not YAML"),
         ("config.yaml", BOMB.encode(), "holds an alias, which CapBench never writes"),
-        ("config.yaml", b"a: !!set {b}", r"config\.yaml: is no YAML"),
-        ("config.yaml", b"[" * 100_000, r"config\.yaml: is no YAML"),
+        ("config.yaml", b"a: !!set {b}", r"config\.yaml: is not YAML"),
+        ("config.yaml", b"[" * 100_000, r"config\.yaml: is not YAML"),
         ("config.yaml", b"a: b\n" * 300_000, r"config\.yaml has over 1,048,576 bytes"),
-        ("config.yaml", b"\xff", r"config\.yaml is no text in UTF-8"),
-        ("config.yaml", b"a: 1", r"config\.yaml: has no view; it is of no training"),
-        ("result.json", b"[" * 100_000, r"result\.json: is no JSON"),
+        ("config.yaml", b"\xff", r"config\.yaml is not UTF-8 text"),
+        ("config.yaml", b"a: 1", r"config\.yaml: has no view; the folder is not a training's"),
+        ("result.json", b"[" * 100_000, r"result\.json: is not JSON"),
         ("result.json", b"[]", r"result\.json: holds no results"),
         ("result.json", b"{}", r"result\.json: alphabet: must be given"),
-        ("model.safetensors", pickle.dumps(Owner()), r"model\.safetensors: is no file of safetensors"),
-        ("model.safetensors", b"", r"model\.safetensors: is no file of safetensors"),
-        ("model.safetensors", struct.pack("<Q", 2**62) + b"{}", r"is no file of safetensors"),
+        ("model.safetensors", pickle.dumps(Owner()), r"model\.safetensors: is not a safetensors file"),
+        ("model.safetensors", b"", r"model\.safetensors: is not a safetensors file"),
+        ("model.safetensors", struct.pack("<Q", 2**62) + b"{}", r"is not a safetensors file"),
         ("model.safetensors",
          struct.pack("<Q", 71) + b'{"a":{"dtype":"F32","shape":[1000000,1000000],"data_offsets":[0,4]}}'.ljust(71) + b"1234",
-         r"is no file of safetensors"),
+         r"is not a safetensors file"),
     ],
     ids=range(14),
 )  # fmt: skip
@@ -190,7 +190,7 @@ def test_malformed_files_of_a_run_are_refused(file: str, content: bytes, match: 
 
 def test_a_pickle_in_place_of_the_weights_is_refused(folder: Path) -> None:
     torch.save({"model": Owner()}, folder / "model.safetensors")
-    refused(folder, r"model\.safetensors: is no file of safetensors")
+    refused(folder, r"model\.safetensors: is not a safetensors file")
     assert not Path("owned").exists()
 
 
@@ -292,7 +292,7 @@ def test_settings_with_too_many_values_are_refused_before_parsing(key: str, valu
     config = folder / "config.yaml"
     config.write_text(config.read_text() + json.dumps({key: value})[1:-1].replace('": ', '" : ') + "\n")
     with mock.patch.object(bounded.yaml, "load", side_effect=AssertionError("is parsed")):
-        refused(folder, r"config\.yaml: is no YAML \(it holds over 5,000 values")
+        refused(folder, r"config\.yaml: is not YAML \(it holds over 5,000 values")
     ((run, reason),) = folders.read(folder.parent)[1]
     assert run == folder.name and "over 5,000 values" in reason
 

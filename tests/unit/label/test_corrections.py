@@ -96,7 +96,7 @@ def test_an_invalid_correction_is_an_error_of_one_line(corrections: Callable[[],
         with pytest.raises(Mistake, match=message.replace(".", r"\.")):
             corrections().merge(said(text, at=100))
     GIVEN.write_bytes(b"filename,label\ncaf\xe9.png,1\n")
-    with pytest.raises(Mistake, match=r"given\.csv: is no CSV file in UTF-8 \('utf-8'"):
+    with pytest.raises(Mistake, match=r"given\.csv: is not a CSV file in UTF-8 \('utf-8'"):
         corrections().merge(GIVEN)
     GIVEN.write_text("")
     with pytest.raises(Mistake, match=r"given\.csv: has no column 'filename'; there is nothing to choose from"):

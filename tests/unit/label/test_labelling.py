@@ -223,9 +223,12 @@ def test_the_disputes_page_shows_every_disputed_image(raw: Path, tmp_path: Path,
         (("images=nowhere",), "images: nowhere does not exist"),
         (("images=.",), "holds no image; accepted are"),
         (("images={raw}", "out=labels"), "out: labels is not the name of a CSV file"),
-        (("images={raw}", "alphabet=auto"), "alphabet.symbols: auto is read from labels and there are none"),
+        (
+            ("images={raw}", "alphabet=auto"),
+            "alphabet.symbols: auto reads the alphabet from labels, and there are none",
+        ),
         (("images={raw}", "label.agree.engines=3"), "label.agree.engines: 3 engines cannot agree, as there are only 2"),
-        (("images={raw}", "label.agree.engine=3"), "label.agree.engine: is no setting"),
+        (("images={raw}", "label.agree.engine=3"), "label.agree.engine: is not a setting"),
         (("images={raw}", "label.engines.dddd.beta=2"), "label.engines.dddd.beta: 2 is not accepted"),
         (("images={raw}", "corrections=nowhere.csv"), "corrections: nowhere.csv cannot be read"),
         (("images={raw}", "gold={raw}/nowhere.csv"), "gold: "),
@@ -306,6 +309,6 @@ def test_every_label_option_is_composed_and_built(option: str, tmp_path: Path) -
     assert isinstance(build(settings["label"]), Panel)
     for place in (settings["label"], settings["label"]["agree"], *settings["label"]["engines"].values()):
         place["seeed"] = 1
-        with pytest.raises(Mistake, match=r"^label[\w.]*\.seeed: is no setting \(value 1\); "):
+        with pytest.raises(Mistake, match=r"^label[\w.]*\.seeed: is not a setting \(value 1\); "):
             check(settings, label.schema)
         del place["seeed"]

@@ -236,7 +236,7 @@ def test_an_unknown_backbone_is_refused_with_a_similar_name() -> None:
 
 
 def test_widths_or_stride_of_a_backbone_without_them_are_refused() -> None:
-    with pytest.raises(Mistake, match="model.widths: convnext_atto takes none; only ResNets do"):
+    with pytest.raises(Mistake, match="model.widths: convnext_atto does not accept it, only ResNets do"):
         Timm(
             (1, 32, 64),
             4,

@@ -269,7 +269,7 @@ def test_symbols_outside_ascii_are_drawn() -> None:
 MISTAKES: list[tuple[list[str], str]] = [
     (["style.tilt=[30,-30]"], r"style.tilt: \[30, -30\] is reversed; write \[lowest, highest\]"),
     (["style.tilt=[-30]"], r"style.tilt: \[-30\] is not accepted"),
-    (["+style.tlit=[0,0]"], r"style.tlit: is no setting .* did you mean style.tilt"),
+    (["+style.tlit=[0,0]"], r"style.tlit: is not a setting .* did you mean style.tilt"),
     (["style.noise.0.count=[3,1]"], r"style.noise \(Specks\).count: \[3, 1\] is reversed"),
     (["style.text.levels=[20,300]"], r"style.text.levels: \[20, 300\] is not accepted; .* less than or equal to 255"),
     (["style.text.levels=[20,3]"], r"style.text.levels: \[20, 3\] is reversed"),
@@ -282,7 +282,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["style.widths=[]"], r"style.widths: is empty"),
     (["style.forms=['3']"], r"style.forms: \['3'\] is not accepted; string should have at least 2"),
     (["style.fonts=[]"], r"style.fonts: is empty"),
-    (["style.fonts=[DejaVuSanss.ttf]"], r"style.fonts: DejaVuSanss.ttf is no file and no bundled font; did you mean DejaVuSans.ttf"),
+    (["style.fonts=[DejaVuSanss.ttf]"], r"style.fonts: DejaVuSanss.ttf is neither a file nor a bundled font; did you mean DejaVuSans.ttf"),
     ([f"style.fonts=['{__file__}']"], r"style.fonts: .*test_painter.py cannot be read as a font"),
     (["style.font_sizes=[120]"], r"style.font_sizes: \[120\] give characters \d+ pixels high in a picture of 60"),
     (["style.width=24"], r"style.width: 24 has no room for 4 characters up to \d+ pixels wide"),

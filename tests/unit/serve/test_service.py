@@ -111,7 +111,7 @@ REFUSED: list[tuple[int, str, dict[str, Any]]] = [
     (415, "content-type: text/html is not accepted;", {"data": b"x", "headers": {"Content-Type": "text/html"}}),
     (415, "content-encoding", {"data": b"x", "headers": {"Content-Type": "image/png", "Content-Encoding": "gzip"}}),
     (422, "is empty", {"data": b"", "headers": {"Content-Type": "image/png"}}),
-    (422, "is no image", {"files": form(b"<html>")}),
+    (422, "is not an image", {"files": form(b"<html>")}),
     (422, "9×50", {"files": form(picture(8, height=9))}),
     (422, "images: field required", {"json": {}}),
     (422, "images: list should have at least 1", {"json": {"images": []}}),
@@ -364,7 +364,7 @@ def test_a_mistake_in_serve_is_one_line(cli: Cli, small: Path, tmp_path: Path) -
             ([usual[1], "run=[]"], "run: is an empty list"),
             (["run=nowhere", "port=0"], "run: nowhere is neither a finished run"),
             (["run=nowhere.onnx", "port=0"], "nowhere.json: cannot be read"),
-            ([*usual, "thread=2"], "thread: is no setting"),
+            ([*usual, "thread=2"], "thread: is not a setting"),
         ):
             code, out, err = cli("serve", *arguments)
             assert (code, out, err.count("\n")) == (2, "", 1), err

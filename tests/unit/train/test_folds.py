@@ -156,7 +156,7 @@ def test_a_training_prints_an_example_of_its_labels(few: Path, interrupted: str)
 
 
 def test_folds_interrupted_by_hand_print_how_to_resume(interrupted: str) -> None:
-    assert "go on with resume=run" in interrupted
+    assert "continue with resume=run" in interrupted
 
 
 def test_folds_without_validation_keep_the_last_epoch(few: Path, train: Train) -> None:
@@ -205,12 +205,15 @@ def test_every_fold_starts_from_the_given_run_whatever_symbols_it_leaves_out(odd
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("trainer.patience=2", "trainer.patience: there is no validation to wait for"),
+        ("trainer.patience=2", "trainer.patience: needs validation images"),
         ("trainer=ddp_cpu", "trainer: folds are trained in one process"),
-        ("data.split={folds:16}", "data.split.folds: 16 of 15 different images cannot be; ask for fewer"),
-        ("+data.split.test=0.2", "data.split.test: is no setting"),
+        (
+            "data.split={folds:16}",
+            "data.split.folds: 16 folds cannot be made of 15 different images; set fewer",
+        ),
+        ("+data.split.test=0.2", "data.split.test: is not a setting"),
         ("data.split={folds:1}", "data.split.folds: 1 is not accepted"),
-        ("data.train_size=15", "data.train_size: 15 are wanted and the training part has 14"),
+        ("data.train_size=15", "data.train_size: 15 images are wanted, but the training part has 14"),
     ],
 )
 def test_impossible_settings_of_folds_are_refused_before_training(override: str, message: str, few: Path) -> None:

@@ -89,7 +89,7 @@ def test_mistakes_in_self_training_are_found_before_reading(raw: Path, tmp_path:
     given = settings(raw)
     for wrong, told in (
         ({"rounds": 0}, r"self_train\.rounds: 0 is not accepted"),
-        ({"round": 2}, r"self_train\.round: is no setting"),
+        ({"round": 2}, r"self_train\.round: is not a setting"),
         ({"label": {**given["self_train"]["label"], "engines": {}}}, r"label\.engines: is empty"),
     ):
         with pytest.raises(Mistake, match=told):
@@ -100,7 +100,7 @@ def test_mistakes_in_self_training_are_found_before_reading(raw: Path, tmp_path:
 def test_an_engine_named_run_is_refused_in_self_training(raw: Path) -> None:
     given = settings(raw)["self_train"]
     given["label"]["engines"]["run"] = given["label"]["engines"].pop("rapid")
-    with pytest.raises(Mistake, match="run is the last round's training"):
+    with pytest.raises(Mistake, match="run is reserved for the previous round's run"):
         self_training.run({**settings(raw), "self_train": given}, RunFolder(raw / "none"), resumed=False)
 
 

@@ -203,7 +203,7 @@ def test_muon_uses_its_own_momentum_where_none_is_given() -> None:
 @pytest.mark.parametrize("kind", ["adamw", "adam", "adadelta"])
 def test_momentum_of_an_optimizer_without_one_is_refused(kind: str) -> None:
     with pytest.raises(
-        Mistake, match=rf"^optim\.momentum: {kind} takes none; set optim\.momentum=null, or optim=sgd or"
+        Mistake, match=rf"^optim\.momentum: {kind} does not accept momentum; set optim\.momentum=null, or optim=sgd or"
     ):
         optim(kind=kind, momentum=0.9)
 
@@ -299,14 +299,14 @@ def test_zero_epochs_test_the_run_given_by_start(train: Train, trained: Path) ->
     again = train(*FAST, f"start={first.path}", "optim.epochs=0", "optim.ema=0.9")
     assert load_file(first.weights).keys() == load_file(again.weights).keys()
     assert first.read_predictions() == again.read_predictions()
-    with pytest.raises(Mistake, match=r"optim\.epochs: 0 teaches nothing"):
+    with pytest.raises(Mistake, match=r"optim\.epochs: 0 trains nothing"):
         experiment.prepare(composed(*FAST, "optim.epochs=0"))
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ([], "choose model=committee, or one run"),
+        ([], "choose model=committee, or give one run"),
         (["model=committee"], r"names 2 runs for 3 members; set model\.size=2"),
         (["model=committee", "model.size=2", "model.member.widths=[8,8]"], "has another model"),
     ],
@@ -321,7 +321,7 @@ def test_a_committee_of_runs_that_do_not_fit_is_refused(trained: Path, changes: 
     [
         (["alphabet=lower_36"], "reads '0123456789', this one '0123456789abcdefghijklmnopqrstuvwxyz'"),
         (["model.widths=[8,8]"], "has another model, view or data.length"),
-        (["model=knn"], "keeps nothing of another run"),
+        (["model=knn"], "a gradient-free model cannot start from another run"),
     ],
 )
 def test_start_with_a_run_that_does_not_fit_is_refused(trained: Path, changes: list[str], reason: str) -> None:

@@ -54,10 +54,10 @@ def test_only_a_regular_file_of_bounded_size_is_read(tmp_path: Path) -> None:
     assert bounded.text(path, most=4) == "four"
     with pytest.raises(Mistake, match=r"file has over 3 bytes"):
         bounded.text(path, most=3)
-    with pytest.raises(Mistake, match="zero: cannot be read .is no regular file"):
+    with pytest.raises(Mistake, match="zero: cannot be read .is not a regular file"):
         bounded.text(Path("/dev/zero"))
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(Mistake, match="pipe: cannot be read .is no regular file"):
+    with pytest.raises(Mistake, match="pipe: cannot be read .is not a regular file"):
         bounded.text(tmp_path / "pipe")
     with pytest.raises(Mistake, match="cannot be read .Is a directory"):
         bounded.text(tmp_path)

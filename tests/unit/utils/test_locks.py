@@ -54,7 +54,7 @@ def test_alone_excludes_a_second_writer_and_leaves_no_lock_file(kind: str, tmp_p
     out = tmp_path / "out"
     if kind == "folder":
         out.mkdir()
-    refused = pytest.raises(Mistake, match="out: another render writes there; wait for its end")
+    refused = pytest.raises(Mistake, match="out: another render is writing there; wait until it ends")
     with alone(out, "render"), refused, alone(out, "render"):
         pass
     with alone(out, "render"):
@@ -65,7 +65,7 @@ def test_alone_excludes_a_second_writer_and_leaves_no_lock_file(kind: str, tmp_p
 def test_the_folder_of_a_run_is_begun_only_once(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
-    with alone(run.path, "run"), pytest.raises(Mistake, match="run: another run writes there; wait for its end"):
+    with alone(run.path, "run"), pytest.raises(Mistake, match="run: another run is writing there; wait until it ends"):
         run.begin({"seed": 1})
     run.begin({"seed": 1})
     with pytest.raises(Mistake, match="holds a run already"):
@@ -79,7 +79,7 @@ def test_a_run_that_another_process_trains_is_not_resumed(trained: Path, cli: Cl
     run.result.unlink()
     with run.held():
         code, _, err = cli("resume=run")
-    assert (code, err) == (2, "capbench: run: another process trains this run; wait for its end\n")
+    assert (code, err) == (2, "capbench: run: another process trains this run; wait until it ends\n")
     assert cli("resume=run")[0] == 0
 
 

@@ -81,7 +81,7 @@ class Source(ABC):
 
         `numbers` count the images from the first one of the first epoch.
         """
-        raise TypeError(f"{type(self).__name__} has its images once and for all")
+        raise TypeError(f"{type(self).__name__} does not draw new images")
 
     def poses(self, numbers: np.ndarray) -> np.ndarray:
         """Return how the characters of training images are drawn, float32 [image, position, number].

@@ -31,7 +31,7 @@ class FileNames(Folder):
         try:
             groups = re.compile(self.pattern).groupindex
         except re.error as error:
-            raise Mistake(f"data.pattern: {self.pattern!r} is no regular expression ({error})") from error
+            raise Mistake(f"data.pattern: {self.pattern!r} is not a regular expression ({error})") from error
         if "label" not in groups:
             raise Mistake(f"data.pattern: {self.pattern!r} has no group (?P<label>…); mark the text with one")
 
@@ -40,7 +40,7 @@ class FileNames(Folder):
         labels = plain_labels(self.root, names) if self.pattern is None else self._found(self.pattern, names)
         for name, label in zip(names, labels, strict=True):
             if "\\" in label:
-                raise Mistake(f"{self.root}/{name}: its name is no text in UTF-8; rename it")
+                raise Mistake(f"{self.root}/{name}: its name is not UTF-8 text; rename it")
         return [Sample(name, label, f"{self.root}/{name}", None) for name, label in zip(names, labels, strict=True)]
 
     def _found(self, pattern: str, names: Sequence[str]) -> list[str]:

@@ -85,7 +85,7 @@ class Folder(Source):
 def check_utf8(key: str, path: str) -> None:
     """Raise Mistake for a path that is not UTF-8, in which a run writes its settings."""
     if legible(path) != path:
-        raise Mistake(f"{key}: '{legible(path)}' is no text in UTF-8; rename it")
+        raise Mistake(f"{key}: '{legible(path)}' is not UTF-8 text; rename it")
 
 
 def without_repeats(samples: Iterable[Sample]) -> list[Sample]:

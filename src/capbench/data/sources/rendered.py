@@ -56,7 +56,9 @@ class Synthetic(Source):
             raise Mistake(f"data.often: {outside!r} is outside the alphabet {self.alphabet.symbols!r}")
         for part in ("train", "val", "test"):
             if not isinstance(getattr(self.split, part), int):
-                raise Mistake(f"data.split.{part}: {getattr(self.split, part)} is no count; say how many to render")
+                raise Mistake(
+                    f"data.split.{part}: {getattr(self.split, part)} is not a count; give the number of images to render"
+                )
         bounds(self.length)
         _ = self._renderer  # a style that cannot show these texts is refused here
 

@@ -77,7 +77,7 @@ class Csv(Folder):
         if name is None:
             if ".npy#" in written:
                 raise Mistake(
-                    f"{place}: {written!r} lies in an array, for other programs; render with format=png or zip"
+                    f"{place}: {written!r} is in a NumPy array, which CapBench does not read; render with format=png or format=zip"
                 )
             raise Mistake(f"{place}: {written!r} does not exist below {self.root}; mend the row or add the file")
         label = self._padded(row[self.label_column].strip())
@@ -131,4 +131,6 @@ class Ocr(Csv):
         try:
             return float(row[self.confidence_column]) >= self.min_confidence
         except (TypeError, ValueError) as error:
-            raise Mistake(f"{place}: confidence {row[self.confidence_column]!r} is no number; write 0 to 1") from error
+            raise Mistake(
+                f"{place}: confidence {row[self.confidence_column]!r} is not a number; write 0 to 1"
+            ) from error
