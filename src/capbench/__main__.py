@@ -39,7 +39,8 @@ examples
                                                        a sweep: four runs
   python -m capbench resume=runs/quickstart/...        resume a run that was stopped
 
-  python -m capbench VERB --help                       all choices and settings of a verb
+  python -m capbench VERB --help                       the settings of a verb that matter most
+  python -m capbench VERB --help-all                   all choices and settings of a verb
   python -m capbench VERB --cfg job                    print the composed settings, run nothing
 
 A mistake is reported in one line; CAPBENCH_TRACE=1 shows its traceback."""
@@ -91,6 +92,11 @@ def _answer(arguments: list[str]) -> None:
         verb, *arguments = arguments
     if verb not in VERBS:
         raise Mistake(f"{verb}: is not a verb; {nearest(verb, VERBS)}")
+    if {"-h", "--help", "--help-all"} & {*arguments}:
+        from capbench.cli import help
+
+        help.answer(verb, VERBS[verb], arguments)
+        return
     from capbench.cli import verbs  # imports Hydra, which is slow and not needed for the help above
 
     verbs.main(verb, arguments)

@@ -96,7 +96,11 @@ def test_every_command_of_a_page_runs(command: str, cli: Cli, labelled: Path, tr
     if arguments[0] in SMALLER:
         arguments = [*arguments, *SMALLER[arguments[0]]]
         arguments += ["data.split.test=16"] if "data.renderer=captcha" in arguments else []
-    elif "--help" not in arguments and "--cfg" not in arguments and not arguments[0].startswith("resume="):
+    elif (
+        not {"--help", "--help-all"} & {*arguments}
+        and "--cfg" not in arguments
+        and not arguments[0].startswith("resume=")
+    ):
         # A preset of debug= sets sizes of parts, which folds do not have.
         arguments += [] if any(a.startswith(("debug=", "data/split=")) for a in arguments) else ["debug=fast"]
         arguments += ["trainer.limit_batches=1", "optim.epochs=1", "trainer.progress=false"]
