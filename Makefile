@@ -3,7 +3,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --build-constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: run test test-slow lint seeds seeds-quick system constraints clean
+.PHONY: run test test-slow lint reference seeds seeds-quick system constraints clean
 
 run: .venv/.run                ## set up and run the first experiment
 	$(BIN)/python -m capbench +experiment=quickstart
@@ -19,6 +19,9 @@ lint: .venv/.test              ## style, types, and which room may import which
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+reference: .venv/.test         ## write the pages of docs/reference/ that come from conf/, signatures, docstrings and OpenAPI
+	$(BIN)/python -m tools.docs.reference
 
 seeds: .venv/.test             ## what the seed articles' systems reach; SETS=DIR holds the real sets
 	$(BIN)/python experiments/study.py experiments/seeds $(SETS)

@@ -59,7 +59,7 @@ def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "")
         for name, parameter in inspect.signature(target).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    hints = _hints(target)
+    hints = types_of(target)
     for key, value in settings.items():
         if key in (TARGET, PARTIAL):
             continue
@@ -73,7 +73,7 @@ def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "")
             raise Mistake(f"{_join(at, name)}: must be given; {getattr(target, '__name__', target)} needs it")
 
 
-def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+def types_of(target: Callable[..., Any]) -> dict[str, Any]:
     """Return the types of the parameters of `target`, by name.
 
     A dataclass also takes the fields of its bases, whose types are resolved in the modules of the bases.

@@ -91,6 +91,7 @@ class Reading:
     text: str
     confidence: float
     characters: tuple[float, ...]
+    """Confidence of each character."""
 
 
 class Codec:

@@ -6,9 +6,12 @@ import re
 from pathlib import Path
 
 from tests.helpers.repository import ROOT
+from tools.docs.markdown import NOTE
 
 README = ROOT / "README.md"
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
+WRITTEN = [page for page in DOCS if page.read_text(encoding="utf-8").startswith(NOTE)]
+"""Pages that `make reference` writes."""
 PAGES = [README, *DOCS]
 """Pages whose commands are run."""
 ALL = [*sorted(ROOT.glob("*.md")), *DOCS, *sorted((ROOT / "experiments").rglob("*.md"))]

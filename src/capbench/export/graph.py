@@ -49,7 +49,7 @@ class Graph:
 
     @classmethod
     def open(cls, path: Path, threads: int = 1) -> Graph:
-        """Check both files and load them; nothing in them can run code or reach another file."""
+        """Return the graph in this file, with the JSON beside it; nothing in them can run code or reach another file."""
         path = Path(path)
         content = inspected(path, described := Description.of(path))
         try:
@@ -92,7 +92,7 @@ class Graph:
         return self.answer([self.prepare(image) for image in images])
 
     def answer(self, prepared: Sequence[np.ndarray]) -> list[Read]:
-        """What stands in images that `prepare` prepared."""
+        """Return the readings of images as `prepare` returns them."""
         size = self.batch
         return [read for start in range(0, len(prepared), size) for read in self._batch(prepared[start : start + size])]
 

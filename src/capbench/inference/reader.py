@@ -100,7 +100,7 @@ class Reader:
         return [reading for batch in _batches(views, self.batch) for reading in self.read_views(batch)]
 
     def read_views(self, views: np.ndarray) -> Iterator[Reading]:
-        """What stands in views, uint8 [image, ...view] as `preprocess` makes them."""
+        """Yield the readings of views, uint8 [image, ...view] as `preprocess` returns them."""
         for start in range(0, len(views), self.batch):
             yield from self.codec.read(*_best(self.model, views[start : start + self.batch]))
 
