@@ -3,7 +3,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --build-constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: run test test-slow lint reference seeds seeds-quick system constraints clean
+.PHONY: run test test-slow lint docs reference seeds seeds-quick system constraints clean
 
 run: .venv/.run                ## set up and run the first experiment
 	$(BIN)/python -m capbench +experiment=quickstart
@@ -19,6 +19,11 @@ lint: .venv/.test              ## style, types, and which room may import which
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/.test              ## the site, below build/site; a link that leads nowhere is an error
+	$(BIN)/python -m tools.docs.site
+	$(BIN)/zensical build --clean --strict
+	@echo "to read it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site 8080"
 
 reference: .venv/.test         ## write the pages of docs/reference/ that come from conf/, signatures, docstrings and OpenAPI
 	$(BIN)/python -m tools.docs.reference
@@ -46,7 +51,7 @@ constraints: .venv/.test       ## pin what is installed now and what builds it, 
 	rm constraints.in
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache build dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .cache build dist
 
 .venv/bin/uv: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
