@@ -130,7 +130,8 @@ def _check_class(value: Mapping[str, Any], hint: Any, at: str) -> None:
     target = _ours(value[TARGET], at)
     if not issubclass(target, wanted):
         names = " or ".join(choice.__name__ for choice in wanted)
-        raise Mistake(f"{at}.{TARGET}: {named} is not a {names}; choose an option of {at}=")
+        article = "an" if names[0] in "AEIOU" else "a"
+        raise Mistake(f"{at}.{TARGET}: {named} is not {article} {names}; choose an option of {at}=")
     if inspect.isabstract(target):
         raise Mistake(f"{at}.{TARGET}: {named} is abstract; choose an option of {at}=")
     check(value, target, at)
