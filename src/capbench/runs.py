@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from capbench import trust
 from capbench.errors import DISK_FULL, Mistake
 from capbench.utils import bounded
 from capbench.utils.atomic import UNFINISHED, replacing
@@ -249,7 +250,7 @@ def provenance() -> dict[str, Any]:
         "git": _revision(),
         "cpus": torch.get_num_threads(),
         "machine": platform.machine(),
-        "command": shlex.join(["python", "-m", "capbench", *sys.argv[1:]]),
+        "command": shlex.join([*trust.variable(), "python", "-m", "capbench", *sys.argv[1:]]),
     }
 
 

@@ -3,8 +3,8 @@
 The keyword-only parameters of the class that a setting builds are its schema: their names are the keys, their types the
 accepted values. Positional parameters are supplied by CapBench itself.
 
-A value is data unless its type names a class of CapBench: only then may settings from an untrusted file build an
-object, and only one of that class or a subclass.
+A value is data unless its type names a class of CapBench, or of a package that the user trusts (capbench.trust): only
+then may settings from an untrusted file build an object, and only one of that class or a subclass.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pydantic import ConfigDict, InstanceOf, TypeAdapter, ValidationError
 
 from capbench.errors import Mistake, first_line, nearest, printable
 from capbench.moved import MOVED
+from capbench.trust import is_trusted, package_of
 
 TARGET = "_target_"
 PARTIAL = "_partial_"
@@ -78,9 +79,14 @@ def types_of(target: Callable[..., Any]) -> dict[str, Any]:
 
     A dataclass also takes the fields of its bases, whose types are resolved in the modules of the bases.
     """
-    if inspect.isclass(target) and not is_dataclass(target):
-        return typing.get_type_hints(target.__init__, include_extras=True)
-    return typing.get_type_hints(target, include_extras=True)
+    whose = target.__init__ if inspect.isclass(target) and not is_dataclass(target) else target
+    try:
+        return typing.get_type_hints(whose, include_extras=True)
+    except NameError as error:
+        raise Mistake(
+            f"{target.__module__}.{target.__name__}: the type of a setting cannot be found ({error}); "
+            "import it where the program runs, not only under TYPE_CHECKING"
+        ) from error
 
 
 def build(settings: Mapping[str, Any], *supplied: Any) -> Any:
@@ -104,7 +110,7 @@ def _built(value: Any) -> Any:
 
 def target_class(settings: Mapping[str, Any], at: str = "") -> Any:
     """Return the class that the settings build; `at` is their key, used in messages."""
-    return _ours(settings.get(TARGET), at)
+    return _named(settings.get(TARGET), at)
 
 
 def _check_value(value: Any, hint: Any, at: str) -> None:
@@ -127,7 +133,7 @@ def _check_class(value: Mapping[str, Any], hint: Any, at: str) -> None:
         raise Mistake(
             f"{at}.{PARTIAL}: {printable(value.get(PARTIAL))} is not accepted; an option of {at}= says what is"
         )
-    target = _ours(value[TARGET], at)
+    target = _named(value[TARGET], at)
     if not issubclass(target, wanted):
         names = " or ".join(choice.__name__ for choice in wanted)
         article = "an" if names[0] in "AEIOU" else "a"
@@ -154,7 +160,7 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
 
 def _check_plain(value: Any, hint: Any, at: str) -> None:
     # pydantic refuses a config for types that have their own, such as dataclasses.
-    adapter = TypeAdapter(InstanceOf[hint]) if _is_ours(hint) else TypeAdapter(hint, config=ANY_CLASS)
+    adapter = TypeAdapter(InstanceOf[hint]) if _may_be_built(hint) else TypeAdapter(hint, config=ANY_CLASS)
     try:
         adapter.validate_python(value, strict=True)
     except ValidationError as error:
@@ -162,21 +168,46 @@ def _check_plain(value: Any, hint: Any, at: str) -> None:
         raise Mistake(f"{at}: {printable(repr(value))} is not accepted; {' or '.join(reasons)}") from error
 
 
-def _ours(path: Any, at: str) -> type:
-    """Return the class that `_target_` names; raise Mistake if CapBench does not define it."""
-    module, _, name = MOVED.get(str(path), str(path)).rpartition(".")
+def check_trusted(path: Any, at: str) -> str:
+    """Return the present name of the class that `_target_` names; raise Mistake if its package is not trusted.
+
+    Nothing is imported; `at` is the key of the settings.
+    """
+    name = MOVED.get(str(path), str(path))
+    if not is_trusted(name):
+        package = package_of(name)
+        trust = (
+            f", or trust its package: trust=[{printable(package)}]"
+            if package.isidentifier() and package != name
+            else ""
+        )
+        raise Mistake(_not_built(path, at) + trust)
+    return name
+
+
+def _named(path: Any, at: str) -> type:
+    """Return the class that `_target_` names; raise Mistake if neither CapBench nor a trusted package defines it."""
+    module, _, name = check_trusted(path, at).rpartition(".")
+    own = package_of(module) == "capbench"
     try:
-        if not module.startswith("capbench."):
+        if own and "." not in module:
             raise ImportError
         found = getattr(importlib.import_module(module), name)
-        if not inspect.isclass(found) or found.__module__ != module:
-            raise ImportError
-    except (ImportError, AttributeError, RecursionError) as error:  # RecursionError: a name with a million dots
-        key = _join(at, TARGET)
-        raise Mistake(
-            f"{key}: {printable(path)} is not a class that CapBench builds; choose an option of {at or 'conf'}="
-        ) from error
+    except (ImportError, AttributeError, ValueError, RecursionError) as error:
+        # ValueError: an empty module name; RecursionError: a name with a million dots.
+        reason = "" if own else f" ({first_line(error)})"
+        raise Mistake(_not_built(path, at) + reason) from error
+    if not inspect.isclass(found) or found.__module__ != module:
+        there = (
+            f"; it is defined in {found.__module__}" if inspect.isclass(found) and is_trusted(found.__module__) else ""
+        )
+        raise Mistake(_not_built(path, at) + there)
     return found
+
+
+def _not_built(path: Any, at: str) -> str:
+    key = _join(at, TARGET)
+    return f"{key}: {printable(path)} is not a class that CapBench builds; choose an option of {at or 'conf'}="
 
 
 def _options(hint: Any) -> list[Any]:
@@ -189,16 +220,16 @@ def _options(hint: Any) -> list[Any]:
 
 
 def _classes(hint: Any, *, partly: bool) -> tuple[type, ...]:
-    """Return the classes of CapBench that a hint accepts, or if `partly` those that its accepted callables return."""
+    """Return the classes that a hint names and settings may build, or if `partly` those that its accepted callables return."""
     options = _options(hint)
     if partly:
         made = [typing.get_args(option)[-1] for option in options if typing.get_origin(option) is Callable]
         options = [option for result in made for option in _options(result)]
-    return tuple(filter(_is_ours, options))
+    return tuple(filter(_may_be_built, options))
 
 
-def _is_ours(hint: Any) -> bool:
-    return inspect.isclass(hint) and hint.__module__.startswith("capbench.")
+def _may_be_built(hint: Any) -> bool:
+    return inspect.isclass(hint) and is_trusted(hint.__module__)
 
 
 def _hint_within(hint: Any, kind: type) -> Any:

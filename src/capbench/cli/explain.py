@@ -89,7 +89,7 @@ def _known(config_name: str) -> list[str]:
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = hydra.compose(config_name, return_hydra_config=True)
     settings: Any = OmegaConf.to_container(config)
-    return [*config.hydra.runtime.choices, *_keys(settings)]
+    return [*config.hydra.runtime.choices, *_keys(settings), "trust"]
 
 
 def _keys(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeGuard
 
 from capbench.errors import Mistake
-from capbench.moved import MOVED
 from capbench.runs import MOST_BYTES_OF_TABLES, RunFolder
-from capbench.settings import TARGET
+from capbench.settings import TARGET, check_trusted
 from capbench.utils import bounded
 
 INSIDE = {"checkpoints", "pictures", "wandb", "csv", "folds", "labels", "evaluations"}  # of a run; hold no runs
@@ -159,8 +158,7 @@ def _flat(node: Any, at: str) -> Iterator[tuple[str, Any]]:
     """Yield dotted keys and plain values as overrides name them; an object yields its class under its own key first."""
     if isinstance(node, dict):
         if TARGET in node:
-            name = str(node[TARGET])
-            yield at, MOVED.get(name, name).rpartition(".")[2]
+            yield at, check_trusted(node[TARGET], at).rpartition(".")[2]
         for key, value in node.items():
             if key != TARGET:
                 yield from _flat(value, f"{at}.{key}" if at else str(key))

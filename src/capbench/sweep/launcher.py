@@ -15,6 +15,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from capbench import trust
 from capbench.settings import plain
 from capbench.sweep import results
 from capbench.utils.overrides import quoted
@@ -89,10 +90,11 @@ class SeparateJobs(Launcher):
             config.hydra.runtime.output_dir = str(folder)
         settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         if results.begun(folder, plain(settings)):
-            arguments = [f"resume={folder}"]
+            arguments = [f"resume={folder}", *trust.arguments()]
         else:
             # Without hydra.mode=RUN, an experiment whose configuration sets MULTIRUN would start a sweep in each job.
-            arguments = [*self._flags(), *overrides, "hydra.mode=RUN", quoted("hydra.run.dir", folder)]
+            run_there = ["hydra.mode=RUN", quoted("hydra.run.dir", folder)]
+            arguments = [*self._flags(), *overrides, *run_there, *trust.arguments()]
         return Job(number, " ".join(filter_overrides(overrides)), sweep, folder, arguments)
 
     def _flags(self) -> list[str]:

@@ -23,7 +23,8 @@ class Attempt:
 
     def __call__(self) -> None:
         again = "SLURM_RESTART_COUNT" in os.environ and (self.folder / "config.yaml").exists()
-        sys.argv[1:] = [f"resume={self.folder}"] if again else self.arguments
+        trusted = [argument for argument in self.arguments if argument.startswith("trust=")]
+        sys.argv[1:] = [f"resume={self.folder}", *trusted] if again else self.arguments
         runpy.run_module("capbench", run_name="__main__")
 
     def checkpoint(self) -> Any:
