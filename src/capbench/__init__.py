@@ -1,4 +1,10 @@
-"""Python interface of CapBench: `capbench.load(RUN).read("captcha.png").text`. Imports nothing heavy."""
+"""Public interface of CapBench: the reader of runs, and the base classes of parts of a user's own.
+
+`capbench.load(RUN).read("captcha.png").text` reads an image. The docstring of each class here is its contract: shapes,
+types, and what must hold. What is not listed in `__all__` is private and may change in any version.
+
+Importing this module imports nothing heavy: each name is imported from its module when it is first used.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +16,68 @@ from typing import TYPE_CHECKING
 from capbench.errors import BadImage, Mistake
 
 if TYPE_CHECKING:
+    from pytorch_lightning import Callback
+
+    from capbench.data.clean import Kind, Step
+    from capbench.data.cut import Cutter, Pieces
+    from capbench.data.sources.base import Sample, Source
+    from capbench.data.splits import Split
+    from capbench.data.views import View
     from capbench.inference.reader import Reader
+    from capbench.label.engines.base import Engine, Unread
+    from capbench.models.base import Model, Shape
+    from capbench.text import Alphabet, Reading
+    from capbench.train.loggers import Logging, RunReport
 
 os.environ.setdefault(
     "ORT_DISABLE_TELEMETRY", "1"
 )  # onnxruntime sends telemetry unless this is set before it is imported
 
-__all__ = ["BadImage", "Mistake", "load"]
+__all__ = [
+    "Alphabet",
+    "BadImage",
+    "Callback",
+    "Cutter",
+    "Engine",
+    "Kind",
+    "Logging",
+    "Mistake",
+    "Model",
+    "Pieces",
+    "Reader",
+    "Reading",
+    "RunReport",
+    "Sample",
+    "Shape",
+    "Source",
+    "Split",
+    "Step",
+    "Unread",
+    "View",
+    "load",
+]
+
+_MODULES = {
+    "Alphabet": "capbench.text",
+    "Callback": "pytorch_lightning",
+    "Cutter": "capbench.data.cut",
+    "Engine": "capbench.label.engines.base",
+    "Kind": "capbench.data.clean",
+    "Logging": "capbench.train.loggers",
+    "Model": "capbench.models.base",
+    "Pieces": "capbench.data.cut",
+    "Reader": "capbench.inference.reader",
+    "Reading": "capbench.text",
+    "RunReport": "capbench.train.loggers",
+    "Sample": "capbench.data.sources.base",
+    "Shape": "capbench.models.base",
+    "Source": "capbench.data.sources.base",
+    "Split": "capbench.data.splits",
+    "Step": "capbench.data.clean",
+    "Unread": "capbench.label.engines.base",
+    "View": "capbench.data.views",
+}
+"""Modules that define the public names, which are imported from there when first used."""
 
 
 def load(run: str | PathLike[str], *, trust: Iterable[str] = ()) -> Reader:
@@ -32,3 +93,20 @@ def load(run: str | PathLike[str], *, trust: Iterable[str] = ()) -> Reader:
 
     with trusting(trust):
         return Reader.of(RunFolder(Path(run)))
+
+
+if not TYPE_CHECKING:  # a type checker would take any name for an existing one
+
+    def __getattr__(name: str) -> object:
+        """Import a public name from its module."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        found = getattr(import_module(_MODULES[name]), name)
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -35,7 +35,12 @@ class Kind(IntEnum):
 
 
 class Step(ABC):
-    """One cleaning step: a callable from picture to picture."""
+    """One cleaning step: a callable from picture to picture of the same height and width.
+
+    A picture is uint8: [height, width, 3] in colour, else [height, width]; in black and white it holds 0 and 255, and 255
+    is ink. What must hold: the input is not changed; the result depends on it and on the settings alone; the step can be
+    pickled, and its `repr` shows every setting, as a frozen dataclass's does.
+    """
 
     takes: ClassVar[Kind]
     """Richest kind of picture that the step takes."""
@@ -43,7 +48,8 @@ class Step(ABC):
     """Kind of the result; None: the kind of the input."""
 
     @abstractmethod
-    def __call__(self, picture: np.ndarray) -> np.ndarray: ...
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        """Return the changed picture, of the kind that `gives` says, from one that is at most as rich as `takes` says."""
 
 
 def check_chain(steps: Sequence[Step], kind: Kind) -> Kind:

@@ -36,14 +36,21 @@ class Pieces(NamedTuple):
 
 
 class Cutter(ABC):
-    """One way of cutting a picture into characters."""
+    """One way of cutting a picture into characters.
+
+    What must hold: the boxes lie within the picture and depend on it, on `characters` and on the settings alone; the
+    cutter can be pickled, and its `repr` shows every setting, as a frozen dataclass's does.
+    """
 
     needs_ink: ClassVar[bool]
     """True where the cutter works on the ink, and so needs a black and white picture."""
 
     @abstractmethod
     def __call__(self, picture: np.ndarray, characters: int) -> Pieces:
-        """Return boxes for `characters` characters in a picture, uint8 [height, width] or [height, width, channel]."""
+        """Return boxes for `characters` characters in a picture, uint8 [height, width] or [height, width, channel].
+
+        There are exactly `characters` boxes, from left to right; `NOTHING`, [0, 0, 0, 0], stands for a missing one.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,13 @@ CUTTERS = {"equal": Equal, "projection": Projection, "components": Components, "
 
 
 class View(ABC):
-    """Transformation of a decoded image into a recogniser's input, which always has the same shape."""
+    """Transformation of a decoded image into a recogniser's input, which always has the same shape.
+
+    What must hold: the view is a function of the image, the settings and the number of characters alone; it can be
+    pickled, since other processes prepare images; its `repr` shows every setting, since it is part of the name under
+    which prepared images are kept. A frozen dataclass is all of this. Raise Mistake for an image that the settings do not
+    fit.
+    """
 
     cuts: bool
     """Whether it gives one picture for each character."""

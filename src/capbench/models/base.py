@@ -16,8 +16,16 @@ Shape = tuple[int, int, int]
 class Model(nn.Module):
     """Recogniser from views [image, channel, height, width] to scores [image, position or time, class].
 
-    Views are floats from 0 to 1. Scores are logits: their softmax is the probability of each class. A model with
-    `gradient_free` stores what `learn` is given, and has no gradient.
+    Views are float32 from 0 to 1. Scores are logits: their softmax is the probability of each class.
+
+    A subclass is built as `Network(shape, positions, classes, **settings)`: the shape of a view, the number of positions
+    that it gives scores for, the number of classes of each, and its settings, which are its keyword-only parameters. With
+    views that are cut into characters it sees one character, and `positions` is 1. With `over = "time"` it chooses the
+    number of time steps itself, and the last class is the blank of CTC.
+
+    What must hold: everything that is learned is a parameter or a buffer of `state_dict`; the scores of an image do not
+    depend on the other images of a batch in `eval` mode; construction and `forward` also run on torch's meta device, on
+    which the memory of a run is counted. A model with `gradient_free` stores what `learn` is given, and has no gradient.
     """
 
     over: ClassVar[Over] = "positions"

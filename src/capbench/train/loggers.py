@@ -33,11 +33,13 @@ class Logging(ABC):
     """Base class of logging destinations.
 
     `open` returns Lightning's loggers for a run, `report` sends the results of a finished run, and `close` is called in
-    any case, with `failed` True if the run did not finish.
+    any case, with `failed` True if the run did not finish. All three are called by rank zero alone, `open` again when a
+    run is resumed. Nothing of a run may depend on its logger.
     """
 
     @abstractmethod
-    def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]: ...
+    def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]:
+        """Return the loggers of the run in `folder`; `settings` are all of its settings, as plain data."""
 
     def report(self, report: RunReport) -> None:  # noqa: B027 (most have nothing to add)
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,27 +11,33 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import torch
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.loggers import CSVLogger, Logger
 from torch import nn
 
-from capbench.data.clean import Kind, Step
-from capbench.data.cut import Cutter, Pieces
-from capbench.data.sources.base import Sample, Source
-from capbench.data.splits import Split
-from capbench.data.views import View
-from capbench.label.engines.base import Engine, Read
-from capbench.models import Model
-from capbench.models.base import Shape
-from capbench.text import Alphabet, Reading
-from capbench.train.loggers import Logging
-from capbench.types import Count
+from capbench import (
+    Alphabet,
+    Callback,
+    Cutter,
+    Engine,
+    Kind,
+    Logging,
+    Model,
+    Pieces,
+    Reading,
+    Sample,
+    Shape,
+    Source,
+    Split,
+    Step,
+    View,
+)
 
 
 class Network(Model):
     """One hidden layer on all pixels."""
 
-    def __init__(self, shape: Shape, positions: int, classes: int, *, width: Count) -> None:
+    def __init__(self, shape: Shape, positions: int, classes: int, *, width: int) -> None:
         super().__init__()
         channels, height, rows = shape
         self.layers = nn.Sequential(
@@ -111,7 +118,7 @@ class Half(View):
 class Darker(Step):
     """Cleaning step that makes everything darker by some levels."""
 
-    by: Count
+    by: int
 
     takes = Kind.COLOUR
     gives = None
@@ -124,7 +131,7 @@ class Darker(Step):
 class Ends(Cutter):
     """Equal boxes without a margin at both ends."""
 
-    margin: Count
+    margin: int
 
     needs_ink = False
 
@@ -145,7 +152,7 @@ class Same(Engine):
         """Version of the engine."""
         return "1"
 
-    def open(self, alphabet: Alphabet) -> Read:
+    def open(self, alphabet: Alphabet) -> Callable[[np.ndarray], Reading]:
         """Return a function that reads the text."""
         return lambda image: Reading(self.text, 1.0, (1.0,) * len(self.text))
 

@@ -26,7 +26,12 @@ class Sample(NamedTuple):
 
 
 class Source(ABC):
-    """Samples in a stable order, and the image of each."""
+    """Samples in a stable order, and the image of each.
+
+    What must hold: equal settings and equal files give equal samples, in the same order, and equal pixels; every text has
+    at least one symbol; the source can be pickled, since other processes decode its images. A frozen dataclass with
+    keyword-only fields suits it: its fields are the settings, such as `split: Split`, which `rule` may return.
+    """
 
     train_size: Count | None
     on_bad: Literal["error", "skip"]
@@ -35,12 +40,13 @@ class Source(ABC):
 
     @property
     @abstractmethod
-    def samples(self) -> list[Sample]: ...
+    def samples(self) -> list[Sample]:
+        """All samples; it is asked for often, so keep it (`functools.cached_property`)."""
 
     @property
     @abstractmethod
     def key(self) -> str:
-        """Hash of everything that determines the images' pixels."""
+        """Text or hash that is equal only where all pixels are equal: prepared images are kept under it."""
 
     @abstractmethod
     def image(self, number: int) -> np.ndarray:

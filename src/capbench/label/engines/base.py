@@ -36,7 +36,9 @@ def check_line(image: np.ndarray) -> None:
 class Engine(ABC):
     """Settings of one engine.
 
-    All of them are part of the key under which the journal keeps the engine's answers.
+    All of them are part of the key under which the journal keeps the engine's answers, so `repr` shows each, as a frozen
+    dataclass's does. What must hold: the engine can be pickled, since each process opens its own; the same image always
+    gets the same answer; a function that has no answer for an image raises Unread.
     """
 
     one_process = False
