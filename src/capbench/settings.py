@@ -1,7 +1,7 @@
 """Settings: their location, and the check that finds mistakes before anything runs.
 
 The keyword-only parameters of the class that a setting builds are its schema: their names are the keys, their types the
-accepted values. Positional parameters are supplied by CapBench itself.
+accepted values. Positional parameters are supplied by CapBench itself; those of Lightning's classes are settings too.
 
 A value is data unless its type names a class of CapBench, or of a package that the user trusts (capbench.trust): only
 then may settings from an untrusted file build an object, and only one of that class or a subclass.
@@ -14,7 +14,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +30,14 @@ from capbench.trust import is_trusted, package_of
 TARGET = "_target_"
 PARTIAL = "_partial_"
 ANY_CLASS = ConfigDict(arbitrary_types_allowed=True)
+LIGHTNING = "pytorch_lightning"
+
+
+@dataclass(frozen=True)
+class OrOf:
+    """Annotation of a type: the public classes of a module of Lightning may be built for it too."""
+
+    module: str
 
 
 def conf_dir() -> Path:
@@ -55,10 +63,12 @@ def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "")
     """Check `settings` against the keyword-only parameters of `target`; `at` is their key, used in messages."""
     if not isinstance(settings, Mapping):
         raise Mistake(f"{at}: {printable(repr(settings))} is not accepted; give keys and values")
+    by_position = package_of(target.__module__) == LIGHTNING
     accepted = {
         name: parameter
         for name, parameter in inspect.signature(target).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
+        or (by_position and parameter.kind is parameter.POSITIONAL_OR_KEYWORD)
     }
     hints = types_of(target)
     for key, value in settings.items():
@@ -89,13 +99,15 @@ def types_of(target: Callable[..., Any]) -> dict[str, Any]:
         ) from error
 
 
-def build(settings: Mapping[str, Any], *supplied: Any) -> Any:
+def build(settings: Mapping[str, Any], *supplied: Any, or_of: OrOf | None = None) -> Any:
     """Return the object that checked settings describe, with `supplied` as positional arguments.
+
+    `or_of` is the annotation of the type that the settings were checked for, if it has one.
 
     Strings are passed unchanged: Hydra's instantiate would resolve interpolations that an untrusted file contains, and
     build the result unchecked.
     """
-    target = target_class(settings)
+    target = _named(settings.get(TARGET), "", or_of)
     named = {str(key): _built(value) for key, value in settings.items() if key not in (TARGET, PARTIAL)}
     return partial(target, *supplied, **named) if settings.get(PARTIAL) else target(*supplied, **named)
 
@@ -133,7 +145,7 @@ def _check_class(value: Mapping[str, Any], hint: Any, at: str) -> None:
         raise Mistake(
             f"{at}.{PARTIAL}: {printable(value.get(PARTIAL))} is not accepted; an option of {at}= says what is"
         )
-    target = _named(value[TARGET], at)
+    target = _named(value[TARGET], at, _or_of(hint))
     if not issubclass(target, wanted):
         names = " or ".join(choice.__name__ for choice in wanted)
         article = "an" if names[0] in "AEIOU" else "a"
@@ -185,16 +197,21 @@ def check_trusted(path: Any, at: str) -> str:
     return name
 
 
-def _named(path: Any, at: str) -> type:
-    """Return the class that `_target_` names; raise Mistake if neither CapBench nor a trusted package defines it."""
+def _named(path: Any, at: str, or_of: OrOf | None = None) -> type:
+    """Return the class that `_target_` names; raise Mistake if neither CapBench nor a trusted package defines it.
+
+    With `or_of`, the name may also be that of a public class of this module of Lightning.
+    """
+    if or_of is not None and str(path).startswith(f"{or_of.module}."):
+        return _public(str(path), at, or_of.module)
     module, _, name = check_trusted(path, at).rpartition(".")
-    own = package_of(module) == "capbench"
+    own = package_of(module) in ("capbench", "")
     try:
         if own and "." not in module:
             raise ImportError
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError, RecursionError) as error:
-        # ValueError: an empty module name; RecursionError: a name with a million dots.
+        # ValueError: an empty part of the name; RecursionError: a name with a million dots.
         reason = "" if own else f" ({first_line(error)})"
         raise Mistake(_not_built(path, at) + reason) from error
     if not inspect.isclass(found) or found.__module__ != module:
@@ -203,6 +220,16 @@ def _named(path: Any, at: str) -> type:
         )
         raise Mistake(_not_built(path, at) + there)
     return found
+
+
+def _public(path: str, at: str, module: str) -> type:
+    """Return the class that a module of Lightning offers under this name; raise Mistake if it offers none."""
+    found = importlib.import_module(module)
+    classes = {f"{module}.{name}": getattr(found, name) for name in found.__all__}
+    if path not in classes:
+        raise Mistake(f"{_join(at, TARGET)}: {printable(path)} is not a class of Lightning; {nearest(path, classes)}")
+    named: type = classes[path]
+    return named
 
 
 def _not_built(path: Any, at: str) -> str:
@@ -221,11 +248,18 @@ def _options(hint: Any) -> list[Any]:
 
 def _classes(hint: Any, *, partly: bool) -> tuple[type, ...]:
     """Return the classes that a hint names and settings may build, or if `partly` those that its accepted callables return."""
+    lent = _or_of(hint) is not None
     options = _options(hint)
     if partly:
         made = [typing.get_args(option)[-1] for option in options if typing.get_origin(option) is Callable]
         options = [option for result in made for option in _options(result)]
-    return tuple(filter(_may_be_built, options))
+    return tuple(option for option in options if _may_be_built(option) or (lent and inspect.isclass(option)))
+
+
+def _or_of(hint: Any) -> OrOf | None:
+    """Return the annotation OrOf of a type, or None."""
+    annotations = typing.get_args(hint)[1:] if typing.get_origin(hint) is Annotated else ()
+    return next((annotation for annotation in annotations if isinstance(annotation, OrOf)), None)
 
 
 def _may_be_built(hint: Any) -> bool:

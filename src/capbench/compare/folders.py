@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 
 from capbench.errors import Mistake
 from capbench.runs import MOST_BYTES_OF_TABLES, RunFolder
-from capbench.settings import TARGET, check_trusted
+from capbench.settings import LIGHTNING, TARGET, check_trusted
 from capbench.utils import bounded
 
 INSIDE = {"checkpoints", "pictures", "wandb", "csv", "folds", "labels", "evaluations"}  # of a run; hold no runs
@@ -158,7 +158,7 @@ def _flat(node: Any, at: str) -> Iterator[tuple[str, Any]]:
     """Yield dotted keys and plain values as overrides name them; an object yields its class under its own key first."""
     if isinstance(node, dict):
         if TARGET in node:
-            yield at, check_trusted(node[TARGET], at).rpartition(".")[2]
+            yield at, _class_name(node[TARGET], at)
         for key, value in node.items():
             if key != TARGET:
                 yield from _flat(value, f"{at}.{key}" if at else str(key))
@@ -167,6 +167,12 @@ def _flat(node: Any, at: str) -> Iterator[tuple[str, Any]]:
             yield from _flat(item, f"{at}.{number}")
     else:
         yield at, json.dumps(node, ensure_ascii=False, default=str) if isinstance(node, list) else node
+
+
+def _class_name(path: Any, at: str) -> str:
+    """Return the name of a class without its module; raise Mistake if a run may not name the class."""
+    lightnings = at.startswith("callbacks.") and str(path).startswith(f"{LIGHTNING}.")
+    return (str(path) if lightnings else check_trusted(path, at)).rpartition(".")[2]
 
 
 def shown(value: Any) -> str:

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from importlib.util import find_spec
+from typing import Annotated, Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import DeviceStatsMonitor, LearningRateMonitor
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from capbench.data.augment import Augment
 from capbench.data.datamodule import Captchas
 from capbench.data.material import Material
 from capbench.data.seen import Seen
-from capbench.errors import Mistake
+from capbench.errors import Mistake, first_line
 from capbench.models import Model, PerCharacter
 from capbench.runs import RunFolder
-from capbench.settings import build, target_class
+from capbench.settings import OrOf, build, target_class
 from capbench.text import Codec
-from capbench.train.loggers import Logging
+from capbench.train.loggers import Logging, NoLogging
 from capbench.train.optim import Optim
 from capbench.train.recognizer import Recognizer
 from capbench.train.start import begin_with
 from capbench.train.trainer import TrainerSettings
+
+OF_LIGHTNING = OrOf("pytorch_lightning.callbacks")
+Callbacks = dict[str, Annotated[pl.Callback, OF_LIGHTNING]]
+"""Callbacks of Lightning or of the user's own, by names of the user's choice."""
 
 
 @dataclass
@@ -95,9 +102,39 @@ class Experiment:
             self.optim,
             folder.path,
             loggers,
+            list(build_callbacks(self.settings).values()),
             gradient_free=self.recognizer.model.gradient_free,
             validates=self.material.validates,
         )
+
+
+def build_callbacks(settings: dict[str, Any]) -> dict[str, pl.Callback]:
+    """Return new callbacks, since each Trainer needs its own; raise Mistake where Lightning refuses one."""
+    built = {}
+    for name, callback in (settings.get("callbacks") or {}).items():
+        try:
+            built[name] = build(callback, or_of=OF_LIGHTNING)
+        except (MisconfigurationException, TypeError, ValueError) as error:
+            raise Mistake(f"callbacks.{name}: is refused by Lightning ({first_line(error)}); mend it") from error
+    return built
+
+
+def check_callbacks(
+    settings: dict[str, Any], trainer_settings: TrainerSettings, logging: Logging, material: Material
+) -> None:
+    """Raise Mistake if a callback needs a logger, validation images or a package, and there is none."""
+    for name, callback in build_callbacks(settings).items():
+        if isinstance(callback, LearningRateMonitor | DeviceStatsMonitor) and isinstance(logging, NoLogging):
+            raise Mistake(f"callbacks.{name}: needs a logger; choose logger=csv or logger=wandb")
+        watches_cpu = settings["callbacks"][name].get("cpu_stats")
+        watches_cpu = trainer_settings.device == "cpu" if watches_cpu is None else watches_cpu
+        if isinstance(callback, DeviceStatsMonitor) and watches_cpu and find_spec("psutil") is None:
+            raise Mistake(
+                f"callbacks.{name}: watches the CPU by psutil, which is missing; python -m pip install psutil"
+            )
+        watched = getattr(callback, "monitor", None) or ""
+        if watched.startswith("val/") and not material.validates:
+            raise Mistake(f"callbacks.{name}.monitor: {watched} needs validation images; set data.split.val")
 
 
 def check_sharing(trainer_settings: TrainerSettings, optim: Optim, material: Material, model: Model) -> None:

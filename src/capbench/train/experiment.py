@@ -21,7 +21,7 @@ from capbench.settings import build, check
 from capbench.sweep.results import worth
 from capbench.text import Alphabet
 from capbench.train import record
-from capbench.train.build import Experiment, check_sharing
+from capbench.train.build import Callbacks, Experiment, check_callbacks, check_sharing
 from capbench.train.callbacks import Checkpoints, Curves, callback
 from capbench.train.console import introduce, is_rank_zero, quieten, say
 from capbench.train.fit import learn, test_by_folds, trial_of
@@ -49,6 +49,7 @@ def schema(
     optim: Optim,
     trainer: TrainerSettings,
     logger: Logging,
+    callbacks: Callbacks | None = None,
     self_train: SelfTraining | None,
 ) -> None:
     """Names and types of an experiment's settings; `check` reads this signature."""
@@ -105,7 +106,9 @@ def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
         )
     if trainer_settings.patience is not None and not material.validates:
         raise Mistake("trainer.patience: needs validation images; set data.split.val, or trainer.patience=null")
-    experiment = Experiment.on(material, augment, optim, trainer_settings, build(settings["logger"]), settings)
+    logging: Logging = build(settings["logger"])
+    check_callbacks(settings, trainer_settings, logging, material)
+    experiment = Experiment.on(material, augment, optim, trainer_settings, logging, settings)
     check_sharing(trainer_settings, optim, material, experiment.recognizer.model)
     return experiment
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import LambdaCallback
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from tqdm import tqdm
 
+from capbench.errors import Mistake, first_line
 from capbench.runs import Prediction, RunFolder
 from capbench.sweep.study import Trial
 from capbench.train import record
@@ -37,7 +39,10 @@ def learn(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> Non
     if not trainer.max_epochs:
         return
     last = folder.last if folder.last.exists() else None
-    trainer.fit(recognizer, datamodule=experiment.data, ckpt_path=last, weights_only=True)
+    try:
+        trainer.fit(recognizer, datamodule=experiment.data, ckpt_path=last, weights_only=True)
+    except MisconfigurationException as error:
+        raise Mistake(f"trainer: Lightning refuses trainer.extra or callbacks ({first_line(error)})") from error
     best = torch.load(folder.best, map_location="cpu", weights_only=True)
     recognizer.load_state_dict(best["state_dict"])
 

@@ -32,6 +32,9 @@ HEAVY = {
     "model/cnn_article",
     "experiment/resnet_62",
 }
+NAMED_BY_THE_USER = {
+    "callbacks"
+}  # its keys are names; tests/unit/train/test_lightning.py misspells settings below them
 MEANT_FOR_ONE_CHARACTER = {"model/mlp", "model/mlp_article", "model/knn"}
 
 
@@ -44,6 +47,10 @@ def overrides_of(option: str, root: Path) -> list[str]:
         overrides += [f"data.root={root}/images", "alphabet=digits"]
     if option == "alphabet/auto":
         overrides += ["data=csv", f"data.root={root}"]
+    if option.startswith("callbacks/"):
+        overrides += ["logger=csv"]
+    if option == "callbacks/device_stats":
+        overrides += ["callbacks.device_stats.cpu_stats=false"]  # those of the CPU need another package
     if option == "view/lines":
         overrides += ["data.length=5"]
     if option in HEAVY:
@@ -59,6 +66,8 @@ def test_every_option_trains(option: str, labelled: Path, train: Train) -> None:
         pytest.skip("starts several processes: test_ddp.py runs it")
     if option == "trainer/gpu" and not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
+    if option == "trainer/mps" and not torch.backends.mps.is_available():
+        pytest.skip("no GPU of Apple on this machine")
     # The tested option keeps its settings; the others are made small.
     small = [*FAST]
     if option.startswith("debug/"):
@@ -82,7 +91,7 @@ def test_every_verb_has_its_config_file() -> None:
     assert {path.stem for path in conf_dir().glob("*.yaml")} - shared == set(VERBS)
 
 
-@pytest.mark.parametrize("group", [group for group in GROUPS if group not in PRESETS])
+@pytest.mark.parametrize("group", [group for group in GROUPS if group not in {*PRESETS, *NAMED_BY_THE_USER}])
 def test_a_misspelt_key_in_any_group_is_refused(group: str) -> None:
     settings = composed()
     settings[group]["seeed"] = 1

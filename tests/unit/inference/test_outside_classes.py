@@ -89,6 +89,9 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "re-export of CapBench's own class": (
         {"model": {"_target_": f"{MODELS}.cnn.Residual"}}, r"model\._target_: .* it is defined in capbench\.models\.blocks"
     ),
+    "class of Lightning": (
+        {"model": {"_target_": "pytorch_lightning.callbacks.Timer"}}, r"model\._target_: .* trust=\[pytorch_lightning\]"
+    ),
     "name in disguise": ({"model": {"_target_": "capbench/../bait.parts.Network"}}, "is not a class that CapBench builds"),
     "name that looks alike": ({"model": {"_target_": "саpbench.models.cnn.CNN"}}, "is not a class that CapBench builds"),
     "list of names": ({"model": {"_target_": ["bait.parts.Network"]}}, "is not a class that CapBench builds"),
