@@ -26,6 +26,7 @@ from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.images import BadImage
 from capbench.utils import processes
+from capbench.utils.portable import cores
 
 CHUNK = 256  # images
 SUMS = "sums.json"  # the checksum of each other file in a prepared folder
@@ -192,7 +193,7 @@ def _shown(source: Source, view: View, characters: int, count: int, at_once: int
 
 def _chunks(source: Source, view: View, characters: int, count: int, at_once: int) -> Iterable[_Chunk]:
     starts = range(0, count, at_once)
-    workers = len(os.sched_getaffinity(0))
+    workers = cores()
     if count < WORTH_A_POOL or workers == 1:
         for start in starts:
             yield _views(source, view, characters, range(start, min(start + at_once, count)))

@@ -29,6 +29,7 @@ from capbench.text import Alphabet, Length, bounds
 from capbench.types import Count, Seed
 from capbench.utils.atomic import replacing
 from capbench.utils.locks import LOCK, alone
+from capbench.utils.portable import cores
 
 CHUNK = 128  # pictures
 SHEET = 48  # pictures
@@ -188,7 +189,7 @@ def _write_pictures(painter: Painter, names: list[str], folder: Path) -> None:
         return len(numbers)
 
     chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool, _bar(len(names), len(missing)) as bar:
+    with ThreadPoolExecutor(cores()) as pool, _bar(len(names), len(missing)) as bar:
         for written in pool.map(write, chunks):
             bar.update(written)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from capbench.text import Reading
 from capbench.utils import processes
 from capbench.utils.atomic import replacing
 from capbench.utils.locks import claim
+from capbench.utils.portable import cores
 
 COLUMNS = ("filename", "text", "confidence", "error")
 NOTHING = Reading("", 0.0, ())
@@ -134,7 +134,7 @@ def _answers(
     if len(names) < WORTH_A_POOL:
         preprocessed: Iterable[Preprocessed] = map(FilePreprocessing(files, reader.preprocess, known), chunks)
     else:
-        helpers = len(os.sched_getaffinity(0))
+        helpers = cores()
         preprocessed = processes.in_order(
             preprocess.preprocess_files, chunks, helpers, preprocess.start_worker, (files, reader.preprocess, known)
         )

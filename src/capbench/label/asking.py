@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from capbench.label.engines.base import Engine, Read, Unread
 from capbench.label.journal import Answer, Journal, digest_of
 from capbench.text import Alphabet, Reading
 from capbench.utils import processes
+from capbench.utils.portable import cores
 
 CHUNK = 8  # images in one task of a worker process
 NOTHING = Reading("", 0.0, ())
@@ -80,7 +80,7 @@ def ask(question: Question, journal: Journal, agree: Callable[[Mapping[str, Read
             if digest not in unreadable
             and (missing := tuple(e for e in group if (digest, keys[e]) not in journal.answers))
         ]
-        workers = 1 if group is not shared else min(len(os.sched_getaffinity(0)), -(-len(tasks) // CHUNK))
+        workers = 1 if group is not shared else min(cores(), -(-len(tasks) // CHUNK))
         with tqdm(
             desc="labelling", total=len(once), initial=len(once) - len(tasks), unit="img", leave=False, delay=0.5
         ) as bar:

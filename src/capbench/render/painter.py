@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from capbench.render.kernel.geometry import POSE
 from capbench.render.kernel.look import Look
 from capbench.render.numbers import look_of, range_of
 from capbench.render.style import Style
+from capbench.utils.portable import cores
 
 SHARE = 32  # samples, the fewest that are worth handing to a thread
 SHARES = 8  # per thread, so that the batch does not wait for a thread on a slower core
@@ -31,7 +31,7 @@ TALLEST = 1.35  # a character may reach this many times the picture's height
 
 @lru_cache(maxsize=1)
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="render")
+    return ThreadPoolExecutor(cores(), thread_name_prefix="render")
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Painter:
             )  # fmt: skip
             self._finish(indices[part], pictures[part])
 
-        threads = threads or len(os.sched_getaffinity(0))
+        threads = threads or cores()
         parts = _parts(len(indices), 1 if threads == 1 else SHARES * threads)
 
         def work(_: int) -> None:

@@ -8,7 +8,6 @@ turn out to be much work move to the second.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from capbench.errors import BadImage
 from capbench.export.graph import Graph, Read
 from capbench.images.containers import TooMuchWork
 from capbench.serve.metrics import ServiceMetrics
+from capbench.utils.portable import cores
 
 Reading = Read | BadImage
 Outcome = list[Reading] | BadImage
@@ -97,9 +97,9 @@ class BatchingQueue:
         self._exifs = {graph.exif for graph in graphs.values()}
         self._batch = batch
         self._metrics = metrics
-        cores = len(os.sched_getaffinity(0))
-        self._small = DecodingPool("decode", cores, queue, SMALL_WORK)
-        self._large = DecodingPool("decode-large", min(MOST_LARGE, max(1, cores // 2)), queue, None)
+        threads = cores()
+        self._small = DecodingPool("decode", threads, queue, SMALL_WORK)
+        self._large = DecodingPool("decode-large", min(MOST_LARGE, max(1, threads // 2)), queue, None)
         metrics.queue.set_function(lambda: self.waiting)
         self._ready: SimpleQueue[Job | None] = SimpleQueue()
         self._reader = Thread(target=self._read_batches, name="read", daemon=True)

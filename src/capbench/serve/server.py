@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import socket
 import sys
@@ -25,6 +24,7 @@ from capbench.serve.protocol import BoundedProtocol, backlog, raise_file_limit
 from capbench.serve.requests import BodyParser
 from capbench.settings import check
 from capbench.types import Count, Positive
+from capbench.utils.portable import cores
 
 
 def schema(
@@ -60,7 +60,7 @@ def run(settings: dict[str, Any]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exit that removes the temporary files
     raise_file_limit()
     with listening(settings["host"], settings["port"]) as door, graphs_of(runs) as paths:
-        threads = settings["threads"] or len(os.sched_getaffinity(0))
+        threads = settings["threads"] or cores()
         graphs = [Graph.open(path, threads) for path in paths]
         metrics = ServiceMetrics()
         queue = BatchingQueue(distinct(graphs), settings["batch"], settings["queue"], metrics)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,15 +10,16 @@ from pathlib import Path
 from typing import IO
 
 from capbench.errors import Mistake
+from capbench.utils import portable
 
-NO_LOCKS_HERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # some network file systems have no locks
+NO_LOCKS_HERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)  # some network file systems have no locks
 LOCK = ".lock"  # name of the lock file in a folder that is written
 
 
 def claim(file: IO, refusal: str) -> None:
     """Lock a file against other processes while it is open; raise Mistake(`refusal`) where one holds the lock."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        portable.lock(file)
     except BlockingIOError as error:
         raise Mistake(refusal) from error
     except OSError as error:
