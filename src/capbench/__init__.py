@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from capbench.data.views import View
     from capbench.inference.reader import Reader
     from capbench.label.engines.base import Engine, Unread
+    from capbench.metrics import Metric
     from capbench.models.base import Model, Shape
     from capbench.text import Alphabet, Reading
     from capbench.train.loggers import Logging, RunReport
@@ -41,6 +42,7 @@ __all__ = [
     "Engine",
     "Kind",
     "Logging",
+    "Metric",
     "Mistake",
     "Model",
     "Pieces",
@@ -64,6 +66,7 @@ _MODULES = {
     "Engine": "capbench.label.engines.base",
     "Kind": "capbench.data.clean",
     "Logging": "capbench.train.loggers",
+    "Metric": "capbench.metrics",
     "Model": "capbench.models.base",
     "Pieces": "capbench.data.cut",
     "Reader": "capbench.inference.reader",

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 CALIBRATION_BINS = 15
+
+
+class Metric(ABC):
+    """Number of a user's own that tells how good answers are; a greater one is better.
+
+    What must hold: the number is finite, and depends on the texts, the answers and the settings alone.
+    """
+
+    @abstractmethod
+    def __call__(self, texts: Sequence[str], answers: Sequence[str]) -> float:
+        """Return the number for true texts and the answers to the same images; there is at least one."""
+
+
+def of_own(own: Mapping[str, Metric], texts: Sequence[str], answers: Sequence[str]) -> dict[str, float]:
+    """Return the numbers of a user's own metrics by name."""
+    return {name: float(metric(texts, answers)) for name, metric in own.items()}
 
 
 def scores(texts: Sequence[str], answers: Sequence[str]) -> dict[str, float]:

@@ -23,6 +23,8 @@ STEP = own("Darker", by=3)
 CUTTER = own("Ends", margin=2)
 ENGINE = own("Same", text="1234")
 LOGGER = own("Lines", name="lines")
+HALVED = own("Halved", width=8)
+FIRST_RIGHT = own("FirstRight", count=1)
 EPOCHS = own("Epochs", file="epochs.txt")
 
 

@@ -40,6 +40,15 @@ class Model(nn.Module):
         """Return the scores and the features of each character that they come from, [image, position, channel]."""
         raise TypeError(f"{type(self).__name__} does not look at each character")
 
+    def loss(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+        """Return the mean loss of scores against targets, int64 [image, position], or None for CapBench's own loss.
+
+        CapBench's own is cross-entropy over positions and CTC over time. Over positions a target of -100 counts for
+        nothing; over time the blank fills targets after the end of a text. A loss of a model's own takes no notice of
+        `optim.label_smoothing`.
+        """
+        return None
+
     def learn(self, views: torch.Tensor, targets: torch.Tensor) -> None:
         """Store views and their class numbers [image, position]."""
         raise TypeError(f"{type(self).__name__} learns by gradient")
@@ -57,6 +66,10 @@ class PerCharacter(Model):
         """Return scores [image, character, class]."""
         images, characters = views.shape[:2]
         return self.model(views.flatten(0, 1)).view(images, characters, -1)
+
+    def loss(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:
+        """Return the model's own loss over all characters, each of them one image to the model, or None."""
+        return self.model.loss(scores.flatten(0, 1).unsqueeze(1), targets.flatten().unsqueeze(1))
 
     def learn(self, views: torch.Tensor, targets: torch.Tensor) -> None:
         """Store the views of all characters and their class numbers [image, character]."""

@@ -8,15 +8,19 @@ from typing import Annotated, Any
 
 import pytorch_lightning as pl
 import torch
+from pydantic import StringConstraints
 from pytorch_lightning.callbacks import DeviceStatsMonitor, LearningRateMonitor
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from capbench import metrics
+from capbench.compare.ranking import LESS_IS_BETTER
 from capbench.data.augment import Augment
 from capbench.data.datamodule import Captchas
 from capbench.data.material import Material
 from capbench.data.seen import Seen
 from capbench.errors import Mistake, first_line
+from capbench.metrics import Metric
 from capbench.models import Model, PerCharacter
 from capbench.runs import RunFolder
 from capbench.settings import OrOf, build, target_class
@@ -30,6 +34,8 @@ from capbench.train.trainer import TrainerSettings
 OF_LIGHTNING = OrOf("pytorch_lightning.callbacks")
 Callbacks = dict[str, Annotated[pl.Callback, OF_LIGHTNING]]
 """Callbacks of Lightning or of the user's own, by names of the user's choice."""
+Metrics = dict[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")], Metric]
+"""Metrics of the user's own, by the names that they have in metrics.csv and result.json."""
 
 
 @dataclass
@@ -82,7 +88,8 @@ class Experiment:
         )
         texts = {name: material.parts[name].texts for name in ("val", "test")}
         pose_numbers = pose_count(material, model, trainer_settings) if optim.poses else 0
-        recognizer = Recognizer(model, codec, optim, texts, settings["seed"], pose_numbers)
+        own_metrics = build_metrics(settings.get("metrics") or {})
+        recognizer = Recognizer(model, codec, optim, texts, settings["seed"], pose_numbers, own_metrics)
         return cls(settings, material, codec, data, recognizer, optim, trainer_settings, logging, begun)
 
     @property
@@ -117,6 +124,16 @@ def build_callbacks(settings: dict[str, Any]) -> dict[str, pl.Callback]:
         except (MisconfigurationException, TypeError, ValueError) as error:
             raise Mistake(f"callbacks.{name}: is refused by Lightning ({first_line(error)}); mend it") from error
     return built
+
+
+def build_metrics(settings: dict[str, Any]) -> dict[str, Metric]:
+    """Return the user's own metrics; raise Mistake where one has a name that CapBench uses."""
+    used = {*metrics.of_readings("a", "a", [1.0]), *LESS_IS_BETTER, "exact_ci", "exact_unseen"}
+    used |= {"confused", "images", "taught", "truth", "validated"}
+    for name in settings:
+        if name in used or name.startswith("position_"):
+            raise Mistake(f"metrics.{name}: is a name that CapBench uses; choose another")
+    return {name: build(metric) for name, metric in settings.items()}
 
 
 def check_callbacks(

@@ -21,7 +21,7 @@ from capbench.settings import build, check
 from capbench.sweep.results import worth
 from capbench.text import Alphabet
 from capbench.train import record
-from capbench.train.build import Callbacks, Experiment, check_callbacks, check_sharing
+from capbench.train.build import Callbacks, Experiment, Metrics, check_callbacks, check_sharing
 from capbench.train.callbacks import Checkpoints, Curves, callback
 from capbench.train.console import introduce, is_rank_zero, quieten, say
 from capbench.train.fit import learn, test_by_folds, trial_of
@@ -50,6 +50,7 @@ def schema(
     trainer: TrainerSettings,
     logger: Logging,
     callbacks: Callbacks | None = None,
+    metrics: Metrics | None = None,
     self_train: SelfTraining | None,
 ) -> None:
     """Names and types of an experiment's settings; `check` reads this signature."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,11 +38,19 @@ class Recognizer(pl.LightningModule):
     """
 
     def __init__(
-        self, model: Model, codec: Codec, optim: Optim, texts: dict[str, list[str]], seed: int, pose_numbers: int = 0
+        self,
+        model: Model,
+        codec: Codec,
+        optim: Optim,
+        texts: dict[str, list[str]],
+        seed: int,
+        pose_numbers: int = 0,
+        own_metrics: Mapping[str, metrics.Metric] | None = None,
     ) -> None:
         """Wrap `model`; `texts` are the true texts of each part, in image order.
 
-        With `pose_numbers` above 0 a head learns that many numbers that describe a character's pose.
+        With `pose_numbers` above 0 a head learns that many numbers that describe a character's pose. `own_metrics` are
+        measured beside CapBench's.
         """
         super().__init__()
         # Convolutions in channels-last memory format run markedly faster on CPUs.
@@ -51,6 +60,7 @@ class Recognizer(pl.LightningModule):
         self.optim = optim
         self.texts = {part: [codec.alphabet.folded(text) for text in known] for part, known in texts.items()}
         self.seed = seed
+        self.own_metrics = own_metrics or {}
         self.readings: list[Reading] = []
         self.measured: dict[str, float] = {}
         self.confused: dict[str, list[tuple[str, str, int]]] = {}
@@ -71,8 +81,11 @@ class Recognizer(pl.LightningModule):
     def loss(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the mean loss of scores [image, position or time, class] against targets [image, position].
 
-        Cross-entropy over positions, CTC over time.
+        The model's own loss, if it has one; else cross-entropy over positions, CTC over time.
         """
+        own = self.model.loss(scores, targets)
+        if own is not None:
+            return own
         if self.codec.over == "positions":
             return F.cross_entropy(scores.flatten(0, 1), targets.flatten(), label_smoothing=self.optim.label_smoothing)
         lengths = (targets != self.codec.blank).sum(1)
@@ -176,7 +189,7 @@ class Recognizer(pl.LightningModule):
         else:
             answers = self.codec.texts(best[order])
             measured = metrics.scores(texts, answers)
-        measured["loss"] = loss / len(numbers)
+        measured |= {"loss": loss / len(numbers), **metrics.of_own(self.own_metrics, texts, answers)}
         named = {f"{part}/{name}": value for name, value in measured.items()}
         self.measured |= named
         self.confused[part] = metrics.most_confused(metrics.confusions(texts, answers))

@@ -77,12 +77,13 @@ def _measured(
 ) -> dict[str, Any]:
     texts, answers = [p.text for p in predictions], [p.answer for p in predictions]
     measured = metrics.of_readings(texts, answers, [p.confidence for p in predictions])
+    own = metrics.of_own(recognizer.own_metrics, texts, answers)
     right = sum(text == answer for text, answer in zip(texts, answers, strict=True))
     return {
         # Training metrics of the last epoch, beside those of the best weights: the gap shows overfitting.
         **{name: value for row in curves.rows[-1:] for name, value in row.items() if name.startswith("train/")},
         **{name: value for name, value in recognizer.measured.items() if not name.startswith("train/")},
-        **{f"test/{name}": value for name, value in measured.items()},
+        **{f"test/{name}": value for name, value in {**measured, **own}.items()},
         "test/exact_ci": metrics.wilson(right, len(predictions)),
         "test/images": len(predictions),
         **{f"{part}/confused": pairs for part, pairs in recognizer.confused.items()},

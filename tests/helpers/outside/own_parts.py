@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from capbench import (
     Engine,
     Kind,
     Logging,
+    Metric,
     Model,
     Pieces,
     Reading,
@@ -165,6 +166,26 @@ class Lines(Logging):
 
     def open(self, folder: Path, settings: dict[str, Any]) -> list[Logger]:
         return [CSVLogger(folder, name=self.name, version="")]
+
+
+class Halved(Network):
+    """The same network with half of its usual loss."""
+
+    def loss(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return half the cross-entropy of the scores."""
+        return nn.functional.cross_entropy(scores.flatten(0, 1), targets.flatten()) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstRight(Metric):
+    """Share of answers whose first symbols are right."""
+
+    count: int
+
+    def __call__(self, texts: Sequence[str], answers: Sequence[str]) -> float:
+        """Return the share, from 0 to 1."""
+        right = [text[: self.count] == answer[: self.count] for text, answer in zip(texts, answers, strict=True)]
+        return sum(right) / len(right)
 
 
 class Epochs(Callback):
