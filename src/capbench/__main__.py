@@ -44,7 +44,7 @@ examples
   python -m capbench VERB --help-all                   all choices and settings of a verb
   python -m capbench VERB --cfg job                    print the composed settings, run nothing
 
-trust=[PACKAGE] lets a verb build classes of your own package, here or in a run that names them.
+trust=PACKAGE lets a verb build classes of your own package, here or in a run that names them.
 A mistake is reported in one line; CAPBENCH_TRACE=1 shows its traceback."""
 
 

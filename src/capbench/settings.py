@@ -189,9 +189,7 @@ def check_trusted(path: Any, at: str) -> str:
     if not is_trusted(name):
         package = package_of(name)
         trust = (
-            f", or trust its package: trust=[{printable(package)}]"
-            if package.isidentifier() and package != name
-            else ""
+            f", or trust its package: trust={printable(package)}" if package.isidentifier() and package != name else ""
         )
         raise Mistake(_not_built(path, at) + trust)
     return name

@@ -1,6 +1,6 @@
 """Packages of the user's own whose classes settings may name, besides those of CapBench.
 
-Only the user says which: by `trust=[mypackage]` on the command line, by the environment variable CAPBENCH_TRUST, or by
+Only the user says which: by `trust=mypackage` on the command line, by the environment variable CAPBENCH_TRUST, or by
 `capbench.load(run, trust=("mypackage",))`. No file says it, so that a stranger's run cannot.
 """
 

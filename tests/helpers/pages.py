@@ -14,7 +14,11 @@ WRITTEN = [page for page in DOCS if page.read_text(encoding="utf-8").startswith(
 """Pages that `make reference` writes."""
 PAGES = [README, *DOCS]
 """Pages whose commands are run."""
-ALL = [*sorted(ROOT.glob("*.md")), *DOCS, *sorted((ROOT / "experiments").rglob("*.md"))]
+ALL = [
+    *sorted(ROOT.glob("*.md")),
+    *DOCS,
+    *(page for folder in ("experiments", "examples") for page in sorted((ROOT / folder).rglob("*.md"))),
+]
 """Pages whose links are followed."""
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)

@@ -72,7 +72,7 @@ def test_wrong_metrics_are_refused() -> None:
         ),
         ({"first": NETWORK}, r"^metrics\.first\._target_: own_parts\.Network is no(t a)? Metric"),
         ({"first": 1}, r"^metrics: .* is not accepted"),
-        ({"first": {"_target_": "other.Metric"}}, r"trust=\[other\]"),
+        ({"first": {"_target_": "other.Metric"}}, r"trust=other"),
     ):
         with pytest.raises(Mistake, match=match):
             check(composed() | {"metrics": metrics}, experiment.schema)

@@ -1,0 +1,1 @@
+"""Parts for CapBench: a network, a source that reads arrays, and a callback."""
