@@ -25,7 +25,7 @@ from pydantic import ConfigDict, InstanceOf, TypeAdapter, ValidationError
 
 from capbench.errors import Mistake, first_line, nearest, printable
 from capbench.moved import MOVED
-from capbench.trust import is_trusted, package_of
+from capbench.trust import can_be_trusted, is_trusted, package_of
 
 TARGET = "_target_"
 PARTIAL = "_partial_"
@@ -188,10 +188,8 @@ def check_trusted(path: Any, at: str) -> str:
     name = MOVED.get(str(path), str(path))
     if not is_trusted(name):
         package = package_of(name)
-        trust = (
-            f", or trust its package: trust={printable(package)}" if package.isidentifier() and package != name else ""
-        )
-        raise Mistake(_not_built(path, at) + trust)
+        trust = f", or trust its package: trust={printable(package)}"
+        raise Mistake(_not_built(path, at) + (trust if package != name and can_be_trusted(package) else ""))
     return name
 
 

@@ -7,6 +7,7 @@ Only the user says which: by `trust=mypackage` on the command line, by the envir
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -32,6 +33,11 @@ def package_of(name: str) -> str:
 def is_trusted(name: str) -> bool:
     """Return True if the dotted name lies in a trusted package; nothing is imported."""
     return package_of(name) in trusted()
+
+
+def can_be_trusted(name: str) -> bool:
+    """Return True if a user may trust a top-level package of this name."""
+    return name.isidentifier() and name not in sys.stdlib_module_names
 
 
 @contextmanager
@@ -88,8 +94,8 @@ def _packages(names: Iterable[str], where: str) -> frozenset[str]:
         raise Mistake(f"{where}: {printable(repr(names))} is one text; give a list of packages, such as ('mypackage',)")
     packages = frozenset(name.strip() for name in names) - {""}
     for name in sorted(packages):
-        if not name.isidentifier():
+        if not can_be_trusted(name):
             raise Mistake(
-                f"{where}: {printable(repr(name))} is not a top-level package; give its first name, as in mypackage"
+                f"{where}: {printable(repr(name))} is not a package of yours; give its first name, as in mypackage"
             )
     return packages

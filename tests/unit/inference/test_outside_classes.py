@@ -92,13 +92,14 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "class of Lightning": (
         {"model": {"_target_": "pytorch_lightning.callbacks.Timer"}}, r"model\._target_: .* trust=pytorch_lightning"
     ),
+    "function of Python": ({"model": {"_target_": "os.system"}}, r"model\._target_: .*; choose an option of model=$"),
     "name in disguise": ({"model": {"_target_": "capbench/../bait.parts.Network"}}, "is not a class that CapBench builds"),
     "name that looks alike": ({"model": {"_target_": "саpbench.models.cnn.CNN"}}, "is not a class that CapBench builds"),
     "list of names": ({"model": {"_target_": ["bait.parts.Network"]}}, "is not a class that CapBench builds"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("trusted", [(), ("pathlib", "bai", "baits", "Bait")], ids=["nothing", "others"])
+@pytest.mark.parametrize("trusted", [(), ("yaml", "bai", "baits", "Bait")], ids=["nothing", "others"])
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_folders_build_and_import_nothing(
     case: str, trusted: tuple[str, ...], trained: Path, tmp_path: Path
