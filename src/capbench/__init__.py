@@ -18,6 +18,7 @@ from capbench.errors import BadImage, Mistake
 if TYPE_CHECKING:
     from pytorch_lightning import Callback
 
+    from capbench.data.augment import AugmentStep
     from capbench.data.clean import Kind, Step
     from capbench.data.cut import Cutter, Pieces
     from capbench.data.sources.base import Sample, Source
@@ -36,6 +37,7 @@ os.environ.setdefault(
 
 __all__ = [
     "Alphabet",
+    "AugmentStep",
     "BadImage",
     "Callback",
     "Cutter",
@@ -61,6 +63,7 @@ __all__ = [
 
 _MODULES = {
     "Alphabet": "capbench.text",
+    "AugmentStep": "capbench.data.augment",
     "Callback": "pytorch_lightning",
     "Cutter": "capbench.data.cut",
     "Engine": "capbench.label.engines.base",

@@ -20,6 +20,7 @@ def own(name: str, /, **settings: Any) -> dict[str, Any]:
 NETWORK = own("Network", width=8)
 VIEW = own("Half", shrink="area")
 STEP = own("Darker", by=3)
+BLOTS = own("Blots", count=9)
 CUTTER = own("Ends", margin=2)
 ENGINE = own("Same", text="1234")
 LOGGER = own("Lines", name="lines")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from capbench import settings, trust
-from capbench.data.augment import Augment
+from capbench.data.augment import Augment, AugmentStep
 from capbench.data.clean import Step
 from capbench.data.cut import Cutter
 from capbench.data.sources.base import Source
@@ -22,7 +22,7 @@ from capbench.label.engines.base import Engine
 from capbench.models import Model
 from capbench.train.loggers import Logging
 from tests.helpers import own_parts
-from tests.helpers.own_parts import CUTTER, ENGINE, LOGGER, NETWORK, STEP, VIEW, own, written
+from tests.helpers.own_parts import BLOTS, CUTTER, ENGINE, LOGGER, NETWORK, STEP, VIEW, own, written
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +43,7 @@ KINDS: dict[str, tuple[Mapping[str, Any], Any]] = {
     "model": (NETWORK, Model),
     "view": (VIEW, View),
     "step": (STEP, Step),
+    "augment step": (BLOTS, AugmentStep | dict[str, Any]),
     "cutter": (CUTTER, Cutter),
     "engine": (ENGINE, Engine),
     "logger": (LOGGER, Logging),

@@ -1,11 +1,13 @@
-"""Random changes to training images by albumentations, each a function of (seed, epoch, image)."""
+"""Random changes to training images, by albumentations or a user's own, each a function of (seed, epoch, image)."""
 
 from __future__ import annotations
 
 import inspect
 import os
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -17,27 +19,55 @@ import albumentations
 from capbench.errors import Mistake, nearest
 
 
-class Augment:
-    """Chain of albumentations transforms given by name, such as {Rotate: {limit: 5}}."""
+class AugmentStep(ABC):
+    """Random change of a user's own to a training image.
 
-    def __init__(self, *, steps: list[dict[str, Any]]) -> None:
-        self._chain = albumentations.Compose([_transform(step) for step in steps]) if steps else None
+    What must hold: the result has the shape of the input, which is not changed; it depends on the image, the settings and
+    the numbers that `random` draws alone; the step can be pickled, since other processes change images.
+    """
+
+    @abstractmethod
+    def __call__(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return the changed image, uint8 [height, width, channel]; the view is not cut, or is one character."""
+
+
+class Augment:
+    """Chain of steps: albumentations transforms given by name, such as {Rotate: {limit: 5}}, and steps of a user's own."""
+
+    def __init__(self, *, steps: list[AugmentStep | dict[str, Any]]) -> None:
+        self._chain: list[Any] = []  # a step of a user's own, or one Compose for the transforms between two of them
+        for own, group in groupby(steps, lambda step: isinstance(step, AugmentStep)):
+            stages = list(group)
+            self._chain += stages if own else [albumentations.Compose([_transform(step) for step in stages])]
 
     def __call__(self, image: np.ndarray, seed: Sequence[int]) -> np.ndarray:
         """Return the changed image, uint8 [height, width, channel]; equal seeds give equal changes."""
-        if self._chain is None:
-            return image
-        self._chain.set_random_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-        changed = self._chain(image=np.ascontiguousarray(image))["image"]
-        return changed.reshape(image.shape)
+        for number, stage in enumerate(self._chain):
+            stream = np.random.SeedSequence([*seed, number] if number else seed)
+            if isinstance(stage, AugmentStep):
+                image = _kept(stage(image, np.random.default_rng(stream)), image, stage)
+                continue
+            stage.set_random_seed(int(stream.generate_state(1)[0]))
+            image = stage(image=np.ascontiguousarray(image))["image"].reshape(image.shape)
+        return image
 
     @property
     def empty(self) -> bool:
         """True where there are no transforms."""
-        return self._chain is None
+        return not self._chain
 
 
-def _transform(step: dict[str, Any]) -> Any:
+def _kept(changed: np.ndarray, image: np.ndarray, step: AugmentStep) -> np.ndarray:
+    """Return what a step has made of an image; raise Mistake where its shape or type is another."""
+    if (changed.shape, changed.dtype) != (image.shape, image.dtype):
+        raise Mistake(
+            f"augment.steps: {type(step).__name__} makes {changed.dtype} {list(changed.shape)} of {image.dtype} "
+            f"{list(image.shape)}; keep the shape and the type"
+        )
+    return changed
+
+
+def _transform(step: Any) -> Any:
     """Return the transform of one step, {name: settings}; raise Mistake where albumentations does not accept it."""
     if len(step) != 1:
         raise Mistake(

@@ -17,6 +17,7 @@ from torch import nn
 
 from capbench import (
     Alphabet,
+    AugmentStep,
     Callback,
     Cutter,
     Engine,
@@ -126,6 +127,18 @@ class Darker(Step):
 
     def __call__(self, picture: np.ndarray) -> np.ndarray:
         return np.maximum(picture, self.by) - np.uint8(self.by)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blots(AugmentStep):
+    """Black pixels at random places."""
+
+    count: int
+
+    def __call__(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        changed = image.copy()
+        changed[random.integers(image.shape[0], size=self.count), random.integers(image.shape[1], size=self.count)] = 0
+        return changed
 
 
 @dataclass(frozen=True, kw_only=True)
