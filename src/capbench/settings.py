@@ -63,13 +63,8 @@ def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "")
     """Check `settings` against the keyword-only parameters of `target`; `at` is their key, used in messages."""
     if not isinstance(settings, Mapping):
         raise Mistake(f"{at}: {printable(repr(settings))} is not accepted; give keys and values")
-    by_position = package_of(target.__module__) == LIGHTNING
-    accepted = {
-        name: parameter
-        for name, parameter in inspect.signature(target).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-        or (by_position and parameter.kind is parameter.POSITIONAL_OR_KEYWORD)
-    }
+    parameters = inspect.signature(target).parameters
+    accepted = {name: parameter for name, parameter in parameters.items() if is_setting(parameter, target)}
     hints = types_of(target)
     for key, value in settings.items():
         if key in (TARGET, PARTIAL):
@@ -82,6 +77,13 @@ def check(settings: Mapping[str, Any], target: Callable[..., Any], at: str = "")
     for name, parameter in accepted.items():
         if name not in settings and parameter.default is parameter.empty:
             raise Mistake(f"{_join(at, name)}: must be given; {getattr(target, '__name__', target)} needs it")
+
+
+def is_setting(parameter: inspect.Parameter, target: Callable[..., Any]) -> bool:
+    """Return True if a parameter of `target` is one of its settings."""
+    if package_of(target.__module__) == LIGHTNING and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+        return True
+    return parameter.kind is parameter.KEYWORD_ONLY
 
 
 def types_of(target: Callable[..., Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt
 
-from capbench.settings import types_of
+from capbench.settings import is_setting, types_of
 
 WORDS = {
     bool: "true, false",
@@ -47,7 +47,7 @@ def parameters(target: Any) -> dict[str, str]:
     """Return what each keyword-only parameter of a class or function accepts, by name."""
     hints = types_of(target)
     named = inspect.signature(target).parameters.values()
-    return {one.name: accepted(hints.get(one.name, Any)) for one in named if one.kind is one.KEYWORD_ONLY}
+    return {one.name: accepted(hints.get(one.name, Any)) for one in named if is_setting(one, target)}
 
 
 def _bounded(hint: Any, bounds: tuple[Any, ...]) -> str:

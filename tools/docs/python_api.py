@@ -9,22 +9,37 @@ from collections.abc import Iterator
 from typing import Any
 
 import capbench
+from capbench import AugmentStep, Cutter, Engine, Logging, Metric, Model, Pieces, Sample, Source, Step, View
 from capbench.errors import BadImage, Mistake
 from capbench.export.graph import Character, Graph, Read
 from capbench.inference.reader import Reader
 from capbench.text import Reading
 from tools.docs.markdown import code, page, plain, prose, table
 
-METHODS = {Reader: ("read", "read_views"), Graph: ("open", "prepare", "read", "probabilities", "answer")}
+METHODS = {
+    Reader: ("read", "read_views"),
+    Graph: ("open", "prepare", "read", "probabilities", "answer"),
+    Model: ("loss",),
+    Source: ("image", "lengths"),
+    View: ("__call__",),
+    AugmentStep: ("__call__",),
+    Step: ("__call__",),
+    Cutter: ("__call__",),
+    Engine: ("open",),
+    Logging: ("open",),
+    Metric: ("__call__",),
+}
+BASES = (Model, Source, Sample, View, AugmentStep, Step, Cutter, Pieces, Engine, Logging, Metric)
 
 
 def pages() -> dict[str, str]:
     """Return the page by its path below docs/reference/."""
-    before = "What is not here may change in any version. How it is used: [Read images](../how-to/read-images.md), [Export](../how-to/export.md)."
+    before = "What is not here may change in any version. How it is used: [Read images](../how-to/read-images.md), [Export](../how-to/export.md), [Own classes](../how-to/own-classes.md)."
     parts = [
         before,
         *_function("capbench.load", capbench.load),
         *(text for kind in (Reader, Reading, Graph, Read, Character, Mistake, BadImage) for text in _class(kind)),
+        *(text for kind in BASES for text in _class(kind)),
     ]
     return {"python-api.md": page("Python API", *parts)}
 

@@ -19,7 +19,7 @@ from tools.docs.accepted import parameters
 from tools.docs.markdown import code, page, plain, table
 
 HEAD = ("setting", "default", "meaning", "accepts")
-PARTS = ("data", "alphabet", "style", "view", "augment", "model", "optim", "trainer", "logger", "label")
+PARTS = ("data", "alphabet", "style", "view", "augment", "model", "optim", "trainer", "logger", "callbacks", "label")
 SCHEMAS = ROOMS | {
     "train": "capbench.train.experiment",
     "evaluate": "capbench.inference.evaluate",
