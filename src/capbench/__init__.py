@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from capbench.label.engines.base import Engine, Unread
     from capbench.metrics import Metric
     from capbench.models.base import Model, Shape
+    from capbench.render.ingredient import Ingredient
     from capbench.text import Alphabet, Reading
     from capbench.train.loggers import Logging, RunReport
 
@@ -42,6 +43,7 @@ __all__ = [
     "Callback",
     "Cutter",
     "Engine",
+    "Ingredient",
     "Kind",
     "Logging",
     "Metric",
@@ -67,6 +69,7 @@ _MODULES = {
     "Callback": "pytorch_lightning",
     "Cutter": "capbench.data.cut",
     "Engine": "capbench.label.engines.base",
+    "Ingredient": "capbench.render.ingredient",
     "Kind": "capbench.data.clean",
     "Logging": "capbench.train.loggers",
     "Metric": "capbench.metrics",

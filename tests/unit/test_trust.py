@@ -20,9 +20,10 @@ from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.label.engines.base import Engine
 from capbench.models import Model
+from capbench.render.ingredient import Ingredient
 from capbench.train.loggers import Logging
 from tests.helpers import own_parts
-from tests.helpers.own_parts import BLOTS, CUTTER, ENGINE, LOGGER, NETWORK, STEP, VIEW, own, written
+from tests.helpers.own_parts import BLOTS, CUTTER, ENGINE, LOGGER, NETWORK, SCRATCHES, STEP, VIEW, own, written
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +45,7 @@ KINDS: dict[str, tuple[Mapping[str, Any], Any]] = {
     "view": (VIEW, View),
     "step": (STEP, Step),
     "augment step": (BLOTS, AugmentStep | dict[str, Any]),
+    "ingredient": (SCRATCHES, Ingredient),
     "cutter": (CUTTER, Cutter),
     "engine": (ENGINE, Engine),
     "logger": (LOGGER, Logging),

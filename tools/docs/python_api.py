@@ -9,7 +9,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import capbench
-from capbench import AugmentStep, Cutter, Engine, Logging, Metric, Model, Pieces, Sample, Source, Step, View
+from capbench import (
+    AugmentStep,
+    Cutter,
+    Engine,
+    Ingredient,
+    Logging,
+    Metric,
+    Model,
+    Pieces,
+    Sample,
+    Source,
+    Step,
+    View,
+)
 from capbench.errors import BadImage, Mistake
 from capbench.export.graph import Character, Graph, Read
 from capbench.inference.reader import Reader
@@ -23,13 +36,14 @@ METHODS = {
     Source: ("image", "lengths"),
     View: ("__call__",),
     AugmentStep: ("__call__",),
+    Ingredient: ("__call__",),
     Step: ("__call__",),
     Cutter: ("__call__",),
     Engine: ("open",),
     Logging: ("open",),
     Metric: ("__call__",),
 }
-BASES = (Model, Source, Sample, View, AugmentStep, Step, Cutter, Pieces, Engine, Logging, Metric)
+BASES = (Model, Source, Sample, View, AugmentStep, Ingredient, Step, Cutter, Pieces, Engine, Logging, Metric)
 
 
 def pages() -> dict[str, str]:

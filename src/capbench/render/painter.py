@@ -14,6 +14,7 @@ import numpy as np
 from capbench.errors import Mistake
 from capbench.render import glyphs, kernel
 from capbench.render.faces import check_font
+from capbench.render.ingredient import add_own
 from capbench.render.kernel.atlas import ENLARGED, Atlas
 from capbench.render.kernel.draws import PICTURE, SOFTENING, between, draw
 from capbench.render.kernel.geometry import POSE
@@ -169,11 +170,12 @@ class Painter:
         return pictures, boxes
 
     def _finish(self, indices: np.ndarray, pictures: np.ndarray) -> None:
-        """Blur the pictures and give them JPEG artefacts, in place, by OpenCV."""
+        """Add the user's own ingredients to the pictures, then blur and JPEG artefacts by OpenCV, in place."""
         style = self.style
-        if style.jpeg is None and style.blur[1] == 0:
+        if style.jpeg is None and style.blur[1] == 0 and not style.own:
             return
         for index, picture in zip(indices.tolist(), pictures, strict=True):
+            add_own(style.own, self.seed, index, picture)
             spread, quality, _, _ = draw(self.seed, index, PICTURE, SOFTENING)
             sigma = between(range_of(style.blur), spread)
             if sigma > 0:

@@ -82,7 +82,7 @@ class CaptchaPackage:
     """Renderer by the captcha package: a sample has the same bytes in every process and thread."""
 
     def __init__(self, style: Style, symbols: str, shortest: int, longest: int, seed: int) -> None:
-        if not (style.stretch and style.fade):
+        if not (style.stretch and style.fade) or style.own:
             raise Mistake(
                 "data.renderer: captcha draws only as that package does; choose style=default, or data.renderer=capbench"
             )

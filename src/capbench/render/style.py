@@ -11,6 +11,7 @@ from captcha.image import DEFAULT_FONTS
 
 from capbench.errors import Mistake
 from capbench.render.faces import check_font, font_file, has_single_lines
+from capbench.render.ingredient import Ingredient
 from capbench.render.single_line import line_font
 from capbench.types import Byte, CountOrZero
 
@@ -24,7 +25,7 @@ Pen = Annotated[float, Ge(0.5), Le(16)]
 Forms = Annotated[str, Len(2)]
 Part = Annotated[float, Ge(0), Le(1)]
 Number = Annotated[float, Ge(-360), Le(360)]
-Ingredient = Literal["rotation", "warp", "overlap", "placement", "lines", "dots", "contrast", "fonts"]
+LeftOut = Literal["rotation", "warp", "overlap", "placement", "lines", "dots", "contrast", "fonts"]
 
 Numbers = Annotated[list[Number], Len(2, 2)]
 Shares = Annotated[list[Part], Len(2, 2)]
@@ -185,12 +186,13 @@ class Style:
     blur: Pixels
     jpeg: Quality | None
 
-    without: Ingredient | None = None
+    without: LeftOut | None = None
     widths: list[Wide] = field(default_factory=lambda: [1.0])
     pens: list[Pen] = field(default_factory=list)
     forms: list[Forms] = field(default_factory=list)
     slant: Slants = field(default_factory=lambda: [0.0, 0.0])
     sway: Sway | None = None
+    own: list[Ingredient] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         check_order(self, "style")
@@ -273,7 +275,7 @@ def _without(style: Style, *kinds: type[Noise]) -> list[Noise]:
     return [layer for layer in style.noise if not isinstance(layer, kinds)]
 
 
-ABSENT: dict[Ingredient, Callable[[Style], dict[str, Any]]] = {
+ABSENT: dict[LeftOut, Callable[[Style], dict[str, Any]]] = {
     "rotation": lambda style: {"tilt": [0.0, 0.0], "slant": [0.0, 0.0]},
     "warp": lambda style: {"warp": [0.0, 0.0], "sway": None, "scatter": [0.0, 0.0]},
     "overlap": lambda style: {"overlap": [min(0.0, share) for share in style.overlap]},

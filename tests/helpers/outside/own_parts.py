@@ -21,6 +21,7 @@ from capbench import (
     Callback,
     Cutter,
     Engine,
+    Ingredient,
     Kind,
     Logging,
     Metric,
@@ -138,6 +139,18 @@ class Blots(AugmentStep):
     def __call__(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
         changed = image.copy()
         changed[random.integers(image.shape[0], size=self.count), random.integers(image.shape[1], size=self.count)] = 0
+        return changed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scratches(Ingredient):
+    """Black columns at random places."""
+
+    count: int
+
+    def __call__(self, picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        changed = picture.copy()
+        changed[:, random.integers(picture.shape[1], size=self.count)] = 0
         return changed
 
 

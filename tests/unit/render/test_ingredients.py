@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from capbench.render.painter import Painter
-from capbench.render.style import ABSENT, Ingredient, Style
+from capbench.render.style import ABSENT, LeftOut, Style
 from tests.helpers.protocols import Cli
 from tests.helpers.settings import style
 
@@ -21,7 +21,7 @@ def pictures(look: Style) -> np.ndarray:
     return Painter(look, "0123456789", 4, 4, 1).pictures(INDICES)
 
 
-@pytest.mark.parametrize("ingredient", get_args(Ingredient))
+@pytest.mark.parametrize("ingredient", get_args(LeftOut))
 def test_removing_an_ingredient_changes_pictures_and_keeps_texts(ingredient: str) -> None:
     name = {"contrast": "gradient", "warp": "lines"}.get(ingredient, "default")
     whole, rest = style(f"style={name}"), style(f"style={name}", f"style.without={ingredient}")
@@ -31,7 +31,7 @@ def test_removing_an_ingredient_changes_pictures_and_keeps_texts(ingredient: str
 
 
 def test_every_ingredient_can_be_removed() -> None:
-    assert set(ABSENT) == set(get_args(Ingredient))
+    assert set(ABSENT) == set(get_args(LeftOut))
 
 
 def test_removing_rotation_or_warp_removes_slant_or_sway() -> None:
