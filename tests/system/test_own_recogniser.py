@@ -20,6 +20,17 @@ EXAMPLE = ROOT / "examples" / "own_recogniser"
 SMALL = {"render": ["count=200"], "--config-dir": ["optim.epochs=2", "trainer.progress=false"], "export": ["images=20"]}
 """Overrides by a command's first argument that make it small."""
 TRUSTED = "trust=own_recogniser"
+SERVED = """
+import json, sys, urllib.request
+from pathlib import Path
+from capbench.serve.process import Served
+
+image = next(Path("few/images").iterdir()).read_bytes()
+for run in ("runs/own", "own.onnx"):
+    with Served(run, sys.argv[1]) as server:
+        asked = urllib.request.Request(f"http://127.0.0.1:{server.port}/read", image, {"Content-Type": "image/png"})
+        print(json.load(urllib.request.urlopen(asked))["images"][0]["readings"][0]["text"])
+"""
 
 pytestmark = [pytest.mark.slow]
 
@@ -81,7 +92,7 @@ def test_the_commands_of_the_readme_train_and_export_with_the_installed_wheel(pl
     assert "own_recogniser.network.Network" in (run / "config.yaml").read_text()
 
 
-def test_the_example_is_swept_resumed_and_read_with_as_ours_are(place: Place) -> None:
+def test_the_example_is_swept_resumed_read_with_and_served_as_ours_are(place: Place) -> None:
     own = ("--config-dir", "conf", "+experiment=own", "optim.epochs=1", "trainer.progress=false", TRUSTED)
     place.capbench("-m", *own, "model.width=4,8", "hydra.sweep.dir=runs/sweep", "hydra/launcher=processes")
     assert len([*(place.folder / "runs" / "sweep").glob("*/result.json")]) == 2
@@ -91,6 +102,8 @@ def test_the_example_is_swept_resumed_and_read_with_as_ours_are(place: Place) ->
     place.capbench("render", "count=3", "style=clean", "out=few")
     place.capbench("predict", "run=runs/own", "images=few/images", TRUSTED)
     assert [row["error"] for row in read_csv(place.folder / "answers.csv")] == ["", "", ""]
+    served = place.call(place.python, "-c", SERVED, TRUSTED).split()
+    assert len(served) == 2 and served[0] == served[1]
 
 
 def test_a_typo_and_a_lack_of_trust_are_refused(place: Place) -> None:
