@@ -43,6 +43,12 @@ def test_conf_has_every_setting_of_a_class(path: Path) -> None:
     assert set(parameters(target_class(settings))) <= set(settings) | from_groups
 
 
+@pytest.mark.parametrize("name", [name for name in WRITTEN if name.startswith("settings/")])
+def test_every_setting_has_a_meaning(name: str) -> None:
+    rows = [line.replace(r"\|", "").split(" | ") for line in WRITTEN[name].splitlines() if line.startswith("| `")]
+    assert [row[0] for row in rows if len(row) == 4 and not row[2].strip()] == []
+
+
 @pytest.mark.parametrize(
     ("hint", "words"),
     [
