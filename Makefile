@@ -54,8 +54,8 @@ clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .cache build dist
 
 .venv/bin/uv: constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "CapBench needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) -V); set PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "CapBench needs Python 3.11 to 3.13; $(PYTHON) is $$($(PYTHON) -V); set PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	sed -n '/^uv==/,/[^\]$$/p' constraints.txt > .venv/uv.txt
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement .venv/uv.txt
