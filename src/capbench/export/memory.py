@@ -86,6 +86,8 @@ def _counts(values: Iterable[Any]) -> dict[str, int]:
 def _width(onnx: Any, value: Any) -> int:
     """How many bytes a number of it takes."""
     kind = value.type.tensor_type.elem_type
+    if kind not in onnx.TensorProto.DataType.values():
+        raise Mistake(f"{value.name!r} holds numbers of type {kind}, which ONNX does not have")
     return WIDEST if kind in (0, onnx.TensorProto.STRING) else onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize
 
 

@@ -214,6 +214,15 @@ def unlike_layers(model: ModelProto) -> None:
             weight.dims[0], weight.dims[1] = weight.dims[1], weight.dims[0]
 
 
+def unknown_type(model: ModelProto) -> None:
+    odd, size = (
+        numpy_helper.from_array(np.ones(1, kind), name) for name, kind in (("odd", np.float32), ("one", np.int64))
+    )
+    odd.data_type = 2**31 - 1
+    model.graph.initializer.extend([odd, size])
+    model.graph.node.insert(0, helper.make_node("Expand", ["odd", "one"], ["expanded"]))
+
+
 def second_output(model: ModelProto) -> None:
     model.graph.output.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, [1]))
 
@@ -250,6 +259,7 @@ def fixed_batch(model: ModelProto) -> None:
         (lying_weight, "weight '.*' has the size 1048576×1048576"),
         (empty_weight, "refused by onnxruntime"),
         (unlike_layers, "its layers do not fit together"),
+        (unknown_type, "'.*' holds numbers of type 2147483647, which ONNX does not have"),
         (endless_weight, "weight '.*' holds infinite or NaN numbers"),
         (weight_of_no_numbers, "weight '.*' holds infinite or NaN numbers"),
         (second_output, r"it should have probabilities \[batch, 4, 10\] alone"),
