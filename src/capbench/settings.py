@@ -15,7 +15,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -172,11 +172,19 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
     return enumerate(value) if isinstance(value, list) else ()
 
 
-def _check_plain(value: Any, hint: Any, at: str) -> None:
+@lru_cache(maxsize=1024)
+def _adapter(hint: Any, built: bool) -> TypeAdapter:
+    """Return what validates values of a type, or with `built` objects of it.
+
+    To make one takes longer than to check many values.
+    """
     # pydantic refuses a config for types that have their own, such as dataclasses.
-    adapter = TypeAdapter(InstanceOf[hint]) if _may_be_built(hint) else TypeAdapter(hint, config=ANY_CLASS)
+    return TypeAdapter(InstanceOf[hint]) if built else TypeAdapter(hint, config=ANY_CLASS)
+
+
+def _check_plain(value: Any, hint: Any, at: str) -> None:
     try:
-        adapter.validate_python(value, strict=True)
+        _adapter(hint, _may_be_built(hint)).validate_python(value, strict=True)
     except ValidationError as error:
         reasons = dict.fromkeys(problem["msg"][:1].lower() + problem["msg"][1:] for problem in error.errors())
         raise Mistake(f"{at}: {printable(repr(value))} is not accepted; {' or '.join(reasons)}") from error
