@@ -3,7 +3,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --build-constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: run test test-slow lint docs reference seeds seeds-quick system constraints clean
+.PHONY: run test test-slow lint fonts docs reference seeds seeds-quick system constraints clean
 
 run: .venv/.run                ## set up and run the first experiment
 	$(BIN)/python -m capbench +experiment=quickstart
@@ -19,6 +19,9 @@ lint: .venv/.test              ## style, types, and which room may import which
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+fonts: .venv/.run              ## install the font families that style=wild draws, by npm into the cache
+	$(BIN)/python -m capbench.render.install_fonts
 
 docs: .venv/.test              ## the site, below build/site; a link that leads nowhere is an error
 	$(BIN)/python -m tools.docs.site

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from capbench.render.style import Style
 
+# Of style=wild; those that make fonts installs may be missing.
+BUNDLED = "style.fonts=[DejaVuSans.ttf,DejaVuSerif-Bold.ttf,DejaVuSansMono-Oblique.ttf]"
 FAST = ("debug=fast", "trainer.progress=false")
 STOCHASTIC = (  # a short training with everything that draws random numbers or keeps a state
     "+experiment=quickstart",
@@ -35,10 +37,9 @@ def composed(*overrides: str, verb: str = "train") -> dict[str, Any]:
 
 def style(*overrides: str) -> Style:
     """Return a style, composed and checked as on the command line."""
-    from capbench.render.style import Style
-    from capbench.settings import build, check
+    from capbench.settings import build, check, target_class
 
     settings = composed(*overrides)["style"]
-    check(settings, Style, "style")
+    check(settings, target_class(settings, "style"), "style")
     built: Style = build(settings)
     return built

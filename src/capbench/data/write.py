@@ -21,6 +21,7 @@ from capbench.data.sources.rendered import Synthetic
 from capbench.data.splits import Split
 from capbench.data.views import Characters
 from capbench.errors import Mistake
+from capbench.render.mixture import Mixture
 from capbench.render.painter import Painter
 from capbench.render.style import Style
 from capbench.report import pictures
@@ -63,6 +64,10 @@ def run(settings: dict[str, Any]) -> str:
     shortest, longest = bounds(settings["length"], "length")
     painter = Painter(build(settings["style"]), alphabet.symbols, shortest, longest, settings["seed"])
     out, count, kind = Path(settings["out"]), settings["count"], settings["format"]
+    if kind == "npy" and isinstance(painter.style, Mixture):
+        raise Mistake(
+            "format: npy takes pictures of one size, and those of this style differ; set format=png or format=zip"
+        )
     if settings["sheet"]:
         return f"sheet: {draw_sheet(painter, out / 'sheet.png')}"
     drawn_with = {key: settings[key] for key in ("alphabet", "style", "length", "seed", "format")}
@@ -78,8 +83,10 @@ def draw_sheet(painter: Painter, path: Path) -> Path:
     numbers = np.arange(SHEET)
     path.parent.mkdir(parents=True, exist_ok=True)
     style = painter.style
-    title = f"{style.width}×{style.height}, {len(painter.symbols)} symbols"
-    return pictures.sheet(path, list(painter.pictures(numbers)), painter.texts(numbers), title)
+    size = "several sizes" if isinstance(style, Mixture) else f"{style.width}×{style.height}"
+    return pictures.sheet(
+        path, painter.each(numbers), painter.texts(numbers), f"{size}, {len(painter.symbols)} symbols"
+    )
 
 
 def draw_cleaning(settings: dict[str, Any]) -> str:
@@ -180,7 +187,7 @@ def _write_pictures(painter: Painter, names: list[str], folder: Path) -> None:
     missing = [number for number, name in enumerate(names) if name.rpartition("/")[2] not in there]
 
     def write(numbers: list[int]) -> int:
-        for number, picture in zip(numbers, painter.pictures(np.array(numbers), threads=1), strict=True):
+        for number, picture in zip(numbers, painter.each(np.array(numbers), threads=1), strict=True):
             _, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), PNG)
             target = f"{folder}/{names[number]}"
             with open(f"{target}.part", "wb") as file:  # noqa: PTH123 - a Path costs as much as the writing

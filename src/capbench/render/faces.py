@@ -80,7 +80,7 @@ def _check_reach(path: str, size: float, what: str, *ends: float) -> None:
         )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def known(path: str) -> Container[str]:
     """Return the characters that a font has glyphs for."""
     if has_single_lines(path):

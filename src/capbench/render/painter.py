@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
-import cv2
 import numpy as np
 
 from capbench.errors import Mistake
 from capbench.render import glyphs, kernel
 from capbench.render.faces import check_font
-from capbench.render.ingredient import add_own
 from capbench.render.kernel.atlas import ENLARGED, Atlas
-from capbench.render.kernel.draws import PICTURE, SOFTENING, between, draw
 from capbench.render.kernel.geometry import POSE
-from capbench.render.kernel.look import Look
-from capbench.render.numbers import look_of, range_of
+from capbench.render.kernel.look import Looks
+from capbench.render.kernel.scratch import Pictures
+from capbench.render.mixing import LEAST_ADVANCE, Mixing
+from capbench.render.mixture import Mixture, Sizes
+from capbench.render.numbers import looks_of
+from capbench.render.softening import picture_of, soften
 from capbench.render.style import Style
 from capbench.utils.portable import cores
 
@@ -54,18 +56,35 @@ class Painter:
                 f"style.font_sizes: {len(self.symbols):,} symbols in {self.style.faces:,} faces of up to "
                 f"{max(self.style.font_sizes)} pixels take more than {glyphs.MOST_TEXELS:,} bytes; give fewer or smaller sizes"
             )
+        if isinstance(self.style, Mixture):
+            self._check_sizes(self.style.sizes)
+        else:
+            self._check_room()
+
+    def _check_room(self) -> None:
+        """Raise Mistake where the picture has no room for the characters."""
         sizes = self._atlas.sizes[:, :-1]
         widest, tallest = float(sizes["tile_w"].max()), float(sizes["tile_h"].max())
-        if tallest > TALLEST * self.style.height:
+        if tallest > TALLEST * self.style.height / self.style.zoom[1]:
             raise Mistake(
                 f"style.font_sizes: {self.style.font_sizes} give characters {tallest:.0f} pixels high in a picture of "
                 f"{self.style.height}; choose smaller ones or a greater style.height"
             )
-        room = self.style.width * (1 - (2 * self.style.margin if self.style.align != "left" else 0))
+        room = (
+            self.style.width / self.style.zoom[1] * (1 - (2 * self.style.margin if self.style.align != "left" else 0))
+        )
         if self.longest * widest * TIGHTEST > room:
             raise Mistake(
                 f"style.width: {self.style.width} has no room for {self.longest} characters up to {widest:.0f} pixels "
                 f"wide; choose a greater width, smaller style.font_sizes or a shorter data.length"
+            )
+
+    def _check_sizes(self, sizes: Sizes) -> None:
+        """Raise Mistake where the widest picture of a mixture has no room for the characters."""
+        if self.longest * LEAST_ADVANCE > sizes.width[1]:
+            raise Mistake(
+                f"style.sizes.width: {sizes.width} has no room for {self.longest} characters; choose a greater width or "
+                f"a shorter data.length"
             )
 
     def __getstate__(self) -> dict[str, object]:
@@ -87,9 +106,14 @@ class Painter:
         )
 
     @cached_property
-    def _look(self) -> Look:
+    def _looks(self) -> Looks | Mixing:
+        """The look of all samples, or what gives each its own."""
         faces = len(self._atlas.start) // (2 if self.style.outline > 0 else 1)
-        return look_of(self.style, faces)
+        return Mixing(self.style, faces, self.seed) if isinstance(self.style, Mixture) else looks_of(self.style, faces)
+
+    def _looks_of(self, indices: np.ndarray, lengths: np.ndarray) -> Looks:
+        """Return the looks of these samples, whose texts have these lengths, int64 [sample]."""
+        return self._looks(indices, lengths) if isinstance(self._looks, Mixing) else self._looks
 
     def classes(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return symbol numbers, int64 [sample, longest] with -1 beyond a text's end, and lengths, int64 [sample]."""
@@ -118,7 +142,8 @@ class Painter:
         """Return the unscaled poses, float32 [sample, longest, POSE], NaN beyond the end of a text."""
         poses = np.full((len(indices), self.longest, POSE), np.nan, dtype=np.float32)
         classes, lengths = self.classes(indices)
-        kernel.poses(self._look, self._atlas.sizes, self.seed, indices, classes, lengths, poses)
+        looks = self._looks_of(indices, lengths)
+        kernel.poses(looks, self._atlas.sizes, self.seed, indices, classes, lengths, poses)
         return poses
 
     def texts(self, indices: np.ndarray) -> list[str]:
@@ -129,7 +154,11 @@ class Painter:
     def sample(self, index: int) -> tuple[np.ndarray, str]:
         """Return one picture, uint8 [height, width, 3], and its text."""
         indices = np.array([index], dtype=np.int64)
-        return self.pictures(indices)[0], self.texts(indices)[0]
+        return self.each(indices)[0], self.texts(indices)[0]
+
+    def each(self, indices: np.ndarray, *, grey: bool = False, threads: int | None = None) -> list[np.ndarray]:
+        """Return pictures, each uint8 [height, width, 3] in its own size, or [height, width, 1] in grey."""
+        return self.each_drawn(indices, grey=grey, threads=threads)[0]
 
     def pictures(self, indices: np.ndarray, *, grey: bool = False, threads: int | None = None) -> np.ndarray:
         """Return pictures, uint8 [sample, height, width, 3], or [sample, height, width, 1] in grey."""
@@ -142,49 +171,63 @@ class Painter:
 
         Pictures are as in `pictures`. A box is left, top, right and bottom in pixels, NaN beyond the end of a text.
         """
+        if isinstance(self.style, Mixture):
+            raise Mistake(
+                "style: its pictures differ in size and make no array; choose another style, or bring them to one size"
+            )
+        _, pictures, boxes = self._draw(indices, grey, threads)
+        return pictures.pixels.reshape(len(indices), self.style.height, self.style.width, -1), boxes
+
+    def each_drawn(
+        self, indices: np.ndarray, *, grey: bool = False, threads: int | None = None
+    ) -> tuple[list[np.ndarray], np.ndarray]:
+        """Return pictures as in `each`, and boxes as in `drawn`."""
+        rows, pictures, boxes = self._draw(indices, grey, threads)
+        return [picture_of(pictures, rows, number) for number in range(len(indices))], boxes
+
+    def _draw(self, indices: np.ndarray, grey: bool, threads: int | None) -> tuple[np.ndarray, Pictures, np.ndarray]:
+        """Return LOOK [sample or 1], the pictures and the boxes of their characters."""
         indices = np.ascontiguousarray(indices, dtype=np.int64)
-        style = self.style
-        pictures = np.empty((len(indices), style.height, style.width, 1 if grey else 3), dtype=np.uint8)
-        boxes = np.full((len(indices), self.longest, 4), np.nan, dtype=np.float32)
         classes, lengths = self.classes(indices)
+        looks = self._looks_of(indices, lengths)
+        pictures = _room(looks.rows, len(indices), 1 if grey else 3)
+        boxes = np.full((len(indices), self.longest, 4), np.nan, dtype=np.float32)
 
         def paint(part: slice) -> None:
-            kernel.paint(
-                self._look, self._atlas, self.seed,
-                indices[part], classes[part], lengths[part], pictures[part], boxes[part],
-            )  # fmt: skip
-            self._finish(indices[part], pictures[part])
+            some, canvases = _part(looks, part), pictures._replace(starts=pictures.starts[part])
+            numbers = indices[part]
+            kernel.paint(some, self._atlas, self.seed, numbers, classes[part], lengths[part], canvases, boxes[part])
+            soften(some.rows, self.style.own, self.seed, numbers, canvases)
 
-        threads = threads or cores()
-        parts = _parts(len(indices), 1 if threads == 1 else SHARES * threads)
+        _in_parts(paint, len(indices), threads or cores())
+        return looks.rows, pictures, boxes
 
-        def work(_: int) -> None:
-            while parts:
-                with suppress(IndexError):  # another thread took the last one
-                    paint(parts.pop())
 
-        if threads == 1 or len(parts) == 1:
-            work(0)
-        else:
-            list(_threads().map(work, range(threads)))
-        return pictures, boxes
+def _room(rows: np.ndarray, count: int, channels: int) -> Pictures:
+    """Return memory for `count` pictures whose sizes are those of LOOK [sample or 1]."""
+    sizes = np.broadcast_to(rows["height"] * rows["width"] * channels, count)
+    ends = np.cumsum(sizes)
+    return Pictures(np.empty(int(ends[-1]) if count else 0, dtype=np.uint8), ends - sizes, channels)
 
-    def _finish(self, indices: np.ndarray, pictures: np.ndarray) -> None:
-        """Add the user's own ingredients to the pictures, then blur and JPEG artefacts by OpenCV, in place."""
-        style = self.style
-        if style.jpeg is None and style.blur[1] == 0 and not style.own:
-            return
-        for index, picture in zip(indices.tolist(), pictures, strict=True):
-            add_own(style.own, self.seed, index, picture)
-            spread, quality, _, _ = draw(self.seed, index, PICTURE, SOFTENING)
-            sigma = between(range_of(style.blur), spread)
-            if sigma > 0:
-                picture[...] = cv2.GaussianBlur(picture, (0, 0), sigma).reshape(picture.shape)
-            if style.jpeg is not None:
-                wanted = round(between(range_of(style.jpeg), quality))
-                _, content = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, wanted])
-                kind = cv2.IMREAD_GRAYSCALE if picture.shape[2] == 1 else cv2.IMREAD_COLOR
-                picture[...] = np.asarray(cv2.imdecode(content, kind)).reshape(picture.shape)[..., ::-1]
+
+def _part(looks: Looks, part: slice) -> Looks:
+    """Return the looks of a part of the samples."""
+    return looks if len(looks.rows) == 1 else looks._replace(rows=looks.rows[part], layers=looks.layers[part])
+
+
+def _in_parts(paint: Callable[[slice], None], count: int, threads: int) -> None:
+    """Call `paint` with slices that make up `count` samples, from several threads."""
+    parts = _parts(count, 1 if threads == 1 else SHARES * threads)
+
+    def work(_: int) -> None:
+        while parts:
+            with suppress(IndexError):  # another thread took the last one
+                paint(parts.pop())
+
+    if threads == 1 or len(parts) == 1:
+        work(0)
+    else:
+        list(_threads().map(work, range(threads)))
 
 
 def _parts(count: int, wanted: int) -> list[slice]:

@@ -22,11 +22,11 @@ T = TypeVar("T")
 
 
 class Renderer(Protocol):
-    """Interface of renderers: texts, and pictures uint8 [sample, height, width, 3], by their index in the stream."""
+    """Interface of renderers: texts, and pictures, each uint8 [height, width, 3], by their index in the stream."""
 
     def texts(self, indices: np.ndarray) -> list[str]: ...
 
-    def pictures(self, indices: np.ndarray) -> np.ndarray: ...
+    def each(self, indices: np.ndarray) -> list[np.ndarray]: ...
 
     def sample(self, index: int) -> tuple[np.ndarray, str]: ...
 
@@ -107,7 +107,11 @@ class CaptchaPackage:
 
     def pictures(self, indices: np.ndarray) -> np.ndarray:
         """Return pictures, uint8 [sample, height, width, 3]."""
-        return np.stack([self.sample(index)[0] for index in indices.tolist()])
+        return np.stack(self.each(indices))
+
+    def each(self, indices: np.ndarray) -> list[np.ndarray]:
+        """Return pictures, each uint8 [height, width, 3]."""
+        return [self.sample(index)[0] for index in indices.tolist()]
 
     def sample(self, index: int) -> tuple[np.ndarray, str]:
         """Return one picture, uint8 [height, width, 3], and its text."""

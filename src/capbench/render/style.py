@@ -12,6 +12,7 @@ from captcha.image import DEFAULT_FONTS
 from capbench.errors import Mistake
 from capbench.render.faces import check_font, font_file, has_single_lines
 from capbench.render.ingredient import Ingredient
+from capbench.render.installed import installed_fonts
 from capbench.render.single_line import line_font
 from capbench.types import Byte, CountOrZero
 
@@ -35,6 +36,7 @@ Counts = Annotated[list[Annotated[int, Ge(0), Le(2000)]], Len(2, 2)]
 Sizes = Annotated[list[Annotated[float, Ge(1), Le(64)]], Len(2, 2)]
 Pixels = Annotated[list[Annotated[float, Ge(0), Le(8)]], Len(2, 2)]
 Reach = Annotated[list[Annotated[float, Ge(0), Le(32)]], Len(2, 2)]
+Zoom = Annotated[list[Annotated[float, Ge(0.25), Le(8)]], Len(2, 2)]
 Quality = Annotated[list[Annotated[int, Ge(1), Le(100)]], Len(2, 2)]
 
 
@@ -90,6 +92,70 @@ class Sway:
 
     def __post_init__(self) -> None:
         check_order(self, "style.sway")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distortion:
+    """Distortion of text and background.
+
+    `bend` is the share of the height by which the sides lie lower than the middle, or higher if it is negative. `taper`
+    is the share by which the left side is higher than the middle, and the right one lower. `swirl` is the turn of the
+    middle in degrees.
+    """
+
+    bend: Slants = field(default_factory=lambda: [0.0, 0.0])
+    taper: Slants = field(default_factory=lambda: [0.0, 0.0])
+    swirl: Numbers = field(default_factory=lambda: [0.0, 0.0])
+
+    def __post_init__(self) -> None:
+        check_order(self, "style.distortion")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texture:
+    """Texture of the background that shifts its pixels by up to `depth` grey levels; `period` is in pixels."""
+
+    kind: Literal["stripes", "checks", "mesh", "clouds"]
+    period: Annotated[list[Annotated[float, Ge(2), Le(256)]], Len(2, 2)]
+    depth: Levels
+
+    def __post_init__(self) -> None:
+        check_order(self, "style.texture")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ink:
+    """Ink of characters that are more than filled with one colour.
+
+    `shadow` is its distance in pixels, 0 for none. `second` is the colour of shadow, rim and pattern; without it, the
+    background shows where a pattern is. `period` is the pattern's, in pixels. `blur` is the number of times that
+    characters are blurred over 3×3 pixels.
+    """
+
+    shape: Literal["filled", "hollow", "rimmed"] = "filled"
+    shadow: Pixels = field(default_factory=lambda: [0.0, 0.0])
+    pattern: Literal["none", "stripes", "checks", "halves", "dots"] = "none"
+    period: Sizes = field(default_factory=lambda: [4.0, 4.0])
+    second: Colour | None = None
+    blur: Annotated[int, Ge(0), Le(4)] = 0
+
+    def __post_init__(self) -> None:
+        check_order(self, "style.ink")
+        if self.second is not None:
+            self.second.check("style.ink.second")
+        elif self.shape == "rimmed" or self.shadow[1] > 0:
+            raise Mistake("style.ink.second: null is no colour for a rim or a shadow; give one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Palette:
+    """Palette of `levels` levels for each channel, evenly from 0 to 255."""
+
+    levels: Annotated[list[Annotated[int, Ge(2), Le(64)]], Len(2, 2)]
+    dither: Literal["none", "ordered", "diffused"]
+
+    def __post_init__(self) -> None:
+        check_order(self, "style.palette")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,13 +215,32 @@ class Wave(Noise):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Grid(Noise):
+    """Level and upright lines over the whole picture, `size` pixels thick and `step` pixels apart."""
+
+    step: Annotated[list[Annotated[float, Ge(2), Le(256)]], Len(2, 2)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame(Noise):
+    """Frames at the picture's edge, `size` pixels thick."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rings(Noise):
+    """Circles, `size` pixels thick, of `radius` pixels, at random places."""
+
+    radius: Annotated[list[Annotated[float, Ge(1), Le(256)]], Len(2, 2)]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Style:
     """Settings of a style; conf/style/default.yaml explains each of them."""
 
     width: Side
     height: Side
 
-    fonts: list[str] | None
+    fonts: list[str] | Literal["installed"] | None
     font_sizes: list[FontSize]
     outline: Part
     stretch: bool
@@ -193,6 +278,13 @@ class Style:
     slant: Slants = field(default_factory=lambda: [0.0, 0.0])
     sway: Sway | None = None
     own: list[Ingredient] = field(default_factory=list)
+    distortion: Distortion | None = None
+    contrast: Levels = field(default_factory=lambda: [0, 255])
+    ink: Ink | None = None
+    texture: Texture | None = None
+    zoom: Zoom = field(default_factory=lambda: [1.0, 1.0])
+    blocky: bool = False
+    palette: Palette | None = None
 
     def __post_init__(self) -> None:
         check_order(self, "style")
@@ -213,6 +305,8 @@ class Style:
             raise Mistake(
                 "style.fonts: is empty; give paths of TrueType or single-line SVG fonts, or null for the captcha package's own"
             )
+        if self.fade and self.ink is not None:
+            raise Mistake("style.ink: is not used with style.fade, as the captcha package draws; set style.fade=false")
         if self.fade and any(self.slant):
             raise Mistake(
                 "style.slant: nothing leans with style.fade, as the captcha package draws; set style.fade=false"
@@ -242,11 +336,13 @@ class Style:
     @property
     def faces(self) -> int:
         """Number of faces of one form and one outline in which a character may be drawn."""
-        return len(self.fonts or DEFAULT_FONTS) * len(self.font_sizes) * len(self.widths) * max(1, len(self.pens))
+        return len(self.font_files) * len(self.font_sizes) * len(self.widths) * max(1, len(self.pens))
 
     @property
     def font_files(self) -> list[str]:
         """Path of each font."""
+        if isinstance(self.fonts, str):
+            return installed_fonts()
         return [font_file(font) for font in self.fonts] if self.fonts else list(DEFAULT_FONTS)
 
 
@@ -260,6 +356,9 @@ def _without_contrast(style: Style) -> dict[str, Any]:
         "opacity": [1.0, 1.0],
         "fade": False,
         "gradient": None,
+        "contrast": [0, 255],
+        "ink": None,
+        "texture": None,
     }
 
 
@@ -277,11 +376,11 @@ def _without(style: Style, *kinds: type[Noise]) -> list[Noise]:
 
 ABSENT: dict[LeftOut, Callable[[Style], dict[str, Any]]] = {
     "rotation": lambda style: {"tilt": [0.0, 0.0], "slant": [0.0, 0.0]},
-    "warp": lambda style: {"warp": [0.0, 0.0], "sway": None, "scatter": [0.0, 0.0]},
+    "warp": lambda style: {"warp": [0.0, 0.0], "sway": None, "distortion": None, "scatter": [0.0, 0.0]},
     "overlap": lambda style: {"overlap": [min(0.0, share) for share in style.overlap]},
     "placement": lambda style: {"spaces": 0.0, "play": [0.0, 0.0], "lift": [0.0, 0.0]},
-    "lines": lambda style: {"noise": _without(style, Arc, Line, Wave)},
-    "dots": lambda style: {"noise": _without(style, Specks, Dots), "grain": 0},
+    "lines": lambda style: {"noise": _without(style, Arc, Line, Wave, Grid, Frame, Rings)},
+    "dots": lambda style: {"noise": _without(style, Specks, Dots), "grain": 0, "texture": None},
     "contrast": _without_contrast,
     "fonts": _without_fonts,
 }

@@ -31,9 +31,11 @@ def sheet(path: Path, views: Sequence[np.ndarray], captions: Sequence[str], titl
     """Save views [height, width, channel], each with a caption, in rows of four; return the path."""
     columns = min(4, max(len(views), 1))
     rows = max(1, -(-len(views) // columns))
-    height, width = views[0].shape[:2] if len(views) else (1, 3)
+    aspects = sorted(view.shape[0] / view.shape[1] for view in views) or [1 / 3]
     cell = 2.4
-    figure = Figure(figsize=(columns * cell, rows * (cell * height / width + 0.45) + 0.5), layout="constrained")
+    figure = Figure(
+        figsize=(columns * cell, rows * (cell * aspects[len(aspects) // 2] + 0.45) + 0.5), layout="constrained"
+    )
     figure.suptitle(title, fontsize=11)
     for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         axes.axis("off")

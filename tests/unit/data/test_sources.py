@@ -588,6 +588,6 @@ def test_the_cache_key_changes_with_the_pixels_of_the_renderer(
 
     before = source_key()
     assert source_key() == before
-    pictures = Painter.pictures
-    monkeypatch.setattr(Painter, "pictures", lambda *given, **more: pictures(*given, **more) ^ 1)
+    each = Painter.each
+    monkeypatch.setattr(Painter, "each", lambda *given, **more: [picture ^ 1 for picture in each(*given, **more)])
     assert source_key() != before

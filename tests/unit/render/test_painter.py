@@ -19,7 +19,7 @@ from tests.helpers.painter import BARE, DIGITS, painter
 from tests.helpers.protocols import Cli
 from tests.helpers.settings import style
 
-STYLES = sorted(path.stem for path in (conf_dir() / "style").glob("*.yaml"))
+STYLES = sorted(path.stem for path in (conf_dir() / "style").glob("*.yaml") if path.stem != "wild")
 SPECKS = "{_target_:capbench.render.style.Specks,count:[1,1],size:[1,1],colour:null,behind:false}"
 
 
@@ -146,7 +146,18 @@ def test_every_style_setting_changes_the_picture() -> None:
         "style.scatter=[2,2]", "style.scatter=[0,2]", "style.hatch=2", f"style.background={rose}", "style.grain=20",
         f"style.gradient={{_target_: capbench.render.style.Gradient, to: {rose}, angle: [0, 90]}}",
         "style.noise=[]", f"style.noise=[{line}]", f"style.noise=[{wave}]", f"style.noise=[{dots}]",
-        "style.smooth=false", "style.blur=[0.5,1]", "style.jpeg=[20,30]",
+        "style.smooth=false", "style.blur=[0.5,1]", "style.jpeg=[20,30]", "style.contrast=[120,255]", "style.contrast=[0,20]",
+        "style.zoom=[1,1.05]", "style.zoom=[0.5,0.7]",
+        "style.texture={_target_: capbench.render.style.Texture, kind: mesh, period: [3, 9], depth: [9, 20]}",
+        "style.distortion={_target_: capbench.render.style.Distortion, bend: [-0.2, 0.2]}",
+        "style.distortion={_target_: capbench.render.style.Distortion, taper: [0.1, 0.2]}",
+        "style.distortion={_target_: capbench.render.style.Distortion, swirl: [9, 20]}",
+        "style.palette={_target_: capbench.render.style.Palette, levels: [3, 5], dither: none}",
+        "style.palette={_target_: capbench.render.style.Palette, levels: [3, 5], dither: ordered}",
+        "style.palette={_target_: capbench.render.style.Palette, levels: [3, 5], dither: diffused}",
+        "style.noise=[{_target_: capbench.render.style.Grid, count: [1, 1], size: [1, 1], colour: null, behind: true, step: [5, 9]}]",
+        "style.noise=[{_target_: capbench.render.style.Frame, count: [1, 1], size: [1, 3], colour: null, behind: true}]",
+        "style.noise=[{_target_: capbench.render.style.Rings, count: [1, 5], size: [1, 3], colour: null, behind: true, radius: [5, 9]}]",
     ]  # fmt: skip
     seen = {plain.tobytes()}
     for change in changes:
@@ -155,7 +166,29 @@ def test_every_style_setting_changes_the_picture() -> None:
         seen.add(drawn.tobytes())
     soft = ("style.fade=false", *BARE)
     penned = ("style.fonts=[angular.svg]", "style.stretch=false", "style.pens=[2]", *BARE)
-    for look, change in [(soft, "style.hard=true"), (soft, "style.opacity=[0.3,0.5]"), (penned, "style.pens=[3]")]:
+    zoomed = ("style.zoom=[0.5,0.5]", *BARE)
+    inks = (
+        "shape: hollow",
+        f"shape: rimmed, second: {colour}",
+        f"shadow: [2, 4], second: {colour}",
+        "pattern: stripes",
+        "pattern: checks",
+        "pattern: dots",
+        "pattern: halves",
+        "blur: 2",
+    )
+    for ink in inks:
+        drawn, changed = (
+            painter(*soft, f"style.ink={{_target_: capbench.render.style.Ink, {more}}}").pictures(np.arange(8))
+            for more in ("shape: filled", ink)
+        )
+        assert (drawn != changed).any(), ink
+    for look, change in [
+        (soft, "style.hard=true"),
+        (zoomed, "style.blocky=true"),
+        (soft, "style.opacity=[0.3,0.5]"),
+        (penned, "style.pens=[3]"),
+    ]:
         drawn, changed = (painter(*look, *more).pictures(np.arange(8)) for more in ([], [change]))
         assert (drawn != changed).any(), change
 

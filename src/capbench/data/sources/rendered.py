@@ -16,6 +16,7 @@ from capbench.data.sources.base import Sample, Source
 from capbench.data.splits import Split
 from capbench.data.views import View, Whole
 from capbench.errors import Mistake
+from capbench.render.mixture import Mixture
 from capbench.render.painter import Painter
 from capbench.render.reference import CaptchaPackage, Renderer
 from capbench.render.style import Style
@@ -112,7 +113,8 @@ class Synthetic(Source):
         stream = (self.renderer, self.fresh, self.style, self.alphabet, self.often, bounds(self.length), self.seed)
         digest = hashlib.sha256(repr((stream, self.split, self.train_size, engines)).encode())
         # The key must change when the renderer draws differently.
-        digest.update(self._renderer.pictures(np.arange(WITNESSES)).tobytes())
+        for picture in self._renderer.each(np.arange(WITNESSES)):
+            digest.update(picture.tobytes())
         return digest.hexdigest()
 
     def only(self, part: str, most: int | None = None) -> Synthetic:
@@ -152,12 +154,17 @@ class Synthetic(Source):
     def renew(self, numbers: np.ndarray, view: View, characters: int) -> tuple[np.ndarray, list[str]]:
         """Return the views, uint8 [image, ...view], and the texts of the training images with these indices."""
         renderer = self._training_renderer
+        several = isinstance(self.style, Mixture)
+        if several and view.size is None:
+            raise Mistake(
+                "view.size: is null, and the pictures of this style differ in size; set view.size=[height,width]"
+            )
         if isinstance(renderer, Painter) and isinstance(view, Whole) and view.channel == "grey":
-            pictures = renderer.pictures(numbers, grey=True)
-            if view.size in (None, [self.style.height, self.style.width]):
-                return pictures, renderer.texts(numbers)
+            if not several and view.size in (None, [self.style.height, self.style.width]):
+                return renderer.pictures(numbers, grey=True), renderer.texts(numbers)
+            pictures = renderer.each(numbers, grey=True)
         else:
-            pictures = renderer.pictures(numbers)
+            pictures = renderer.each(numbers)
         return np.stack([view(picture, characters) for picture in pictures]), renderer.texts(numbers)
 
     def poses(self, numbers: np.ndarray) -> np.ndarray:

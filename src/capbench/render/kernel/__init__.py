@@ -8,7 +8,7 @@ All randomness comes from `draws`, whose docstring lists what is drawn where.
 
 Parameters that several functions share:
 
-- look: the style as numbers.
+- looks: the styles of the samples as numbers; look: that of one sample, LOOK; layers: its noise, LAYER [layer].
 - atlas: the glyphs, an Atlas; sizes: their measures, SIZE [face, symbol], or of one glyph its `size`.
 - seed, indices: the stream of samples, and the samples' numbers in it, int64 [sample]; sample: one of them.
 - classes, lengths: symbol numbers, int64 [sample, longest] with -1 beyond a text's end, and lengths, int64 [sample].
@@ -25,7 +25,8 @@ from __future__ import annotations
 from numba import njit
 
 from capbench.render.kernel.background import fill
-from capbench.render.kernel.colours import BLACK, pick_colour
+from capbench.render.kernel.colours import BLACK, apart, fill_levels, pick_colour
+from capbench.render.kernel.distort import distort
 from capbench.render.kernel.draws import (
     FACE,
     FIRST_SYMBOL,
@@ -43,9 +44,13 @@ from capbench.render.kernel.draws import (
 )
 from capbench.render.kernel.finish import finish, sway
 from capbench.render.kernel.geometry import pose_of
+from capbench.render.kernel.ink import ink_of, mask_scratch, stamp_inked
 from capbench.render.kernel.layout import choose_tiles, face_of, line_up, spot_of
+from capbench.render.kernel.look import canvas_of, row_of, zoom_of
 from capbench.render.kernel.noise import draw_noise
-from capbench.render.kernel.scratch import new_scratch
+from capbench.render.kernel.palette import reduce
+from capbench.render.kernel.rescale import rescale
+from capbench.render.kernel.scratch import new_scratch, part, with_planes
 from capbench.render.kernel.sources import SOURCES
 from capbench.render.kernel.stamp import fill_tables, stamp
 
@@ -69,10 +74,18 @@ def texts(seed, indices, symbols, shortest, longest, classes, lengths, sources=S
 
 
 @njit(nogil=True, cache=True)
-def poses(look, sizes, seed, indices, classes, lengths, out, sources=SOURCES):
+def draws_of(seed, indices, stream, out, sources=SOURCES):
+    """Fill `out`, float64 [sample, place, 4], with the draws at the first places of a stream."""
+    for row in range(len(indices)):
+        for place in range(out.shape[1]):
+            out[row, place] = draw(seed, indices[row], stream, place)
+
+
+@njit(nogil=True, cache=True)
+def poses(looks, sizes, seed, indices, classes, lengths, out, sources=SOURCES):
     """Fill `out`, float32 [sample, longest, POSE], with how each character is drawn: the numbers of its Pose but lift."""
     for row in range(len(indices)):
-        sample = Sample(seed, indices[row])
+        sample, look = Sample(seed, indices[row]), row_of(looks.rows, row)
         for place in range(lengths[row]):
             share, _, _, kind = draw_character(sample, place, FACE)
             size = sizes[face_of(look, share, kind), classes[row, place]]
@@ -83,31 +96,64 @@ def poses(look, sizes, seed, indices, classes, lengths, out, sources=SOURCES):
 
 
 @njit(nogil=True, cache=True)
-def paint(look, atlas, seed, indices, classes, lengths, pictures, boxes, sources=SOURCES):
-    """Draw uint8 pictures [sample, height, width, 1 or 3] and fill the boxes of their characters.
+def paint(looks, atlas, seed, indices, classes, lengths, pictures, boxes, sources=SOURCES):
+    """Draw Pictures and fill the boxes of their characters.
 
-    Boxes are float32 [sample, longest, 4]: left, top, right, bottom of each character's tile in pixels. The order of
-    drawing is: background, noise behind the text, text, sway, noise before the text, smoothing.
+    Boxes are float32 [sample, longest, 4]: left, top, right, bottom of each character's tile in pixels, before sway and
+    distortion. The order of drawing is: background, noise behind the text, text, sway, distortion, noise before the
+    text, change of size, smoothing, palette.
     """
-    scratch = new_scratch(look, atlas, pictures, boxes.shape[1])
+    buffers = new_scratch(looks, atlas, pictures.channels, boxes.shape[1])
     for row in range(len(indices)):
-        sample = Sample(seed, indices[row])
+        sample, look, layers = Sample(seed, indices[row]), row_of(looks.rows, row), row_of(looks.layers, row)
+        zoom = zoom_of(look, sample)
+        height, width = canvas_of(look, zoom)
+        scratch = _with_size(buffers, height, width)
         colour = pick_colour(look.text, draw_picture(sample, TEXT_COLOUR), BLACK)
-        fill(look, sample, colour, scratch)
-        draw_noise(look, sample, colour, scratch, behind=True)
-        _write(look, atlas, sample, classes[row], lengths[row], colour, scratch, boxes[row])
+        ground = fill(look, sample, colour, scratch)
+        if look.contrasted:
+            colour = apart(colour, ground, look.contrast)
+        draw_noise(layers, look, looks.specks, sample, colour, scratch, behind=True)
+        _write(look, atlas, sample, classes[row], lengths[row], colour, ground, scratch, boxes[row])
         if look.sway.high > 0:
             sway(look, sample, scratch.planes)
-        draw_noise(look, sample, colour, scratch, behind=False)
-        finish(look.smooth, scratch, pictures[row])
+        if look.distorted:
+            distort(look, sample, scratch.planes, scratch.spare)
+        draw_noise(layers, look, looks.specks, sample, colour, scratch, behind=False)
+        if look.zoomed:
+            boxes[row] *= zoom
+            planes = part(scratch.spare, pictures.channels, look.height, look.width)
+            rescale(scratch.planes, planes, look.blocky)
+            scratch = with_planes(scratch, planes, scratch.tables, scratch.levels)
+        picture = _picture(pictures, row, look)
+        finish(look.smooth, scratch, picture)
+        if look.palette.high > 0:
+            reduce(look, sample, picture)
 
 
 @njit
-def _write(look, atlas, sample, classes, length, text, scratch, boxes):
+def _with_size(buffers, height, width):
+    """Return buffers with planes of that height and width."""
+    planes = part(buffers.store, len(buffers.levels), height, width)
+    return with_planes(buffers, planes, buffers.tables, buffers.levels)
+
+
+@njit
+def _picture(pictures, row, look):
+    """Return one of the Pictures, uint8 [height, width, channel]."""
+    start, size = pictures.starts[row], look.height * look.width * pictures.channels
+    return pictures.pixels[start : start + size].reshape(look.height, look.width, pictures.channels)
+
+
+@njit
+def _write(look, atlas, sample, classes, length, text, ground, scratch, boxes):
     """Draw the text: choose the faces and places of all characters, then draw each one's pixels and fill its box."""
     width = scratch.planes.shape[2]
     tiles = scratch.tiles[: choose_tiles(look, atlas.sizes, sample, classes, length, scratch.tiles)]
     line = line_up(look, sample, length, width, tiles)
+    if look.inked:
+        _write_inked(look, atlas, sample, length, text, ground, line, tiles, scratch, boxes)
+        return
     for number in range(len(tiles)):
         tile = tiles[number]
         if tile.place < 0:
@@ -115,6 +161,29 @@ def _write(look, atlas, sample, classes, length, text, scratch, boxes):
         spot = spot_of(look, sample, length, width, line, tile)
         if tile.place == 0 or look.own_colours or look.opacity.low < look.opacity.high:
             drawn = draw_character(sample, tile.place, OWN_COLOUR)
-            colour = pick_colour(look.text, drawn, BLACK) if look.own_colours else text
+            colour = _own_colour(look, drawn, ground) if look.own_colours else text
             fill_tables(look, colour, between(look.opacity, drawn[3]), scratch)
         stamp(look, atlas, sample, tile, spot, scratch, boxes[tile.place])
+
+
+@njit
+def _write_inked(look, atlas, sample, length, text, ground, line, tiles, scratch, boxes):
+    """Draw the text as `_write` does, in an ink."""
+    ink = ink_of(look, sample, text, ground, scratch)
+    masked = mask_scratch(look, ink, scratch)
+    for number in range(len(tiles)):
+        tile = tiles[number]
+        if tile.place < 0:
+            continue
+        spot = spot_of(look, sample, length, scratch.planes.shape[2], line, tile)
+        drawn = draw_character(sample, tile.place, OWN_COLOUR)
+        fill_levels(_own_colour(look, drawn, ground) if look.own_colours else text, ink.first)
+        opacity = between(look.opacity, drawn[3])
+        stamp_inked(look, atlas, sample, tile, spot, ink, opacity, scratch, masked, boxes[tile.place])
+
+
+@njit
+def _own_colour(look, drawn, ground):
+    """Return the colour of one character from its draw."""
+    colour = pick_colour(look.text, drawn, BLACK)
+    return apart(colour, ground, look.contrast) if look.contrasted else colour

@@ -7,26 +7,38 @@ import math
 import numpy as np
 from numba import njit
 
-from capbench.render.kernel.colours import fill_levels, pick_colour
-from capbench.render.kernel.draws import BACKGROUND, GRADIENT, GRAIN, between, draw_picture, scramble
+from capbench.render.kernel.colours import fill_levels, grey_of, pick_colour
+from capbench.render.kernel.draws import BACKGROUND, GRADIENT, GRAIN, Range, between, draw_picture, scramble
+from capbench.render.kernel.texture import NO_TEXTURE, add_texture
 
 
 @njit
 def fill(look, sample, text, scratch):
-    """Fill the planes with the background: one colour or a gradient, with grain on it."""
+    """Fill the planes with the background, and return the Range of its greys.
+
+    The background is one colour or a gradient, with a texture and grain on it.
+    """
     planes, levels = scratch.planes, scratch.levels
     drawn = draw_picture(sample, BACKGROUND)
-    fill_levels(pick_colour(look.background, drawn, text), levels)
+    colour = pick_colour(look.background, drawn, text)
+    end = colour
+    fill_levels(colour, levels)
     if look.gradient:
         ends = np.empty_like(levels)
-        fill_levels(pick_colour(look.gradient_to, draw_picture(sample, GRADIENT), text), ends)
+        end = pick_colour(look.gradient_to, draw_picture(sample, GRADIENT), text)
+        fill_levels(end, ends)
         _fill_gradient(levels, ends, math.radians(between(look.angle, drawn[3])), planes)
     else:
         for channel in range(len(planes)):
             planes[channel] = np.uint8(levels[channel] + 0.5)
+    if look.texture != NO_TEXTURE:
+        add_texture(look, sample, planes)
     if look.grain > 0:
         salt, _, _, _ = draw_picture(sample, GRAIN)
         _add_grain(look.grain, salt, planes)
+    shift = look.grain + (look.texture_depth.high if look.texture != NO_TEXTURE else 0.0)
+    one, other = grey_of(colour), grey_of(end)
+    return Range(max(0.0, min(one, other) - shift), min(255.0, max(one, other) + shift))
 
 
 @njit

@@ -94,3 +94,35 @@ def fill_levels(colour, levels):
         levels[0] = grey_of(colour)
     else:
         levels[0], levels[1], levels[2] = colour.red, colour.green, colour.blue
+
+
+@njit
+def apart(colour, ground, contrast):
+    """Return a colour whose grey is brought to a distance from a Range of greys, the ground's, that lies in `contrast`.
+
+    The side of the ground on which the colour lies is kept where that distance fits between it and black or white.
+    """
+    grey = grey_of(colour)
+    room_above, room_below = 255.0 - ground.high, ground.low
+    above = grey > (ground.low + ground.high) / 2
+    if (room_above if above else room_below) < contrast.low:
+        above = room_above > room_below
+    if above:
+        wanted = min(255.0, max(ground.high + contrast.low, min(grey, ground.high + contrast.high)))
+    else:
+        wanted = max(0.0, min(ground.low - contrast.low, max(grey, ground.low - contrast.high)))
+    return _with_grey(colour, grey, wanted)
+
+
+@njit
+def _with_grey(colour, grey, wanted):
+    """Return a colour of that `grey` lightened towards white or darkened towards black, until its grey is the wanted one."""
+    if wanted > grey:
+        part = (wanted - grey) / (255.0 - grey)
+        return Colour(
+            colour.red + (255.0 - colour.red) * part,
+            colour.green + (255.0 - colour.green) * part,
+            colour.blue + (255.0 - colour.blue) * part,
+        )
+    part = wanted / grey if grey > 0 else 0.0
+    return Colour(colour.red * part, colour.green * part, colour.blue * part)

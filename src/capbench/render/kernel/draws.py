@@ -14,6 +14,12 @@ PICTURE, GRADIENT            gradient's red    its green        its blue        
 PICTURE, GRAIN               salt of the grain -                -                -
 PICTURE, SOFTENING           blur              JPEG quality     -                -
 PICTURE, SWAY                reach of sway     period of sway   phase of sway    -
+PICTURE, TEXTURE             salt of texture   its period       its depth        its phase
+PICTURE, TEXTURE_TURN        its angle         -                -                -
+PICTURE, INK                 shadow's distance its direction    pattern's period its angle
+PICTURE, SECOND_COLOUR       second red        second green     second blue      -
+PICTURE, DISTORT             bend              taper            swirl            -
+PICTURE, REDUCE              levels of palette zoom             -                -
 CHARACTER p, FACE            face              space before     overlap          outlined
 CHARACTER p, TURN            turn              limit of x warp  limit of y warp  lift
 CHARACTER p, CORNERS         corner x1         corner y1        corner x2        corner y2
@@ -22,6 +28,10 @@ CHARACTER p, SPACE           face of the space -                -               
 CHARACTER p, PLAY            -                 play with SPREAD -                -
 CHARACTER p, SCATTER         salt of scatter   scatter          -                -
 CHARACTER p, SLANT           slant             -                -                -
+MIX, VARIANT + a             variant of axis a -                -                -
+MIX, SIZE                    height            size of text     width            zoom
+MIX, FONT                    first font        several fonts    several sizes    height on the picture
+MIX, CALM                    calmness          -                -                -
 NOISE k, COUNT               count             -                -                -
 NOISE k i, SHAPE             a                 b                c                size
 NOISE k i, ITEM_COLOUR       own red           own green        own blue         -
@@ -29,7 +39,8 @@ NOISE k i, MORE_SHAPE        d                 e                f               
 
 Where a colour has a saturation, brightest level, saturation and hue stand for red, green and blue. The numbers a to f
 are: x and y of specks and dots; x and y of the middle, length and tilt of a line; left, right, top, bottom, first and
-last angle of an arc; left end, height of the middle, length, amplitude, period and phase of a wave.
+last angle of an arc; left end, height of the middle, length, amplitude, period and phase of a wave; x and y of the
+middle and radius of a ring; x and y of one crossing of a grid, and the distance to the next.
 """
 
 from __future__ import annotations
@@ -41,14 +52,18 @@ import numpy as np
 from numba import njit
 
 # Streams, one for each purpose of the numbers. Noise layer k has the stream NOISE + k.
-TEXT, PICTURE, CHARACTER, NOISE = 0, 1, 2, 16
+TEXT, PICTURE, CHARACTER, MIX, NOISE = 0, 1, 2, 3, 16
 
 # Places in the stream TEXT.
 LENGTH, FIRST_SYMBOL = 0, 1
 
 # Places in the stream PICTURE.
 TEXT_COLOUR, BACKGROUND, GRADIENT, GRAIN, SOFTENING, SWAY = range(6)
+TEXTURE, TEXTURE_TURN, INK, SECOND_COLOUR, DISTORT, REDUCE = range(6, 12)
 SHIFT = TEXT_COLOUR  # shares its place; the colour leaves the fourth number
+
+# Places in the stream MIX.
+SIZE, FONT, CALM, VARIANT = range(4)
 
 # Slots of a character: places in the stream CHARACTER, from CHARACTER_SLOTS times its position on.
 CHARACTER_SLOTS = 8

@@ -38,13 +38,13 @@ def finish(smooth, scratch, picture):
     for y in range(height):
         for channel in range(channels):
             plane = scratch.planes[channel]
-            line = rows[y] if channels == 1 else scratch.lines[channel]
+            line = rows[y] if channels == 1 else scratch.lines[channel, :width]
             if smooth and 0 < y < height - 1:
                 _smooth(plane[y - 1], plane[y], plane[y + 1], scratch.sums, line)
             else:
                 line[:] = plane[y]
         if channels > 1:
-            _interleave(scratch.lines[0], scratch.lines[1], scratch.lines[2], rows[y])
+            _interleave(scratch.lines[0, :width], scratch.lines[1, :width], scratch.lines[2, :width], rows[y])
 
 
 @njit

@@ -49,7 +49,7 @@ def choose_tiles(look, sizes, sample, classes, length, tiles):
         share, gap, near, kind = draw_character(sample, place, FACE)
         if gap < look.spaces:
             share_of_space, _, _, near_space = draw_character(sample, place, SPACE)
-            _fill_tile(tiles[count], sizes, -1, int(share_of_space * look.outlined_from), space, near_space)
+            _fill_tile(tiles[count], sizes, -1, filled_face(look, share_of_space), space, near_space)
             count += 1
         _fill_tile(tiles[count], sizes, place, face_of(look, share, kind), classes[place], near)
         count += 1
@@ -64,9 +64,15 @@ def _fill_tile(tile, sizes, place, face, symbol, near):
 
 
 @njit(inline="always")
+def filled_face(look, share):
+    """Return the number of a filled face from a draw."""
+    return look.face + int(share * look.faces) * look.face_step
+
+
+@njit(inline="always")
 def face_of(look, share, kind):
     """Return the number of a character's face from its draws for the face and for the outline."""
-    return int(share * look.outlined_from) + (look.outlined_from if kind < look.outline else 0)
+    return filled_face(look, share) + (look.outlined_from if kind < look.outline else 0)
 
 
 @njit

@@ -1,4 +1,4 @@
-"""Noise: specks, dots, arcs, lines and waves."""
+"""Noise: specks, dots, arcs, lines, waves, grids, frames and rings."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from capbench.render.kernel.draws import (
 )
 from capbench.render.kernel.strokes import Pen, draw_capsule, draw_dot, draw_line
 
-SPECKS, DOTS, ARC, LINE, WAVE = range(5)  # kinds of noise
+SPECKS, DOTS, ARC, LINE, WAVE, GRID, FRAME, RINGS = range(8)  # kinds of noise
 ARC_STEPS = 40
 WAVE_STEP = 3.0  # pixels between the points of a wave
+RING_STEP = 3.0  # pixels between the points of a ring
 
 LAYER = np.dtype(
     [
@@ -37,6 +38,8 @@ LAYER = np.dtype(
         ("amplitude", RANGE),  # of a wave, as a share of the height
         ("period", RANGE),  # of a wave, as a share of the width
         ("middle", RANGE),  # of a wave, as a share of the height; 0: any
+        ("step", RANGE),  # between the lines of a grid, in pixels
+        ("radius", RANGE),  # of a ring, in pixels
     ],
     align=True,
 )
@@ -44,11 +47,11 @@ LAYER = np.dtype(
 
 
 @njit
-def draw_noise(look, sample, text, scratch, behind):
+def draw_noise(layers, look, specks, sample, text, scratch, behind):
     """Draw all layers of noise behind the text, or all before it."""
     planes, levels = scratch.planes, scratch.levels
-    for number in range(len(look.noise)):
-        layer = look.noise[number]
+    for number in range(len(layers)):
+        layer = layers[number]
         if layer.behind != behind:
             continue
         for item in range(whole_between(layer.count, draw_count(sample, number))):
@@ -59,9 +62,15 @@ def draw_noise(look, sample, text, scratch, behind):
             fill_levels(colour, levels)
             pen = Pen(planes, levels, between(layer.size, shape[3]), look.hard)
             if layer.kind == SPECKS:
-                _speck(pen, look.specks, shape)
+                _speck(pen, specks, shape)
             elif layer.kind == DOTS:
                 _disc(pen, shape)
+            elif layer.kind == GRID:
+                _grid(pen, layer, shape)
+            elif layer.kind == FRAME:
+                _frame(pen)
+            elif layer.kind == RINGS:
+                _ring(pen, layer, shape)
             else:
                 _curve(pen, layer, shape, draw_item(sample, number, item, MORE_SHAPE))
 
@@ -83,6 +92,46 @@ def _disc(pen, shape):
     _, height, width = pen.planes.shape
     x, y = shape[0] * width, shape[1] * height
     draw_capsule(pen, x, y, x, y)
+
+
+@njit
+def _grid(pen, layer, shape):
+    """Draw level and upright lines over the whole picture."""
+    _, height, width = pen.planes.shape
+    step = max(2.0, between(layer.step, shape[2]))
+    x, y = shape[0] * step, shape[1] * step
+    while x < width:
+        draw_line(pen, x, 0.0, x, height - 1.0)
+        x += step
+    while y < height:
+        draw_line(pen, 0.0, y, width - 1.0, y)
+        y += step
+
+
+@njit
+def _frame(pen):
+    """Draw a frame at the picture's edge."""
+    _, height, width = pen.planes.shape
+    inside = math.floor(pen.size / 2)
+    right, bottom = width - 1.0 - inside, height - 1.0 - inside
+    draw_line(pen, inside, inside, right, inside)
+    draw_line(pen, inside, bottom, right, bottom)
+    draw_line(pen, inside, inside, inside, bottom)
+    draw_line(pen, right, inside, right, bottom)
+
+
+@njit
+def _ring(pen, layer, shape):
+    """Draw a circle."""
+    _, height, width = pen.planes.shape
+    middle_x, middle_y, radius = shape[0] * width, shape[1] * height, between(layer.radius, shape[2])
+    steps = max(8, math.ceil(2 * math.pi * radius / RING_STEP))
+    x, y = middle_x + radius, middle_y
+    for step in range(1, steps + 1):
+        angle = 2 * math.pi * step / steps
+        next_x, next_y = middle_x + radius * math.cos(angle), middle_y + radius * math.sin(angle)
+        draw_line(pen, x, y, next_x, next_y)
+        x, y = next_x, next_y
 
 
 @njit

@@ -40,7 +40,7 @@ def test_only_entry_points_and_draws_are_cached() -> None:
         for options, name in re.findall(r"^@njit\b(.*)\ndef (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
         if "cache" in options
     }
-    assert cached == {("__init__", name) for name in ("texts", "poses", "paint")} | {
+    assert cached == {("__init__", name) for name in ("texts", "draws_of", "poses", "paint")} | {
         ("draws", "draw"),
         ("draws", "between"),
     }

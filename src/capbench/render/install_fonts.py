@@ -1,0 +1,70 @@
+"""Installation of the listed fonts from their npm packages: `python -m capbench.render.install_fonts`.
+
+Files that are there are kept. Nothing of a package is run; of each face its Latin part is taken.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from fontTools.ttLib import TTFont
+
+from capbench.errors import Mistake
+from capbench.render.installed import Family, families, folder
+from capbench.utils.atomic import replacing
+
+
+def main() -> int:
+    """Install what is missing and return the exit status."""
+    try:
+        for family in families():
+            if not all(family.file(face).is_file() for face in family.faces):
+                print(f"{family.kind:12} {family.name} {family.version} ({family.licence})", flush=True)
+                install(family)
+    except Mistake as mistake:
+        print(mistake, file=sys.stderr)
+        return 2
+    print(f"fonts: {folder()}")
+    return 0
+
+
+def install(family: Family) -> None:
+    """Fetch the package of a family and write its faces as TrueType files."""
+    folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="capbench-") as temporary:
+        package = _unpacked(family, Path(temporary))
+        licence = json.loads((package / "package.json").read_text(encoding="utf-8"))["license"]
+        if licence != family.licence:
+            raise Mistake(f"{family.package}: its licence is {licence}; {family.licence} was expected")
+        for face in family.faces:
+            style = "italic" if face.endswith("i") else "normal"
+            compressed = package / "files" / f"{family.name}-latin-{face.removesuffix('i')}-{style}.woff"
+            font = TTFont(compressed, recalcTimestamp=False)
+            font.flavor = None
+            with replacing(family.file(face), "wb") as file:
+                font.save(file)
+
+
+def _unpacked(family: Family, where: Path) -> Path:
+    """Fetch the package of a family, unpack it below a folder, and return the package's folder."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise Mistake("npm: is not installed; install Node.js, whose npm fetches the packages of fonts")
+    command = [npm, "pack", "--silent", f"{family.package}@{family.version}"]
+    fetched = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
+    if fetched.returncode:
+        reason = (fetched.stderr.strip().splitlines() or [f"npm exited with {fetched.returncode}"])[-1]
+        raise Mistake(f"{family.package}: cannot be fetched ({reason})")
+    with tarfile.open(where / fetched.stdout.split()[-1]) as archive:
+        archive.extractall(where, filter="data")
+    return where / "package"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
