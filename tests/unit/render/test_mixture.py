@@ -127,6 +127,21 @@ def test_text_stands_out_from_its_background() -> None:
         assert np.abs(picture.astype(int) - corner).max() >= 28
 
 
+def test_hardly_any_text_is_invisible() -> None:
+    """Compare captchas with the same ones without their text: opacity 0 moves nothing else."""
+    hidden = copy.deepcopy(WILD)
+    for variant in hidden["variants"]["edge"]:
+        variant["opacity"] = [0.0, 0.0]
+    own, without = (Painter(checked(settings), SYMBOLS, 3, 7, 1) for settings in (WILD, hidden))
+    numbers = np.arange(1_000)
+    shown = []
+    for picture, bare in zip(own.each(numbers, grey=True), without.each(numbers, grey=True), strict=True):
+        change = np.abs(picture.astype(int) - bare)
+        shown.append(np.percentile(change[change > 2], 80) if (change > 2).any() else 0)
+    assert np.mean(np.array(shown) < 12) < 0.01
+    assert np.mean(np.array(shown) < 40) < 0.15
+
+
 def test_a_mixture_in_grey_has_the_sizes_of_that_in_colour() -> None:
     own = wild()
     grey, colour = own.each(NUMBERS, grey=True), own.each(NUMBERS)
