@@ -12,10 +12,9 @@ from capbench.render.kernel.look import LOOK, Looks
 from capbench.render.kernel.noise import DOTS, LAYER, SPECKS
 from capbench.render.mixture import Mixture
 from capbench.render.numbers import layers_of, look_of, speck_pixels
-from capbench.render.style import Style
+from capbench.render.style import LEAST_ZOOM, MOST_ITEMS, MOST_ZOOM, Style
 
 USUAL_SIZE = 40.0  # pixels, of the font beside which a mixture tells pixels
-USUAL_AREA = 9600.0  # pixels, of the picture for which a mixture tells counts
 SCALED = ("play", "lift", "scatter", "sway", "period", "texture_period", "shadow", "pattern_period")
 LAYER_SCALED = ("size", "step", "radius")
 MOST_FONTS = 6  # in one captcha
@@ -66,7 +65,7 @@ class Mixing:
         rows, layers = self._chosen(self.variants(drawn[:, VARIANT:, 0], np.sqrt(drawn[:, CALM, 0])))
         numbers = self._fill_sizes(rows, drawn[:, SIZE], lengths)
         self._fill_fonts(rows, numbers, drawn[:, FONT])
-        _rescale(rows, layers, self._sizes[numbers])
+        _rescale(rows, layers, self._sizes[numbers], self._mixture.width * self._mixture.height)
         _shift(rows, self._sizes[numbers], drawn[:, FONT, 3])
         return Looks(rows, layers, self._specks)
 
@@ -105,7 +104,7 @@ class Mixing:
         zoom = rows["zoom"]["low"] + (rows["zoom"]["high"] - rows["zoom"]["low"]) * drawn[:, 3]
         numbers = np.abs(np.log(text / zoom)[:, None] - np.log(self._sizes)).argmin(axis=1)
         outside = (text / zoom > self._sizes[-1]) | (text / zoom < self._sizes[0])
-        zoom = np.where(outside, text / self._sizes[numbers], zoom)
+        zoom = np.where(outside, np.clip(text / self._sizes[numbers], LEAST_ZOOM, MOST_ZOOM), zoom)
         rows["height"], rows["width"], rows["zoomed"] = height, width, zoom != 1.0
         rows["zoom"]["low"] = rows["zoom"]["high"] = zoom
         return numbers
@@ -127,11 +126,14 @@ def _between(span: list[float], share: np.ndarray) -> np.ndarray:
     return span[0] + (span[1] - span[0]) * share
 
 
-def _rescale(rows: np.ndarray, layers: np.ndarray, sizes: np.ndarray) -> None:
-    """Make pixels as large and counts as many beside characters of these sizes, [sample], as beside usual ones."""
+def _rescale(rows: np.ndarray, layers: np.ndarray, sizes: np.ndarray, area: int) -> None:
+    """Make pixels as large and counts as many beside characters of these sizes, [sample], as beside usual ones.
+
+    `area`, in pixels, is that of the picture for which counts are told.
+    """
     scale = sizes / USUAL_SIZE
     zoom = rows["zoom"]["low"]
-    counts = rows["height"] * rows["width"] / zoom**2 / (USUAL_AREA * scale**2)
+    counts = rows["height"] * rows["width"] / zoom**2 / (area * scale**2)
     for end in ("low", "high"):
         for name in SCALED:
             rows[name][end] *= scale
@@ -139,7 +141,8 @@ def _rescale(rows: np.ndarray, layers: np.ndarray, sizes: np.ndarray) -> None:
             layers[name][end] *= scale[:, None]
         layers["size"][end] = np.maximum(1.0, layers["size"][end])
         spread = np.isin(layers["kind"], (SPECKS, DOTS))
-        layers["count"][end] = np.where(spread, np.rint(layers["count"][end] * counts[:, None]), layers["count"][end])
+        many = np.minimum(MOST_ITEMS, np.rint(layers["count"][end] * counts[:, None]))
+        layers["count"][end] = np.where(spread, many, layers["count"][end])
 
 
 def _shift(rows: np.ndarray, sizes: np.ndarray, drawn: np.ndarray) -> None:

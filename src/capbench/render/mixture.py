@@ -29,8 +29,11 @@ from capbench.settings import check
 
 MOST_VARIANTS = 1024  # of all axes together
 SHARE = "share"
-SHARED = {"width", "height", "fonts", "font_sizes", "widths", "pens", "forms", "own", "without"}
-"""Settings that no variant may have"""
+SHARED = {
+    *("width", "height", "own", "without"),
+    *("fonts", "font_sizes", "widths", "pens", "forms", "outline", "stretch", "fade"),
+}
+"""Settings that no variant may have: glyphs are drawn once for all captchas"""
 
 Plain = bool | int | float | str | None
 Part = Colour | Gradient | Sway | Distortion | Ink | Texture | Palette
@@ -66,8 +69,8 @@ class Mixture(Style):
     1 where it is not given; the noise of all axes is drawn. Where the first variant of an axis is empty, calm captchas
     take it more often. How calm a captcha is, is drawn, too.
 
-    Pixels and counts are those of a text of 40 pixels in a picture of 160×60; in other sizes they are as large and as
-    many beside the characters. `font_sizes` are those in which fonts are drawn before they are brought to size.
+    Pixels and counts are those of a text of 40 pixels in a picture of `width` × `height`; in other sizes they are as
+    large and as many beside the characters. `font_sizes` are those in which fonts are drawn before they are brought to size.
     `mixed_fonts` and `mixed_sizes` are the shares of captchas whose characters differ in font or in size.
     """
 

@@ -18,6 +18,8 @@ from capbench.types import Byte, CountOrZero
 
 MOST_FACES = 1024
 MOST_LAYERS = 32  # layers of noise
+MOST_ITEMS = 2000  # of one layer
+LEAST_ZOOM, MOST_ZOOM = 0.4, 8.0
 
 Side = Annotated[int, Ge(8), Le(1024)]
 FontSize = Annotated[int, Ge(5), Le(200)]
@@ -32,11 +34,11 @@ Numbers = Annotated[list[Number], Len(2, 2)]
 Shares = Annotated[list[Part], Len(2, 2)]
 Slants = Annotated[list[Annotated[float, Ge(-1), Le(1)]], Len(2, 2)]
 Levels = Annotated[list[Byte], Len(2, 2)]
-Counts = Annotated[list[Annotated[int, Ge(0), Le(2000)]], Len(2, 2)]
+Counts = Annotated[list[Annotated[int, Ge(0), Le(MOST_ITEMS)]], Len(2, 2)]
 Sizes = Annotated[list[Annotated[float, Ge(1), Le(64)]], Len(2, 2)]
 Pixels = Annotated[list[Annotated[float, Ge(0), Le(8)]], Len(2, 2)]
 Reach = Annotated[list[Annotated[float, Ge(0), Le(32)]], Len(2, 2)]
-Zoom = Annotated[list[Annotated[float, Ge(0.25), Le(8)]], Len(2, 2)]
+Zoom = Annotated[list[Annotated[float, Ge(LEAST_ZOOM), Le(MOST_ZOOM)]], Len(2, 2)]
 Quality = Annotated[list[Annotated[int, Ge(1), Le(100)]], Len(2, 2)]
 
 
