@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from io import BytesIO
 from pathlib import Path
 
 from fontTools.ttLib import TTFont
@@ -37,22 +38,21 @@ def main() -> int:
 def install(family: Family) -> None:
     """Fetch the package of a family and write its faces as TrueType files."""
     folder().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="capbench-") as temporary:
-        package = _unpacked(family, Path(temporary))
-        licence = json.loads((package / "package.json").read_text(encoding="utf-8"))["license"]
+    with tempfile.TemporaryDirectory(prefix="capbench-") as temporary, _package(family, Path(temporary)) as package:
+        licence = json.loads(_file(family, package, "package.json"))["license"]
         if licence != family.licence:
             raise Mistake(f"{family.package}: its licence is {licence}; {family.licence} was expected")
         for face in family.faces:
             style = "italic" if face.endswith("i") else "normal"
-            compressed = package / "files" / f"{family.name}-latin-{face.removesuffix('i')}-{style}.woff"
-            font = TTFont(compressed, recalcTimestamp=False)
+            compressed = _file(family, package, f"files/{family.name}-latin-{face.removesuffix('i')}-{style}.woff")
+            font = TTFont(BytesIO(compressed), recalcTimestamp=False)
             font.flavor = None
             with replacing(family.file(face), "wb") as file:
                 font.save(file)
 
 
-def _unpacked(family: Family, where: Path) -> Path:
-    """Fetch the package of a family, unpack it below a folder, and return the package's folder."""
+def _package(family: Family, where: Path) -> tarfile.TarFile:
+    """Fetch the package of a family into a folder, and return it opened."""
     npm = shutil.which("npm")
     if npm is None:
         raise Mistake("npm: is not installed; install Node.js, whose npm fetches the packages of fonts")
@@ -61,9 +61,18 @@ def _unpacked(family: Family, where: Path) -> Path:
     if fetched.returncode:
         reason = (fetched.stderr.strip().splitlines() or [f"npm exited with {fetched.returncode}"])[-1]
         raise Mistake(f"{family.package}: cannot be fetched ({reason})")
-    with tarfile.open(where / fetched.stdout.split()[-1]) as archive:
-        archive.extractall(where, filter="data")
-    return where / "package"
+    return tarfile.open(where / fetched.stdout.split()[-1])
+
+
+def _file(family: Family, package: tarfile.TarFile, name: str) -> bytes:
+    """Return the content of a file of a family's package."""
+    try:
+        file = package.extractfile(f"package/{name}")
+    except KeyError:
+        file = None
+    if file is None:
+        raise Mistake(f"{family.package}: holds no file {name}; give families.csv a version that does")
+    return file.read()
 
 
 if __name__ == "__main__":

@@ -55,6 +55,13 @@ def test_another_licence_than_the_listed_one_is_refused(npm: Path) -> None:
     assert list(folder().iterdir()) == []
 
 
+def test_a_package_without_a_listed_face_is_refused(npm: Path) -> None:
+    with pytest.raises(
+        Mistake, match=r"@fontsource/made-up: holds no file files/made-up-latin-900-normal\.woff; give "
+    ):
+        install(FAMILY._replace(faces=("900",)))
+
+
 def test_a_package_that_cannot_be_fetched_is_told_in_one_line(npm: Path) -> None:
     with pytest.raises(Mistake, match=r"@fontsource/other: cannot be fetched \(no @fontsource/other@1.2.3\)"):
         install(FAMILY._replace(name="other"))
