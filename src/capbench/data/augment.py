@@ -17,6 +17,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise the import q
 import albumentations
 
 from capbench.errors import Mistake, nearest
+from capbench.utils.shapes import kept
 
 
 class AugmentStep(ABC):
@@ -45,7 +46,7 @@ class Augment:
         for number, stage in enumerate(self._chain):
             stream = np.random.SeedSequence([*seed, number] if number else seed)
             if isinstance(stage, AugmentStep):
-                image = _kept(stage(image, np.random.default_rng(stream)), image, stage)
+                image = kept(stage(image, np.random.default_rng(stream)), image, stage, "augment.steps")
                 continue
             stage.set_random_seed(int(stream.generate_state(1)[0]))
             image = stage(image=np.ascontiguousarray(image))["image"].reshape(image.shape)
@@ -55,16 +56,6 @@ class Augment:
     def empty(self) -> bool:
         """True where there are no transforms."""
         return not self._chain
-
-
-def _kept(changed: np.ndarray, image: np.ndarray, step: AugmentStep) -> np.ndarray:
-    """Return what a step has made of an image; raise Mistake where its shape or type is another."""
-    if (changed.shape, changed.dtype) != (image.shape, image.dtype):
-        raise Mistake(
-            f"augment.steps: {type(step).__name__} makes {changed.dtype} {list(changed.shape)} of {image.dtype} "
-            f"{list(image.shape)}; keep the shape and the type"
-        )
-    return changed
 
 
 def _transform(step: Any) -> Any:

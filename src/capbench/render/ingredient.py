@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from capbench.errors import Mistake
+from capbench.utils.shapes import kept
 
 
 class Ingredient(ABC):
@@ -26,10 +26,5 @@ class Ingredient(ABC):
 def add_own(ingredients: Sequence[Ingredient], seed: int, index: int, picture: np.ndarray) -> None:
     """Change the picture of sample `index` of a seed in place by all ingredients in turn; equal numbers, equal changes."""
     for number, ingredient in enumerate(ingredients):
-        changed = ingredient(picture.copy(), np.random.default_rng([seed, index, number]))
-        if (changed.shape, changed.dtype) != (picture.shape, picture.dtype):
-            raise Mistake(
-                f"style.own: {type(ingredient).__name__} makes {changed.dtype} {list(changed.shape)} of {picture.dtype} "
-                f"{list(picture.shape)}; keep the shape and the type"
-            )
-        picture[...] = changed
+        random = np.random.default_rng([seed, index, number])
+        picture[...] = kept(ingredient(picture, random), picture, ingredient, "style.own")
