@@ -45,6 +45,7 @@ def test_it_changes_the_picture_that_is_drawn_without_it() -> None:
     changed = (plain.pictures(INDICES) != scratched.pictures(INDICES)).any(axis=(1, 3))
     assert ((changed.sum(axis=1) >= 1) & (changed.sum(axis=1) <= 3)).all()
     assert (scratched.pictures(INDICES).transpose(0, 2, 1, 3)[changed] == 0).all()
+    assert len(np.unique(changed, axis=0)) > len(INDICES) // 2  # each sample draws numbers of its own
     assert plain.texts(INDICES) == scratched.texts(INDICES)
 
 
