@@ -1,0 +1,122 @@
+"""View of any image as one line of text: found, brought to one height, and levelled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+
+from capbench.data.views import Size, View, pick, resize
+
+MOST_HEIGHT = 4  # times the height of the view, to which a larger image is shrunk before the text is looked for
+LEAST_EDGE = 10  # difference of neighbouring pixels that may be an edge of a character, of 255
+LEAST_STRENGTH = 8  # difference from the background below which nothing is made stronger, of 255
+MOST_OF_HEIGHT = 0.75  # share of the rows; text that needs more keeps them all
+BACKGROUND = 128  # level of the background in a view
+INK = 96  # difference of the text from the background in a view
+
+
+class Box(NamedTuple):
+    """Rows and columns of a part of an image, in pixels; the ends are outside."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line(View):
+    """One line of text, found in an image of any size, brought to one height and levelled.
+
+    Margins without edges are cut off. The aspect ratio is kept, but a line that is too wide for `size`, [height, width]
+    in pixels, is squeezed. The background, which is the median of each channel, becomes mid-grey, the text becomes darker
+    than it, and low contrast is raised.
+    """
+
+    channel: Literal["grey", "colour"]
+    size: Size
+
+    cuts = False
+
+    def __call__(self, image: np.ndarray, characters: int) -> np.ndarray:
+        height, width = self.size
+        pixels = _shrunk(pick(image, self.channel), MOST_HEIGHT * height)
+        top, bottom, left, right = text_box(pixels)
+        found = pixels[top:bottom, left:right]
+        wide = min(width, max(1, round(found.shape[1] * height / found.shape[0])))
+        view = np.full((height, width, pixels.shape[2]), BACKGROUND, dtype=np.uint8)
+        start = (width - wide) // 2
+        view[:, start : start + wide] = levelled(resize(found, height, wide, "stretch"))
+        return view
+
+
+def _shrunk(pixels: np.ndarray, height: int) -> np.ndarray:
+    """Return an image, [height, width, channel], that is at most `height` pixels high."""
+    rows, columns = pixels.shape[:2]
+    return pixels if rows <= height else resize(pixels, height, max(1, round(columns * height / rows)), "stretch")
+
+
+def text_box(pixels: np.ndarray) -> Box:
+    """Return where the text stands in an image, uint8 [height, width, channel]: where the upright edges are.
+
+    Lines that cross an image have few upright edges, so that rows with such lines alone are no text. Rows are kept whole
+    where edges are nearly everywhere.
+    """
+    height, width = pixels.shape[:2]
+    if width < 2:
+        return Box(0, height, 0, width)
+    steps = reduce(cv2.max, cv2.split(cv2.absdiff(pixels[:, 1:], pixels[:, :-1])))
+    edges = cv2.threshold(steps, max(LEAST_EDGE, _quantile(_counts(steps), 0.98) // 4), 1, cv2.THRESH_BINARY)[1]
+    rows = cv2.blur(cv2.reduce(edges, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F), (1, 1 + height // 16)).ravel()
+    low = float(np.partition(rows, height // 10)[height // 10])
+    top, bottom = _extent(rows > low + 0.2 * (float(rows.max()) - low))
+    top, bottom = _widened(top, bottom, 1 + (bottom - top) // 5, height)
+    if bottom - top > MOST_OF_HEIGHT * height:
+        top, bottom = 0, height
+    across = cv2.reduce(edges[top:bottom], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
+    columns = cv2.blur(across, (1 + (bottom - top) // 2, 1)).ravel()
+    left, right = _extent(columns > 0.1 * float(columns.max()))
+    return Box(top, bottom, *_widened(left, right, 1 + (bottom - top) // 3, width))
+
+
+def _extent(inside: np.ndarray) -> tuple[int, int]:
+    """Return the first number that is inside and the one after the last; all numbers if none is inside."""
+    numbers = np.flatnonzero(inside)
+    return (int(numbers[0]), int(numbers[-1]) + 1) if len(numbers) else (0, len(inside))
+
+
+def _widened(first: int, last: int, room: int, most: int) -> tuple[int, int]:
+    """Return the numbers from `first` to `last` with `room` on both sides, within 0 to `most`."""
+    return max(0, first - room), min(most, last + room)
+
+
+def levelled(pixels: np.ndarray) -> np.ndarray:
+    """Return an image, uint8 [height, width, channel], with mid-grey background and dark text of full contrast."""
+    channels = cv2.split(pixels)
+    counts = np.stack([_counts(channel) for channel in channels])
+    background = np.array([_quantile(row, 0.5) for row in counts])
+    differences = np.arange(256) - background[:, None]  # [channel, level]
+    apart = [cv2.LUT(channel, row) for channel, row in zip(channels, np.abs(differences).astype(np.uint8), strict=True)]
+    strength = _quantile(_counts(reduce(cv2.max, apart)), 0.95)
+    gain = INK / max(strength, LEAST_STRENGTH)
+    if (np.clip(differences, -strength, strength) * counts).sum() > 0:  # the text is lighter than its background
+        gain = -gain
+    table = np.clip(np.rint(BACKGROUND + gain * differences), 0, 255).astype(np.uint8)
+    return cv2.merge([cv2.LUT(channel, row) for channel, row in zip(channels, table, strict=True)]).reshape(
+        pixels.shape
+    )
+
+
+def _counts(pixels: np.ndarray) -> np.ndarray:
+    """Return how many pixels, uint8 [height, width], have each level."""
+    return cv2.calcHist([pixels], [0], None, [256], [0, 256]).ravel()
+
+
+def _quantile(counts: np.ndarray, share: float) -> int:
+    """Return the lowest level that at least `share` of the pixels are not above."""
+    below = np.cumsum(counts)
+    return int(np.searchsorted(below, share * below[-1]))
