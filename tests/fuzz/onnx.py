@@ -14,10 +14,12 @@ import onnx
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
+from capbench.export import trial
 from capbench.export.description import beside, sha256
 from capbench.export.export import export
 from capbench.export.graph import Graph
 from tests.fuzz.mutations import changed, damaged, generator, pick
+from tests.fuzz.warm import WarmTrials
 from tests.helpers.graphs import graph
 from tests.helpers.untrained import untrained
 
@@ -134,6 +136,8 @@ class door:
     def __init__(self, folder: Path, seed: int) -> None:
         self.pid = os.getpid()
         self._seed, self._folder, self._number = seed, folder, 0
+        self._trials = WarmTrials(folder)
+        trial.in_a_process = self._trials
         paths = [graph(folder / "small.onnx"), graph(folder / "any.onnx", any_size=True)]
         for number, overrides in enumerate(RUNS):
             paths.append(folder / f"{number}.onnx")
@@ -180,7 +184,7 @@ class door:
             beside(path).unlink()
 
     def close(self) -> None:
-        pass
+        self._trials.close()
 
 
 def _messages(message: Message) -> Iterator[Message]:

@@ -33,10 +33,8 @@ def tried(path: Path, content: bytes, described: Description, wished: int) -> in
     run, or gives another shape than its JSON says.
     """
     needed("onnxruntime", "export")
-    given = json.dumps([described.input, wished])
-    command = [sys.executable, "-P", "-m", "capbench.export.trial", given]
     try:
-        trial = subprocess.run(command, input=content, capture_output=True, timeout=SECONDS)
+        trial = in_a_process(json.dumps([described.input, wished]), content)
     except subprocess.TimeoutExpired as error:
         raise Mistake(f"{path}: takes over {SECONDS} seconds to load and to read one image") from error
     said = trial.stdout.decode(errors="replace").strip()
@@ -50,6 +48,12 @@ def tried(path: Path, content: bytes, described: Description, wished: int) -> in
     if shape != [1, *described.output]:
         raise Mistake(f"{path}: gives {'×'.join(map(str, shape))} numbers for an image, which contradicts its JSON")
     return batch
+
+
+def in_a_process(given: str, content: bytes) -> subprocess.CompletedProcess[bytes]:
+    """Run `main` in a new process and return how it ended; raise TimeoutExpired after SECONDS."""
+    command = [sys.executable, "-P", "-m", "capbench.export.trial", given]
+    return subprocess.run(command, input=content, capture_output=True, timeout=SECONDS)
 
 
 def session_of(content: bytes, threads: int) -> Any:
@@ -93,5 +97,4 @@ def _refuse(reason: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    input_shape, wished_batch = json.loads(sys.argv[1])
-    main(input_shape, wished_batch, sys.stdin.buffer.read())
+    main(*json.loads(sys.argv[1]), sys.stdin.buffer.read())
