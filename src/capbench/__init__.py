@@ -92,16 +92,15 @@ _MODULES = {
 def load(run: str | PathLike[str], *, trust: Iterable[str] = ()) -> Reader:
     """Return a reader of the finished run in this folder; raise Mistake if it is no such run or cannot be trusted.
 
+    `universal` is the run that CapBench ships, which reads captchas that it was not trained on.
     The run may name classes of CapBench, and of the top-level packages in `trust`, whose code then runs.
     """
-    from pathlib import Path
-
     from capbench.inference.reader import Reader  # torch: seconds to import
     from capbench.runs import RunFolder
     from capbench.trust import trusting
 
     with trusting(trust):
-        return Reader.of(RunFolder(Path(run)))
+        return Reader.of(RunFolder.named(run))
 
 
 if not TYPE_CHECKING:  # a type checker would take any name for an existing one

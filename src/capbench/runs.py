@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES_OF_WEIGHTS = 1 << 32  # of model.safetensors
 MOST_BYTES_OF_TABLES = 1 << 27  # of a predictions.csv or a metrics.csv
+UNIVERSAL = "universal"
+PACKAGED = Path(__file__).parent / UNIVERSAL
 RECORDED = ("capbench", "torch", "pytorch-lightning", "timm", "captcha", "albumentations", "numpy", "pillow")
 
 
@@ -54,6 +56,11 @@ class RunFolder:
     """Folder of one training: `config.yaml` makes it a run, `result.json` a finished run."""
 
     path: Path
+
+    @classmethod
+    def named(cls, name: str | os.PathLike[str]) -> RunFolder:
+        """Return the folder that a user names by its path; `universal` is the run that CapBench ships."""
+        return cls(PACKAGED if name == UNIVERSAL else Path(name))
 
     @property
     def config(self) -> Path:
@@ -87,8 +94,8 @@ class RunFolder:
 
     @property
     def evaluations(self) -> Path:
-        """Evaluations on other sources, one folder each."""
-        return self.path / "evaluations"
+        """Evaluations on other sources, one folder each; those of the run that CapBench ships lie below runs/."""
+        return (Path("runs", UNIVERSAL) if self.path == PACKAGED else self.path) / "evaluations"
 
     @property
     def last(self) -> Path:

@@ -49,7 +49,8 @@ def _try(content: str, said: str, faults: str, given: str, limit: int) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
     signal.alarm(trial.SECONDS)
     try:
-        trial.main(*json.loads(given), Path(content).read_bytes())
+        shape, wished = json.loads(given)
+        trial.main(shape, wished, Path(content).read_bytes())
     except SystemExit as ended:
         return int(ended.code or 0)
     except BaseException:
@@ -64,7 +65,7 @@ def _try(content: str, said: str, faults: str, given: str, limit: int) -> int:
 def main() -> None:
     """Fork a process for each line of the standard input, and print its exit code."""
     import onnx  # noqa: F401 - the imports take most of a trial's time
-    import onnxruntime  # noqa: F401
+    import onnxruntime  # type: ignore[import-untyped]  # noqa: F401
 
     for line in sys.stdin:
         child = os.fork()

@@ -39,7 +39,7 @@ def schema(*, run: str, out: str, int8: bool, images: Count, cache: str | None) 
 def run(settings: dict[str, Any]) -> str:
     """Export a run and return a summary of what was written."""
     check(settings, schema)
-    run, out = RunFolder(Path(settings["run"])), Path(settings["out"])
+    run, out = RunFolder.named(settings["run"]), Path(settings["out"])
     exported = export(run, out, int8=settings["int8"], images=settings["images"], cache=settings["cache"])
     return exported.summary()
 

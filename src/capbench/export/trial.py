@@ -97,4 +97,5 @@ def _refuse(reason: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main(*json.loads(sys.argv[1]), sys.stdin.buffer.read())
+    input_shape, wished_batch = json.loads(sys.argv[1])
+    main(input_shape, wished_batch, sys.stdin.buffer.read())

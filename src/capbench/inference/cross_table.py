@@ -40,7 +40,7 @@ class Table(Callback):
                 job.rmdir()
         runs = _runs(config.hydra.overrides.task)
         faults: list[str] = []
-        results = {run: dict(_evaluations(RunFolder(Path(run)), faults)) for run in runs}
+        results = {run: dict(_evaluations(RunFolder.named(run), faults)) for run in runs}
         with replacing(folder / "table.csv") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)

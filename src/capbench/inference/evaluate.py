@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +29,7 @@ def schema(
     *,
     run: str,
     part: Literal["test", "val", "train", "all"],
-    out: str,
+    out: str | None,
     cache: str | None,
     alphabet: Alphabet,
     style: Style,
@@ -47,8 +48,8 @@ def run(settings: dict[str, Any], called: str = "") -> str:
     `called` is the source's name in a table of several sources.
     """
     check(settings, schema)
-    trained = RunFolder(Path(settings["run"]))
-    out = RunFolder(Path(settings["out"]))
+    trained = RunFolder.named(settings["run"])
+    out = RunFolder(Path(settings["out"] or trained.evaluations / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"))
     if out.path.absolute().is_relative_to(trained.path.absolute()):
         trained.check_within(out.path)
     reader = Reader.of(trained)
@@ -65,7 +66,7 @@ def run(settings: dict[str, Any], called: str = "") -> str:
     measured = metrics.of_readings(texts, [p.answer for p in predictions], [p.confidence for p in predictions])
     pairs = metrics.confusions(texts, [p.answer for p in predictions])
     result = {
-        "run": str(trained.path),
+        "run": settings["run"],
         "source": called,
         "part": settings["part"],
         **{f"test/{name}": value for name, value in measured.items()},

@@ -44,7 +44,7 @@ def schema(*, run: str, images: str, out: str) -> None:
 def run(settings: dict[str, Any]) -> str:
     """Read all images with the run, write the answers, and return a summary line."""
     check(settings, schema)
-    out, folder = Path(settings["out"]), RunFolder(Path(settings["run"]))
+    out, folder = Path(settings["out"]), RunFolder.named(settings["run"])
     if out.suffix not in WRITERS:
         raise Mistake(f"out: {out} does not name a file of answers; end the name in {' or '.join(WRITERS)}")
     if out.is_dir():

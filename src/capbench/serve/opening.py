@@ -24,7 +24,7 @@ def graphs_of(runs: Sequence[str]) -> Iterator[list[Path]]:
             path: Path(scratch) / f"{number}.onnx" for number, path in enumerate(paths) if path.suffix != ".onnx"
         }
         for folder in exports:
-            run = RunFolder(folder)
+            run = RunFolder.named(str(folder))
             run.check_own(run.result)
             if not run.result.is_file():
                 raise Mistake(
@@ -40,4 +40,4 @@ def _export(task: tuple[Path, Path]) -> None:
     from capbench.export.export import export  # imported here because it imports torch
 
     folder, out = task
-    export(RunFolder(folder), out)
+    export(RunFolder.named(str(folder)), out)

@@ -273,6 +273,30 @@ def test_start_takes_the_weights_of_another_run(trained: Path) -> None:
     assert all(torch.equal(begun[name], learned[name]) for name in learned)
 
 
+def test_start_chooses_the_rows_of_the_classifier_by_symbol(train: Train) -> None:
+    both = ("model=crnn", "alphabet.symbols=03aA7bB", *FAST)
+    first = train(*both, "optim.epochs=1", at="first")
+    learned = load_file(first.weights)
+    settings = composed(
+        *both, "alphabet.symbols=b70a", "alphabet.fold=lower", "data.length=[3,5]", f"start={first.path}"
+    )
+    begun = experiment.prepare(settings).recognizer.model.state_dict()
+    assert begun.keys() == learned.keys()
+    for name, tensor in learned.items():
+        if not name.startswith("linear."):
+            assert torch.equal(begun[name], tensor)
+            continue
+        zero, _, lower_a, upper_a, seven, lower_b, upper_b, blank = tensor
+        expected = [(lower_b + upper_b) / 2, seven, zero, (lower_a + upper_a) / 2, blank]
+        assert apart(begun[name], torch.stack(expected)) < 1e-6
+
+
+def test_a_run_with_a_score_for_each_position_starts_no_run_of_another_alphabet(train: Train) -> None:
+    first = train(*FAST, "model.pool=flat", at="flat")
+    with pytest.raises(Mistake, match="scores all positions at once"):
+        experiment.prepare(composed(*FAST, "model.pool=flat", "alphabet.symbols=0123", f"start={first.path}"))
+
+
 def test_a_committee_of_runs_averages_their_probabilities(train: Train) -> None:
     small = "{stem:[8],widths:[8],strides:[2],pool:columns}"
     runs = [train(*FAST, "model.pool=columns", f"model={small}", f"seed={seed}", at=f"{seed}") for seed in (1, 2)]
@@ -319,7 +343,10 @@ def test_a_committee_of_runs_that_do_not_fit_is_refused(trained: Path, changes: 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        (["alphabet=lower_36"], "reads '0123456789', this one '0123456789abcdefghijklmnopqrstuvwxyz'"),
+        (
+            ["alphabet=lower_36"],
+            "reads '0123456789' and not 'abcdefghijklmnopqrstuvwxyz'; choose an alphabet within it",
+        ),
         (["model.widths=[8,8]"], "has another model, view or data.length"),
         (["model=knn"], "a gradient-free model cannot start from another run"),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -23,7 +22,7 @@ class Trained(Engine):
     @property
     def version(self) -> str:
         """Fingerprint of the run's folder; raise Mistake where the run is not finished."""
-        folder = RunFolder(Path(self.run))
+        folder = RunFolder.named(self.run)
         if not folder.weights.is_file():
             raise Mistake(f"label.engines: {self.run} is not a finished run; it has no {folder.weights.name}")
         return folder.fingerprint()
@@ -31,7 +30,7 @@ class Trained(Engine):
     @property
     def exif(self) -> Exif:
         """The run's own treatment of the EXIF orientation."""
-        return exif_of(RunFolder(Path(self.run)).settings())
+        return exif_of(RunFolder.named(self.run).settings())
 
     def open(self, alphabet: Alphabet) -> Read:
         """Load the run and return its read function, with the alphabet's case folding."""
@@ -40,7 +39,7 @@ class Trained(Engine):
         from capbench.inference.reader import Reader
 
         torch.set_num_threads(1)  # other processes keep the other cores busy
-        reader = Reader.of(RunFolder(Path(self.run)))
+        reader = Reader.of(RunFolder.named(self.run))
 
         def read(image: np.ndarray) -> Reading:
             try:
