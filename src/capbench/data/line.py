@@ -15,6 +15,9 @@ MOST_HEIGHT = 4  # times the height of the view, to which a larger image is shru
 LEAST_EDGE = 10  # difference of neighbouring pixels that may be an edge of a character, of 255
 LEAST_STRENGTH = 8  # difference from the background below which nothing is made stronger, of 255
 MOST_OF_HEIGHT = 0.75  # share of the rows; text that needs more keeps them all
+SAMPLED = 3  # every third row and column is looked at for the background
+NEAREST = 0.6  # share of the pixels that the background is fitted to
+FITS = 3  # times that it is fitted
 BACKGROUND = 128  # level of the background in a view
 INK = 96  # difference of the text from the background in a view
 
@@ -33,8 +36,8 @@ class Line(View):
     """One line of text, found in an image of any size, brought to one height and levelled.
 
     Margins without edges are cut off. The aspect ratio is kept, but a line that is too wide for `size`, [height, width]
-    in pixels, is squeezed. The background, which is the median of each channel, becomes mid-grey, the text becomes darker
-    than it, and low contrast is raised.
+    in pixels, is squeezed. The background becomes mid-grey, also where it is a gradient, the text becomes darker than it, and
+    low contrast is raised.
     """
 
     channel: Literal["grey", "colour"]
@@ -96,19 +99,43 @@ def _widened(first: int, last: int, room: int, most: int) -> tuple[int, int]:
 
 def levelled(pixels: np.ndarray) -> np.ndarray:
     """Return an image, uint8 [height, width, channel], with mid-grey background and dark text of full contrast."""
-    channels = cv2.split(pixels)
-    counts = np.stack([_counts(channel) for channel in channels])
-    background = np.array([_quantile(row, 0.5) for row in counts])
-    differences = np.arange(256) - background[:, None]  # [channel, level]
-    apart = [cv2.LUT(channel, row) for channel, row in zip(channels, np.abs(differences).astype(np.uint8), strict=True)]
-    strength = _quantile(_counts(reduce(cv2.max, apart)), 0.95)
+    plane = background(pixels)
+    apart = cv2.absdiff(pixels.astype(np.float32), plane)
+    strength = _quantile(_counts(_largest(apart).astype(np.uint8)), 0.95)
     gain = INK / max(strength, LEAST_STRENGTH)
-    if (np.clip(differences, -strength, strength) * counts).sum() > 0:  # the text is lighter than its background
-        gain = -gain
-    table = np.clip(np.rint(BACKGROUND + gain * differences), 0, 255).astype(np.uint8)
-    return cv2.merge([cv2.LUT(channel, row) for channel, row in zip(channels, table, strict=True)]).reshape(
-        pixels.shape
-    )
+    view = cv2.addWeighted(pixels, gain, plane, -gain, BACKGROUND, dtype=cv2.CV_8U)
+    if view.mean() > BACKGROUND:  # the text is lighter than its background
+        view = cv2.addWeighted(pixels, -gain, plane, gain, BACKGROUND, dtype=cv2.CV_8U)
+    return view.reshape(pixels.shape)
+
+
+def background(pixels: np.ndarray) -> np.ndarray:
+    """Return the plane that the background of an image, uint8 [height, width, channel], lies on, float32 of that shape.
+
+    It is fitted to the pixels that are nearest to it, beginning with the median: a gradient takes part, text does not.
+    """
+    height, width, channels = pixels.shape
+    rows = np.linspace(-1, 1, height, dtype=np.float32)
+    columns = np.linspace(-1, 1, width, dtype=np.float32)
+    some = pixels[::SAMPLED, ::SAMPLED].astype(np.float32)
+    at = np.ones((*some.shape[:2], 3), dtype=np.float32)
+    at[:, :, 1], at[:, :, 2] = rows[::SAMPLED, None], columns[::SAMPLED]
+    some, at = some.reshape(-1, channels), at.reshape(-1, 3)
+    nearest = max(1, int(NEAREST * len(some)))
+    level = np.eye(3, dtype=np.float32) * 1e-3 * nearest  # a single row or column has no slope
+    plane = np.zeros((3, channels), dtype=np.float32)
+    plane[0] = np.partition(some, len(some) // 2, axis=0)[len(some) // 2]
+    for _ in range(FITS):
+        apart = some - at @ plane
+        near = np.argpartition(_largest(np.abs(apart)), nearest - 1)[:nearest]
+        chosen = at[near]
+        plane = plane + np.linalg.solve(chosen.T @ chosen + level, chosen.T @ apart[near])
+    return plane[0] + rows[:, None, None] * plane[1] + columns[:, None] * plane[2]
+
+
+def _largest(numbers: np.ndarray) -> np.ndarray:
+    """Return the largest value of the channels, [..., channel] to [...]."""
+    return reduce(np.maximum, np.moveaxis(numbers, -1, 0))
 
 
 def _counts(pixels: np.ndarray) -> np.ndarray:

@@ -110,14 +110,15 @@ class Mixing:
         return numbers
 
     def _fill_fonts(self, rows: np.ndarray, numbers: np.ndarray, drawn: np.ndarray) -> None:
-        """Fill the faces to choose from: one font or several in one size, or one font in several sizes."""
+        """Fill the faces to choose from: one font or several in one size, or one font in two or three sizes."""
         count = len(self._sizes)
         font = (drawn[:, 0] * self._fonts).astype(np.int64)
         several = drawn[:, 1] < self._mixture.mixed_fonts
         uneven = ~several & (drawn[:, 2] < self._mixture.mixed_sizes)
         step = np.maximum(1, self._fonts // MOST_FONTS)
-        rows["face"] = np.where(several, font % step, font) * count + numbers - (uneven & (numbers > 0))
-        rows["faces"] = np.where(several, self._fonts // step, np.where(uneven & (numbers > 0), 2, 1))
+        smaller = np.where(uneven, np.minimum(numbers, 1 + (drawn[:, 2] < self._mixture.mixed_sizes / 2)), 0)
+        rows["face"] = np.where(several, font % step, font) * count + numbers - smaller
+        rows["faces"] = np.where(several, self._fonts // step, 1 + smaller)
         rows["face_step"] = np.where(several, step * count, 1)
 
 

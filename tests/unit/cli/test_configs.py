@@ -55,6 +55,8 @@ def overrides_of(option: str, root: Path) -> list[str]:
         overrides += ["data.length=5"]
     if option == "style/wild":
         overrides += [BUNDLED, "view.size=[24,64]", "view.fit=pad"]
+    if option == "experiment/universal":
+        overrides += [BUNDLED, "view.size=[24,64]"]
     if option in HEAVY:
         overrides += ["view.size=[30,80]"]
     if option in MEANT_FOR_ONE_CHARACTER:
