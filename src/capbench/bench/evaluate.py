@@ -24,8 +24,8 @@ def pairs(settings: dict[str, Any], folder: Path, images: int) -> list[Pair]:
         """Return the settings of an evaluation of a trained run; a cache keeps its images prepared."""
         run = trained(settings, folder)
         data = settings["data"] | {"split": settings["data"]["split"] | {"test": images}}
-        kept = {"alphabet": settings["alphabet"], "style": settings["style"], "cache": str(folder / "cache")}
-        return {"run": str(run.path), "part": "test", "data": data, **kept}
+        kept = {"drawn": settings["alphabet"], "style": settings["style"], "cache": str(folder / "cache")}
+        return {"run": str(run.path), "part": "test", "length": None, "data": data, **kept}
 
     def evaluated() -> float:
         given = wanted()

@@ -16,13 +16,15 @@ from capbench.data import splits, store
 from capbench.data.seen import Seen, Tested, met
 from capbench.data.sources.base import Source
 from capbench.data.sources.rendered import Synthetic
+from capbench.decoding.search import Search
+from capbench.decoding.told import Told
 from capbench.errors import Mistake, lines
 from capbench.inference.reader import Reader
 from capbench.render.style import Style
 from capbench.report import table
 from capbench.runs import Prediction, RunFolder, provenance
-from capbench.settings import build, check
-from capbench.text import Alphabet
+from capbench.settings import build, check, target_class
+from capbench.text import Alphabet, Codec, Length
 
 
 def schema(
@@ -31,9 +33,11 @@ def schema(
     part: Literal["test", "val", "train", "all"],
     out: str | None,
     cache: str | None,
-    alphabet: Alphabet,
+    length: Length | None,
+    drawn: Alphabet,
     style: Style,
     data: Source,
+    alphabet: Alphabet | None = None,
 ) -> None:
     """Names and types of the verb's settings; `check` reads this signature."""
 
@@ -47,17 +51,21 @@ def run(settings: dict[str, Any], called: str = "") -> str:
 
     `called` is the source's name in a table of several sources.
     """
+    settings = _drawn(settings)
     check(settings, schema)
     trained = RunFolder.named(settings["run"])
     out = RunFolder(Path(settings["out"] or trained.evaluations / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"))
     if out.path.absolute().is_relative_to(trained.path.absolute()):
         trained.check_within(out.path)
     reader = Reader.of(trained)
+    search = told_search(settings, reader)
+    codec = reader.codec if search is None else search.codec
     seen = Seen.read(trained)
     tested = material(settings, reader)
     samples, views = tested.samples, tested.views
-    texts = [reader.codec.alphabet.folded(sample.text) for sample in samples]
-    readings = list(tqdm(reader.read_views(views), desc="reading", total=len(texts), unit="img", leave=False, delay=1))
+    texts = [codec.alphabet.folded(sample.text) for sample in samples]
+    reading = reader.read_views(views, search)
+    readings = list(tqdm(reading, desc="reading", total=len(texts), unit="img", leave=False, delay=1))
     predictions = [
         Prediction(sample.name, text, reading.text, reading.confidence)
         for sample, text, reading in zip(samples, texts, readings, strict=True)
@@ -75,7 +83,7 @@ def run(settings: dict[str, Any], called: str = "") -> str:
         **met(seen, tested, right),
         "test/truth": tested.source.truth,
         "test/confused": metrics.most_confused(pairs),
-        "misfits": _misfits(reader, predictions),
+        "misfits": _misfits(codec, predictions),
         "params": sum(p.numel() for p in reader.model.parameters()),
         "data/bad": len(tested.kept.bad),
         "data/hash": tested.hash,
@@ -86,6 +94,24 @@ def run(settings: dict[str, Any], called: str = "") -> str:
     out.write_result(result)
     left_out = [f"left out: {reason}" for reason in tested.kept.bad]
     return "\n".join([table.pairing(result), lines([*result["misfits"], *left_out, "", f"written to {out.path}"])])
+
+
+def _drawn(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings with an alphabet for rendered captchas, since the command line may name none."""
+    data = settings["data"]
+    if data.get("alphabet", ...) is not None:
+        return settings
+    return settings | {"data": data | {"alphabet": settings["drawn"]}}
+
+
+def told_search(settings: dict[str, Any], reader: Reader) -> Search | None:
+    """Return the search among the texts that the run is told; of rendered captchas it is not told the alphabet."""
+    rendered = issubclass(target_class(settings["data"]), Synthetic)
+    told = Told.of(None if rendered else settings.get("alphabet"), settings["length"])
+    try:
+        return reader.search(told)
+    except Mistake as mistake:
+        raise Unfit(str(mistake)) from mistake
 
 
 def material(settings: dict[str, Any], reader: Reader) -> Tested:
@@ -113,9 +139,8 @@ def material(settings: dict[str, Any], reader: Reader) -> Tested:
     return Tested(source, kept, places)
 
 
-def _misfits(reader: Reader, predictions: Sequence[Prediction]) -> list[str]:
+def _misfits(codec: Codec, predictions: Sequence[Prediction]) -> list[str]:
     """Return the reasons why some texts cannot be read from any image; they count as mistakes."""
-    codec = reader.codec
     misfits = []
     strange = [p.text for p in predictions if codec.outside(p.text)]
     if strange:

@@ -8,6 +8,7 @@ the output in order.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,8 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from capbench.data.store import CHUNK, WORTH_A_POOL
+from capbench.decoding.search import Search
+from capbench.decoding.told import Told
 from capbench.errors import Mistake
 from capbench.images.folder import Files, image_names
 from capbench.inference import preprocess
@@ -25,7 +28,7 @@ from capbench.inference.preprocess import FilePreprocessing, Preprocessed
 from capbench.inference.reader import Reader
 from capbench.runs import RunFolder
 from capbench.settings import check
-from capbench.text import Reading
+from capbench.text import Alphabet, Length, Reading
 from capbench.utils import processes
 from capbench.utils.atomic import replacing
 from capbench.utils.locks import claim
@@ -37,7 +40,7 @@ NOTHING = Reading("", 0.0, ())
 Answer = dict[str, Any]
 
 
-def schema(*, run: str, images: str, out: str) -> None:
+def schema(*, run: str, images: str, out: str, alphabet: Alphabet | None = None, length: Length | None = None) -> None:
     """Names and types of the verb's settings; `check` reads this signature."""
 
 
@@ -50,13 +53,15 @@ def run(settings: dict[str, Any]) -> str:
     if out.is_dir():
         raise Mistake(f"out: {out} is a folder; name a file")
     reader = Reader.of(folder)
+    told = Told.of(settings.get("alphabet"), settings.get("length"))
+    search = reader.search(told)
     files, names = image_names(settings["images"], "images")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with _Kept.beside(out, folder.fingerprint()) as kept:
+        with _Kept.beside(out, _digest(folder, told)) as kept:
             known = frozenset(kept.places)
             places, before = array("Q"), 0
-            for answers in _answers(reader, files, names, known):
+            for answers in _answers(reader, search, files, names, known):
                 places.extend(kept.take(answers))
                 before += sum(answer is None for _, answer in answers)
             with replacing(out) as file:
@@ -87,9 +92,9 @@ class _Kept:
 
     @classmethod
     @contextmanager
-    def beside(cls, out: Path, run: str) -> Iterator[_Kept]:
-        """Open and lock the answers of the run with fingerprint `run`; delete their file unless an exception occurs."""
-        path = out.with_name(f".{out.name}.{run[:16]}.part")
+    def beside(cls, out: Path, digest: str) -> Iterator[_Kept]:
+        """Open and lock the answers of what `digest` stands for; delete their file unless an exception occurs."""
+        path = out.with_name(f".{out.name}.{digest[:16]}.part")
         with path.open("a+b") as file:
             claim(file, f"out: another predict is writing {path}; wait until it ends")
             yield cls(file)
@@ -122,8 +127,14 @@ class _Kept:
         self._end += len(line)
 
 
+def _digest(folder: RunFolder, told: Told) -> str:
+    """Return a digest of all that decides the answers besides the images."""
+    run = folder.fingerprint()
+    return hashlib.sha256(f"{run} {told}".encode()).hexdigest() if told else run
+
+
 def _answers(
-    reader: Reader, files: Files, names: Sequence[str], known: frozenset[str]
+    reader: Reader, search: Search | None, files: Files, names: Sequence[str], known: frozenset[str]
 ) -> Iterator[list[tuple[str, Answer | None]]]:
     """Yield a list of digests and answers for each chunk of images, in order; answers are None for digests in `known`.
 
@@ -140,7 +151,7 @@ def _answers(
         )
     with tqdm(desc="reading", total=len(names), unit="img", leave=False, delay=0.5) as bar:
         for chunk, seen in zip(chunks, preprocessed, strict=True):
-            readings = iter(()) if seen.views is None else reader.read_views(seen.views)
+            readings = iter(()) if seen.views is None else reader.read_views(seen.views, search)
             answers: list[tuple[str, Answer | None]] = []
             for name, digest in zip(chunk, seen.digests, strict=True):
                 if digest in known:

@@ -22,6 +22,8 @@ from safetensors.torch import load_file
 
 from capbench import images
 from capbench.data.views import View
+from capbench.decoding.search import Search
+from capbench.decoding.told import Told
 from capbench.errors import BadImage, Mistake, first_line
 from capbench.images import ONE, Picture
 from capbench.images.containers import MOST_PIXELS
@@ -30,7 +32,7 @@ from capbench.inference.sizing import sized
 from capbench.models import Model, PerCharacter, Shape
 from capbench.runs import MOST_BYTES_OF_WEIGHTS, RunFolder, exif_of
 from capbench.settings import build, check, target_class
-from capbench.text import Alphabet, Codec, Lengths, Reading, Symbols
+from capbench.text import Alphabet, Codec, Length, Lengths, Reading, Symbols
 from capbench.types import Pixels
 
 BATCH = 256  # images, unless they take too much memory
@@ -84,25 +86,53 @@ class Reader:
         return reader
 
     @overload
-    def read(self, images: Picture) -> Reading: ...  # type: ignore[overload-overlap]
+    def read(  # type: ignore[overload-overlap]
+        self, images: Picture, *, alphabet: str | Alphabet | None = None, length: Length | None = None
+    ) -> Reading: ...
     @overload
-    def read(self, images: Iterable[Picture]) -> list[Reading]: ...
-    def read(self, images: Picture | Iterable[Picture]) -> Reading | list[Reading]:
+    def read(
+        self, images: Iterable[Picture], *, alphabet: str | Alphabet | None = None, length: Length | None = None
+    ) -> list[Reading]: ...
+    def read(
+        self,
+        images: Picture | Iterable[Picture],
+        *,
+        alphabet: str | Alphabet | None = None,
+        length: Length | None = None,
+    ) -> Reading | list[Reading]:
         """Return the reading of one image, or the list of readings of several images.
 
         Several images are any iterable, or an array [image, height, width, channel] with 1, 3 or 4 channels. A reading
         holds the text, its confidence, and a confidence for each character. Raises BadImage with the name or number of
         the first image that cannot be read.
-        """
-        if isinstance(images, ONE) and not (isinstance(images, np.ndarray) and images.ndim == 4):
-            return self.codec.read(*_best(self._alone, self._seen(images, "image")[None]))[0]
-        views = (self._seen(image, f"image {number}") for number, image in enumerate(images))
-        return [reading for batch in _batches(views, self.batch) for reading in self.read_views(batch)]
 
-    def read_views(self, views: np.ndarray) -> Iterator[Reading]:
+        With `alphabet` (`"digits"` or another name of conf/alphabet, or the symbols) or `length` (a count, or
+        `[shortest, longest]`), the reading is the most likely one among the texts that have these symbols and lengths,
+        and its confidences are probabilities among these. Raises Mistake where the run knows no such texts.
+        """
+        search = self.search(Told.of(alphabet, length))
+        if isinstance(images, ONE) and not (isinstance(images, np.ndarray) and images.ndim == 4):
+            return self._decoded(self._alone, self._seen(images, "image")[None], search)[0]
+        views = (self._seen(image, f"image {number}") for number, image in enumerate(images))
+        return [reading for batch in _batches(views, self.batch) for reading in self.read_views(batch, search)]
+
+    def search(self, told: Told) -> Search | None:
+        """Return the search among the texts that `told` allows, for `read_views`; None where nothing is told."""
+        if not told:
+            return None
+        search = Search(self.codec, told)
+        search.check_steps(self._steps)
+        return search
+
+    def read_views(self, views: np.ndarray, search: Search | None = None) -> Iterator[Reading]:
         """Yield the readings of views, uint8 [image, ...view] as `preprocess` returns them."""
         for start in range(0, len(views), self.batch):
-            yield from self.codec.read(*_best(self.model, views[start : start + self.batch]))
+            yield from self._decoded(self.model, views[start : start + self.batch], search)
+
+    def _decoded(self, network: Network, views: np.ndarray, search: Search | None) -> list[Reading]:
+        if search is None:
+            return self.codec.read(*_best(network, views))
+        return search.read(_probabilities(network, views))
 
     @cached_property
     def preprocess(self) -> Preprocessing:
@@ -122,6 +152,11 @@ class Reader:
         return np.zeros((1, *pieces, height, width, channels), np.uint8)
 
     @cached_property
+    def _steps(self) -> int:
+        """Number of positions or steps of time."""
+        return _best(self.model, self._blank)[0].shape[1]
+
+    @cached_property
     def _alone(self) -> Network:
         """Network optimised for one image at a time, with the same readings."""
         try:
@@ -135,6 +170,12 @@ def _best(network: Network, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     with torch.inference_mode():
         probability, best = _believed(network, torch.from_numpy(np.array(views)))
     return best.numpy(), probability.numpy()
+
+
+def _probabilities(network: Network, views: np.ndarray) -> np.ndarray:
+    """Return the probability of each class, float32 [image, position or time, class]."""
+    with torch.inference_mode():
+        return network(_floats(torch.from_numpy(np.array(views)))).softmax(-1).numpy()
 
 
 def _believed(network: Network, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
