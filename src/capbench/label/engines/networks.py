@@ -2,7 +2,7 @@
 
 The packages' own decoders drop symbols outside an alphabet after the choice is made. Here the probabilities are masked
 first, those of upper and lower case are added up where the alphabet folds case, and the project's own decoder turns
-them into text.
+them into text. Where a length is told, the best text that has it is searched for.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ import cv2
 import numpy as np
 
 from capbench.data.views import pick
-from capbench.label.engines.base import Engine, Read, check_line
-from capbench.text import Alphabet, Codec, Reading
+from capbench.decoding.search import Search
+from capbench.decoding.told import Told
+from capbench.errors import Mistake
+from capbench.label.engines.base import Engine, Read, Unread, check_line
+from capbench.text import Alphabet, Codec, Length, Reading
 from capbench.utils.extras import needed
 
 LONGEST = 99  # symbols; the agreement rule checks the length
@@ -30,6 +33,8 @@ class Rapid(Engine):
 
     Its text detector is left out, since it is slow and finds little in captchas.
     """
+
+    length: Length | None = None
 
     HEIGHT = 48
     LEAST_WIDTH = 320  # pixels; narrower lines are padded, as in the network's training
@@ -45,7 +50,7 @@ class Rapid(Engine):
         folder = Path(needed("rapidocr", "ocr").__file__ or "").parent / "models"
         session = _session(sorted(folder.glob("*_rec_*.onnx"))[0])
         symbols = session.get_modelmeta().custom_metadata_map["character"].splitlines()
-        masked = Masked(["", *symbols, " "], alphabet)
+        masked = Masked(["", *symbols, " "], alphabet, self.length)
 
         def read(image: np.ndarray) -> Reading:
             check_line(image)
@@ -64,6 +69,7 @@ class Dddd(Engine):
     """The ddddocr package, which is made for captchas; `beta` selects the newer of its two networks."""
 
     beta: bool
+    length: Length | None = None
 
     HEIGHT = 64
 
@@ -79,7 +85,7 @@ class Dddd(Engine):
         session = _session(folder / ("common.onnx" if self.beta else "common_old.onnx"))
         symbols = needed("ddddocr.models.charset_manager", "ocr").CharsetManager()
         symbols.load_default_charset(beta=self.beta)
-        masked = Masked(list(symbols.charset), alphabet)
+        masked = Masked(list(symbols.charset), alphabet, self.length)
 
         def read(image: np.ndarray) -> Reading:
             check_line(image)
@@ -95,8 +101,9 @@ class Dddd(Engine):
 class Masked:
     """Decoder from probabilities over a network's symbols, blank first, to a reading in the wanted alphabet."""
 
-    def __init__(self, symbols: list[str], alphabet: Alphabet) -> None:
+    def __init__(self, symbols: list[str], alphabet: Alphabet, length: Length | None = None) -> None:
         self._codec = Codec(alphabet, 0, LONGEST, "time")
+        self._search = None if length is None else Search(self._codec, Told.of(alphabet, length))
         number = {symbol: place for place, symbol in enumerate(alphabet.symbols)}
         pairs = [(place, number[alphabet.folded(s)]) for place, s in enumerate(symbols) if alphabet.folded(s) in number]
         self._from, self._to = zip(*pairs, strict=True)
@@ -107,6 +114,11 @@ class Masked:
         for place, number in zip(self._from, self._to, strict=True):
             wanted[:, number] += probability[:, place]
         wanted[:, self._codec.blank] = probability[:, 0]
+        if self._search is not None:
+            try:
+                return self._search.read(wanted[None])[0]
+            except Mistake as error:
+                raise Unread(f"is too narrow ({error})") from error
         best = wanted.argmax(1)[None]
         return self._codec.read(best, wanted.max(1)[None])[0]
 

@@ -10,14 +10,18 @@ from capbench.errors import BadImage, Mistake
 from capbench.images import Exif
 from capbench.label.engines.base import Engine, Read, Unread
 from capbench.runs import RunFolder, exif_of
-from capbench.text import Alphabet, Reading
+from capbench.text import Alphabet, Length, Reading
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained(Engine):
-    """Engine that reads as a finished run does, with the run's own alphabet."""
+    """Engine that reads as a finished run does.
+
+    Where the run knows all symbols of the alphabet, only texts of that alphabet are considered, else its own texts are.
+    """
 
     run: str
+    length: Length | None = None
 
     @property
     def version(self) -> str:
@@ -40,10 +44,12 @@ class Trained(Engine):
 
         torch.set_num_threads(1)  # other processes keep the other cores busy
         reader = Reader.of(RunFolder.named(self.run))
+        own = reader.codec.alphabet
+        told = alphabet if {*alphabet.symbols} < {*map(alphabet.folded, own.symbols)} else None
 
         def read(image: np.ndarray) -> Reading:
             try:
-                found = reader.read(image)
+                found = reader.read(image, alphabet=told, length=self.length)
             except BadImage as error:
                 raise Unread(str(error).removeprefix("image ")) from error
             return Reading(alphabet.folded(found.text), found.confidence, found.characters)

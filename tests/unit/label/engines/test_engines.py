@@ -13,6 +13,7 @@ from PIL import ExifTags, Image
 from capbench import images
 from capbench.errors import Mistake
 from capbench.images.folder import Files
+from capbench.inference.reader import Reader
 from capbench.label.asking import Question, ask
 from capbench.label.engines import base, networks
 from capbench.label.engines.base import Unread
@@ -23,7 +24,7 @@ from capbench.label.journal import Journal
 from capbench.settings import build
 from capbench.text import Alphabet
 from tests.helpers.protocols import Cli, Train
-from tests.helpers.settings import composed
+from tests.helpers.settings import FAST, composed
 from tests.helpers.tables import read_csv
 
 DIGITS = Alphabet(symbols="0123456789", fold=None)
@@ -66,6 +67,25 @@ def test_scores_are_masked_before_the_choice_and_summed_over_case() -> None:
     reading = masked.read(probability)
     assert reading.text == "ab"
     assert reading.characters == pytest.approx((0.6, 0.3))
+
+
+def test_engines_that_are_told_a_length_read_the_best_text_of_it() -> None:
+    probability = np.array([
+        [0.1, 0.9, 0.0],  # by itself the text is a
+        [0.6, 0.4, 0.0],
+        [0.5, 0.2, 0.3],
+    ])  # fmt: skip
+    ab = Alphabet(symbols="ab", fold=None)
+    assert Masked(["", "a", "b"], ab).read(probability).text == "a"
+    assert Masked(["", "a", "b"], ab, 2).read(probability).text == "ab"
+    with pytest.raises(Unread, match="is too narrow"):
+        Masked(["", "a", "b"], ab, 4).read(probability)
+
+
+@pytest.mark.parametrize("settings", [Rapid(length=6), Dddd(beta=True, length=6)])
+def test_answers_have_the_told_length(settings: base.Engine, raw: Path) -> None:
+    read = settings.open(DIGITS)
+    assert {len(read(image).text) for image, _ in gold(raw)[:4]} == {6}
 
 
 def test_images_too_wide_for_a_line_of_text_are_refused() -> None:
@@ -204,6 +224,16 @@ def test_the_engine_of_a_trained_run_reads_like_the_run(labelled: Path, tmp_path
         found = ask(Question(files, names, {"run": settings}, DIGITS), journal, bool)
     assert {name: readings["run"].text for name, readings in found.readings.items()} == answers
     assert len(settings.version) == 64
+
+
+def test_the_engine_of_a_trained_run_considers_only_texts_of_the_alphabet_and_length(train: Train) -> None:
+    run = train("model=crnn", "alphabet.symbols=0123aA", "data.length=[2,4]", *FAST)
+    image = np.zeros((60, 160, 3), np.uint8)
+    told = Trained(run=str(run.path), length=3).open(Alphabet(symbols="a01", fold="lower"))(image)
+    assert len(told.text) == 3
+    assert {*told.text} <= {*"a01"}
+    wider = Trained(run=str(run.path)).open(Alphabet(symbols="0123456789", fold=None))(image)  # the run lacks 4 to 9
+    assert wider.text == Reader.of(run).read(image).text
 
 
 def test_a_missing_engine_is_an_error_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
