@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -22,21 +22,12 @@ BACKGROUND = 128  # level of the background in a view
 INK = 96  # difference of the text from the background in a view
 
 
-class Box(NamedTuple):
-    """Rows and columns of a part of an image, in pixels; the ends are outside."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class Line(View):
     """One line of text, found in an image of any size, brought to one height and levelled.
 
     Margins without edges are cut off. The aspect ratio is kept, but a line that is too wide for `size`, [height, width]
-    in pixels, is squeezed. The background becomes mid-grey, also where it is a gradient, the text becomes darker than it, and
+    in pixels, loses the gaps between its characters, and is squeezed where that is not enough. The background becomes mid-grey, also where it is a gradient, the text becomes darker than it, and
     low contrast is raised.
     """
 
@@ -48,8 +39,8 @@ class Line(View):
     def __call__(self, image: np.ndarray, characters: int) -> np.ndarray:
         height, width = self.size
         pixels = _shrunk(pick(image, self.channel), MOST_HEIGHT * height)
-        top, bottom, left, right = text_box(pixels)
-        found = pixels[top:bottom, left:right]
+        rows, columns = text_rows_and_columns(pixels, width / height)
+        found = pixels[rows][:, columns]
         wide = min(width, max(1, round(found.shape[1] * height / found.shape[0])))
         view = np.full((height, width, pixels.shape[2]), BACKGROUND, dtype=np.uint8)
         start = (width - wide) // 2
@@ -63,38 +54,40 @@ def _shrunk(pixels: np.ndarray, height: int) -> np.ndarray:
     return pixels if rows <= height else resize(pixels, height, max(1, round(columns * height / rows)), "stretch")
 
 
-def text_box(pixels: np.ndarray) -> Box:
-    """Return where the text stands in an image, uint8 [height, width, channel]: where the upright edges are.
+def text_rows_and_columns(pixels: np.ndarray, most: float) -> tuple[slice, slice | np.ndarray]:
+    """Return the rows and the columns of a text in an image, uint8 [height, width, channel].
 
-    Lines that cross an image have few upright edges, so that rows with such lines alone are no text. Rows are kept whole
-    where edges are nearly everywhere.
+    They are where upright edges are. Lines that cross an image have few, so that rows with such lines alone are no text.
+    Rows are kept whole where edges are nearly everywhere. Where a text is wider than `most` times its height, gaps
+    between its characters are cut, too.
     """
     height, width = pixels.shape[:2]
     if width < 2:
-        return Box(0, height, 0, width)
+        return slice(height), slice(width)
     steps = reduce(cv2.max, cv2.split(cv2.absdiff(pixels[:, 1:], pixels[:, :-1])))
     edges = cv2.threshold(steps, max(LEAST_EDGE, _quantile(_counts(steps), 0.98) // 4), 1, cv2.THRESH_BINARY)[1]
-    rows = cv2.blur(cv2.reduce(edges, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F), (1, 1 + height // 16)).ravel()
-    low = float(np.partition(rows, height // 10)[height // 10])
-    top, bottom = _extent(rows > low + 0.2 * (float(rows.max()) - low))
-    top, bottom = _widened(top, bottom, 1 + (bottom - top) // 5, height)
+    across = cv2.blur(cv2.reduce(edges, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F), (1, 1 + height // 16)).ravel()
+    low = float(np.partition(across, height // 10)[height // 10])
+    inked = np.flatnonzero(across > low + 0.2 * (float(across.max()) - low))
+    top, bottom = (int(inked[0]), int(inked[-1]) + 1) if len(inked) else (0, height)
+    room = 1 + (bottom - top) // 5
+    top, bottom = max(0, top - room), min(height, bottom + room)
     if bottom - top > MOST_OF_HEIGHT * height:
         top, bottom = 0, height
-    across = cv2.reduce(edges[top:bottom], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
-    columns = cv2.blur(across, (1 + (bottom - top) // 2, 1)).ravel()
-    left, right = _extent(columns > 0.1 * float(columns.max()))
-    return Box(top, bottom, *_widened(left, right, 1 + (bottom - top) // 3, width))
+    return slice(top, bottom), _columns(edges[top:bottom], width, most)
 
 
-def _extent(inside: np.ndarray) -> tuple[int, int]:
-    """Return the first number that is inside and the one after the last; all numbers if none is inside."""
-    numbers = np.flatnonzero(inside)
-    return (int(numbers[0]), int(numbers[-1]) + 1) if len(numbers) else (0, len(inside))
-
-
-def _widened(first: int, last: int, room: int, most: int) -> tuple[int, int]:
-    """Return the numbers from `first` to `last` with `room` on both sides, within 0 to `most`."""
-    return max(0, first - room), min(most, last + room)
+def _columns(edges: np.ndarray, width: int, most: float) -> slice | np.ndarray:
+    """Return the columns that hold text, from the edges in its rows, uint8 [height, width - 1]."""
+    height = len(edges)
+    counts = cv2.reduce(edges, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
+    counts = cv2.blur(counts, (1 + height // 2, 1)).ravel()
+    room = np.ones((1, 2 * (1 + height // 8) + 1), np.uint8)
+    inked = np.zeros((1, width), np.uint8)
+    inked[0, :-1] = counts > 0.1 * float(counts.max())
+    numbers = np.flatnonzero(cv2.dilate(inked, room))
+    first, last = (int(numbers[0]), int(numbers[-1]) + 1) if len(numbers) else (0, width)
+    return numbers if last - first > most * height else slice(first, last)
 
 
 def levelled(pixels: np.ndarray) -> np.ndarray:

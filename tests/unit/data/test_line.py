@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from capbench.data.line import BACKGROUND, INK, Box, Line, levelled, text_box
+from capbench.data.line import BACKGROUND, INK, Line, levelled, text_rows_and_columns
 
 GREY = Line(channel="grey", size=[32, 160])
 COLOUR = Line(channel="colour", size=[32, 160])
@@ -55,15 +55,28 @@ def test_small_text_is_found_in_a_large_image_with_a_line_through_it() -> None:
     pixels = picture(160, 500, size=0.8, left=220, base=70)
     cv2.line(pixels, (0, 150), (499, 10), (90, 90, 90), 1)
     rows, columns = np.nonzero(picture(160, 500, size=0.8, left=220, base=70)[:, :, 0] == 0)
-    box = text_box(pixels)
-    assert box.top <= rows.min() and rows.max() < box.bottom
-    assert box.left <= columns.min() and columns.max() < box.right
-    assert box.bottom - box.top < 60
+    found, wide = text_rows_and_columns(pixels, 50)
+    assert isinstance(wide, slice)
+    assert found.start <= rows.min() and rows.max() < found.stop
+    assert wide.start <= columns.min() and columns.max() < wide.stop
+    assert found.stop - found.start < 60
 
 
 def test_an_image_that_is_noise_everywhere_is_kept_whole() -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (60, 200, 3), dtype=np.uint8)
-    assert text_box(pixels) == Box(0, 60, 0, 200)
+    assert text_rows_and_columns(pixels, 5) == (slice(0, 60), slice(0, 200))
+
+
+def test_gaps_between_characters_are_cut_only_where_a_line_is_too_wide() -> None:
+    pixels = np.full((40, 600, 3), 255, dtype=np.uint8)
+    for left in range(20, 600, 140):
+        cv2.putText(pixels, "H", (left, 32), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (0, 0, 0), 3)
+    _, columns = text_rows_and_columns(pixels, 5)
+    inked = np.flatnonzero((pixels == 0).any(axis=(0, 2)))
+    assert isinstance(columns, np.ndarray)
+    assert {*inked.tolist()} <= {*columns.tolist()}
+    assert len(columns) < 300
+    assert isinstance(text_rows_and_columns(pixels, 50)[1], slice)
 
 
 def test_the_aspect_ratio_is_kept_and_a_wide_line_is_squeezed() -> None:
