@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Mapping, Sequence
 
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from capbench.data.sources.folder import Folder
 from capbench.errors import lines
 from capbench.train.build import Experiment
+from capbench.train.curve import improvement
 
 EXAMPLES = 3  # labels printed before training begins
 
@@ -42,6 +44,20 @@ def introduce(experiment: Experiment) -> None:
         f"images: {sizes}; {length} of {len(codec.alphabet.symbols)} symbols; "
         f"view {'×'.join(map(str, material.shape))}; {model} with {size:,} parameters"
     )
+
+
+def advise(experiment: Experiment, rows: Sequence[Mapping[str, float]]) -> None:
+    """Say if the training was still improving when it came to its planned end, and what makes it longer.
+
+    `rows` are those of metrics.csv.
+    """
+    optim, images = experiment.optim, len(experiment.material.parts["val"])
+    improved = improvement(rows, images) if len(rows) == optim.epochs else None
+    if improved is not None:
+        say(
+            "",
+            f"still improving when the training ended: {improved}; train longer with optim.epochs={2 * optim.epochs}",
+        )
 
 
 @rank_zero_only

@@ -23,7 +23,7 @@ from capbench.text import Alphabet
 from capbench.train import record
 from capbench.train.build import Callbacks, Experiment, Metrics, check_callbacks, check_sharing
 from capbench.train.callbacks import Checkpoints, Curves, callback
-from capbench.train.console import introduce, is_rank_zero, quieten, say
+from capbench.train.console import advise, introduce, is_rank_zero, quieten, say
 from capbench.train.fit import learn, test_by_folds, trial_of
 from capbench.train.loggers import Logging
 from capbench.train.optim import Optim
@@ -145,5 +145,6 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
     folder.write_result(report.result)  # written last: its presence marks a finished run
     where = os.path.relpath(folder.path)
     say(*table.results(report.result).split("\n"))
+    advise(experiment, curves.rows)
     say("", f"run folder: {where}", f"pictures:   {where}/{folder.pictures.name}")
     return worth(report.result)
