@@ -26,6 +26,7 @@ SMALL = (
     "data=csv",
     "data.train_size=48",
     "optim.epochs=3",
+    "optim.epoch_images=null",
     "optim.ema=0.5",
     "trainer.progress=false",
     "logger=none",

@@ -89,7 +89,7 @@ def images(tmp_path: Path) -> Path:
         ("predict", "run=run", "images=images", "out=answers.csv"),
         ("export", "run=run", "out=model.onnx"),
         ("label", "images=images", "out=labels.csv", "alphabet=digits"),
-        ("data=csv", "data.root=images", "data.on_bad=skip", "data.split={val:1,test:1}", "optim.epochs=1", "logger=none", "hydra.run.dir=new"),
+        ("data=csv", "data.root=images", "data.on_bad=skip", "data.split={val:1,test:1}", "optim.epochs=1", "optim.epoch_images=null", "logger=none", "hydra.run.dir=new"),
         ("compare", "runs=runs", "out=report"),
     ],
     ids=lambda arguments: arguments[0],

@@ -84,7 +84,7 @@ class Experiment:
             workers=trainer_settings.workers,
             seed=settings["seed"],
             whole_epochs=model.gradient_free,
-            epoch_images=None if model.gradient_free else optim.epoch_images,
+            epoch_images=None if model.gradient_free else optim.shown(material),
         )
         texts = {name: material.parts[name].texts for name in ("val", "test")}
         pose_numbers = pose_count(material, model, trainer_settings) if optim.poses else 0
@@ -168,7 +168,7 @@ def check_sharing(trainer_settings: TrainerSettings, optim: Optim, material: Mat
             f"optim.batch_size: {optim.batch_size} images cannot be shared evenly by {processes} processes; "
             f"choose a multiple of {processes}"
         )
-    if optim.epoch_images is not None and optim.epoch_images < processes:
+    if isinstance(optim.epoch_images, int) and optim.epoch_images < processes:
         raise Mistake(
             f"optim.epoch_images: {optim.epoch_images} images cannot be shared by {processes} processes; show more"
         )

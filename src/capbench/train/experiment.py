@@ -101,7 +101,7 @@ def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
     view: View = build(settings["view"])
     augment: Augment = build(settings["augment"])
     material = Material(source, view, build(settings["alphabet"]), settings["cache"])
-    if source.renewed and optim.epoch_images is not None:
+    if source.renewed and isinstance(optim.epoch_images, int):
         raise Mistake(
             "optim.epoch_images: does not apply to fresh images; set the number of images of an epoch with data.split.train"
         )

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
+from capbench.data.material import Material
 from capbench.errors import Mistake
 from capbench.train.muon import Muon
 from capbench.types import Count, CountOrZero, NotNegative, Positive, Share
@@ -23,6 +24,7 @@ KINDS: dict[str, Any] = {
     "muon": Muon,
 }
 WITH_MOMENTUM = ("sgd", "muon")
+LEAST_SHOWN = 8000  # images of an epoch with epoch_images: auto
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,7 @@ class Optim:
     schedule: Literal["one_cycle", "cosine", "constant"]
     warmup: Share
     epochs: CountOrZero
-    epoch_images: Count | None
+    epoch_images: Count | Literal["auto"] | None
     batch_size: Count
     label_smoothing: Share
     ema: Share
@@ -48,6 +50,13 @@ class Optim:
             raise Mistake(
                 f"optim.momentum: {self.kind} does not accept momentum; set optim.momentum=null, or optim={' or '.join(WITH_MOMENTUM)}"
             )
+
+    def shown(self, material: Material) -> int | None:
+        """Return the images of an epoch, or None for each training image once."""
+        if self.epoch_images != "auto":
+            return self.epoch_images
+        drawn = material.source.first_drawn is not None  # of drawn images there are as many as are wanted
+        return None if drawn else max(len(material.parts["train"]), LEAST_SHOWN)
 
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         """Return the optimiser of the network; weight decay applies to weights of layers, not to biases and norms."""

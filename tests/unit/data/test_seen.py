@@ -25,7 +25,7 @@ from tests.helpers.settings import composed
 SPLIT = "data.split={train:100,val:20,test:40}"
 NETWORK = "{stem:[8],widths:[8],strides:[2],pool:columns}"
 QUIET = ("logger=none", "trainer.progress=false", "optim.epochs=1", "optim.batch_size=16")
-ONE_EPOCH = (*QUIET, f"model={NETWORK}")
+ONE_EPOCH = (*QUIET, f"model={NETWORK}", "optim.epoch_images=null")
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,10 @@ from tests.helpers.settings import composed
 from tests.helpers.tables import read_csv
 
 KNN_LEAVES_ONE_OUT = ("data=csv", "data/split=leave_one_out", "alphabet=auto", "model=knn", "model.k=1")
-CNN_IN_FOLDS = ("data=csv", "data/split=folds", "data.split.folds=3", "optim.epochs=3", "optim.batch_size=4")
+CNN_IN_FOLDS = (
+    *("data=csv", "data/split=folds", "data.split.folds=3"),
+    *("optim.epochs=3", "optim.epoch_images=null", "optim.batch_size=4"),
+)
 QUIET = ("logger=none", "trainer.progress=false")
 
 

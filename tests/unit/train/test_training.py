@@ -83,6 +83,18 @@ def test_the_progress_bar_counts_the_images_shown(
     assert [int(row["step"]) for row in read_csv(run.path / "metrics.csv")] == [steps]
 
 
+def test_an_epoch_of_a_labelled_folder_has_some_thousand_images(labelled: Path) -> None:
+    def shown(*overrides: str) -> int | None:
+        return experiment.prepare(composed(*overrides, *QUIET)).data.epoch_images
+
+    of_folder = ("data=csv", f"data.root={labelled}")
+    assert shown(*of_folder) == 8000
+    assert shown(*of_folder, "optim.epoch_images=null") is None
+    assert shown(*of_folder, "optim.epoch_images=20") == 20
+    assert shown(*of_folder, "model=knn", "view=characters") is None
+    assert shown("data.split={train:20,val:8,test:8}") is None
+
+
 def test_training_stops_after_patience_epochs_without_progress(train: Train) -> None:
     result = train("debug=fast", "optim.epochs=6", "optim.lr=1e-12", "trainer.patience=2", *QUIET).read_result()
     assert result["train/epochs"] == 3
@@ -357,7 +369,9 @@ def test_start_with_a_run_that_does_not_fit_is_refused(trained: Path, changes: l
 
 
 def test_training_without_validation_keeps_the_last_epoch(train: Train, labelled: Path) -> None:
-    folder = train("data=csv", f"data.root={labelled}", "data.split.val=null", "optim.epochs=2", *QUIET)
+    folder = train(
+        "data=csv", f"data.root={labelled}", "data.split.val=null", "optim.epochs=2", "optim.epoch_images=null", *QUIET
+    )
     result = folder.read_result()
     assert "val/exact" not in result
     assert result["best/epoch"] == 2
@@ -432,7 +446,7 @@ def test_with_ema_the_best_epoch_is_measured_and_kept(
 
     monkeypatch.setattr(Checkpoints, "on_train_epoch_end", the_first_is_best)
     data = (f"data/split={split}", *(["data.split.folds=2"] if split == "folds" else []))
-    small = ("model=mlp", "view=characters", "optim.ema=0.5", "optim.epochs=3", *QUIET)
+    small = ("model=mlp", "view=characters", "optim.ema=0.5", "optim.epochs=3", "optim.epoch_images=null", *QUIET)
     run = train("data=csv", f"data.root={labelled}", *data, *small)
     result = run.read_result()
     assert result["best/epoch"] == 1
@@ -450,7 +464,7 @@ def test_with_ema_the_best_epoch_is_measured_and_kept(
         assert [p.answer for p in run.read_predictions()] == [r.text for r in evaluated.recognizer.readings]
 
 
-SMALL = ("model=mlp", "view=characters", "data=csv", "optim.epochs=3", *QUIET)
+SMALL = ("model=mlp", "view=characters", "data=csv", "optim.epochs=3", "optim.epoch_images=null", *QUIET)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
