@@ -72,7 +72,7 @@ class Experiment:
         begun: Seen | None = Seen()
         if settings["start"] is not None:
             begun = begin_with(settings["start"], model, codec)
-        elif not optim.epochs and not model.gradient_free:
+        elif optim.epochs == 0 and not model.gradient_free:
             raise Mistake("optim.epochs: 0 trains nothing; set at least 1, or give start=RUN to test that run")
         if trainer_settings.compile:
             model.compile()  # in place, so that the names of the weights do not change
@@ -95,7 +95,7 @@ class Experiment:
     @property
     def trains(self) -> bool:
         """True if the experiment trains; without epochs the starting weights are tested unchanged."""
-        return self.recognizer.model.gradient_free or self.optim.epochs > 0
+        return self.recognizer.model.gradient_free or self.optim.epochs != 0
 
     def fold(self, number: int) -> Experiment:
         """Return the same experiment, newly built, with fold `number` as the test part."""
@@ -157,10 +157,16 @@ def check_callbacks(
 def check_sharing(trainer_settings: TrainerSettings, optim: Optim, material: Material, model: Model) -> None:
     """Raise Mistake if several processes cannot train: folds, a gradient-free model, uneven batches, small parts."""
     processes = trainer_settings.devices * trainer_settings.nodes
+    if optim.minutes is not None and material.folds:
+        raise Mistake("minutes: folds are trained for a number of epochs; set optim.epochs and minutes=null")
     if processes == 1:
         return
     if material.folds:
         raise Mistake("trainer: folds are trained in one process; choose trainer=cpu or trainer=gpu")
+    if optim.minutes is not None:
+        raise Mistake(
+            "minutes: is measured by one process; choose trainer=cpu or gpu, or set optim.epochs and minutes=null"
+        )
     if model.gradient_free:
         raise Mistake("trainer: a gradient-free model runs in one process; choose trainer=cpu or trainer=gpu")
     if optim.batch_size % processes:

@@ -1,19 +1,17 @@
-"""Lightning callbacks: checkpoints, metrics.csv, weight averaging, pruning of search trials, progress bar."""
+"""Lightning callbacks: checkpoints, metrics.csv, weight averaging, pruning of search trials."""
 
 from __future__ import annotations
 
 import csv
 import io
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Checkpoint, EMAWeightAveraging, ProgressBar
+from pytorch_lightning.callbacks import Checkpoint, EMAWeightAveraging
 from pytorch_lightning.plugins.io import TorchCheckpointIO
-from tqdm import tqdm
 
 from capbench.sweep.study import Trial
 from capbench.utils.atomic import replacing, share
@@ -170,81 +168,6 @@ class Curves(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         for name, value in state_dict.items():
             setattr(self, name, value)
-
-
-def bar(total: int, what: str, unit: str, *, initial: int = 0, wanted: bool = True) -> tqdm:
-    """Return a progress bar that updates often on a terminal, and at most every 15 seconds in a log."""
-    return tqdm(
-        total=total,
-        initial=initial,
-        desc=what,
-        unit=unit,
-        unit_scale=True,
-        smoothing=0.05,
-        mininterval=0.3 if sys.stderr.isatty() else 15,
-        dynamic_ncols=True,
-        disable=not wanted,
-    )
-
-
-class Progress(ProgressBar):
-    """Progress bar over the whole training: images per second, loss, and the last exact accuracy on validation."""
-
-    def __init__(self, wanted: bool) -> None:
-        super().__init__()
-        self._bar: tqdm | None = None
-        self._wanted = wanted
-
-    def disable(self) -> None:
-        """Hide the bar; Lightning calls this on every rank but zero."""
-        self._wanted = False
-
-    def enable(self) -> None:
-        """Show the bar."""
-        self._wanted = True
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not self._wanted:
-            return
-        per_epoch = int(trainer.num_training_batches) * self._images_of_step(trainer)
-        self._bar = bar(
-            (trainer.max_epochs or 1) * per_epoch, "training", "img", initial=trainer.current_epoch * per_epoch
-        )
-
-    @staticmethod
-    def _images_of_step(trainer: pl.Trainer) -> int:
-        module: Any = trainer.datamodule  # type: ignore[attr-defined]
-        return min(module.batch_size, module.epoch_images or len(module.material.parts["train"]))
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if self._bar is None:
-            return
-        if self._bar.update(self._images_of_step(trainer)):  # True when drawn; reading the loss waits for the device
-            self._describe(trainer, outputs)
-
-    def _describe(self, trainer: pl.Trainer, outputs: Any) -> None:
-        assert self._bar is not None
-        shown = {"epoch": f"{trainer.current_epoch + 1}/{trainer.max_epochs}"}
-        if outputs is not None:
-            shown["loss"] = f"{float(outputs['loss']):.3f}"
-        if WATCHED in trainer.callback_metrics:
-            shown[WATCHED] = f"{float(trainer.callback_metrics[WATCHED]):.4f}"
-        self._bar.set_postfix(shown, refresh=False)
-
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self._bar is not None and trainer.state.fn == "fit":
-            self._describe(trainer, None)
-            self._bar.refresh()
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        self.on_train_end(trainer, pl_module)
 
 
 def callback(trainer: pl.Trainer, kind: type) -> Any:

@@ -13,6 +13,7 @@ from capbench.data.sources.folder import Folder
 from capbench.errors import lines
 from capbench.train.build import Experiment
 from capbench.train.curve import improvement
+from capbench.train.optim import Optim
 
 EXAMPLES = 3  # labels printed before training begins
 
@@ -51,13 +52,19 @@ def advise(experiment: Experiment, rows: Sequence[Mapping[str, float]]) -> None:
 
     `rows` are those of metrics.csv.
     """
-    optim, images = experiment.optim, len(experiment.material.parts["val"])
-    improved = improvement(rows, images) if len(rows) == optim.epochs else None
-    if improved is not None:
-        say(
-            "",
-            f"still improving when the training ended: {improved}; train longer with optim.epochs={2 * optim.epochs}",
-        )
+    improved = improvement(rows, len(experiment.material.parts["val"]))
+    longer = None if improved is None else _longer(experiment.optim, len(rows), rows[-1]["seconds"])
+    if longer is not None:
+        say("", f"still improving when the training ended: {improved}; train longer with {longer}")
+
+
+def _longer(optim: Optim, epochs: int, seconds: float) -> str | None:
+    """Return the setting that makes a training longer, or None for one that ended before its planned end."""
+    if epochs == optim.epochs:
+        return f"optim.epochs={2 * epochs}"
+    if optim.minutes is not None and seconds >= 60 * optim.minutes:
+        return f"minutes={2 * optim.minutes:g}"
+    return None
 
 
 @rank_zero_only

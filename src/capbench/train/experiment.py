@@ -28,7 +28,7 @@ from capbench.train.fit import learn, test_by_folds, trial_of
 from capbench.train.loggers import Logging
 from capbench.train.optim import Optim
 from capbench.train.trainer import TrainerSettings
-from capbench.types import CountOrZero, Seed
+from capbench.types import CountOrZero, Positive, Seed
 
 
 def schema(
@@ -40,6 +40,7 @@ def schema(
     start: str | list[str] | None,
     trial: CountOrZero | None,
     cache: str | None,
+    minutes: Positive | None = None,
     alphabet: Alphabet,
     style: Style,
     data: Source,

@@ -16,7 +16,8 @@ from capbench.runs import Prediction, RunFolder
 from capbench.sweep.study import Trial
 from capbench.train import record
 from capbench.train.build import Experiment
-from capbench.train.callbacks import Pruning, bar
+from capbench.train.callbacks import Pruning
+from capbench.train.progress import bar
 
 
 def trial_of(experiment: Experiment, trainer: pl.Trainer, folder: RunFolder) -> Trial | None:
@@ -55,7 +56,7 @@ def test_by_folds(experiment: Experiment, folder: RunFolder) -> list[Prediction]
     material = experiment.material
     names = np.array([sample.name for sample in material.parts["test"].samples])
     read = {prediction.filename: prediction for prediction in folder.read_predictions()}
-    epochs = 1 if experiment.recognizer.model.gradient_free else experiment.optim.epochs
+    epochs = 1 if experiment.recognizer.model.gradient_free else experiment.optim.epochs or 0
     with bar(material.folds * epochs, "folds", "epoch", wanted=experiment.trainer_settings.progress) as shown:
         for number in range(material.folds):
             if not read.keys() >= set(names[material.fold_of == number].tolist()):

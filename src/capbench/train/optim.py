@@ -24,6 +24,7 @@ KINDS: dict[str, Any] = {
     "muon": Muon,
 }
 WITH_MOMENTUM = ("sgd", "muon")
+PARTS = 10_000  # steps of the schedule of a time budget
 LEAST_SHOWN = 8000  # images of an epoch with epoch_images: auto
 
 
@@ -37,15 +38,18 @@ class Optim:
     momentum: Share | None
     schedule: Literal["one_cycle", "cosine", "constant"]
     warmup: Share
-    epochs: CountOrZero
+    epochs: CountOrZero | None
     epoch_images: Count | Literal["auto"] | None
     batch_size: Count
     label_smoothing: Share
     ema: Share
     clip: NotNegative
     poses: NotNegative = 0.0
+    minutes: Positive | None = None
 
     def __post_init__(self) -> None:
+        if self.epochs is None and self.minutes is None:
+            raise Mistake("optim.epochs: null needs a time budget; set minutes=10, or a number of epochs")
         if self.momentum is not None and self.kind not in WITH_MOMENTUM:
             raise Mistake(
                 f"optim.momentum: {self.kind} does not accept momentum; set optim.momentum=null, or optim={' or '.join(WITH_MOMENTUM)}"
@@ -67,7 +71,7 @@ class Optim:
         return KINDS[self.kind](groups, lr=self.lr, weight_decay=self.weight_decay, **extra)
 
     def scheduler(self, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
-        """Return the learning-rate schedule over `steps` optimisation steps."""
+        """Return the learning-rate schedule over `steps` optimisation steps, or of a time budget over its PARTS."""
         if self.schedule == "one_cycle":
             # torch divides by the warm-up's length minus one, so a warm-up of a single step is dropped.
             rise = 0.0 if math.isclose(self.warmup * steps, 1) else self.warmup

@@ -17,7 +17,8 @@ from capbench.errors import Mistake
 from capbench.models import Model
 from capbench.models.blocks import PoseHead
 from capbench.text import Codec, Reading
-from capbench.train.optim import Optim
+from capbench.train.clock import Clock
+from capbench.train.optim import PARTS, Optim
 
 
 class _Seen(NamedTuple):
@@ -226,5 +227,19 @@ class Recognizer(pl.LightningModule):
         if self.model.gradient_free:
             return None
         optimizer = self.optim.optimizer(self)
-        scheduler = self.optim.scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
+        steps = PARTS if self.optim.minutes is not None else int(self.trainer.estimated_stepping_batches)
+        scheduler = self.optim.scheduler(optimizer, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Go on to the next step of the schedule; of a time budget, to the share that is over."""
+        if self.optim.minutes is not None:
+            scheduler.last_epoch = min(int(PARTS * self._over()), PARTS - 1) - 1
+        scheduler.step()
+
+    def _over(self) -> float:
+        """Return the share of the training that is over, by the clock or by the number of epochs if there is one."""
+        clock = next(c for c in self.trainer.callbacks if isinstance(c, Clock))  # type: ignore[attr-defined]
+        if self.optim.epochs is None:
+            return clock.over
+        return max(clock.over, self.trainer.global_step / self.trainer.estimated_stepping_batches)

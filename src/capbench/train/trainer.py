@@ -20,8 +20,10 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from capbench.errors import Mistake, first_line, nearest
 from capbench.settings import check
-from capbench.train.callbacks import WATCHED, Averaging, Checkpoints, Curves, Progress, WholeCheckpoints
+from capbench.train.callbacks import WATCHED, Averaging, Checkpoints, Curves, WholeCheckpoints
+from capbench.train.clock import Clock
 from capbench.train.optim import Optim
+from capbench.train.progress import Progress
 from capbench.types import Count, CountOrZero
 
 PROFILERS: dict[str, Any] = {"simple": SimpleProfiler, "advanced": AdvancedProfiler, "pytorch": PyTorchProfiler}
@@ -47,7 +49,7 @@ SET_ELSEWHERE = {
     "logger": "choose logger=",
     "max_epochs": "set optim.epochs",
     "max_steps": "a training ends with a whole epoch; set optim.epochs and optim.epoch_images",
-    "max_time": "a training ends with a whole epoch; choose callbacks=timer",
+    "max_time": "set minutes",
     "model_registry": "it would send checkpoints to another machine; drop it",
     "num_nodes": "set trainer.nodes",
     "num_sanity_val_steps": "validation begins with the first epoch's end; drop it",
@@ -147,10 +149,12 @@ class TrainerSettings:
             torch.set_num_threads(self.threads)
         # Deterministic torch also fills all uninitialised memory, which makes a small network three times slower.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        callbacks: list[pl.Callback] = [Progress(self.progress)] if self.progress else []
+        clock = None if optim.minutes is None or gradient_free else Clock(optim.minutes, self.patience)
+        callbacks: list[pl.Callback] = [Progress(self.progress, clock)] if self.progress else []
+        callbacks += [] if clock is None else [clock]
         if optim.ema and not gradient_free:
             callbacks.append(Averaging(decay=optim.ema))
-        if self.patience is not None:
+        if self.patience is not None and clock is None:
             callbacks.append(EarlyStopping(WATCHED, mode="max", patience=self.patience))
         callbacks += [*chosen, Curves(folder / "metrics.csv"), Checkpoints(folder / "checkpoints")]
         arguments = self._arguments(optim, folder, gradient_free=gradient_free, validates=validates)
@@ -169,7 +173,7 @@ class TrainerSettings:
             num_nodes=self.nodes,
             strategy=DDPStrategy(process_group_backend=self.backend) if self.strategy == "ddp" else "auto",
             precision=self.precision,
-            max_epochs=1 if gradient_free else optim.epochs,
+            max_epochs=1 if gradient_free else -1 if optim.epochs is None else optim.epochs,
             gradient_clip_val=optim.clip or None if not gradient_free else None,
             limit_train_batches=self.limit_batches,
             limit_val_batches=self.limit_batches if validates else 0,
