@@ -76,7 +76,7 @@ class Progress(ProgressBar):
         progress = self._images_of_step(trainer)
         if self._clock is not None:
             self._bar.total = round(self._clock.total)
-            progress = min(int(self._clock.spent), self._bar.total) - self._bar.n
+            progress = min(int(self._clock.spent), round(self._clock.total)) - int(self._bar.n)
         if self._bar.update(progress):  # True when drawn; reading the loss waits for the device
             self._describe(trainer, outputs)
 
