@@ -8,14 +8,18 @@ from capbench.decoding import over_positions, over_time
 from capbench.decoding.found import Found
 from capbench.decoding.told import Told
 from capbench.errors import Mistake, printable
-from capbench.text import Codec, Reading, probabilities
+from capbench.text import Alphabet, Codec, Reading, probabilities
+
+TIMES = {"×": "x", "x": "×", "X": "×"}
+"""Symbols that are drawn alike; labels of sums have one or the other"""
 
 
 class Search:
     """Search among the texts that have the told symbols and lengths.
 
     Where the told alphabet folds several symbols of the recogniser into one, such as `a` and `A`, their probabilities
-    are added at each position or step. Where no lengths are told, texts over positions have the recogniser's lengths,
+    are added at each position or step. A told `x` also stands for the recogniser's `×` where that is not told, and a
+    told `×` for its `x`. Where no lengths are told, texts over positions have the recogniser's lengths,
     and texts over time any.
     """
 
@@ -26,7 +30,7 @@ class Search:
         if codec.over == "positions" and not codec.shortest <= shortest <= longest <= codec.longest:
             known = str(codec.longest) if codec.shortest == codec.longest else f"{codec.shortest} to {codec.longest}"
             raise Mistake(f"length: [{shortest}, {longest}] is told and the recogniser reads {known} symbols")
-        folded = [alphabet.folded(symbol) for symbol in codec.alphabet.symbols]
+        folded = [_as_told(alphabet, symbol) for symbol in codec.alphabet.symbols]
         classes = [[k for k, known in enumerate(folded) if known == symbol] for symbol in alphabet.symbols]
         unknown = "".join(symbol for symbol, some in zip(alphabet.symbols, classes, strict=True) if not some)
         if unknown:
@@ -81,3 +85,9 @@ class Search:
         nothing = np.zeros((*probability.shape[:2], 1), probability.dtype)
         blank = nothing if self._blank is None else probability[..., [self._blank]]
         return np.concatenate([symbols, blank], axis=-1)
+
+
+def _as_told(alphabet: Alphabet, symbol: str) -> str:
+    """Return the symbol of a told alphabet that a recogniser's symbol stands for, or one outside it."""
+    folded = alphabet.folded(symbol)
+    return folded if folded in alphabet.symbols else alphabet.folded(TIMES.get(symbol, symbol))

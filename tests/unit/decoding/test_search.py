@@ -109,6 +109,21 @@ def test_probabilities_of_folded_symbols_are_added() -> None:
     assert reading.confidence == pytest.approx(0.6)
 
 
+@pytest.mark.parametrize(
+    ("known", "told", "fold", "expected"),
+    [("2x×", "2x", None, [[0], [1, 2]]), ("2X×", "X2", "upper", [[1, 2], [0]]), ("2xX", "2×", None, [[0], [1, 2]]),
+     ("2x×", "2x×", None, [[0], [1], [2]])],
+)  # fmt: skip
+def test_a_letter_x_and_a_sign_of_multiplication_stand_for_each_other_unless_both_are_told(
+    known: str, told: str, fold: Literal["upper"] | None, expected: list[list[int]]
+) -> None:
+    probability = np.array([[[0.1, 0.2, 0.3, 0.4]]])  # of the known symbols and the blank
+    search = Search(codec(known, 0, 1), Told(Alphabet(symbols=told, fold=fold), (1, 1)))
+    (found,) = search.found(probability)
+    sums = np.array([sum(probability[0, 0, number] for number in numbers) for numbers in expected])
+    assert found.beliefs[0] == pytest.approx(sums / sums.sum())
+
+
 def test_a_text_is_found_in_the_case_that_is_told() -> None:
     probability = np.array([[[0.1, 0.9]]])
     told = Told(Alphabet(symbols="AB", fold="upper"))
