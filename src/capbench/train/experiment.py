@@ -138,6 +138,7 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
     report = record.write(
         experiment.settings, material, recognizer, curves, checkpoints, predictions, experiment.begun, folder
     )
+    report.result["train/precision"] = experiment.trainer_settings.used_precision
     if trial is not None:
         report.result.update({"trial": trial.number, "pruned": trial.pruned})
         if trial.pruned is not None:

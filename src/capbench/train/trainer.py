@@ -76,7 +76,7 @@ class TrainerSettings:
     nodes: Count
     strategy: Literal["single", "ddp"]
     backend: Literal["gloo", "nccl"] | None
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     threads: Count | None
     workers: CountOrZero
     compile: bool
@@ -127,6 +127,19 @@ class TrainerSettings:
         return "mps" if torch.backends.mps.is_available() else "cpu"
 
     @property
+    def used_precision(self) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+        """Precision that `precision` names; for `auto`, mixed with bf16 where the device multiplies it in hardware."""
+        if self.precision != "auto":
+            return self.precision
+        if self.device == "gpu":
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:  # torch has no public question for what a processor does by itself
+            fast = self.device == "cpu" and (
+                torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+            )
+        return "bf16-mixed" if fast else "32-true"
+
+    @property
     def relaunches(self) -> bool:
         """True if Lightning starts this program again for the other processes."""
         return self.strategy == "ddp" and self.devices > 1
@@ -172,7 +185,7 @@ class TrainerSettings:
             devices=self.devices,
             num_nodes=self.nodes,
             strategy=DDPStrategy(process_group_backend=self.backend) if self.strategy == "ddp" else "auto",
-            precision=self.precision,
+            precision=self.used_precision,
             max_epochs=1 if gradient_free else -1 if optim.epochs is None else optim.epochs,
             gradient_clip_val=optim.clip or None if not gradient_free else None,
             limit_train_batches=self.limit_batches,

@@ -27,6 +27,7 @@ from capbench.train.callbacks import Checkpoints
 from capbench.train.muon import Muon
 from capbench.train.optim import Optim
 from capbench.train.recognizer import Recognizer
+from capbench.train.trainer import TrainerSettings
 from tests.helpers.protocols import Train
 from tests.helpers.rounding import apart
 from tests.helpers.settings import FAST, composed
@@ -101,7 +102,19 @@ def test_training_stops_after_patience_epochs_without_progress(train: Train) -> 
 
 
 def test_training_in_mixed_precision_ends_well(train: Train) -> None:
-    assert "test/exact" in train(*FAST, "trainer.precision=bf16-mixed").read_result()
+    result = train(*FAST, "trainer.precision=bf16-mixed").read_result()
+    assert "test/exact" in result
+    assert result["train/precision"] == "bf16-mixed"
+
+
+@pytest.mark.parametrize(("supported", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_automatic_precision_is_what_the_processor_multiplies(
+    monkeypatch: pytest.MonkeyPatch, supported: bool, expected: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: supported)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    settings: TrainerSettings = build(composed("trainer.precision=auto")["trainer"])
+    assert settings.used_precision == expected
 
 
 @pytest.mark.slow
