@@ -9,13 +9,16 @@ from collections.abc import Mapping, Sequence
 
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from capbench.data.look.labels import Labels
 from capbench.data.sources.folder import Folder
+from capbench.data.sources.found import Found
 from capbench.errors import lines
 from capbench.train.build import Experiment
 from capbench.train.curve import improvement
 from capbench.train.optim import Optim
 
 EXAMPLES = 3  # labels printed before training begins
+MOST_TOLD = 10  # labels that were left out
 
 
 def is_rank_zero() -> bool:
@@ -32,7 +35,9 @@ def introduce(experiment: Experiment) -> None:
         say(f"doubtful: {doubt}")
     if material.unseen:
         say(f"the training part has no {material.unseen!r}: texts with these symbols will count as mistakes")
-    if isinstance(material.source, Folder):
+    if isinstance(material.source, Found):
+        tell(material.source.found)
+    elif isinstance(material.source, Folder):
         found = ", ".join(f"{sample.name} is {sample.text!r}" for sample in material.source.samples[:EXAMPLES])
         say(f"labels: {found}, …")
     used = {name: len(part) for name, part in material.parts.items() if experiment.trains or name != "train"}
@@ -45,6 +50,14 @@ def introduce(experiment: Experiment) -> None:
         f"images: {sizes}; {length} of {len(codec.alphabet.symbols)} symbols; "
         f"view {'×'.join(map(str, material.shape))}; {model} with {size:,} parameters"
     )
+
+
+def tell(labels: Labels) -> None:
+    """Print where the labels of a folder were found, and the first of those that were left out."""
+    say(*(f"labels: {line}" for line in labels.told), *(f"left out: {line}" for line in labels.left_out[:MOST_TOLD]))
+    more = len(labels.left_out) - MOST_TOLD
+    if more > 0:
+        say(f"left out: {more:,} more")
 
 
 def advise(experiment: Experiment, rows: Sequence[Mapping[str, float]]) -> None:
