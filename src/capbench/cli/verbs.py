@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from capbench.cli import compose
 from capbench.settings import plain
+from capbench.utils.portable import keep_freed_memory
 
 ROOMS = {
     "bench": "capbench.bench",
@@ -23,6 +24,7 @@ ROOMS = {
 
 def main(verb: str, arguments: list[str]) -> None:
     """Run a verb; train and evaluate, which need more than their settings, have modules of their own in this package."""
+    keep_freed_memory()
     if verb in ROOMS:
         compose.run(verb, partial(job, verb), arguments)
     else:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +18,36 @@ from capbench.utils.locks import held
 from tests.helpers.repository import ROOT
 
 NOT_EVERYWHERE = re.compile(r"sched_getaffinity|\bfcntl\b|\bmsvcrt\b")
+
+
+BATCHES = """
+import resource
+import numpy as np
+from capbench.utils.portable import keep_freed_memory
+
+def batch():
+    return [np.ones(20_000_000, dtype=np.uint8) for _ in range(3)]
+
+keep_freed_memory()
+batch()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(3):
+    batch()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+def test_a_batch_gets_the_memory_that_the_one_before_it_freed() -> None:
+    """A page that comes from the kernel is a page fault; these batches have 44,000 pages of 4 KiB."""
+    answer = subprocess.run([sys.executable, "-c", BATCHES], capture_output=True, text=True, check=True)
+    assert int(answer.stdout) < 1000
+
+
+def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr(portable.ctypes, "CDLL", None)
+    portable.keep_freed_memory()
 
 
 def test_the_cores_of_this_process_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
