@@ -24,7 +24,8 @@ ROOMS = {
 
 def main(verb: str, arguments: list[str]) -> None:
     """Run a verb; train and evaluate, which need more than their settings, have modules of their own in this package."""
-    keep_freed_memory()
+    if verb != "serve":  # which shares a machine with others for days
+        keep_freed_memory()
     if verb in ROOMS:
         compose.run(verb, partial(job, verb), arguments)
     else:
