@@ -86,7 +86,9 @@ def _columns(edges: np.ndarray, width: int, most: float) -> slice | np.ndarray:
     inked = np.zeros((1, width), np.uint8)
     inked[0, :-1] = counts > 0.1 * float(counts.max())
     numbers = np.flatnonzero(cv2.dilate(inked, room))
-    first, last = (int(numbers[0]), int(numbers[-1]) + 1) if len(numbers) else (0, width)
+    if not len(numbers):
+        return slice(width)
+    first, last = int(numbers[0]), int(numbers[-1]) + 1
     return numbers if last - first > most * height else slice(first, last)
 
 

@@ -30,8 +30,9 @@ def test_an_image_of_any_size_gives_a_view_of_one_size(shape: tuple[int, int, in
     assert COLOUR(pixels, 4).shape == (32, 160, 1 if shape[2] == 1 else 3)
 
 
-def test_an_empty_image_is_all_background() -> None:
-    assert (COLOUR(np.full((40, 120, 3), 200, dtype=np.uint8), 4) == BACKGROUND).all()
+@pytest.mark.parametrize("width", [120, 900])
+def test_an_empty_image_is_all_background(width: int) -> None:
+    assert (COLOUR(np.full((40, width, 3), 200, dtype=np.uint8), 4) == BACKGROUND).all()
 
 
 def test_light_text_on_dark_looks_like_dark_text_on_light() -> None:
