@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import compress
 from typing import Annotated, Literal
 
 import numpy as np
@@ -177,10 +178,8 @@ class Codec:
             counted[:, 1:] = best[:, 1:] != best[:, :-1]
             probability = _highest_of_run(best, probability)
         whole = np.prod(probability, axis=1, where=counted)
-        return [
-            Reading(text, float(confidence), tuple(row[keep].tolist()))
-            for text, confidence, row, keep in zip(self.texts(best), whole, probability, self.kept(best), strict=True)
-        ]
+        rows = zip(self.texts(best), whole.tolist(), probability.tolist(), self.kept(best).tolist(), strict=True)
+        return [Reading(text, confidence, tuple(compress(row, keep))) for text, confidence, row, keep in rows]
 
 
 def probabilities(numbers: np.ndarray) -> np.ndarray:

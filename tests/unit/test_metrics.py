@@ -35,8 +35,13 @@ def test_scores_equal_their_definitions(pairs: list[tuple[str, str]]) -> None:
     assert measured["cer"] == sum(edit_distance(t, a) for t, a in pairs) / characters
     right = sum(x == y for t, a in pairs for x, y in zip(t, a, strict=False))
     assert measured["char"] == right / characters
-    first = [t[:1] == a[:1] for t, a in pairs]
-    assert measured["position_1"] == np.mean(first)
+    for place in range(max(map(len, texts))):
+        there = [t[place] == a[place : place + 1] for t, a in pairs if place < len(t)]
+        assert measured[f"position_{place + 1}"] == np.mean(there)
+
+
+def test_characters_beyond_16_bits_count_as_one() -> None:
+    assert metrics.scores(["a😀\0", "\ud800"], ["a😀", "\ud800"])["char"] == 3 / 4
 
 
 @given(PAIRS)

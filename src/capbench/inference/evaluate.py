@@ -142,16 +142,20 @@ def material(settings: dict[str, Any], reader: Reader) -> Tested:
 def _misfits(codec: Codec, predictions: Sequence[Prediction]) -> list[str]:
     """Return the reasons why some texts cannot be read from any image; they count as mistakes."""
     misfits = []
-    strange = [p.text for p in predictions if codec.outside(p.text)]
+    texts = [p.text for p in predictions]
+    # All texts are looked at together first: one by one takes long, and most sources hold no such text.
+    strange = [text for text in texts if codec.outside(text)] if codec.outside("".join(texts)) else []
     if strange:
         symbols = "".join(sorted({symbol for text in strange for symbol in codec.outside(text)}))
         misfits.append(f"{len(strange):,} texts hold {symbols!r}, which the recogniser does not know")
-    other = [p.text for p in predictions if not codec.shortest <= len(p.text) <= codec.longest]
+    other = [text for text in texts if not codec.shortest <= len(text) <= codec.longest]
     if other:
         misfits.append(
             f"{len(other):,} texts have a length that it does not read ({codec.shortest} to {codec.longest})"
         )
+    if not misfits:
+        return []
     readable = [p.text == p.answer for p in predictions if codec.fault(p.text) is None]
-    if misfits and readable:
+    if readable:
         misfits[-1] += f"; of the other {len(readable):,} it reads {sum(readable) / len(readable):.4f}"
     return misfits
