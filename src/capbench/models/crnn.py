@@ -9,6 +9,8 @@ from capbench.models.base import Model, Shape
 from capbench.models.blocks import Dropout, Residual, conv_norm_relu, output_shape
 from capbench.types import Count, Share
 
+UNLIKELY = 3.0  # logit by which the blank is less likely at first: else CTC learns to say blank, and long nothing else
+
 
 class CRNN(Model):
     """Convolutions, a bidirectional LSTM, and scores over time, one step for every four columns of pixels."""
@@ -30,6 +32,8 @@ class CRNN(Model):
         self.recurrence = nn.LSTM(hidden, hidden, num_layers=1, bidirectional=True, batch_first=True)
         self.dropout = Dropout(dropout)
         self.linear = nn.Linear(2 * hidden, classes)
+        with torch.no_grad():
+            self.linear.bias[-1] -= UNLIKELY
 
     def forward(self, views: torch.Tensor) -> torch.Tensor:
         """Return scores [image, width / 4, class]."""

@@ -263,3 +263,8 @@ def test_models_do_not_import_lightning_or_hydra() -> None:
 def test_a_view_too_small_for_a_network_is_refused_by_view_size(network: type[Model]) -> None:
     with pytest.raises(Mistake, match=r"^view\.size: 4×6 pixels are too few for this model; make the view larger$"):
         network((1, 4, 6), 4, 10)
+
+
+def test_a_network_over_time_seldom_says_blank_at_first() -> None:
+    scores = made("crnn", (1, 32, 96), 5, 11).eval()(torch.rand(8, 1, 32, 96))
+    assert scores.softmax(-1)[..., -1].max() < 0.05
