@@ -22,6 +22,8 @@ from capbench.errors import Mistake
 from capbench.types import Byte, CountOrZero, Pixels
 
 Odd = Annotated[int, Ge(3), Le(255)]
+Colour = Annotated[list[Byte], Len(3, 3)]
+Rank = Annotated[int, Ge(1), Le(16)]
 Kernel = Annotated[list[Pixels], Len(2, 2)]
 SHADES = 16  # grey levels in each bin of the histogram that gives the commonest colour
 
@@ -215,6 +217,41 @@ class TextColour(Step):
         ink = cv2.threshold(away, self.ink, 255, cv2.THRESH_BINARY)[1]
         other = _away(picture, _commonest(picture, ink))
         return cv2.subtract(ink, cv2.threshold(other, self.within, 255, cv2.THRESH_BINARY)[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneColour(Step):
+    """Ink of one colour of several; ink of other colours is removed.
+
+    `colour` is [red, green, blue], or a rank: 1 is the commonest colour besides the background, 2 the next one. A pixel
+    has a colour if no channel differs from it by more than `within`.
+    """
+
+    colour: Colour | Rank
+    within: Byte
+
+    takes = Kind.COLOUR
+    gives = Kind.BLACK_AND_WHITE
+
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        if isinstance(self.colour, int):
+            return self._ranked(picture, self.colour)
+        wanted = self.colour if picture.ndim == 3 else [round(sum(self.colour) / 3)]
+        return self._near(picture, wanted)
+
+    def _ranked(self, picture: np.ndarray, rank: int) -> np.ndarray:
+        """Return the pixels of the colour of this rank; none where there are fewer colours."""
+        near = self._near(picture, _commonest(picture))
+        rest = cv2.bitwise_not(near)
+        for _ in range(rank):
+            if not rest.any():
+                return rest
+            near = cv2.bitwise_and(self._near(picture, _commonest(picture, rest)), rest)
+            rest = cv2.subtract(rest, near)
+        return near
+
+    def _near(self, picture: np.ndarray, colour: Sequence[Any]) -> np.ndarray:
+        return cv2.threshold(_away(picture, colour), self.within, 255, cv2.THRESH_BINARY_INV)[1]
 
 
 @dataclass(frozen=True, kw_only=True)

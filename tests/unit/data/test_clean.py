@@ -20,6 +20,7 @@ from capbench.data.clean import (
     Kind,
     Lines,
     Median,
+    OneColour,
     Open,
     Specks,
     Step,
@@ -122,6 +123,22 @@ def test_text_colour_removes_lines_of_other_colours() -> None:
     assert TextColour(ink=40, within=20)(picture * 0).max() == 0
 
 
+def test_one_colour_of_several_is_kept() -> None:
+    picture = np.full((30, 120, 3), 255, np.uint8)
+    blue, red = block(*GLYPHS), block((2, 4, 0, 110))
+    picture[blue > 0] = (40, 90, 160)
+    picture[red > 0] = (200, 30, 30)
+    picture[0, 0] = (195, 35, 30)
+    red[0, 0] = 255
+    picture[0, 1] = (0, 160, 0)
+    assert (OneColour(colour=[200, 30, 30], within=10)(picture) == red).all()
+    assert OneColour(colour=[200, 30, 30], within=4)(picture)[0, 0] == 0
+    for number, colour in enumerate(sorted([blue, red], key=np.count_nonzero, reverse=True), 1):
+        assert (OneColour(colour=number, within=10)(picture) == colour).all()
+    assert np.argwhere(OneColour(colour=3, within=10)(picture)).tolist() == [[0, 1]]
+    assert OneColour(colour=4, within=10)(picture).max() == 0
+
+
 def test_specks_removes_pieces_of_small_area() -> None:
     picture = block(GLYPHS[0], (2, 4, 60, 62), (2, 4, 70, 73))
     assert (Specks(area=4)(picture) == picture).all()
@@ -188,6 +205,7 @@ STEPS: list[Step] = [
     Divide(size=9),
     Ink(),
     TextColour(ink=30, within=30),
+    OneColour(colour=2, within=30),
     Specks(area=3),
     Dots(size=3),
     Lines(thickness=2, length=20),
@@ -229,6 +247,9 @@ def test_every_cleaning_step_is_tested() -> None:
         (Open, {"size": [3]}),
         (Divide, {"size": 0}),
         (TextColour, {"ink": -1, "within": 3}),
+        (OneColour, {"colour": [1, 2], "within": 3}),
+        (OneColour, {"colour": 0, "within": 3}),
+        (OneColour, {"colour": [1, 2, 256], "within": 3}),
         (Specks, {"area": 0}),
         (Lines, {"thickness": 0, "length": 5}),
         (Curves, {"thickness": 1, "length": 5, "gap": -1}),
