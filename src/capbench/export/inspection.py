@@ -48,8 +48,8 @@ def faults(onnx: Any, model: Any, described: Description) -> Iterator[str]:
     """What no graph that `export` writes would hold."""
     graph = model.graph
     # Subgraphs and functions could escape these checks or loop for ever; exported graphs have none.
-    strange = sorted({domain.domain for domain in model.opset_import} | {node.domain for node in graph.node})
-    strange = [domain for domain in strange if domain not in ("", "ai.onnx")]
+    domains = {domain.domain for domain in model.opset_import} | {node.domain for node in graph.node}
+    strange = sorted(str(domain) for domain in domains - {"", "ai.onnx"})  # protobuf gives bytes for what is not UTF-8
     if strange or model.functions:
         yield f"it uses operators of its own ({', '.join(strange) or 'functions'})"
     for node in graph.node:

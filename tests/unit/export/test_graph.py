@@ -279,6 +279,15 @@ def test_a_malicious_or_inconsistent_graph_is_refused(
     assert "\n" not in str(caught.value)
 
 
+def test_names_of_operators_that_are_not_utf_8_are_refused_beside_others(copied: Path) -> None:
+    model = onnx.load(copied)
+    own_operator(model)
+    operator_without_import(model)
+    signed(copied, model.SerializeToString().replace(b"evil", b"ev\xffl"))
+    with pytest.raises(Mistake, match=r"it uses operators of its own \(b'ev\\xffl', com\.microsoft\)"):
+        Graph.open(copied)
+
+
 def test_a_graph_that_does_not_run_is_refused(tmp_path: Path) -> None:
     """Open a graph whose layers fit together for a single batch size."""
     path = graph(tmp_path / "model.onnx")
