@@ -11,18 +11,20 @@ from statistics import fmean
 from typing import Literal, NamedTuple
 
 from capbench.compare.folders import Run, shown
+from capbench.compare.forecast import Forecast
 from capbench.compare.ranking import AMOUNT
-from capbench.compare.statistics import Growth, crossing, log_odds
+from capbench.compare.statistics import crossing, log_odds
 from capbench.metrics import wilson
 
 TARGETS = (0.5, 0.9, 0.99)
+UNTOLD = "cannot be told from these"
 
 
 @dataclass(frozen=True)
 class Reached:
     """Amount of images or seconds at which a target accuracy is reached."""
 
-    how: Literal["measured", "at most", "forecast", "not within"]
+    how: Literal["measured", "at most", "forecast", "not within", "cannot be told"]
     amount: float
     """Labelled images or seconds; if the target is not reached, the largest amount tried or forecast."""
     at_least: float | None = None
@@ -31,9 +33,11 @@ class Reached:
     @property
     def there(self) -> bool:
         """True if the target is reached, by measurement or forecast."""
-        return self.how != "not within"
+        return self.how not in ("not within", "cannot be told")
 
     def __str__(self) -> str:
+        if self.how == "cannot be told":
+            return UNTOLD
         if self.how in ("not within", "at most"):
             return f"{self.how} {_round(self.amount)}"
         text = f"{_round(self.amount)} ({_end(self.at_least)} to {_end(self.at_most)})"
@@ -75,9 +79,9 @@ class Learned:
         return [_point(images, gathered[images]) for images in sorted(gathered)]
 
     @cached_property
-    def growth(self) -> Growth | None:
-        """Fitted growth of accuracy with images; None with fewer than three different numbers of images."""
-        return Growth.of([labelled(run) for run in self.runs], *tests(self.runs))
+    def forecast(self) -> Forecast | None:
+        """Forecast of accuracy with more images; None with fewer than three different numbers of images."""
+        return Forecast.of([labelled(run) for run in self.runs], *tests(self.runs))
 
     @property
     def most(self) -> float:
@@ -100,15 +104,17 @@ class Learned:
         )
         if at is not None:
             return Reached("at most", at) if at == tried[0] else Reached("measured", at, early, late)
-        if self.growth is None or self.growth.slope <= 0:
-            return Reached("not within", self.most)
-        images, least, _ = self.growth.needed(target)
-        if images is None:
-            return Reached("not within", self.growth.furthest)
-        if images <= self.most:  # the forecast contradicts the measurements
-            return Reached("not within", self.most)
-        # No upper bound: accuracy may not rise above that of the largest amount, which is below the target.
-        return Reached("forecast", images, max(least or self.most, self.most))
+        return Reached("not within", self.most) if self.forecast is None else _foretold(self.forecast, target)
+
+
+def _foretold(forecast: Forecast, target: float) -> Reached:
+    images, least = forecast.needed(target)
+    if least is None:
+        return Reached("not within", forecast.furthest)
+    if images is None or images > forecast.told_to:
+        return Reached("cannot be told", forecast.most)
+    # No upper bound: accuracy may not rise above that of the largest amount, which is below the target.
+    return Reached("forecast", images, least)
 
 
 def _point(images: float, runs: Sequence[Run]) -> Point:
@@ -131,7 +137,16 @@ class LearningCurve(Learned):
 
     def __str__(self) -> str:
         text = "; ".join(f"{target}: {self._amount(self.images(target))}" for target in TARGETS)
-        return f"{', '.join((*self.values, 'labelled images for'))} {text}"
+        return f"{', '.join((*self.values, 'labelled images for'))} {text}; {self.furthest}"
+
+    @property
+    def furthest(self) -> str:
+        """Accuracy with the most images of the forecast, as text."""
+        assert self.forecast is not None  # else it would be no learning curve
+        images = self.forecast.furthest
+        middle, low, high = self.forecast.at(images)
+        told = self.forecast.told_to >= images
+        return f"with {_round(images)}: {f'{middle:.3f} ({low:.3f} to {high:.3f}), forecast' if told else UNTOLD}"
 
     def _amount(self, reached: Reached) -> str:
         beyond = not reached.there and reached.amount > self.most
@@ -152,7 +167,7 @@ def curves(runs: Sequence[Run], keys: Sequence[str]) -> list[LearningCurve]:
     found = []
     for values, members in gathered.items():
         curve = LearningCurve(members, values)
-        if curve.growth is not None:
+        if curve.forecast is not None:
             found.append(curve)
     return found
 

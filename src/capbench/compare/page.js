@@ -104,15 +104,13 @@ function showLearning() {
   if (!curves.length) return;
   const shown = curves.slice(0, COLOURS);
   const label = curve => curve.values.map(short).join(", ") || "all runs";
-  const series = shown.flatMap((curve, place) => {
-    const line = curve.line.map(([x, y]) => [x, y]);
-    const known_until = line.filter(([x]) => x <= curve.most * 1.001).length;
+  const series = shown.flatMap(({ line, forecast, runs }, place) => {
     const colour = `c${place}`;
+    const parts = [{ part: line, dash: null }, { part: forecast, dash: "5 4" }].filter(({ part }) => part.length);
     return [
-      { points: [], band: curve.line.map(([x, , low, high]) => [x, low, high]), colour },
-      { points: line.slice(0, known_until), line: true, colour },
-      { points: line.slice(Math.max(0, known_until - 1)), line: true, colour, dash: "5 4" },
-      { points: curve.runs.map(run => [measure("labelled", run), measure("test/exact", run), runLabel(run)]), colour },
+      ...parts.map(({ part }) => ({ points: [], band: part.map(([x, , low, high]) => [x, low, high]), colour })),
+      ...parts.map(({ part, dash }) => ({ points: part.map(([x, y]) => [x, y]), line: true, colour, dash })),
+      { points: runs.map(run => [measure("labelled", run), measure("test/exact", run), runLabel(run)]), colour },
     ];
   });
   at("learning-chart").replaceChildren(chart({ title: "Accuracy over labelled images", x: "labelled images", y: "test/exact",
@@ -123,10 +121,7 @@ function showLearning() {
     { name: data.learning_keys.join(", ") || "runs", cell: label },
     { name: "runs", number: true, cell: curve => String(curve.runs.length) },
     { name: "most images", number: true, cell: curve => counted(curve.most) },
-    { name: "forecast for four times as many", number: true, cell: curve => {
-      const [, middle, low, high] = curve.line.at(-1);
-      return `${told(middle)} (${told(low)} to ${told(high)})`;
-    } }, ...needed], curves));
+    { name: "forecast for four times as many", number: true, cell: curve => curve.furthest }, ...needed], curves));
 }
 
 function choose(place, run) {

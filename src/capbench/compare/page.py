@@ -116,13 +116,14 @@ def _interval(ends: Any) -> list[float | None] | None:
 
 
 def _learning(curve: learning.LearningCurve, place: dict[int, int]) -> dict[str, Any]:
-    growth = curve.growth
-    assert growth is not None  # else it would be no learning curve
-    grid = np.geomspace(curve.points[0].images, growth.furthest, 40)
+    forecast = curve.forecast
+    assert forecast is not None  # else it would be no learning curve
     return {
         "values": curve.values,
         "runs": [place[id(run)] for run in curve.runs],
         "most": curve.most,
-        "line": [[short(number) for number in point] for point in np.vstack([grid, growth.along(grid)]).T.tolist()],
+        "line": [[short(number) for number in point[:4]] for point in curve.points],
+        "forecast": [[short(number) for number in point] for point in forecast.drawn()],
+        "furthest": str(curve.furthest),
         "needed": [[target, str(curve.images(target))] for target in learning.TARGETS],
     }

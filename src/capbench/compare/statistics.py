@@ -1,16 +1,13 @@
-"""Statistics of a comparison: spread over seeds, significance of differences, forecast of accuracy."""
+"""Statistics of a comparison: spread over seeds, significance of differences, worth in labelled images."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-
-from capbench.metrics import wilson
 
 Z = 1.959964  # half the width of a 95 % interval, in standard deviations of a normal distribution
 
@@ -105,101 +102,6 @@ def _student(freedom: float) -> float:
     return float(stdtrit(freedom, 0.975))
 
 
-MOST = 1e9  # bound of a factor of images, and its inverse
-FURTHER = 4  # times the most images measured: the range of a forecast
-STEPS = 4000  # points between one image and the furthest
-
-
-class Needed(NamedTuple):
-    """Images needed for an accuracy, and the numbers at which the two ends of the band reach it.
-
-    A value is None if it is above FURTHER times the most images measured, or if accuracy does not rise with images.
-    """
-
-    images: float | None
-    at_least: float | None
-    at_most: float | None
-
-
-@dataclass(frozen=True)
-class Growth:
-    """Line that predicts the log-odds of reading a text from the log of the number of labelled images.
-
-    Odds that grow as a power of the images give an S-shaped curve at the start and a power law of errors at the end.
-    Real curves deviate from the line, upwards where a network starts to read characters and downwards near the end.
-    Therefore the band is Student's 95 % prediction interval for one more run, and its lower end is at most the accuracy
-    of the most images measured, since more images may bring no gain. Its coverage is measured in experiments/forecast.
-    """
-
-    slope: float
-    offset: float
-    scatter: float
-    """Standard deviation of a run's log-odds around the line."""
-    runs: int
-    centre: float
-    width: float
-    """Sum of squares of the log numbers of images around their mean, `centre`."""
-    most: float
-    """Largest number of images of any run."""
-    plateau: float
-    """Lower bound of the log-odds at the most images: the lowest of the runs' Wilson intervals."""
-
-    @classmethod
-    def of(cls, images: Sequence[float], accuracies: Sequence[float], tested: Sequence[int]) -> Growth | None:
-        """Fit the line; return None with fewer than three different numbers of images."""
-        if len(set(images)) < 3:
-            return None
-        x = np.log(np.asarray(images, dtype=float))
-        y = log_odds(accuracies, tested)
-        centre, width = float(x.mean()), float(((x - x.mean()) ** 2).sum())
-        slope = float(((x - centre) * y).sum() / width)
-        offset = float(y.mean()) - slope * centre
-        rest = y - (offset + slope * x)
-        scatter = math.sqrt(float((rest**2).sum()) / (len(x) - 2))
-        most = max(images)
-        lows = [wilson(a * n, n)[0] for a, n, have in zip(accuracies, tested, images, strict=True) if have == most]
-        low = min(lows)
-        return cls(slope, offset, scatter, len(x), centre, width, most, math.log(low / (1 - low)) if low else -math.inf)
-
-    @property
-    def furthest(self) -> float:
-        """Largest number of images of a forecast."""
-        return FURTHER * self.most
-
-    @cached_property
-    def _reach(self) -> float:
-        """Half the width of the 95 % interval, in standard deviations."""
-        return _student(self.runs - 2)
-
-    def at(self, images: float) -> tuple[float, float, float]:
-        """Return the expected accuracy, and the lower and upper end of the band, at a number of images."""
-        middle, low, high = self.along(np.array([images]))[:, 0].tolist()
-        return middle, low, high
-
-    def along(self, images: np.ndarray) -> np.ndarray:
-        """Return the expected accuracy and the ends of the band for numbers of images [image]: float [3, image]."""
-        middle, low, high = self._odds(np.log(images))
-        return 0.5 * (1 + np.tanh(np.stack([middle, np.minimum(low, self.plateau), high]) / 2))
-
-    def _odds(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return log-odds at log numbers of images: the line, and both ends of the band for one more run."""
-        middle = self.offset + self.slope * x
-        reach = self._reach * self.scatter * np.sqrt(1 + 1 / self.runs + (x - self.centre) ** 2 / self.width)
-        return middle, middle - reach, middle + reach
-
-    @cached_property
-    def _lines(self) -> tuple[np.ndarray, np.ndarray]:
-        amounts = np.geomspace(1, self.furthest, STEPS)
-        return amounts, self.along(amounts)
-
-    def needed(self, accuracy: float) -> Needed:
-        """Return the labelled images from which on this accuracy is expected."""
-        amounts, (middle, low, high) = self._lines
-        reached = [np.flatnonzero(line >= accuracy) for line in (middle, high, low)]
-        # Without a rising line, no number of images is said to reach the accuracy.
-        return Needed(*(float(amounts[there[0]]) if len(there) and self.slope > 0 else None for there in reached))
-
-
 def crossing(images: Sequence[float], odds: Sequence[float], wanted: float) -> float | None:
     """Return the number of images at which log-odds first reach `wanted`; None if they do not.
 
@@ -225,6 +127,9 @@ def common_slope(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> f
         together += float(((x - x.mean()) * np.asarray(odds)).sum())
         width += float(((x - x.mean()) ** 2).sum())
     return together / width if width else None
+
+
+MOST = 1e9  # bound of a factor of images, and its inverse
 
 
 class Factor(NamedTuple):

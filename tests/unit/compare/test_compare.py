@@ -162,8 +162,11 @@ def test_a_forecast_ends_at_four_times_the_measured_images(cli: Cli) -> None:
         fake(Path("runs") / str(images), settings, exact, texts_of(200), **result)
     out = told(cli)
     (line,) = [line for line in out.splitlines() if line.startswith("labelled images for 0.5: 260 (")]
-    assert "; 0.9: 1,800 (1,000 to …), forecast; " in line
-    assert line.endswith("; 0.99: not within 4,000, the limit of the forecast")
+    assert (
+        "; 0.9: cannot be told from these; 0.99: not within 4,000, the limit of the forecast; with 4,000: 0.888 ("
+        in line
+    )
+    assert line.endswith("), forecast")
 
 
 def test_an_accuracy_of_every_run_needs_at_most_the_least_images(cli: Cli) -> None:
@@ -172,7 +175,7 @@ def test_an_accuracy_of_every_run_needs_at_most_the_least_images(cli: Cli) -> No
         result: dict[str, Any] = {"test/exact": exact, "test/images": 2000}
         fake(Path("runs") / str(images), settings, exact, texts_of(200), **result)
     out = told(cli)
-    assert "labelled images for 0.5: at most 100; 0.9: at most 100; 0.99: not within 1,000\n" in out
+    assert "labelled images for 0.5: at most 100; 0.9: at most 100; 0.99: not within 4,000, the limit" in out
 
 
 def test_runs_with_less_processor_time_rank_first(cli: Cli) -> None:

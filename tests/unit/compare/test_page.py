@@ -155,8 +155,11 @@ def test_the_page_forecasts_learning_curves() -> None:
     _, data = written(Path("runs"))
     (curve,) = data["learning"]
     assert curve["most"] == 10000
-    assert curve["line"][-1][0] == 40000
-    assert 0.9 < curve["line"][-1][1] < 1
+    assert [point[0] for point in curve["line"]] == [100, 1000, 10000]
+    assert curve["forecast"][0][:2] == pytest.approx([10000, curve["line"][-1][1]], abs=0.01)
+    assert curve["forecast"][-1][0] == 40000
+    assert 0.9 < curve["forecast"][-1][1] < 1
+    assert curve["furthest"].startswith("with 40,000: 0.9")
 
 
 def test_long_training_curves_are_thinned(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 
 from capbench.compare.statistics import (
-    Growth,
     Readers,
     common_slope,
     crossing,
@@ -95,89 +94,6 @@ def test_a_few_images_are_significant_when_the_exact_test_is(images: int, sure: 
     assert (found.value, found.is_sure) == (1, sure)
     assert (mcnemar(images, 0) < 0.05) == sure
     assert not difference(readers(all_read), readers(all_read)).is_sure
-
-
-def growing(images: np.ndarray, noise: float, seed: int = 0) -> np.ndarray:
-    odds = 1.2 * np.log(images) - 8 + np.random.default_rng(seed).normal(0, noise, len(images))
-    return 1 / (1 + np.exp(-odds))
-
-
-def test_the_growth_line_and_band_agree_with_scipy() -> None:
-    images = np.array([100, 100, 300, 1000, 3000, 10000])
-    tested = 10**9  # so many that the half added to right and to wrong readings has no effect
-    accuracies = growing(images, 0.2)
-    fit = Growth.of(images.tolist(), accuracies.tolist(), [tested] * len(images))
-    assert fit is not None
-    x, y = np.log(images), np.log(accuracies / (1 - accuracies))
-    line = stats.linregress(x, y)
-    assert (fit.slope, fit.offset) == pytest.approx((line.slope, line.intercept), abs=1e-6)
-
-    # The interval of a new observation, from the covariance of the two coefficients.
-    coefficients, covariance = np.polyfit(x, y, 1, cov="unscaled")
-    variance = ((y - np.polyval(coefficients, x)) ** 2).sum() / (len(x) - 2)
-    place = np.array([np.log(40000), 1])
-    reach = stats.t.ppf(0.975, len(x) - 2) * np.sqrt(variance * (1 + place @ covariance @ place))
-    middle = np.polyval(coefficients, np.log(40000))
-    plateau = 1 / (1 + np.exp(-fit.plateau))
-    assert plateau == pytest.approx(accuracies[-1], rel=1e-4)
-    low, *others = (1 / (1 + np.exp(-odds)) for odds in (middle - reach, middle, middle + reach))
-    assert plateau < low  # the accuracy at the most images may be a plateau
-    assert fit.at(40000) == pytest.approx((others[0], plateau, others[1]), rel=1e-5)
-
-
-def test_needed_images_invert_the_growth_line_within_the_forecast_range() -> None:
-    images = np.array([100, 1000, 10000])
-    fit = Growth.of(images.tolist(), growing(images, 0).tolist(), [10**9] * 3)
-    assert fit is not None
-    assert fit.needed(0.5).images == pytest.approx(np.exp(8 / 1.2), rel=0.01)
-    share = growing(np.array([41000]), 0)[0]
-    assert fit.needed(share).images is None  # a forecast ends at four times the measured images
-    assert fit.needed(growing(np.array([39000]), 0)[0]).images == pytest.approx(39000, rel=0.01)
-    fallen = Growth.of([100, 1000, 10000], [0.9, 0.8, 0.7], [1000] * 3)
-    assert fallen is not None and fallen.needed(0.95) == (None, None, None)
-
-
-def test_bounds_of_needed_images_lie_where_the_band_crosses() -> None:
-    images = np.array([100, 300, 1000, 3000, 10000])
-    fit = Growth.of(images.tolist(), growing(images, 0.1, 1).tolist(), [10**9] * 5)
-    assert fit is not None
-    needed, least, most = fit.needed(0.9)
-    assert needed and least and most and least < needed < most
-    assert fit.at(needed)[0] == pytest.approx(0.9, abs=0.002)
-    assert fit.at(least)[2] == pytest.approx(0.9, abs=0.002)
-    assert fit.at(most)[1] == pytest.approx(0.9, abs=0.002)
-    assert fit.needed(1 - 1e-12).images is None
-
-
-def test_the_forecast_band_covers_its_share_of_new_observations() -> None:
-    images = np.array([100, 300, 1000, 3000, 10000])
-    inside = 0
-    for seed in range(400):
-        accuracies = growing(np.append(images, 40000), 0.3, seed)
-        fit = Growth.of(images.tolist(), accuracies[:-1].tolist(), [10**9] * 5)
-        assert fit is not None
-        _, low, high = fit.at(40000)
-        inside += low <= accuracies[-1] <= high
-    assert inside / 400 > 0.92
-
-
-def test_the_forecast_band_holds_a_flattening_curve() -> None:
-    """Forecast a measured curve that reads 0.9723 at a thousand images."""
-    fit = Growth.of([30, 100, 300], [0.0, 0.08807521029193469, 0.9475507174666007], [2021] * 3)
-    assert fit is not None
-    _, low, high = fit.at(1000)
-    assert low < 0.9723 < high
-    assert fit.needed(0.99).at_most is None
-
-
-def test_two_amounts_of_images_give_no_growth_line() -> None:
-    assert Growth.of([100, 100, 1000], [0.1, 0.2, 0.5], [100] * 3) is None
-
-
-def test_a_growth_line_with_accuracies_0_and_1_is_finite() -> None:
-    fit = Growth.of([100, 1000, 10000], [0, 0.5, 1], [100] * 3)
-    assert fit is not None
-    assert 0 < fit.at(100)[0] < 0.1 and 0.9 < fit.at(10000)[0] < 1
 
 
 def test_crossing_agrees_with_interpolation() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from capbench.compare import compare, folders
+from capbench.compare.learning import UNTOLD, Reached
 from capbench.compare.statistics import Factor
 from capbench.compare.strength import analysis
 from capbench.compare.strength.analysis import Bought, Captcha
@@ -90,10 +91,11 @@ def test_images_needed_for_an_accuracy_are_measured_or_forecast() -> None:
     assert [recogniser.name for recogniser in captcha.recognisers] == ["CNN", "KNN"]
     network, neighbours = captcha.recognisers
     half, most, all_but_one = (network.whole.images(target) for target in (0.5, 0.9, 0.99))
+    rest = math.log(0.9 / 0.1) - (SLOPE * math.log(4000) + OFFSET)  # a forecast rises half as steeply as the line
     assert half.how == "measured" and half.amount == pytest.approx(needed(0.5), rel=0.01)
-    assert most.how == "forecast" and most.amount == pytest.approx(needed(0.9), rel=0.01)
+    assert most.how == "forecast" and most.amount == pytest.approx(4000 * math.exp(rest / (SLOPE / 2)), rel=0.01)
     assert str(all_but_one) == "not within 16,000"
-    assert [neighbours.whole.images(target).there for target in (0.5, 0.9)] == [True, False]
+    assert [str(neighbours.whole.images(target)) for target in (0.5, 0.9)] == [UNTOLD, "not within 16,000"]
     assert str(most).endswith(", forecast")
     assert "CNN reads it best: half of its texts from 790 (" in captcha.verdict
 
@@ -103,17 +105,28 @@ def test_an_accuracy_of_every_amount_needs_at_most_the_least_amount() -> None:
         trained(str(size), size, 0.97)
     (captcha,) = found()
     assert str(captcha.strongest.whole.images(0.9)) == "at most 250"
-    assert str(captcha.strongest.whole.images(0.99)) == "not within 4,000"
+    assert str(captcha.strongest.whole.images(0.99)) == "not within 16,000"
 
 
-def test_a_line_that_measurements_refute_gives_no_forecast() -> None:
-    """Fit a line that crosses 0.9 before the last point, at which less is read."""
+def test_a_curve_that_has_flattened_below_a_target_cannot_tell_its_images() -> None:
     for size, exact in ((250, 0.5), (1000, 0.85), (2000, 0.89), (4000, 0.89)):
         trained(str(size), size, exact)
     (captcha,) = found()
-    growth = captcha.strongest.whole.growth
-    assert growth is not None and (growth.needed(0.9).images or 0) < 4000
-    assert str(captcha.strongest.whole.images(0.9)) == "not within 4,000"
+    assert captcha.strongest.whole.images(0.9) == Reached("cannot be told", 4000)
+    assert captcha.verdict.startswith(
+        "CNN reads it best: half of its texts from at most 250 labelled images on, nine in "
+    )
+    assert "nine in ten: cannot be told from these." in captcha.verdict
+
+
+def test_a_captcha_that_nobody_reads_yet_cannot_tell_its_images() -> None:
+    for size in SIZES:
+        trained(str(size), size, size / 400_000)
+    (captcha,) = found()
+    assert captcha.verdict.startswith(
+        "No recogniser reads half of its texts yet: CNN is the best, and how many images it"
+    )
+    assert "needs cannot be told from these." in captcha.verdict
 
 
 def test_seeds_widen_the_interval_of_needed_images() -> None:
@@ -252,7 +265,7 @@ def test_compare_strength_prints_tables_and_writes_the_report(cli: Cli) -> None:
     study(rotation=3.0, lines=1.0)
     code, out, err = cli("compare", "strength=true")
     assert (code, err) == (0, "")
-    assert re.search(r"^CNN +790 \(\S+ to \S+\) +4,\d00 \(.*\), forecast +not within 16,000 ", out, flags=re.MULTILINE)
+    assert re.search(r"^CNN +790 \(\S+ to \S+\) +6,\d00 \(.*\), forecast +not within 16,000 ", out, flags=re.MULTILINE)
     assert re.search(
         r"^rotation +×\S+ \(.*\) +– +-\d+\.\d +makes reading harder for machines$", out, flags=re.MULTILINE
     )

@@ -238,23 +238,22 @@ class Captcha:
             found.append(Symbol(symbol, shares, interval, read_as, interval[1] < on_the_whole))
         return sorted(found, key=lambda one: fmean(one.shares[: len(first.whole.points)]))
 
+    def _reached(self, half: Reached, most: Reached) -> str:
+        name = self.strongest.name
+        if half.how == "cannot be told":
+            return (
+                f"No recogniser reads half of its texts yet: {name} is the best, and how many images it needs {half}."
+            )
+        if not half.there:
+            return f"No recogniser reads half of its texts: {name}, the best, {half} labelled images."
+        joint = " from" if most.there else ":"
+        return f"{name} reads it best: half of its texts from {half} labelled images on, nine in ten{joint} {most}."
+
     @property
     def verdict(self) -> str:
         """Summary in words for the captcha's designer."""
         half, most, _ = (self.strongest.whole.images(target) for target in TARGETS)
-        sentences = [
-            f"{self.strongest.name} reads it best: half of its texts from {half} labelled images on, "
-            f"nine in ten from {most}."
-        ]
-        if not half.there:
-            sentences = [
-                f"No recogniser reads half of its texts: {self.strongest.name}, the best, {half} labelled images."
-            ]
-        elif not most.there:
-            sentences = [
-                f"{self.strongest.name} reads it best: half of its texts from {half} labelled images on, nine in ten "
-                f"{most}."
-            ]
+        sentences = [self._reached(half, most)]
         idle = [name for name, bought in self.ingredients if (b := bought.get(self.strongest.name)) and b.is_useless]
         if idle:
             sentences.append(f"Does not stop machines, but bothers people: {', '.join(idle)}.")

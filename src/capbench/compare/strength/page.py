@@ -7,8 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from capbench.compare import document, gallery, readings
 from capbench.compare.document import short
 from capbench.compare.folders import Pictures
@@ -17,7 +15,6 @@ from capbench.compare.strength.analysis import Captcha, Variant
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 PICTURED = 3
-SMOOTH = 40  # points of a drawn line
 
 
 def write(path: Path, folder: str, captchas: Sequence[Captcha], pictures: Pictures = "rendered") -> None:
@@ -70,10 +67,7 @@ def _points(variant: Variant) -> list[list[float | None]]:
 
 def _curve(variant: Variant) -> dict[str, Any]:
     """Return the measured points, and the forecast beyond the most images."""
-    forecast = []
-    if variant.growth is not None:
-        further = np.geomspace(variant.most, variant.growth.furthest, SMOOTH)
-        forecast = np.vstack([further, variant.growth.along(further)]).T.tolist()
+    forecast = variant.forecast.drawn() if variant.forecast is not None else []
     return {"points": _points(variant), "forecast": [[short(number) for number in point] for point in forecast]}
 
 
