@@ -221,8 +221,9 @@ def test_the_pages_report_the_forecasts_of_study_forecast() -> None:
         assert figures in " ".join((ROOT / page).read_text().split())
 
 
-def test_the_table_of_study_verdict_equals_its_results() -> None:
-    simulate, folder = script("verdict/simulate.py"), ROOT / "experiments" / "verdict"
+def test_the_tables_of_study_verdict_equal_their_results() -> None:
+    simulate, best, folder = script("verdict/simulate.py"), script("verdict/best.py"), ROOT / "experiments" / "verdict"
+    assert best.table(read_csv(folder / "best.csv")) == shown(folder, "best of many")
     rows = read_csv(folder / "results.csv")
     assert simulate.table(rows) == shown(folder, "table")
     alike = [float(row["told_apart"]) for row in rows if float(row["mistakes"]) == 1]

@@ -51,6 +51,24 @@ class Run:
         """True if a search pruned the run, so that its numbers are those of an incomplete training."""
         return self.result.get("pruned") is not None
 
+    @property
+    def is_searched_on_test(self) -> bool:
+        """True if a search without validation images, which compares trials by their test accuracy, began the run."""
+        return self.number("trial") is not None and self.number("val/exact") is None
+
+    @property
+    def marks(self) -> list[str]:
+        """Remarks on the run: given up by a search, or test images that it was trained on or that had a say in a choice.
+
+        The choice is that of its best epoch, or of the settings by a search; a record holds no other.
+        """
+        found = {
+            "given up": self.given_up,
+            "trained on test": self.number("test/taught"),
+            "chosen on test": self.is_searched_on_test or self.number("test/validated"),
+        }
+        return [mark for mark, there in found.items() if there]
+
     @cached_property
     def origin(self) -> tuple[Any, ...]:
         """Settings that decide the rendered test images; empty for images from files, known by name and text only."""

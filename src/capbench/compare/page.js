@@ -26,7 +26,7 @@ function showRanking() {
       cell: rank => told(data.rows[rank].mean) + (known(data.rows[rank].spread) ? ` ± ${told(data.rows[rank].spread)}` : "") },
     { name: "95 % interval", number: true, cell: rank => (data.rows[rank].interval || []).map(told).join(" to ") },
     { name: "runs", number: true, value: rank => data.rows[rank].runs.length,
-      cell: rank => counted(data.rows[rank].runs.length) + (data.rows[rank].given_up ? " given up" : "") },
+      cell: rank => `${counted(data.rows[rank].runs.length)} ${data.rows[rank].marks.join(", ")}`.trim() },
     mean("parameters", "params"), mean("training, s", "train/seconds"), mean("labelled images", "labelled"),
   ], FIRST_ROWS, () => {}).show(ranks);
 }
@@ -41,7 +41,7 @@ const runColumns = [
   { name: "compare", heads: false, cell: choiceOf },
   { name: "rank", number: true, rises: true, value: run => rowOf[run], cell: run => String(rowOf[run] + 1) },
   { name: "run", heads: true, value: run => data.names[run],
-    cell: run => data.names[run] + (data.rows[rowOf[run]].given_up ? " (given up)" : "") },
+    cell: run => data.names[run] + (data.marks[run].length ? ` (${data.marks[run].join(", ")})` : "") },
   ...keyColumns(run => data.rows[rowOf[run]].values),
   { name: "seed", number: true, rises: true, value: run => Number(data.seeds[run]), cell: run => data.seeds[run] },
   ...(data.by === "test/exact" ? [] : [numberColumn(data.by, data.by, data.less)]),

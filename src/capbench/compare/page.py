@@ -51,6 +51,7 @@ def data(comparison: Comparison, pictures: Pictures = "rendered") -> dict[str, A
         "keys": comparison.keys,
         "rows": [_row(row, place) for row in comparison.rows],
         "names": [run.name for run in runs],
+        "marks": [run.marks for run in runs],
         "seeds": [shown(run.settings.get("seed")) for run in runs],
         "intervals": [_interval(run.result.get("test/exact_ci")) for run in runs],
         "measures": {
@@ -79,7 +80,7 @@ def _row(row: Row, place: dict[int, int]) -> dict[str, Any]:
         "mean": short(row.mean),
         "spread": short(row.spread),
         "interval": _interval(row.interval),
-        "given_up": row.given_up,
+        "marks": row.marks,
     }
 
 

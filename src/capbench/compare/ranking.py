@@ -36,6 +36,11 @@ class Row:
     given_up: bool = False
     """True if a search pruned these runs; they rank behind all complete ones."""
 
+    @property
+    def marks(self) -> list[str]:
+        """Remarks on any of the runs."""
+        return list(dict.fromkeys(mark for run in self.runs for mark in run.marks))
+
     def average(self, key: str) -> float | None:
         """Return the mean of a number over the row's runs, or None."""
         return average(self.runs, key)

@@ -75,6 +75,10 @@ class Pair(NamedTuple):
         return mcnemar(self.first_only, self.second_only)
 
 
+_ByOrigin = dict[object, dict[str, Readings]]
+"""Readings of runs by origin of the images and by run name."""
+
+
 @dataclass(frozen=True)
 class Contest:
     """Test between two rows, on the images that runs of both were tested on."""
@@ -95,10 +99,24 @@ class Contest:
         trainings = min(len(side.accuracies) for side in (self.first, self.second))
         return difference(self.first, self.second) if trainings > 1 else None
 
+    @property
+    def p(self) -> float:
+        """p-value of the difference between the rows, or between two networks if a row has a single training."""
+        return self.pair.p if self.difference is None else self.difference.p
 
-def contest(first: Sequence[Run], second: Sequence[Run]) -> Contest | None:
-    """Return the test between two rows, or None if they have no test images in common or their texts differ."""
-    ours, theirs = _by_origin(first), _by_origin(second)
+    @property
+    def is_won(self) -> bool:
+        """True if the first row reads more than the second."""
+        return self.pair.first_only > self.pair.second_only if self.difference is None else self.difference.value > 0
+
+
+def contests(first: Sequence[Run], others: Iterable[Sequence[Run]]) -> list[Contest | None]:
+    """Return the tests between one row and others; None for a row without test images in common, or with other texts."""
+    ours = _by_origin(first)
+    return [_contest(ours, _by_origin(other)) for other in others]
+
+
+def _contest(ours: _ByOrigin, theirs: _ByOrigin) -> Contest | None:
     blocks: list[tuple[_Block, _Block]] = []
     for origin in [origin for origin in ours if origin in theirs]:
         sides = ours[origin], theirs[origin]
@@ -114,9 +132,8 @@ def contest(first: Sequence[Run], second: Sequence[Run]) -> Contest | None:
     return Contest(first_side, second_side, _pair(*blocks[0]))
 
 
-def _by_origin(runs: Iterable[Run]) -> dict[object, dict[str, Readings]]:
-    """Return the runs' readings by origin of the images and by run name."""
-    found: dict[object, dict[str, Readings]] = defaultdict(dict)
+def _by_origin(runs: Iterable[Run]) -> _ByOrigin:
+    found: _ByOrigin = defaultdict(dict)
     for run in runs:
         read = of(run)
         if read is not None:

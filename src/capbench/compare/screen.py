@@ -41,8 +41,8 @@ def _cells(rank: int, row: Row, by: str) -> list[str]:
 
 
 def runs(row: Row) -> str:
-    """Return the number of runs, marked if a search pruned them."""
-    return f"{len(row.runs):,}{' given up' if row.given_up else ''}"
+    """Return the number of runs with the remarks on them."""
+    return " ".join([f"{len(row.runs):,}", ", ".join(row.marks)]).rstrip()
 
 
 def measured(row: Row, by: str) -> str:

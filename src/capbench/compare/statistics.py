@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 Z = 1.959964  # half the width of a 95 % interval, in standard deviations of a normal distribution
+BISECTIONS = 60  # of the range of p-values, 0 to 1
 
 
 def spread(values: Sequence[float]) -> float | None:
@@ -42,24 +44,68 @@ class Readers:
     """int [image]: number of trainings that were tested on the image."""
 
 
-class Difference(NamedTuple):
-    """Difference in accuracy between two settings over all seeds and images, with its 95 % interval."""
+def holm(values: Sequence[float], tests: int) -> list[float]:
+    """Return p-values, each corrected by Holm's method for the number of tests that they were chosen from.
+
+    The chance that any test without a true difference has a corrected value below 0.05 is at most 0.05. With more `tests`
+    than values, those without a value count as the least significant ones.
+    """
+    corrected, largest = [0.0] * len(values), 0.0
+    for rank, place in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        largest = max(largest, min(1.0, (tests - rank) * values[place]))
+        corrected[place] = largest
+    return corrected
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Difference in accuracy between two settings over all seeds and images."""
 
     value: float
-    at_least: float
-    at_most: float
+    by_seeds: float
+    """Variance of the difference by the seeds."""
+    by_images: float
+    """Variance of the difference by the test images."""
+    freedom: float
+    """Degrees of freedom of the variance by the seeds."""
+
+    @property
+    def at_least(self) -> float:
+        """Lower end of the 95 % interval."""
+        return self.value - self._reach(0.05)
+
+    @property
+    def at_most(self) -> float:
+        """Upper end of the 95 % interval."""
+        return self.value + self._reach(0.05)
 
     @property
     def is_sure(self) -> bool:
-        """True if the interval excludes 0."""
-        return self.at_least > 0 or self.at_most < 0
+        """True if the 95 % interval excludes 0."""
+        return self._reach(0.05) < abs(self.value)
+
+    @cached_property
+    def p(self) -> float:
+        """p-value: one minus the confidence of the interval that just touches 0."""
+        low, high = 0.0, 1.0
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (low, middle) if self._reach(middle) < abs(self.value) else (middle, high)
+        return high
+
+    def _reach(self, error: float) -> float:
+        """Return half the width of the interval with this probability of error."""
+        from scipy.special import ndtri, stdtrit  # slow to import, and not needed to compare single runs
+
+        seeds, images = (float(of) ** 2 for of in (stdtrit(self.freedom, error / 2), ndtri(error / 2)))
+        return math.sqrt(seeds * self.by_seeds + images * self.by_images)
 
 
 def difference(first: Readers, second: Readers) -> Difference:
     """Return the difference between two settings on the same images; each setting needs at least two trainings.
 
-    Two sources of chance are combined, seeds and test images. Each has its 95 % interval, and the squares of the two
-    half widths add up (Howe's approximation):
+    Two sources of chance are combined, seeds and test images. Each has its interval, and the squares of the two half
+    widths add up (Howe's approximation):
 
     - Seeds: the variance of each side's accuracies over its trainings, with Student's t as in Welch's test, but with at
       most the degrees of freedom of two sides that both have as few trainings as the smaller one: two seeds that happen
@@ -77,9 +123,7 @@ def difference(first: Readers, second: Readers) -> Difference:
     welch = sum(seeds) ** 2 / by_freedom if by_freedom else math.inf
     counted_twice = sum(_disagreement(side) for side in (first, second))
     images = max(0.0, float(np.mean(gaps**2)) / len(gaps) - counted_twice) + 2 / len(gaps) ** 2
-    reach = math.sqrt(_student(min(welch, 2 * min(freedoms))) ** 2 * sum(seeds) + Z**2 * images)
-    value = float(np.mean(gaps))
-    return Difference(value, value - reach, value + reach)
+    return Difference(float(np.mean(gaps)), sum(seeds), images, min(welch, 2 * min(freedoms)))
 
 
 def _disagreement(side: Readers) -> float:
@@ -100,6 +144,9 @@ def _student(freedom: float) -> float:
     from scipy.special import stdtrit  # slow to import, and not needed to compare single runs
 
     return float(stdtrit(freedom, 0.975))
+
+
+MOST = 1e9  # bound of a factor of images, and its inverse
 
 
 def crossing(images: Sequence[float], odds: Sequence[float], wanted: float) -> float | None:

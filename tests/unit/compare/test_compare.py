@@ -139,7 +139,8 @@ def test_pruned_trials_are_marked_and_ranked_last(cli: Cli) -> None:
     texts = texts_of(200)
     for number, (skill, pruned) in enumerate(((0.9, 2), (0.8, None), (0.7, None))):
         settings = composed(f"optim.lr={0.1 + number}") | {"group": "study"}
-        fake(Path("runs") / str(number), settings, skill, texts, trial=number, pruned=pruned)
+        result: dict[str, Any] = {"trial": number, "pruned": pruned, "val/exact": skill}
+        fake(Path("runs") / str(number), settings, skill, texts, **result)
     out = told(cli)
     assert [line.split()[1] for line in out.splitlines()[2:5]] == ["1.1", "2.1", "0.1"]
     assert " 1 given up " in out.splitlines()[4] and out.count("given up") == 1

@@ -7,11 +7,13 @@ import pytest
 from scipy import stats
 
 from capbench.compare.statistics import (
+    Difference,
     Readers,
     common_slope,
     crossing,
     difference,
     factor,
+    holm,
     log_odds,
     mcnemar,
     spread,
@@ -76,7 +78,7 @@ def test_the_interval_on_endless_images_equals_welchs() -> None:
     sides = [Readers(side, np.full(images, side.mean()), np.full(images, 10**9)) for side in (first, second)]
     found, welch = difference(*sides), stats.ttest_ind(first, second, equal_var=False)
     interval = welch.confidence_interval()
-    assert found[1:] == pytest.approx(interval, rel=1e-3)
+    assert (found.at_least, found.at_most) == pytest.approx(interval, rel=1e-3)
 
 
 def test_two_seeds_that_agree_do_not_narrow_the_interval() -> None:
@@ -141,3 +143,37 @@ def test_factor_equals_a_paired_t_interval() -> None:
 def test_log_odds_are_exact_and_finite() -> None:
     assert log_odds([0.25], [10**9])[0] == pytest.approx(np.log(1 / 3), abs=1e-6)
     assert np.isfinite(log_odds([0, 1], [10, 10])).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "tests", "corrected"),
+    [
+        # Four tests, by hand: 0.005 × 4, 0.01 × 3, 0.03 × 2, and 0.04 × 1, which is raised to the one before it.
+        ([0.01, 0.04, 0.03, 0.005], 4, [0.03, 0.06, 0.06, 0.02]),
+        ([0.01, 0.04], 4, [0.04, 0.12]),  # two of four: the others count as less significant
+        ([0.04], 1, [0.04]),
+        ([0.5, 0.9], 3, [1.0, 1.0]),
+        ([], 0, []),
+    ],
+)
+def test_holm_agrees_with_values_by_hand(values: list[float], tests: int, corrected: list[float]) -> None:
+    assert holm(values, tests) == pytest.approx(corrected)
+
+
+@pytest.mark.parametrize("trainings", [1, 3])
+def test_the_best_of_ten_equal_rows_is_rarely_called_better(trainings: int) -> None:
+    best, rows = script("verdict/best.py"), 10
+    rng = np.random.default_rng(5)
+    told = [best.errs(best.values(rng, rows, trainings), rows) for _ in range(600)]
+    shares = {way: np.mean([one[way] for one in told]) for way in best.WAYS}
+    assert shares["pairs"] < 0.05
+    assert shares["uncorrected"] > 0.2
+
+
+@pytest.mark.parametrize("share", [0.5, 0.02, 1e-6])
+def test_the_p_value_is_where_the_interval_touches_0(share: float) -> None:
+    found = Difference(0.1, 0.001, 0.0, 4.0)
+    assert found.p == pytest.approx(2 * stats.t.sf(0.1 / 0.001**0.5, 4))
+    only_images = Difference(-stats.norm.isf(share / 2) * 0.01, 0.0, 0.0001, 4.0)
+    assert only_images.p == pytest.approx(share, rel=1e-6)
+    assert only_images.is_sure == (only_images.p < 0.05) == (only_images.at_most < 0)
