@@ -23,6 +23,7 @@ from capbench.text import Alphabet
 from capbench.train import record
 from capbench.train.build import Callbacks, Experiment, Metrics, check_callbacks, check_sharing
 from capbench.train.callbacks import Checkpoints, Curves, callback
+from capbench.train.choose import choose
 from capbench.train.console import advise, introduce, is_rank_zero, quieten, say
 from capbench.train.fit import learn, test_by_folds, trial_of
 from capbench.train.loggers import Logging
@@ -63,6 +64,7 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
     if resumed and folder.result.exists():
         say(f"{folder.path} is finished already", *table.results(folder.read_result()).split("\n"))
         return worth(folder.read_result())
+    settings = choose(settings)
     experiment = prepare(settings, sweeping=sweeping)
     if not resumed and is_rank_zero():
         folder.begin(settings)

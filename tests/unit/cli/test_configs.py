@@ -22,7 +22,15 @@ OPTIONS = sorted(
 )
 GROUPS = sorted({option.split("/")[0] for option in OPTIONS})
 
-NEEDS_ROOT = {"data/csv", "data/folder", "data/ocr", "data/filenames", "experiment/knn_33", "experiment/self_train"}
+NEEDS_ROOT = {
+    "data/csv",
+    "data/folder",
+    "data/ocr",
+    "data/filenames",
+    "experiment/folder",
+    "experiment/knn_33",
+    "experiment/self_train",
+}
 SEVERAL_PROCESSES = {"trainer/ddp", "trainer/ddp_cpu"}  # test_ddp.py runs them
 HEAVY = {
     "model/resnet",

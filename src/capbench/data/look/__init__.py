@@ -1,1 +1,1 @@
-"""Looking at a labelled folder: where its labels are, and what its texts are like."""
+"""Looking at a labelled folder: its labels, its texts, and the view that suits its images."""

@@ -1,0 +1,77 @@
+"""Choice of view, augmentation and recogniser from the images, where the settings leave them open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from capbench.data.look import sight, texts
+from capbench.data.sources.base import Source
+from capbench.settings import TARGET, build, check, conf_dir
+from capbench.text import AUTO, Alphabet
+from capbench.train.console import say
+
+MANY = 8000  # training images from which weaker augmentation is enough
+SMALL = 6000  # pixels of a view, up to which a network looks at finer detail in the same time
+
+
+class Chosen:
+    """Placeholder for a part that is chosen before the training: view=auto, augment=auto, model=auto."""
+
+
+NAME = f"{Chosen.__module__}.{Chosen.__qualname__}"
+
+
+def choose(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings with each open part chosen by looking at the images, and tell what was chosen."""
+    left_open = [part for part in ("view", "augment", "model") if settings[part].get(TARGET) == NAME]
+    if not left_open:
+        return settings
+    check({"data": settings["data"], "alphabet": settings["alphabet"]}, _looked_at)
+    source: Source = build(settings["data"])
+    chosen = {**settings, "alphabet": _alphabet(settings["alphabet"], source)}
+    if "view" in left_open:
+        chosen["view"], told = sight.view(source)
+        say(f"view: {told}")
+    if "augment" in left_open:
+        chosen["augment"] = option("augment", "light" if len(source.samples) >= MANY else "moved")
+    if "model" in left_open:
+        # A start from a packaged reader, with the model and the view that it needs, is to be chosen here.
+        chosen["model"] = _model(source, chosen["view"].get("size"))
+    return chosen
+
+
+def _looked_at(*, data: Source, alphabet: Alphabet) -> None:
+    """Declare the settings that are built here; `check` reads this signature."""
+
+
+def _alphabet(settings: dict[str, Any], source: Source) -> dict[str, Any]:
+    """Return the settings of the alphabet, folded to one case where the other is rare, and tell what the texts are."""
+    known = [sample.text for sample in source.samples]
+    if settings["symbols"] != AUTO:
+        return settings
+    fold = settings["fold"] or texts.fold(known)
+    alphabet: Alphabet = build({**settings, "fold": fold})
+    symbols = alphabet.settled(known).symbols
+    shortest, longest = source.lengths()
+    length = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
+    case = f", in {fold} case" if fold else ""
+    say(f"texts: {length} of {len(symbols)} symbols, {symbols}{case}")
+    return {**settings, "fold": fold}
+
+
+def _model(source: Source, size: list[int] | None) -> dict[str, Any]:
+    """Return the settings of a network for texts of these lengths, and for views of this height and width."""
+    shortest, longest = source.lengths()
+    if shortest != longest:
+        return option("model", "crnn")
+    small = size is not None and size[0] * size[1] <= SMALL
+    finer = {"stem": [16], "widths": [40, 64]} if small else {"stem": [8, 16], "widths": [48, 96]}
+    return {**option("model", "cnn"), **finer, "strides": [2, 1]}
+
+
+def option(group: str, name: str) -> dict[str, Any]:
+    """Return the settings of a file below conf/."""
+    settings: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / group / f"{name}.yaml"))
+    return settings

@@ -1,0 +1,88 @@
+"""Choice of the parts that settings leave open, and the training of a folder of which nothing is known."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import capbench
+from capbench.errors import Mistake
+from capbench.settings import check
+from capbench.train import experiment
+from capbench.train.choose import choose
+from tests.helpers.protocols import Train
+from tests.helpers.settings import FAST, composed
+
+OPEN = ("data=folder", "alphabet=auto", "view=auto", "augment=auto", "model=auto")
+
+
+def chosen(root: Path, *overrides: str) -> dict[str, Any]:
+    settings = choose(composed(*OPEN, f"data.root={root}", *overrides))
+    check(settings, experiment.schema)
+    return settings
+
+
+def relabelled(labelled: Path, at: Path, change: dict[int, str]) -> Path:
+    """Return a copy of a labelled folder whose rows of these numbers have other texts."""
+    shutil.copytree(labelled, at)
+    head, *rows = (at / "labels.csv").read_text().splitlines()
+    for number, text in change.items():
+        name, _, *more = rows[number].split(",")
+        rows[number] = ",".join([name, text, *more])
+    (at / "labels.csv").write_text("\n".join([head, *rows]) + "\n")
+    return at
+
+
+def test_texts_of_one_length_are_read_by_a_cnn(labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = chosen(labelled)
+    assert settings["model"]["_target_"] == "capbench.models.cnn.CNN"
+    assert settings["view"]["size"] == [50, 133]
+    assert settings["augment"] == composed("augment=moved")["augment"]
+    said = capsys.readouterr().out
+    assert "texts: 4 of 10 symbols, 0123456789\n" in said
+    assert "view: images are 60×160; they are seen as 50×133, grey\n" in said
+
+
+def test_texts_of_free_lengths_are_read_over_time(labelled: Path, tmp_path: Path) -> None:
+    free = relabelled(labelled, tmp_path / "free", {number: "123456"[: 1 + number % 6] for number in range(40)})
+    settings = chosen(free)
+    assert settings["model"] == composed("model=crnn")["model"]
+
+
+def test_what_is_given_is_kept(labelled: Path) -> None:
+    given = ("view=whole", "view.size=[32,96]", "model=resnet", "augment=none", "alphabet=digits")
+    settings = composed("data=folder", f"data.root={labelled}", *given)
+    assert choose(settings) is settings
+    settings = chosen(labelled, "model=resnet")
+    assert settings["model"] == composed("model=resnet")["model"]
+
+
+def test_a_rare_case_is_folded(labelled: Path, tmp_path: Path) -> None:
+    letters = {number: "abcd" if number else "abcD" for number in range(160)}
+    settings = chosen(relabelled(labelled, tmp_path / "letters", letters))
+    assert settings["alphabet"]["fold"] == "lower"
+
+
+def test_a_folder_and_nothing_else_gets_a_reader(
+    labelled: Path, train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = relabelled(labelled, tmp_path / "wrong", {3: "", 5: "12345"})
+    run = train("+experiment=folder", f"data.root={wrong}", "logger=none", "trainer.progress=false", "minutes=0.02")
+    said = capsys.readouterr().out
+    assert "labels: 159 labels are in labels.csv, column label: images/" in said
+    assert "left out: " in said and "has no text" in said and "'12345' has 5 symbols, others 4" in said
+    settings = run.settings()
+    assert settings["optim"]["minutes"] == 0.02
+    assert settings["view"]["_target_"] == "capbench.data.views.Whole"
+    image = next((labelled / "images").iterdir())
+    assert len(capbench.load(run.path).read(image).text) == 4
+
+
+def test_one_symbol_in_all_texts_ends_in_one_line(labelled: Path, tmp_path: Path) -> None:
+    same = relabelled(labelled, tmp_path / "same", dict.fromkeys(range(160), "7777"))
+    settings = composed("+experiment=folder", f"data.root={same}", *FAST)
+    with pytest.raises(Mistake, match=r"every label is '7777' \(160 images\)"):
+        experiment.prepare(choose(settings))
