@@ -66,6 +66,8 @@ def advise(experiment: Experiment, rows: Sequence[Mapping[str, float]]) -> None:
     `rows` are those of metrics.csv.
     """
     improved = improvement(rows, len(experiment.material.parts["val"]))
+    if len(rows) == 1 and experiment.optim.epochs is None:
+        improved = "its time was over within the first epoch"
     longer = None if improved is None else _longer(experiment.optim, len(rows), rows[-1]["seconds"])
     if longer is not None:
         say("", f"still improving when the training ended: {improved}; train longer with {longer}")

@@ -111,8 +111,11 @@ def test_the_learning_rate_follows_the_clock_to_its_end(
     assert "val/exact" in run.read_result()
 
 
-def test_a_training_that_ended_by_the_clock_resumes_to_its_result(train: Train) -> None:
+def test_a_training_that_ended_by_the_clock_resumes_to_its_result(
+    train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = train(*SMALL, "minutes=1e-6", "optim.epochs=null")
+    assert "its time was over within the first epoch; train longer with minutes=2e-06\n" in capsys.readouterr().out
     result = run.read_result()
     assert (result["train/epochs"], result["train/images"]) == (1, 16)
     weights = torch.load(run.best, weights_only=True)["state_dict"]
