@@ -36,6 +36,12 @@ PACKAGED = Path(__file__).parent / UNIVERSAL
 RECORDED = ("capbench", "torch", "pytorch-lightning", "timm", "captcha", "albumentations", "numpy", "pillow")
 
 
+def frames_of(settings: Mapping[str, Any]) -> Any:
+    """Return the setting `data.frames` of a run, unchecked; "first" for runs that have none."""
+    data = settings.get("data")
+    return data.get("frames", "first") if isinstance(data, dict) else "first"
+
+
 def exif_of(settings: Mapping[str, Any]) -> Any:
     """Return the setting `data.exif` of a run, unchecked; "ignore" for runs on rendered captchas, which have none."""
     data = settings.get("data")

@@ -93,6 +93,10 @@ class Reading:
     confidence: float
     characters: tuple[float, ...]
     """Confidence of each character."""
+    value: str | None = None
+    """Value of the text where it is a sum that was to be solved, such as `15` for `8+7=`."""
+    value_error: str | None = None
+    """Reason why a text that was to be solved has no value."""
 
 
 class Codec:

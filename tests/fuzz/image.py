@@ -8,12 +8,13 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from capbench import images
+from capbench.images import Frames
 from capbench.images.containers import MOST_PIXELS
 from tests.fuzz import surgery
 from tests.fuzz.mutations import flipped, overwritten, rearranged, truncated
@@ -224,7 +225,7 @@ class Fuzz:
 
 
 class door:
-    """Door that decodes an image, and turns it upright where the file has an odd length."""
+    """Door that decodes an image; the length of the file decides how frames are seen, and whether it is turned upright."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.pid = os.getpid()
@@ -233,7 +234,8 @@ class door:
         self.made = self._files.__getitem__
 
     def open(self, content: bytes) -> None:
-        picture = images.decode(content, "turn" if len(content) % 2 else "ignore")
+        frames = get_args(Frames)[len(content) // 2 % 4]
+        picture = images.decode(content, "turn" if len(content) % 2 else "ignore", frames=frames)
         assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] in (3, 4), picture.shape
         assert 0 < picture.shape[0] * picture.shape[1] <= MOST_PIXELS, picture.shape
 

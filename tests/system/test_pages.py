@@ -140,7 +140,7 @@ def python_of(page: str, *changes: tuple[str, str]) -> str:
     return block
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/how-to/read-images.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/read-images.md", "docs/how-to/read-with-what-you-know.md"])
 def test_the_python_that_reads_with_a_run(
     page: str, trained: Path, labelled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

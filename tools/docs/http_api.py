@@ -36,6 +36,9 @@ def _sections(api: Json) -> Iterator[str]:
             yield f"## {method.upper()} {path}"
             token = " If the server has a token, it must be sent as a bearer token." if "security" in one else ""
             yield f"{plain(one['summary'])}.{token}"
+            if "parameters" in one:
+                rows = ((code(it["name"]), _type(it["schema"]), plain(it["description"])) for it in one["parameters"])
+                yield table(("parameter in the address", "type", "meaning"), rows)
             if "requestBody" in one:
                 taken = one["requestBody"]["content"].items()
                 yield table(

@@ -23,7 +23,7 @@ MOST_IMPORTANT = {  # settings, and an example
         ("experiment", "data", "alphabet", "model", "optim.epochs"),
         "data=csv data.root=DIR alphabet=auto model=resnet",
     ),
-    "evaluate": (("run", "data", "alphabet", "length", "style", "part"), "run=RUN data=csv data.root=DIR"),
+    "evaluate": (("run", "data", "alphabet", "style", "part"), "run=RUN data=csv data.root=DIR"),
     "predict": (("run", "images", "out", "alphabet", "length"), "run=RUN images=DIR out=answers.csv"),
     "serve": (("run", "port", "host", "token", "threads"), "run=RUN port=8000"),
     "label": (("images", "out", "alphabet", "length", "corrections"), "images=DIR alphabet=digits length=4"),

@@ -38,6 +38,9 @@ class Told:
         return self != Told()
 
 
+UNTOLD = Told()
+
+
 @cache
 def _named() -> dict[str, Alphabet]:
     """Return the alphabets of conf/alphabet by name."""

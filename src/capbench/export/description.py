@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from capbench.data.views import View
 from capbench.errors import Mistake
-from capbench.images import Exif
+from capbench.images import Exif, Frames
 from capbench.settings import build, check
 from capbench.text import MOST_SYMBOLS, Alphabet, Codec, Lengths, Symbols
 from capbench.utils import bounded
@@ -42,6 +42,8 @@ class Description(BaseModel):
     """The class that stands for no symbol; the other classes are the alphabet's symbols in order."""
     exif: Exif
     """`turn` where images are turned upright by their EXIF orientation when they are decoded, as in training."""
+    frames: Frames = "first"
+    """Frames of an animation that are seen when images are decoded, as in training."""
     takes: Literal["image", "view"]
     """`image`: the graph takes the decoded image; `view`: it takes the output of `view`, which runs before it."""
     view: dict[str, Any]

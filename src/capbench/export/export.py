@@ -20,7 +20,7 @@ from capbench.export.description import Description, beside, sha256
 from capbench.export.graph import Graph
 from capbench.export.trace import kind, taken, takes_image, traced
 from capbench.inference.reader import BATCH, Reader
-from capbench.runs import RunFolder, exif_of
+from capbench.runs import RunFolder, exif_of, frames_of
 from capbench.settings import check, target_class
 from capbench.types import Count
 from capbench.utils.atomic import replacing
@@ -150,6 +150,7 @@ def _described(run: RunFolder, reader: Reader, content: bytes, *, int8: bool = F
         over=codec.over,
         blank=codec.blank if codec.classes > codec.blank else None,
         exif=exif_of(run.settings()),
+        frames=frames_of(run.settings()),
         takes="image" if takes_image(reader.view) else "view",
         view=run.settings()["view"],
         input=taken(reader),
@@ -167,7 +168,7 @@ def _write(content: bytes, described: Description, path: Path) -> None:
         with replacing(path, "wb") as file:
             file.write(content)
         with replacing(beside(path)) as file:
-            file.write(described.model_dump_json(indent=1) + "\n")
+            file.write(described.model_dump_json(indent=1, exclude_defaults=True) + "\n")
 
 
 def _opened(content: bytes, described: Description) -> Graph:

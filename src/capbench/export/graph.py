@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from capbench.data.views import View, Whole, pick
+from capbench.decoding.search import Search
+from capbench.decoding.told import Told
 from capbench.errors import BadImage, Mistake, printable
 from capbench.export.description import BATCH, IMAGES, PROBABILITIES, Description, beside
 from capbench.export.inspection import inspected
 from capbench.export.trial import first_words, session_of, tried
-from capbench.text import Codec, probabilities
+from capbench.text import Alphabet, Codec, Length, probabilities
 
 
 class Character(NamedTuple):
@@ -40,7 +42,8 @@ class Graph:
     def __init__(self, session: Any, described: Description, codec: Codec, view: View, batch: int = BATCH) -> None:
         self.name = printable(described.name)
         self.alphabet = described.alphabet
-        self.exif = described.exif  # to be passed to images.decode
+        self.exif = described.exif  # to be passed to images.decode, as the next one
+        self.frames = described.frames
         self.described = described
         self.batch = batch  # how many images are read at once
         self._session = session
@@ -87,14 +90,32 @@ class Graph:
         shown = pick(image, "colour") if channel in ("grey", "colour") else image[:, :, :3]
         return shown if shown.shape[2] == 3 else np.repeat(shown, 3, axis=2)
 
-    def read(self, images: Sequence[np.ndarray]) -> list[Read]:
-        """Return the readings of decoded images, uint8 [height, width, channel], or raise BadImage."""
-        return self.answer([self.prepare(image) for image in images])
+    def read(
+        self,
+        images: Sequence[np.ndarray],
+        *,
+        alphabet: str | Alphabet | None = None,
+        length: Length | None = None,
+    ) -> list[Read]:
+        """Return the readings of decoded images, uint8 [height, width, channel], or raise BadImage.
 
-    def answer(self, prepared: Sequence[np.ndarray]) -> list[Read]:
+        With `alphabet` or `length`, only texts that have these symbols and lengths are considered, as by a run's reader.
+        """
+        search = self.search(Told.of(alphabet, length))
+        return self.answer([self.prepare(image) for image in images], search)
+
+    def search(self, told: Told) -> Search | None:
+        """Return the search among the texts that `told` allows, for `answer`; None where nothing is told."""
+        if not told:
+            return None
+        search = Search(self._codec, told)
+        search.check_steps(self.described.output[0])
+        return search
+
+    def answer(self, prepared: Sequence[np.ndarray], search: Search | None = None) -> list[Read]:
         """Return the readings of images as `prepare` returns them."""
-        size = self.batch
-        return [read for start in range(0, len(prepared), size) for read in self._batch(prepared[start : start + size])]
+        parts = (prepared[start : start + self.batch] for start in range(0, len(prepared), self.batch))
+        return [read for part in parts for read in (self._searched(part, search) if search else self._batch(part))]
 
     def probabilities(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """Return float32 [image, position or time, class]; raise BadImage where the graph fails on these images."""
@@ -111,6 +132,17 @@ class Graph:
         readings = self._codec.read(best, believed.max(-1))
         for reading, row, classes in zip(readings, believed, best, strict=True):
             yield Read(reading.text, reading.confidence, list(self._characters(row, classes)))
+
+    def _searched(self, prepared: Sequence[np.ndarray], search: Search) -> Iterator[Read]:
+        symbols = search.codec.alphabet.symbols
+        for found in search.found(self.probabilities(prepared)):
+            characters = []
+            for number, row in zip(found.numbers.tolist(), found.beliefs, strict=True):
+                others = np.where(np.arange(len(row)) == number, -1, row)
+                second = int(others.argmax())
+                runner_up = (symbols[second], float(others[second])) if len(symbols) > 1 else ("", 0.0)
+                characters.append(Character(symbols[number], float(row[number]), *runner_up))
+            yield Read(search.text(found), found.confidence, characters)
 
     def _characters(self, probabilities: np.ndarray, best: np.ndarray) -> Iterator[Character]:
         """Yield the characters of one image from its probabilities [position or time, class] and best classes.

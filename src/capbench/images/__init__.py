@@ -6,6 +6,7 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from capbench.errors import BadImage
 from capbench.images import containers
 from capbench.images.base64_text import image_within
+from capbench.images.frames import Frames, combined
 from capbench.images.orientation import TAG, UPRIGHT
 
 Exif = Literal["ignore", "turn"]
@@ -64,19 +66,19 @@ _TURNS = {
 }
 
 
-def pixels(image: Picture, exif: Exif = "ignore") -> np.ndarray:
+def pixels(image: Picture, exif: Exif = "ignore", frames: Frames = "first") -> np.ndarray:
     """Return an image in any form as `decode` does, uint8 [height, width, 3 or 4], or raise BadImage."""
     if isinstance(image, np.ndarray):
         return _of_array(image)
     if isinstance(image, Image.Image):
-        return _of_pillow(image, exif)
+        return _of_pillow(image, exif, frames)
     if isinstance(image, bytes | bytearray | memoryview):
-        return decode(bytes(image), exif)
+        return decode(bytes(image), exif, frames=frames)
     if not isinstance(image, str | PathLike):
         raise BadImage(f"is of type {type(image).__name__}; give a path, bytes, an array or a Pillow image")
     try:
         with Path(image).open("rb") as file:
-            return decode(file.read(MOST_BYTES + 1), exif)
+            return decode(file.read(MOST_BYTES + 1), exif, frames=frames)
     except (OSError, ValueError) as error:
         raise BadImage(f"cannot be read ({error})") from error
 
@@ -93,21 +95,24 @@ def _of_array(array: np.ndarray) -> np.ndarray:
     return np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2) if grey else array
 
 
-def _of_pillow(picture: Image.Image, exif: Exif) -> np.ndarray:
+def _of_pillow(picture: Image.Image, exif: Exif, frames: Frames) -> np.ndarray:
     containers.check_size(*picture.size)
     try:
-        whole = _whole(picture)
-        return _turned(whole, picture.getexif().get(TAG, UPRIGHT) if exif == "turn" else UPRIGHT)
+        count = 1 if frames == "first" else getattr(picture, "n_frames", 1)
+        containers.check_frames(count, *picture.size)
+        whole = [_whole(picture)] if count == 1 else [*_every_frame(picture, count)]
+        orientation = picture.getexif().get(TAG, UPRIGHT) if exif == "turn" else UPRIGHT
+        return combined([_turned(frame, orientation) for frame in whole], frames)
     except _DAMAGE as error:
         raise BadImage(f"cannot be taken from Pillow ({error})") from error
 
 
-def decode(content: bytes, exif: Exif = "ignore", most: int | None = None) -> np.ndarray:
-    """Return the first frame as uint8 [height, width, 3], or [height, width, 4] where it has an alpha channel.
+def decode(content: bytes, exif: Exif = "ignore", most: int | None = None, frames: Frames = "first") -> np.ndarray:
+    """Return the image as uint8 [height, width, 3], or [height, width, 4] where it has an alpha channel.
 
     The format is found from the content, whatever the file's name is; base64 text of an image is accepted in place of
     any format. `most` limits the bytes and the pixels to be processed: TooMuchWork is raised early where there are
-    more. Any other content that cannot be decoded raises BadImage.
+    more. `frames` says which frames of an animation are seen. Any other content that cannot be decoded raises BadImage.
     """
     if not content:
         raise BadImage("is empty")
@@ -117,6 +122,8 @@ def decode(content: bytes, exif: Exif = "ignore", most: int | None = None) -> np
     if containers.kind_of(content) is None:
         content = image_within(content) or content
     outline = containers.outline(content, most)
+    if frames != "first" and outline.frames > 1:
+        return combined(_moving(content, outline, exif, most), frames)
     if outline.cut is not None and _readable(outline.kind, outline.cut):
         raise BadImage(containers.TOO_LONG.format(outline.width, outline.height))
     try:
@@ -125,8 +132,37 @@ def decode(content: bytes, exif: Exif = "ignore", most: int | None = None) -> np
                 raise BadImage("is damaged: it gives two sizes")
             return _turned(_whole(picture), outline.orientation if exif == "turn" else UPRIGHT)
     except _DAMAGE as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise BadImage(f"is truncated or damaged ({reason})") from error
+        raise _damaged(error) from error
+
+
+def _moving(content: bytes, outline: containers.Outline, exif: Exif, most: int | None) -> list[np.ndarray]:
+    """Return all frames of an animation, uint8 [height, width, 3 or 4]."""
+    containers.check_frames(outline.frames, outline.width, outline.height, most)
+    file = b"".join(content[start:end] for start, end in outline.spans)
+    try:
+        with _DECODERS[outline.kind](io.BytesIO(file)) as picture:
+            count = getattr(picture, "n_frames", 1)
+            containers.check_frames(count, *picture.size, most)
+            return [
+                _turned(frame, outline.orientation if exif == "turn" else UPRIGHT)
+                for frame in _every_frame(picture, count)
+            ]
+    except _DAMAGE as error:
+        raise _damaged(error) from error
+
+
+def _every_frame(picture: Image.Image, count: int) -> Iterator[Image.Image]:
+    """Yield all `count` frames as RGB or RGBA; the picture then shows the same frame as before."""
+    shown = picture.tell()
+    for number in range(count):
+        picture.seek(number)
+        yield _whole(picture)
+    picture.seek(shown)
+
+
+def _damaged(error: Exception) -> BadImage:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return BadImage(f"is truncated or damaged ({reason})")
 
 
 def _readable(kind: str, content: bytes) -> bool:

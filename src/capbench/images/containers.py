@@ -43,6 +43,10 @@ class Outline(NamedTuple):
     """EXIF orientation, 1 to 8"""
     cut: bytes | None = None
     """`content` without its last pixels; if this can be decoded, the file holds more pixels than it says"""
+    frames: int = 1
+    """Number of frames, of which `content` may hold the first one only"""
+    spans: tuple[tuple[int, int], ...] = ()
+    """Where in the file the parts are that make all frames, if there are several"""
 
 
 class TooMuchWork(BadImage):
@@ -84,9 +88,23 @@ def check_size(width: int, height: int, most: int | None = None) -> tuple[int, i
     return width, height
 
 
+def check_frames(count: int, width: int, height: int, most: int | None = None) -> None:
+    """Raise BadImage where the frames of an animation, all of this size in pixels, may not be decoded together."""
+    _frames(count)
+    if count * width * height > MOST_PIXELS:
+        raise BadImage(
+            f"has {count} frames of {width}×{height} pixels; at most {MOST_PIXELS:,} pixels in all are accepted"
+        )
+    check_work(count * width * height, most)
+
+
 def _frames(count: int) -> None:
     if count > MOST_FRAMES:
         raise BadImage(f"has over {MOST_FRAMES} frames, the most that are accepted")
+
+
+def _if_several(frames: int, spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    return tuple(spans) if frames > 1 else ()
 
 
 def _turns(number: int, what: str, most: int | None = None) -> Iterator[None]:
@@ -105,17 +123,20 @@ def _parts() -> Iterator[None]:
 
 
 _PNG_ONCE = (b"IHDR", b"PLTE", b"tRNS")
+_PNG_MOVING = (*_PNG_ONCE, b"acTL", b"fcTL", b"IDAT", b"fdAT", b"IEND")
 
 
 def _png(content: bytes, most: int | None) -> Outline:
     chunks: dict[bytes, list[bytes]] = defaultdict(list)
-    at = 8
+    at, spans = 8, [(0, 8)]
     for _ in _parts():
         length, kind = struct.unpack_from(">I4s", content, at)
         end = at + 12 + length
         if end > len(content):
             raise BadImage(TOO_SHORT.format("file"))
         chunks[kind].append(content[at:end])
+        if kind in _PNG_MOVING:
+            spans.append((at, end))
         if kind == b"IEND":
             break
         at = end
@@ -141,7 +162,9 @@ def _png(content: bytes, most: int | None) -> Outline:
         raise BadImage(TOO_LONG.format(width, height))
     picture = [chunk for kind in (*_PNG_ONCE, b"IDAT", b"IEND") for chunk in chunks[kind]]
     exif = _png_data(chunks[b"eXIf"][-1]) if chunks[b"eXIf"] else b""
-    return Outline("PNG", width, height, b"".join([content[:8], *picture]), orientation(exif))
+    first = b"".join([content[:8], *picture])
+    frames = max(1, len(chunks[b"fcTL"]))
+    return Outline("PNG", width, height, first, orientation(exif), frames=frames, spans=_if_several(frames, spans))
 
 
 def _png_data(chunk: bytes) -> bytes:
@@ -213,21 +236,24 @@ def _gif(content: bytes, most: int | None) -> Outline:
     width, height, flags = struct.unpack_from("<HHB", content, 6)
     check_size(width, height, most)
     at, frames, blocks = 13 + _gif_colours(flags), 0, _turns(MOST_BLOCKS, "blocks of data", most)
-    kept, first = [content[:at]], b""
+    kept, first, spans = [content[:at]], b"", [(0, at)]
     for _ in _parts():
         mark, start = content[at], at
         if mark == 0x3B:
             break
         if mark == 0x21:
             _, at = _gif_data(content, start + 2, blocks)
-            if content[start + 1] == 0xF9 and not frames:  # may define the transparent colour
-                kept.append(content[start:at])
+            if content[start + 1] == 0xF9:  # may define the transparent colour
+                spans.append((start, at))
+                if not frames:
+                    kept.append(content[start:at])
         elif mark == 0x2C:
             left, top, columns, rows, flags = struct.unpack_from("<HHHHB", content, start + 1)
             if left + columns > width or top + rows > height:
                 raise BadImage(f"says {width}×{height} pixels and has a frame that reaches beyond")
             head = start + 11 + _gif_colours(flags)
             data, at = _gif_data(content, head, blocks)
+            spans.append((start, at))
             if not frames:
                 kept.append(content[start:head])
                 first = data
@@ -240,7 +266,10 @@ def _gif(content: bytes, most: int | None) -> Outline:
     before = b"".join(kept)
     # The last four bytes hold the end code and a part of the last pixels' code.
     cut = before + _gif_blocks(first[:-4])
-    return Outline("GIF", width, height, before + _gif_blocks(first) + b"\0;", cut=cut)
+    whole = before + _gif_blocks(first) + b"\0;"
+    return Outline(
+        "GIF", width, height, whole, cut=cut, frames=frames, spans=_if_several(frames, [*spans, (at, at + 1)])
+    )
 
 
 def _gif_colours(flags: int) -> int:
@@ -314,7 +343,15 @@ def _webp(content: bytes, most: int | None) -> Outline:
         frames += kind == b"ANMF"
         at += 8 + length + length % 2
     _frames(frames)
-    return Outline("WEBP", width, height, content[:end], orientation(exif))
+    return Outline(
+        "WEBP",
+        width,
+        height,
+        content[:end],
+        orientation(exif),
+        frames=max(1, frames),
+        spans=_if_several(frames, [(0, end)]),
+    )
 
 
 class _Kind(NamedTuple):

@@ -23,7 +23,7 @@ from capbench.inference.reader import Reader
 from capbench.render.style import Style
 from capbench.report import table
 from capbench.runs import Prediction, RunFolder, provenance
-from capbench.settings import build, check, target_class
+from capbench.settings import build, check
 from capbench.text import Alphabet, Codec, Length
 
 
@@ -58,10 +58,10 @@ def run(settings: dict[str, Any], called: str = "") -> str:
     if out.path.absolute().is_relative_to(trained.path.absolute()):
         trained.check_within(out.path)
     reader = Reader.of(trained)
-    search = told_search(settings, reader)
-    codec = reader.codec if search is None else search.codec
     seen = Seen.read(trained)
     tested = material(settings, reader)
+    search = told_search(settings, reader, tested.source)
+    codec = reader.codec if search is None else search.codec
     samples, views = tested.samples, tested.views
     texts = [codec.alphabet.folded(sample.text) for sample in samples]
     reading = reader.read_views(views, search)
@@ -104,12 +104,16 @@ def _drawn(settings: dict[str, Any]) -> dict[str, Any]:
     return settings | {"data": data | {"alphabet": settings["drawn"]}}
 
 
-def told_search(settings: dict[str, Any], reader: Reader) -> Search | None:
-    """Return the search among the texts that the run is told; of rendered captchas it is not told the alphabet."""
-    rendered = issubclass(target_class(settings["data"]), Synthetic)
-    told = Told.of(None if rendered else settings.get("alphabet"), settings["length"])
+def told_search(settings: dict[str, Any], reader: Reader, source: Source) -> Search | None:
+    """Return the search among the texts that the run is told; None where nothing is told.
+
+    It is not told the alphabet of rendered captchas. The alphabet `auto` is that of the source's labels.
+    """
+    alphabet = None
+    if settings.get("alphabet") is not None and not isinstance(source, Synthetic):
+        alphabet = build(settings["alphabet"]).settled(sample.text for sample in source.samples)
     try:
-        return reader.search(told)
+        return reader.search(Told.of(alphabet, settings["length"]))
     except Mistake as mistake:
         raise Unfit(str(mistake)) from mistake
 

@@ -13,6 +13,7 @@ import json
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,11 +21,12 @@ from tqdm import tqdm
 
 from capbench.data.store import CHUNK, WORTH_A_POOL
 from capbench.decoding.search import Search
+from capbench.decoding.sums import value_of
 from capbench.decoding.told import Told
 from capbench.errors import Mistake
-from capbench.images.folder import Files, image_names
-from capbench.inference import preprocess
-from capbench.inference.preprocess import FilePreprocessing, Preprocessed
+from capbench.images import Frames
+from capbench.images.folder import image_names
+from capbench.inference.preprocess import FilePreprocessing, Preprocessed, preprocess_files, start_worker
 from capbench.inference.reader import Reader
 from capbench.runs import RunFolder
 from capbench.settings import check
@@ -34,13 +36,21 @@ from capbench.utils.atomic import replacing
 from capbench.utils.locks import claim
 from capbench.utils.portable import cores
 
-COLUMNS = ("filename", "text", "confidence", "error")
 NOTHING = Reading("", 0.0, ())
 
 Answer = dict[str, Any]
 
 
-def schema(*, run: str, images: str, out: str, alphabet: Alphabet | None = None, length: Length | None = None) -> None:
+def schema(
+    *,
+    run: str,
+    images: str,
+    out: str,
+    alphabet: Alphabet | None = None,
+    length: Length | None = None,
+    solve: bool = False,
+    frames: Frames | None = None,
+) -> None:
     """Names and types of the verb's settings; `check` reads this signature."""
 
 
@@ -54,18 +64,21 @@ def run(settings: dict[str, Any]) -> str:
         raise Mistake(f"out: {out} is a folder; name a file")
     reader = Reader.of(folder)
     told = Told.of(settings.get("alphabet"), settings.get("length"))
-    search = reader.search(told)
+    search, preprocess = reader.search(told), reader.preprocess.seeing(settings.get("frames"))
     files, names = image_names(settings["images"], "images")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with _Kept.beside(out, _digest(folder, told)) as kept:
-            known = frozenset(kept.places)
+        with _Kept.beside(out, _digest(folder, told, settings.get("frames"))) as kept:
+            wanted = FilePreprocessing(files, preprocess, frozenset(kept.places))
             places, before = array("Q"), 0
-            for answers in _answers(reader, search, files, names, known):
+            for answers in _answers(reader, search, wanted, names):
                 places.extend(kept.take(answers))
                 before += sum(answer is None for _, answer in answers)
+            found: Iterable[Answer] = map(kept.answer, names, places)
+            if settings.get("solve"):
+                found = map(_with_value, found)
             with replacing(out) as file:
-                bad = WRITERS[out.suffix](file, map(kept.answer, names, places))
+                bad = WRITERS[out.suffix](file, found)
     except OSError as error:
         raise Mistake(
             f"out: {out} cannot be written ({error.strerror}); finished readings are kept, start again"
@@ -127,34 +140,31 @@ class _Kept:
         self._end += len(line)
 
 
-def _digest(folder: RunFolder, told: Told) -> str:
+def _digest(folder: RunFolder, told: Told, frames: Frames | None) -> str:
     """Return a digest of all that decides the answers besides the images."""
     run = folder.fingerprint()
-    return hashlib.sha256(f"{run} {told}".encode()).hexdigest() if told else run
+    return hashlib.sha256(f"{run} {told} {frames}".encode()).hexdigest() if told or frames else run
 
 
 def _answers(
-    reader: Reader, search: Search | None, files: Files, names: Sequence[str], known: frozenset[str]
+    reader: Reader, search: Search | None, preprocess: FilePreprocessing, names: Sequence[str]
 ) -> Iterator[list[tuple[str, Answer | None]]]:
-    """Yield a list of digests and answers for each chunk of images, in order; answers are None for digests in `known`.
+    """Yield a list of digests and answers for each chunk of images, in order; answers are None for digests known before.
 
     With many images, helper processes decode the next images while the network reads.
     """
     size = min(CHUNK, reader.batch)  # large views take memory before the network does
     chunks = [names[start : start + size] for start in range(0, len(names), size)]
     if len(names) < WORTH_A_POOL:
-        preprocessed: Iterable[Preprocessed] = map(FilePreprocessing(files, reader.preprocess, known), chunks)
+        preprocessed: Iterable[Preprocessed] = map(preprocess, chunks)
     else:
-        helpers = cores()
-        preprocessed = processes.in_order(
-            preprocess.preprocess_files, chunks, helpers, preprocess.start_worker, (files, reader.preprocess, known)
-        )
+        preprocessed = processes.in_order(preprocess_files, chunks, cores(), start_worker, (preprocess,))
     with tqdm(desc="reading", total=len(names), unit="img", leave=False, delay=0.5) as bar:
         for chunk, seen in zip(chunks, preprocessed, strict=True):
             readings = iter(()) if seen.views is None else reader.read_views(seen.views, search)
             answers: list[tuple[str, Answer | None]] = []
             for name, digest in zip(chunk, seen.digests, strict=True):
-                if digest in known:
+                if digest in preprocess.known:
                     answers.append((digest, None))
                 elif name in seen.faults:
                     answers.append((digest, _answer(NOTHING, seen.faults[name])))
@@ -173,11 +183,20 @@ def _answer(reading: Reading, error: str) -> Answer:
     }
 
 
+def _with_value(answer: Answer) -> Answer:
+    """Return the answer with the value of its text as a sum; an image that could not be read has none."""
+    value, error = (None, None) if answer["error"] else value_of(answer["text"])
+    return answer | {"value": value or "", "value_error": error or ""}
+
+
 def _write_csv(file: IO[str], answers: Iterable[Answer]) -> int:
-    writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    rest = iter(answers)
+    first = next(rest)  # there is at least one image
+    columns = [column for column in first if column != "characters"]
+    writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     bad = 0
-    for answer in answers:
+    for answer in chain([first], rest):
         writer.writerow(answer | {"confidence": f"{answer['confidence']:.6f}"})
         bad += bool(answer["error"])
     return bad

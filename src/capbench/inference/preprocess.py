@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import cv2
@@ -13,7 +13,7 @@ import numpy as np
 from capbench import images
 from capbench.data.views import View
 from capbench.errors import BadImage, Mistake
-from capbench.images import Exif, Picture
+from capbench.images import Exif, Frames, Picture
 from capbench.images.folder import Files
 
 
@@ -28,10 +28,16 @@ class Preprocessing:
     """Channels, height and width of one view, as in training."""
     exif: Exif
     """Treatment of EXIF orientation, as in training."""
+    frames: Frames
+    """Frames of an animation that are seen."""
+
+    def seeing(self, frames: Frames | None) -> Preprocessing:
+        """Return the preprocessing that sees these frames of an animation; None: those that this one sees."""
+        return self if frames is None else replace(self, frames=frames)
 
     def __call__(self, image: Picture) -> np.ndarray:
         """Return the view, uint8 [...view]; raise BadImage if the image cannot be read or gives another shape."""
-        pixels = images.pixels(image, self.exif)
+        pixels = images.pixels(image, self.exif, self.frames)
         try:
             view = self.view(pixels, self.characters)
         except (Mistake, cv2.error) as error:
@@ -83,11 +89,11 @@ class FilePreprocessing:
 _preprocessing: FilePreprocessing
 
 
-def start_worker(files: Files, preprocess: Preprocessing, known: frozenset[str]) -> None:
+def start_worker(preprocess: FilePreprocessing) -> None:
     """Initialise a worker process."""
     global _preprocessing
     cv2.setNumThreads(1)  # one worker runs on each core
-    _preprocessing = FilePreprocessing(files, preprocess, known)
+    _preprocessing = preprocess
 
 
 def preprocess_files(names: Sequence[str]) -> Preprocessed:

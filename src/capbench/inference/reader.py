@@ -23,14 +23,15 @@ from safetensors.torch import load_file
 from capbench import images
 from capbench.data.views import View
 from capbench.decoding.search import Search
+from capbench.decoding.sums import solved
 from capbench.decoding.told import Told
 from capbench.errors import BadImage, Mistake, first_line
-from capbench.images import ONE, Picture
+from capbench.images import ONE, Frames, Picture
 from capbench.images.containers import MOST_PIXELS
 from capbench.inference.preprocess import Preprocessing
 from capbench.inference.sizing import sized
 from capbench.models import Model, PerCharacter, Shape
-from capbench.runs import MOST_BYTES_OF_WEIGHTS, RunFolder, exif_of
+from capbench.runs import MOST_BYTES_OF_WEIGHTS, RunFolder, exif_of, frames_of
 from capbench.settings import build, check, target_class
 from capbench.text import Alphabet, Codec, Length, Lengths, Reading, Symbols
 from capbench.types import Pixels
@@ -52,6 +53,8 @@ class Reader:
     """Channels, height and width of one view, as in training."""
     exif: images.Exif
     """Whether photographs are turned upright, as in training."""
+    frames: Frames
+    """Frames of an animation that are seen, as in training."""
     batch: int
     """How many images are read at once"""
 
@@ -77,7 +80,7 @@ class Reader:
         channels, height, width = shape
         seen = (*((codec.longest,) if view.cuts else ()), height, width, channels)
         model, batch = sized(folder, make, _believed, seen, BATCH)
-        reader = cls(view, model, codec, shape, settings["exif"], batch)
+        reader = cls(view, model, codec, shape, settings["exif"], settings["frames"], batch)
         try:
             model.load_state_dict(_finite(load_file(folder.weights), folder))
             _best(model, reader._blank)
@@ -87,11 +90,23 @@ class Reader:
 
     @overload
     def read(  # type: ignore[overload-overlap]
-        self, images: Picture, *, alphabet: str | Alphabet | None = None, length: Length | None = None
+        self,
+        images: Picture,
+        *,
+        alphabet: str | Alphabet | None = None,
+        length: Length | None = None,
+        solve: bool = False,
+        frames: Frames | None = None,
     ) -> Reading: ...
     @overload
     def read(
-        self, images: Iterable[Picture], *, alphabet: str | Alphabet | None = None, length: Length | None = None
+        self,
+        images: Iterable[Picture],
+        *,
+        alphabet: str | Alphabet | None = None,
+        length: Length | None = None,
+        solve: bool = False,
+        frames: Frames | None = None,
     ) -> list[Reading]: ...
     def read(
         self,
@@ -99,6 +114,8 @@ class Reader:
         *,
         alphabet: str | Alphabet | None = None,
         length: Length | None = None,
+        solve: bool = False,
+        frames: Frames | None = None,
     ) -> Reading | list[Reading]:
         """Return the reading of one image, or the list of readings of several images.
 
@@ -109,12 +126,19 @@ class Reader:
         With `alphabet` (`"digits"` or another name of conf/alphabet, or the symbols) or `length` (a count, or
         `[shortest, longest]`), the reading is the most likely one among the texts that have these symbols and lengths,
         and its confidences are probabilities among these. Raises Mistake where the run knows no such texts.
+
+        With `solve`, the reading of a sum, such as `8+7=`, has its `value`, `15`; another one has a `value_error`.
+        `frames` says which frames of an animation are seen: `"first"`, `"darkest"`, `"mean"` or `"all"`; None: as in
+        training.
         """
         search = self.search(Told.of(alphabet, length))
+        preprocess = self.preprocess.seeing(frames)
         if isinstance(images, ONE) and not (isinstance(images, np.ndarray) and images.ndim == 4):
-            return self._decoded(self._alone, self._seen(images, "image")[None], search)[0]
-        views = (self._seen(image, f"image {number}") for number, image in enumerate(images))
-        return [reading for batch in _batches(views, self.batch) for reading in self.read_views(batch, search)]
+            (reading,) = self._decoded(self._alone, _seen(preprocess, images, "image")[None], search)
+            return solved(reading) if solve else reading
+        views = (_seen(preprocess, image, f"image {number}") for number, image in enumerate(images))
+        readings = [reading for batch in _batches(views, self.batch) for reading in self.read_views(batch, search)]
+        return [solved(reading) for reading in readings] if solve else readings
 
     def search(self, told: Told) -> Search | None:
         """Return the search among the texts that `told` allows, for `read_views`; None where nothing is told."""
@@ -137,13 +161,7 @@ class Reader:
     @cached_property
     def preprocess(self) -> Preprocessing:
         """Preprocessing of this run: any form of image in, a view out."""
-        return Preprocessing(self.view, self.codec.longest, self.shape, self.exif)
-
-    def _seen(self, image: Picture, name: str) -> np.ndarray:
-        try:
-            return self.preprocess(image)
-        except BadImage as error:
-            raise BadImage(f"{image if isinstance(image, str | PathLike) else name} {error}") from error
+        return Preprocessing(self.view, self.codec.longest, self.shape, self.exif, self.frames)
 
     @property
     def _blank(self) -> np.ndarray:
@@ -163,6 +181,14 @@ class Reader:
             return _recorded(self.model, self._blank)
         except Exception:  # some backbones cannot be traced: these run as they are
             return self.model
+
+
+def _seen(preprocess: Preprocessing, image: Picture, name: str) -> np.ndarray:
+    """Return the view of an image; raise BadImage with its path or, where it has none, with `name`."""
+    try:
+        return preprocess(image)
+    except BadImage as error:
+        raise BadImage(f"{image if isinstance(image, str | PathLike) else name} {error}") from error
 
 
 def _best(network: Network, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -225,7 +251,7 @@ def _batches(views: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
 def _settings(folder: RunFolder) -> dict[str, Any]:
     """Return the settings that reading needs, checked to name only CapBench's own classes."""
     settings = folder.settings()
-    needed: dict[str, Any] = {"exif": exif_of(settings)}
+    needed: dict[str, Any] = {"exif": exif_of(settings), "frames": frames_of(settings)}
     for part in ("view", "model", "alphabet"):
         if part not in settings:
             raise Mistake(f"{folder.config}: has no {part}; the folder is not a training's")
@@ -237,7 +263,7 @@ def _settings(folder: RunFolder) -> dict[str, Any]:
     return needed
 
 
-def _read_with(*, view: View, model: Model, alphabet: Alphabet, exif: images.Exif) -> None:
+def _read_with(*, view: View, model: Model, alphabet: Alphabet, exif: images.Exif, frames: Frames) -> None:
     """Names and types of the run's settings that reading needs; `check` reads this signature."""
 
 

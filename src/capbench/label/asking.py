@@ -12,7 +12,7 @@ import cv2
 from tqdm import tqdm
 
 from capbench import images
-from capbench.images import Exif
+from capbench.images import Exif, Frames
 from capbench.images.folder import Files
 from capbench.label.engines.base import Engine, Read, Unread
 from capbench.label.journal import Answer, Journal, digest_of
@@ -165,7 +165,7 @@ def _answers(question: Question, keys: Mapping[str, str], tasks: list[Task], wor
 
 class _Opened(NamedTuple):
     read: Read
-    exif: Exif
+    decoding: tuple[Exif, Frames]
 
 
 class _Worker:
@@ -184,15 +184,16 @@ class _Worker:
                 content = self._question.files.read(task.name)
                 if digest_of(content) != task.digest:
                     raise images.BadImage("was changed while it was read; run label again")
-                pictures = {exif: images.decode(content, exif) for exif in {each.exif for each in opened.values()}}
+                decodings = {each.decoding for each in opened.values()}
+                pictures = {(exif, frames): images.decode(content, exif, frames=frames) for exif, frames in decodings}
             except images.BadImage as error:
                 refused[task.digest] = str(error)
                 continue
-            for engine, (read, exif) in opened.items():
+            for engine, (read, decoding) in opened.items():
                 start = time.perf_counter()
                 reading, fault = NOTHING, ""
                 try:
-                    reading = read(pictures[exif])
+                    reading = read(pictures[decoding])
                 except Unread as reason:
                     fault = str(reason)
                 answers.append(Answer(task.digest, self._keys[engine], reading, time.perf_counter() - start, fault))
@@ -201,7 +202,7 @@ class _Worker:
     def _opened(self, name: str) -> _Opened:
         if name not in self._all_opened:
             engine = self._question.engines[name]
-            self._all_opened[name] = _Opened(engine.open(self._question.alphabet), engine.exif)
+            self._all_opened[name] = _Opened(engine.open(self._question.alphabet), (engine.exif, engine.frames))
         return self._all_opened[name]
 
 

@@ -23,6 +23,7 @@ from capbench.serve.batching import BatchingQueue, Full
 from capbench.serve.metrics import ServiceMetrics
 from capbench.serve.middleware import RequestMiddleware
 from capbench.serve.page import HEADERS, page
+from capbench.serve.query import Asked
 from capbench.serve.refused import Refused, busy
 from capbench.serve.requests import MOST_ECHO, BodyParser
 
@@ -75,16 +76,17 @@ class Service:
     async def read(self, request: Request) -> Response:
         """Answer POST /read: the readings of the images in the body."""
         self._check_access(request)
+        asked = Asked.of(request.query_params)
         async with self._body_parser.uploads(request) as uploads:
             try:
                 async with asyncio.timeout(self._body_parser.seconds):
-                    outcomes = await self._queue.read([upload.content for upload in uploads])
+                    outcomes = await self._queue.read([upload.content for upload in uploads], asked.told, asked.frames)
             except Full as full:
                 raise busy(f"{full}; try again later") from None
             except TimeoutError:
                 raise busy(f"images not read within {self._body_parser.seconds:g} seconds; try again later") from None
         images = [
-            schemas.image(upload, outcome, self._queue.graphs)
+            schemas.image(upload, outcome, self._queue.graphs, asked.solve)
             for upload, outcome in zip(uploads, outcomes, strict=True)
         ]
         read = sum(map(schemas.was_read, images))

@@ -8,10 +8,11 @@ turn out to be much work move to the second.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 from types import TracebackType
@@ -19,8 +20,10 @@ from types import TracebackType
 import numpy as np
 
 from capbench import images
-from capbench.errors import BadImage
+from capbench.decoding.told import UNTOLD, Told
+from capbench.errors import BadImage, Mistake
 from capbench.export.graph import Graph, Read
+from capbench.images import Frames
 from capbench.images.containers import TooMuchWork
 from capbench.serve.metrics import ServiceMetrics
 from capbench.utils.portable import cores
@@ -44,6 +47,10 @@ class Job:
 
     content: bytes
     outcome: asyncio.Future[Outcome]
+    told: Told = UNTOLD
+    """Symbols and lengths of the texts that are considered."""
+    frames: Frames | None = None
+    """Frames of an animation that are seen; None: those that each run sees."""
     prepared: list[np.ndarray | BadImage] = field(default_factory=list)
     """Input of each run's graph, uint8, or the reason why the image does not fit it."""
 
@@ -94,7 +101,6 @@ class BatchingQueue:
 
     def __init__(self, graphs: dict[str, Graph], batch: int, queue: int, metrics: ServiceMetrics) -> None:
         self.graphs = graphs
-        self._exifs = {graph.exif for graph in graphs.values()}
         self._batch = batch
         self._metrics = metrics
         threads = cores()
@@ -127,10 +133,10 @@ class BatchingQueue:
         """Number of images that wait or are being read."""
         return len(self._small) + len(self._large)
 
-    async def read(self, contents: Sequence[bytes]) -> list[Outcome]:
+    async def read(self, contents: Sequence[bytes], told: Told = UNTOLD, frames: Frames | None = None) -> list[Outcome]:
         """Return one outcome for each image file; raise Full where there are too many to take."""
         self._small.check_room(len(contents))
-        jobs = [Job(content, self._loop.create_future()) for content in contents]
+        jobs = [Job(content, self._loop.create_future(), told, frames) for content in contents]
         for job in jobs:
             job.outcome.add_done_callback(partial(self._remove, job))
             self._small.submit(job, self._decode)
@@ -153,8 +159,7 @@ class BatchingQueue:
         if job.outcome.done():  # the request has timed out or was cancelled
             return
         try:
-            pictures = {exif: images.decode(content, exif, pool.work) for exif in self._exifs}
-            job.prepared = [_prepared(graph, pictures[graph.exif]) for graph in self.graphs.values()]
+            job.prepared = _prepared(self.graphs.values(), content, job.frames, pool.work)
         except TooMuchWork:
             self._loop.call_soon_threadsafe(self._move_to_large, job)
         except BadImage as bad:
@@ -206,16 +211,44 @@ class BatchingQueue:
     def _read(self, number: int, name: str, jobs: Sequence[Job]) -> list[Reading]:
         """Return the readings of a batch by one run; images that do not fit the run keep their error."""
         with self._metrics.reading.labels(name).time():
-            ready = [job.prepared[number] for job in jobs]
-            read = iter(self.graphs[name].answer([one for one in ready if not isinstance(one, BadImage)]))
-            return [one if isinstance(one, BadImage) else next(read) for one in ready]
+            read: dict[Job, Reading] = {}
+            by_told: dict[Told, list[tuple[Job, np.ndarray]]] = defaultdict(list)
+            for job in jobs:
+                prepared = job.prepared[number]
+                if isinstance(prepared, BadImage):
+                    read[job] = prepared
+                else:
+                    by_told[job.told].append((job, prepared))
+            for told, some in by_told.items():
+                answers = _answers(self.graphs[name], [prepared for _, prepared in some], told)
+                read |= zip((job for job, _ in some), answers, strict=True)
+            return [read[job] for job in jobs]
 
     def _deliver(self, outcomes: Sequence[tuple[Job, Outcome | Exception]]) -> None:
         """Hand outcomes from a worker thread to the event loop."""
         self._loop.call_soon_threadsafe(_settle, outcomes)
 
 
-def _prepared(graph: Graph, picture: np.ndarray) -> np.ndarray | BadImage:
+def _answers(graph: Graph, prepared: Sequence[np.ndarray], told: Told) -> Sequence[Reading]:
+    """Return the graph's readings, or the reason why it reads no text that has what is told."""
+    if not told:
+        return graph.answer(prepared)
+    try:
+        search = graph.search(told)
+    except Mistake as mistake:
+        return [BadImage(str(mistake))] * len(prepared)
+    return graph.answer(prepared, search)
+
+
+def _prepared(
+    graphs: Iterable[Graph], content: bytes, frames: Frames | None, work: int | None
+) -> list[np.ndarray | BadImage]:
+    """Return the input of each graph for an image file, which is decoded once for all that decode it alike."""
+    decode = cache(lambda exif, seen: images.decode(content, exif, work, seen))
+    return [_input(graph, decode(graph.exif, frames or graph.frames)) for graph in graphs]
+
+
+def _input(graph: Graph, picture: np.ndarray) -> np.ndarray | BadImage:
     try:
         return graph.prepare(picture)
     except BadImage as bad:

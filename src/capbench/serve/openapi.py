@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from capbench.images import MOST_BYTES
 from capbench.images.containers import MOST_PIXELS
+from capbench.serve.query import FRAMES, LENGTH
 from capbench.serve.requests import FORM, IMAGES, JSON, BodyParser
 from capbench.serve.schemas import TYPES
 
@@ -38,6 +39,7 @@ def document(parser: BodyParser, token: bool) -> dict[str, Any]:
                 "post": {
                     "summary": "Read images",
                     "operationId": "read",
+                    "parameters": parameters(),
                     "requestBody": body(parser),
                     "responses": readings(parser) | denied,
                     **guard,
@@ -52,6 +54,29 @@ def document(parser: BodyParser, token: bool) -> dict[str, Any]:
     }
 
 
+def parameters() -> list[dict[str, Any]]:
+    """Return the descriptions of the parameters in the address of POST /read."""
+    kinds: dict[str, tuple[str, dict[str, Any]]] = {
+        "alphabet": (
+            "Name of an alphabet, or the symbols themselves; only texts of these symbols are considered",
+            {"type": "string", "format": "alphabet", "minLength": 1},
+        ),
+        "length": (
+            "Symbols of a text: a count, such as 4, or the shortest and the longest, such as 4-6",
+            {"type": "string", "format": "length", "pattern": f"^{LENGTH}$"},
+        ),
+        "frames": (
+            "Frames of an animation that are seen; without it, as in the run's training",
+            {"type": "string", "enum": list(FRAMES)},
+        ),
+        "solve": ("True: each reading has the value of its text as a sum", {"type": "boolean"}),
+    }
+    return [
+        {"name": name, "in": "query", "description": description, "schema": schema}
+        for name, (description, schema) in kinds.items()
+    ]
+
+
 def readings(parser: BodyParser) -> dict[int, Any]:
     """Return the descriptions of the responses to POST /read by status."""
     return {
@@ -61,7 +86,7 @@ def readings(parser: BodyParser) -> dict[int, Any]:
         408: error(f"The body did not arrive within {parser.seconds:g} seconds"),
         413: error(f"The body has over {parser.body:,} bytes, or over {parser.files} images"),
         415: error("The content type or the content encoding is not accepted"),
-        422: error("The body has no image, or none that could be read"),
+        422: error("The body has no image, or none that could be read, or a parameter is not accepted"),
         503: error("Too many images or bytes wait to be read; try again later", RETRY),
     }
 

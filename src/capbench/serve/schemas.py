@@ -9,6 +9,7 @@ from annotated_types import Ge, Le
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
+from capbench.decoding.sums import value_of
 from capbench.errors import BadImage
 from capbench.export.graph import Read
 from capbench.serve.batching import Outcome
@@ -43,6 +44,10 @@ class Reading(TypedDict):
     confidence: Confidence | None
     characters: list[Character]
     error: str | None
+    value: NotRequired[str | None]
+    """Value of a sum; only where the request asks to solve sums."""
+    value_error: NotRequired[str | None]
+    """Reason why a text has no value; only where the request asks to solve sums."""
 
 
 @with_config(STRICT)
@@ -99,15 +104,15 @@ class Health(TypedDict):
 TYPES: tuple[type, ...] = (Images, Error, Health)
 
 
-def image(upload: Upload, outcome: Outcome, runs: Iterable[str]) -> Image:
-    """Return the response's entry for one image."""
+def image(upload: Upload, outcome: Outcome, runs: Iterable[str], solve: bool) -> Image:
+    """Return the response's entry for one image; `solve` asks for the values of sums."""
     if isinstance(outcome, BadImage):
         return {"filename": upload.filename, "readings": [], "error": str(outcome)}
-    readings = [_of(run, reading) for run, reading in zip(runs, outcome, strict=True)]
+    readings = [_of(run, reading, solve) for run, reading in zip(runs, outcome, strict=True)]
     return {"filename": upload.filename, "readings": readings, "error": None}
 
 
-def _of(run: str, read: Read | BadImage) -> Reading:
+def _of(run: str, read: Read | BadImage, solve: bool) -> Reading:
     if isinstance(read, BadImage):
         return {"run": run, "text": None, "confidence": None, "characters": [], "error": str(read)}
     characters: list[Character] = [
@@ -115,7 +120,17 @@ def _of(run: str, read: Read | BadImage) -> Reading:
         for symbol, confidence, other, less in read.characters
     ]
     confidence = _short(read.confidence)
-    return {"run": run, "text": read.text, "confidence": confidence, "characters": characters, "error": None}
+    of_text: Reading = {
+        "run": run,
+        "text": read.text,
+        "confidence": confidence,
+        "characters": characters,
+        "error": None,
+    }
+    if not solve:
+        return of_text
+    value, error = value_of(read.text)
+    return {**of_text, "value": value, "value_error": error}
 
 
 def _short(confidence: float) -> float:

@@ -77,7 +77,7 @@ def test_help_all_shows_choices_and_settings_with_their_comments(cli: Cli) -> No
     assert "\n  data/split: folds, leave_one_out, parts\n" in out
     assert re.search(r"\n  optim\.lr=0\.5 +# highest learning rate\n", out)
     assert "\n  model._target_=capbench.models.resnet.Timm\n" in out
-    _, out, _ = cli("predict", "--help-all")
+    _, out, _ = cli("export", "--help-all")
     assert "Choices" not in out
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import capbench
 from capbench.errors import BadImage, Mistake
 from capbench.export import export
 from capbench.export.description import BATCH, Description
@@ -67,6 +68,28 @@ def test_a_graph_reads_images_alike_alone_and_in_batches(exported: Path) -> None
     assert [read.text for read in together] == [read.text for read in alone]
     assert apart([read.confidence for read in together], [read.confidence for read in alone]) < 1e-4
     assert graph.read([]) == []
+
+
+@pytest.mark.parametrize(
+    "settings", [("model=crnn", "data.length=[3,5]"), ("model=cnn", "data.length=[3,5]"), ("model=cnn",)], ids=" ".join
+)
+def test_a_graph_reads_what_is_told_as_the_run_does(settings: tuple[str, ...], tmp_path: Path) -> None:
+    run = untrained(tmp_path / "run", *settings)
+    export.export(run, tmp_path / "model.onnx", images=4)
+    images = [*noise(5, 60, 160, 3)]
+    graph, reader = Graph.open(tmp_path / "model.onnx"), capbench.load(run.path)
+    for alphabet, length in (("135", None), (None, 4), ("7", [4, 4])):
+        expected = reader.read(images, alphabet=alphabet, length=length)
+        for read, reading in zip(graph.read(images, alphabet=alphabet, length=length), expected, strict=True):
+            assert read.text == reading.text
+            assert apart(read.confidence, reading.confidence) < 1e-3
+            assert apart([one.confidence for one in read.characters], reading.characters) < 1e-3
+            assert all(one.runner_up != one.symbol for one in read.characters)
+
+
+def test_a_graph_refuses_to_be_told_what_it_does_not_know(exported: Path) -> None:
+    with pytest.raises(Mistake, match="alphabet: the recogniser does not know 'abc'"):
+        Graph.open(exported).read([noise(60, 160, 3)], alphabet="abc")
 
 
 def test_a_graph_reads_grey_and_transparent_images(exported: Path) -> None:

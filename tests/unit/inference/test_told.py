@@ -10,12 +10,15 @@ import pytest
 
 import capbench
 from capbench.decoding.search import Search
+from capbench.decoding.sums import value_of
 from capbench.decoding.told import Told
 from capbench.inference.reader import _probabilities
+from tests.helpers.animations import halves
 from tests.helpers.captchas import save_captchas
 from tests.helpers.painter import painter
-from tests.helpers.protocols import Cli
+from tests.helpers.protocols import Cli, Train
 from tests.helpers.rounding import apart
+from tests.helpers.settings import FAST
 from tests.helpers.tables import read_csv
 from tests.helpers.untrained import untrained
 
@@ -116,7 +119,75 @@ def test_evaluate_reports_texts_outside_what_is_told(tmp_path: Path, cli: Cli) -
     assert "12 texts have a length that it does not read (1 to 3)" in out
 
 
+def test_the_alphabet_of_the_labels_can_be_told(tmp_path: Path, cli: Cli) -> None:
+    run = untrained(tmp_path / "run", MIXED, "model=cnn").path
+    save_captchas(tmp_path / "letters", 12, symbols="Xy", length=4)
+    code, _, err = cli(
+        "evaluate", f"run={run}", "data=csv", "data.root=letters", "part=all", "alphabet=auto", "out=out"
+    )
+    assert code == 0, err
+    assert {symbol for row in read_csv(Path("out/predictions.csv")) for symbol in row["answer"]} <= {"X", "y"}
+
+
 def test_rendered_captchas_are_evaluated_without_being_told_the_alphabet(trained: Path, cli: Cli) -> None:
     code, out, err = cli("evaluate", f"run={trained}", "data.split.test=16", "alphabet=lower_36", "out=out")
     assert code == 0, err
     assert "which the recogniser does not know" in out
+
+
+def test_sums_are_solved_where_this_is_wished(tmp_path: Path, cli: Cli) -> None:
+    run = untrained(tmp_path / "run", "alphabet=mixed_70", "model=crnn", "data.length=[3,5]").path
+    save_captchas(tmp_path / "drawn", 6)
+    (tmp_path / "drawn" / "images" / "bad.png").write_bytes(b"no image")
+    reader = capbench.load(run)
+    picture = painter().pictures(np.arange(1))[0]
+    sum_ = reader.read(picture, alphabet="1+", length=3, solve=True)
+    assert (sum_.value, sum_.value_error) == value_of(sum_.text)
+    assert reader.read([picture], alphabet="1+", length=3, solve=True)[0].value == sum_.value
+    assert reader.read(picture, alphabet="abc", solve=True).value_error == "is no sum"
+    assert (reader.read(picture).value, reader.read(picture).value_error) == (None, None)
+    command = ("predict", f"run={run}", "images=drawn", "length=3", "solve=true")
+    for out in ("answers.csv", "answers.jsonl"):
+        code, _, err = cli(*command, f"out={out}")
+        assert code == 0, err
+    *read, bad = sorted(read_csv("answers.csv"), key=lambda row: row["error"] != "")
+    assert list(bad) == ["filename", "text", "confidence", "error", "value", "value_error"]
+    assert (bad["value"], bad["value_error"]) == ("", "")
+    assert [(row["value"] or None, row["value_error"] or None) for row in read] == [
+        value_of(row["text"]) for row in read
+    ]
+    lines = [json.loads(line) for line in Path("answers.jsonl").read_text().splitlines()]
+    assert {line["filename"]: line["value_error"] for line in lines} == {
+        r["filename"]: r["value_error"] for r in [*read, bad]
+    }
+
+
+def test_frames_of_an_animation_are_seen_as_wished(trained: Path, tmp_path: Path, cli: Cli) -> None:
+    picture = painter().pictures(np.arange(1))[0]
+    reader, moving = capbench.load(trained), halves(picture)
+    still = reader.read(picture)
+    assert reader.read(moving, frames="darkest") == still
+    assert reader.read([moving], frames="darkest")[0].text == still.text
+    assert reader.read(moving).confidence != still.confidence
+    (tmp_path / "moving").mkdir()
+    (tmp_path / "moving" / "a.png").write_bytes(moving)
+    for frames, expected in (("darkest", still), ("first", reader.read(moving))):
+        code, _, err = cli("predict", f"run={trained}", "images=moving", f"frames={frames}")
+        assert code == 0, err
+        (row,) = read_csv("answers.csv")
+        assert (row["text"], float(row["confidence"])) == (expected.text, pytest.approx(expected.confidence, abs=2e-6))
+    (tmp_path / "moving" / "labels.csv").write_text(f"filename,label\na.png,{still.text}\n")
+    of = ("evaluate", f"run={trained}", "data=csv", "data.root=moving", "part=all", "data.frames=darkest", "out=seen")
+    code, _, err = cli(*of)
+    assert code == 0, err
+    assert json.loads(Path("seen/result.json").read_text())["test/exact"] == 1
+
+
+def test_a_run_sees_the_frames_that_it_was_trained_on(tmp_path: Path, train: Train) -> None:
+    pictures = painter().pictures(np.arange(60))
+    (tmp_path / "moving").mkdir()
+    for number, picture in enumerate(pictures):
+        (tmp_path / "moving" / f"{number}_{number % 10}{number // 10}00.png").write_bytes(halves(picture))
+    data = ("data=filenames", f"data.root={tmp_path / 'moving'}", "data.split={train:40,val:10,test:10}")
+    reader = capbench.load(train(*FAST, *data, "data.frames=darkest").path)
+    assert reader.read(halves(pictures[0])) == reader.read(pictures[0])

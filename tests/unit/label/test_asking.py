@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 
 from capbench import images
 from capbench.errors import Mistake
-from capbench.images import Exif
+from capbench.images import Exif, Frames
 from capbench.images.folder import Files
 from capbench.label import asking
 from capbench.label.asking import Answers, Question, ask
@@ -56,9 +56,9 @@ def test_an_image_is_decoded_once_for_each_exif_setting(tmp_path: Path, monkeypa
     decoded: list[Exif] = []
     decode = images.decode
 
-    def counted(content: bytes, exif: Exif) -> np.ndarray:
+    def counted(content: bytes, exif: Exif, frames: Frames) -> np.ndarray:
         decoded.append(exif)
-        return decode(content, exif)
+        return decode(content, exif, frames=frames)
 
     monkeypatch.setattr(images, "decode", counted)
     found = asked(tmp_path, {"a": Width(), "b": Width(turned="turn"), "c": Width()})

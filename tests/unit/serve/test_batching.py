@@ -44,6 +44,7 @@ class Held:
         self._inner = inner
         self.prepare = inner.prepare
         self.exif = inner.exif
+        self.frames = inner.frames
         self.batches: list[int] = []
         self.let = threading.Event()
 

@@ -60,6 +60,8 @@ from tests.helpers.graphs import picture
 image = st.integers(0, 50).map(picture)
 schemathesis.openapi.format("byte", image.map(lambda file: base64.b64encode(file).decode()))
 schemathesis.openapi.format("binary", image.map(Binary))
+schemathesis.openapi.format("alphabet", st.sampled_from(["digits", "0123", "9"]))
+schemathesis.openapi.format("length", st.sampled_from(["4", "4-4", "04"]))
 """
 # Too many images give status 413.
 CONFIG = """

@@ -18,7 +18,10 @@ for module in ("onnx", "onnxruntime", "starlette", "uvicorn"):
 
 import requests  # noqa: E402
 
+from capbench import images  # noqa: E402
+from capbench.export.graph import Graph  # noqa: E402
 from capbench.serve.process import Served  # noqa: E402
+from tests.helpers.animations import halves  # noqa: E402
 from tests.helpers.graphs import agrees, graph, offline, picture  # noqa: E402
 from tests.helpers.protocols import Cli  # noqa: E402
 from tests.helpers.sockets import connected, exchanged, received  # noqa: E402
@@ -95,6 +98,50 @@ def test_a_bad_image_does_not_affect_others_of_its_request(served: Served, small
     assert misfit["text"] is None and "9×50" in misfit["error"] and "20×50" in misfit["error"]
     (expected,) = offline(small, good)
     assert all(agrees(told[number]["readings"][0], expected) for number in (1, 4))
+
+
+def test_an_address_tells_the_symbols_and_asks_for_values(served: Served, small: Path) -> None:
+    file = picture(7)
+    address = url(served) + "?alphabet=012&length=4&solve=true"
+    bodies: list[dict[str, Any]] = [
+        {"files": form(file)},
+        {"json": {"images": [base64.b64encode(file).decode()]}},
+        {"data": file, "headers": {"Content-Type": "image/png"}},
+    ]
+    graph = Graph.open(small)
+    (expected,) = graph.read([images.decode(file)], alphabet="012", length=4)
+    assert set(expected.text) <= set("012")
+    for body in bodies:
+        (reading,) = requests.post(address, timeout=DEADLINE, **body).json()["images"][0]["readings"]
+        assert agrees(reading, expected)
+        assert (reading["value"], reading["value_error"]) == (None, "is no sum")
+    moving = halves(images.decode(file))
+    asked = requests.post(url(served) + "?frames=darkest", data=moving, headers=bodies[2]["headers"], timeout=DEADLINE)
+    assert agrees(asked.json()["images"][0]["readings"][0], offline(small, file)[0])
+    (free,) = post(served, files=form(file)).json()["images"][0]["readings"]
+    assert "value" not in free and agrees(free, offline(small, file)[0])
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("alphabet=abc", "alphabet: the recogniser does not know 'abc'"),
+        ("alphabet=", "alphabet.symbols: is empty"),
+        ("alphabet=auto", "alphabet.symbols: auto reads"),
+        ("alphabt=digits", "'alphabt' is not a parameter; the parameters are alphabet, length, solve, frames"),
+        ("length=4&length=5", "length: is given twice"),
+        ("length=five", "length: 'five' is not accepted; write a count or shortest-longest, from 1 to 256"),
+        ("length=0", "length: '0' is not accepted"),
+        ("length=5-4", "length: [5, 4] is reversed"),
+        ("length=5", "length: [5, 5] is told and the recogniser reads 4 symbols"),
+        ("frames=last", "frames: 'last' is not accepted; write first or darkest or mean or all"),
+        ("solve=yes", "solve: 'yes' is not accepted; write true or false"),
+    ],
+)
+def test_an_address_that_is_not_understood_is_refused(query: str, reason: str, served: Served) -> None:
+    answer = requests.post(f"{url(served)}?{query}", files=form(picture(1)), timeout=DEADLINE)
+    assert answer.status_code == 422
+    assert reason in answer.json()["error"]
 
 
 PART = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\nabc'

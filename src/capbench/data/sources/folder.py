@@ -30,6 +30,7 @@ class Folder(Source):
     length: Length | None
     train_size: Count | None
     exif: images.Exif
+    frames: images.Frames = "first"
     on_bad: Literal["error", "skip"]
 
     files: Files = field(init=False, repr=False)
@@ -61,7 +62,8 @@ class Folder(Source):
     @cached_property
     def key(self) -> str:
         """Hash of the image files' names and contents, and of what decodes them."""
-        digest = hashlib.sha256(f"{version('pillow')} {self.exif}".encode())
+        seen = "" if self.frames == "first" else f" {self.frames}"
+        digest = hashlib.sha256(f"{version('pillow')} {self.exif}{seen}".encode())
         for sample in self.samples:
             try:
                 content = self.files.read(sample.name)
@@ -72,7 +74,7 @@ class Folder(Source):
 
     def image(self, number: int) -> np.ndarray:
         """Return one image, uint8 [height, width, 3 or 4], or raise BadImage."""
-        return images.decode(self.files.read(self.samples[number].name), self.exif)
+        return images.decode(self.files.read(self.samples[number].name), self.exif, frames=self.frames)
 
     def lengths(self) -> tuple[int, int]:
         """Return the lengths of the shortest and the longest text."""

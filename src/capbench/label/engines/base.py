@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from capbench.images import Exif
+from capbench.images import Exif, Frames
 from capbench.text import Alphabet, Reading
 
 Read = Callable[[np.ndarray], Reading]
@@ -48,6 +48,11 @@ class Engine(ABC):
     def exif(self) -> Exif:
         """`turn` where images must be turned upright by their EXIF orientation before a read, else `ignore`."""
         return "ignore"
+
+    @property
+    def frames(self) -> Frames:
+        """Frames of an animation that are seen before a read."""
+        return "first"
 
     @abstractmethod
     def open(self, alphabet: Alphabet) -> Read:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from capbench.errors import BadImage, Mistake
-from capbench.images import Exif
+from capbench.images import Exif, Frames
 from capbench.label.engines.base import Engine, Read, Unread
-from capbench.runs import RunFolder, exif_of
+from capbench.runs import RunFolder, exif_of, frames_of
 from capbench.text import Alphabet, Length, Reading
 
 
@@ -35,6 +35,11 @@ class Trained(Engine):
     def exif(self) -> Exif:
         """The run's own treatment of the EXIF orientation."""
         return exif_of(RunFolder.named(self.run).settings())
+
+    @property
+    def frames(self) -> Frames:
+        """Frames of an animation that the run itself sees."""
+        return frames_of(RunFolder.named(self.run).settings())
 
     def open(self, alphabet: Alphabet) -> Read:
         """Load the run and return its read function, with the alphabet's case folding."""
