@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from capbench.images import MOST_BYTES
 from capbench.images.containers import MOST_PIXELS
-from capbench.serve.query import FRAMES, LENGTH
+from capbench.serve.query import FRAMES
 from capbench.serve.requests import FORM, IMAGES, JSON, BodyParser
 from capbench.serve.schemas import TYPES
 
@@ -59,11 +59,11 @@ def parameters() -> list[dict[str, Any]]:
     kinds: dict[str, tuple[str, dict[str, Any]]] = {
         "alphabet": (
             "Name of an alphabet, or the symbols themselves; only texts of these symbols are considered",
-            {"type": "string", "format": "alphabet", "minLength": 1},
+            {"type": "string", "format": "alphabet"},
         ),
         "length": (
             "Symbols of a text: a count, such as 4, or the shortest and the longest, such as 4-6",
-            {"type": "string", "format": "length", "pattern": f"^{LENGTH}$"},
+            {"type": "string", "format": "length"},
         ),
         "frames": (
             "Frames of an animation that are seen; without it, as in the run's training",
