@@ -21,6 +21,7 @@ def main(run: RunFolder) -> None:
     settings = run.settings() | {"cache": "~/.cache/capbench"}
     (PACKAGED / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     result = run.read_result() | {"command": COMMAND}
+    del result["git"]  # of a working copy that nobody else has
     (PACKAGED / "result.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     for name in KEPT:
         shutil.copyfile(run.path / name, PACKAGED / name)

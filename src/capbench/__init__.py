@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capbench.errors import BadImage, Mistake
@@ -36,7 +37,11 @@ os.environ.setdefault(
     "ORT_DISABLE_TELEMETRY", "1"
 )  # onnxruntime sends telemetry unless this is set before it is imported
 
+SAMPLE = Path(__file__).parent / "universal" / "sample.png"
+"""Image of a captcha, to try a reader on"""
+
 __all__ = [
+    "SAMPLE",
     "Alphabet",
     "AugmentStep",
     "BadImage",

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import pages
 from tests.helpers.repository import ROOT
 
-SHIPPED = (".css", ".jinja", ".js", ".py", ".svg")
+SHIPPED = (".css", ".jinja", ".js", ".png", ".py", ".safetensors", ".svg")
 
 
 @pytest.mark.slow
@@ -37,6 +38,8 @@ def test_a_wheel_runs_the_quickstart_outside_the_repository(tmp_path: Path) -> N
     call(sys.executable, "-m", "venv", tmp_path / "empty")
     python = tmp_path / "empty" / "bin" / "python"
     call(uv, "pip", "install", "--quiet", "--python", python, "--constraint", ROOT / "constraints.txt", wheel)
+    (first_lines,) = pages.blocks(pages.README, "python")
+    assert len(call(python, "-c", first_lines).split()[0]) == 5
     out = call(python.with_name("capbench"), "+experiment=quickstart", "debug=fast", "logger=wandb")
     assert "test/exact is" in out
     (result,) = tmp_path.glob("runs/quickstart/*/result.json")

@@ -26,7 +26,8 @@ from capbench.data.views import View
 from capbench.images.folder import Files
 from capbench.inference import predict
 from capbench.inference.reader import BATCH, Reader
-from capbench.label.engines.networks import Dddd
+from capbench.label.engines.base import Read
+from capbench.label.engines.networks import Dddd, Rapid
 from capbench.models import Model
 from capbench.render.painter import Painter
 from capbench.runs import RunFolder
@@ -36,6 +37,7 @@ from capbench.train import experiment
 from capbench.utils.extras import needed
 
 READS = 100  # reads of one image in each round
+TOGETHER = 64  # images of a batch
 TRAINED_ON = 256  # images; a network's speed does not depend on its training, that of nearest neighbours does
 SPLIT = {"train": TRAINED_ON, "val": 32, "test": 32}
 
@@ -86,16 +88,48 @@ def pairs(settings: dict[str, Any], own: dict[str, Any], folder: Path) -> list[P
         for suffix, quantile in (("", 0.5), ("_p99", 0.99)):
             unit = f"ms for one image, p{quantile * 100:.0f}, one thread; less is better; peer: ddddocr"
             found.append(Pair(f"read/{name}{suffix}", ours(name, quantile), theirs(quantile), unit))
+    found += _universal(picture, content, theirs(0.5))
     return found + [_accuracy(settings, own["labelled"] | {"root": root}, folder) for root in own["sets"]]
 
 
-def milliseconds(work: Callable[[], Any], quantile: float) -> float:
-    """Return a quantile of the durations of READS calls on one thread, in milliseconds."""
+def _universal(picture: np.ndarray, content: bytes, dddd: Timed) -> list[Pair]:
+    """Return the pairs of the reader that CapBench ships: one image, and a batch, beside each neural engine."""
+
+    @cache
+    def reader() -> Reader:
+        return capbench.load("universal")
+
+    def alone() -> float:
+        return milliseconds(lambda: reader().read(content), 0.5)
+
+    def batch() -> float:
+        return milliseconds(lambda: reader().read([content] * TOGETHER), 0.5, 5) / TOGETHER
+
+    @cache
+    def rapid() -> Read:
+        return Rapid().open(Alphabet(symbols=string.digits, fold=None))
+
+    def rapidocr() -> float:
+        return milliseconds(lambda: rapid()(picture), 0.5)
+
+    def unit(count: int, peer: str) -> str:
+        return f"ms for each of {count} images, one thread; less is better; peer: {peer}, one image at a time"
+
+    return [
+        Pair("read/universal", alone, dddd, unit(1, "ddddocr")),
+        Pair("read/universal_rapidocr", alone, rapidocr, unit(1, "rapidocr")),
+        Pair("read/universal_batch", batch, dddd, unit(TOGETHER, "ddddocr")),
+        Pair("read/universal_batch_rapidocr", batch, rapidocr, unit(TOGETHER, "rapidocr")),
+    ]
+
+
+def milliseconds(work: Callable[[], Any], quantile: float, reads: int = READS) -> float:
+    """Return a quantile of the durations of calls on one thread, in milliseconds."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     seconds = []
     try:
-        for _ in range(READS):
+        for _ in range(reads):
             start = time.perf_counter()
             work()
             seconds.append(time.perf_counter() - start)

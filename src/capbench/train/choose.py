@@ -8,11 +8,13 @@ from omegaconf import OmegaConf
 
 from capbench.data.look import sight, texts
 from capbench.data.sources.base import Source
+from capbench.runs import UNIVERSAL, RunFolder
 from capbench.settings import TARGET, build, check, conf_dir
 from capbench.text import AUTO, Alphabet
 from capbench.train.console import say
 
 MANY = 8000  # training images from which weaker augmentation is enough
+RATE = 1e-3  # highest learning rate of a training that starts from the universal reader
 SMALL = 6000  # pixels of a view, up to which a network looks at finer detail in the same time
 
 
@@ -31,15 +33,26 @@ def choose(settings: dict[str, Any]) -> dict[str, Any]:
     check({"data": settings["data"], "alphabet": settings["alphabet"]}, _looked_at)
     source: Source = build(settings["data"])
     chosen = {**settings, "alphabet": _alphabet(settings["alphabet"], source)}
+    if {"view", "model"} <= {*left_open} and settings["start"] is None and _is_known(chosen["alphabet"], source):
+        say(f"start: the universal reader, {RATE} as the highest learning rate")
+        parts = {"view": option("view", "line"), "model": option("model", "universal")}
+        chosen |= parts | {"start": UNIVERSAL, "optim": {**settings["optim"], "lr": RATE}}
+        left_open = [part for part in left_open if part == "augment"]
     if "view" in left_open:
         chosen["view"], told = sight.view(source)
         say(f"view: {told}")
     if "augment" in left_open:
         chosen["augment"] = option("augment", "light" if len(source.samples) >= MANY else "moved")
     if "model" in left_open:
-        # A start from a packaged reader, with the model and the view that it needs, is to be chosen here.
         chosen["model"] = _model(source, chosen["view"].get("size"))
     return chosen
+
+
+def _is_known(alphabet: dict[str, Any], source: Source) -> bool:
+    """Return True if the universal reader knows all symbols of the source's texts."""
+    own: Alphabet = build(alphabet)
+    known = RunFolder.named(UNIVERSAL).read_result()["alphabet"]
+    return {*own.settled(sample.text for sample in source.samples).symbols} <= {*map(own.folded, known)}
 
 
 def _looked_at(*, data: Source, alphabet: Alphabet) -> None:
@@ -72,6 +85,8 @@ def _model(source: Source, size: list[int] | None) -> dict[str, Any]:
 
 
 def option(group: str, name: str) -> dict[str, Any]:
-    """Return the settings of a file below conf/."""
+    """Return the settings of a file below conf/, with those of the option that it takes over."""
     settings: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / group / f"{name}.yaml"))
+    for base in settings.pop("defaults", []):
+        settings = option(group, base) | settings
     return settings

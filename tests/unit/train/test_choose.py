@@ -36,18 +36,31 @@ def relabelled(labelled: Path, at: Path, change: dict[int, str]) -> Path:
     return at
 
 
-def test_texts_of_one_length_are_read_by_a_cnn(labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_texts_of_known_symbols_begin_with_the_universal_reader(
+    labelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = chosen(labelled)
+    assert settings["start"] == "universal"
+    for part, name in (("model", "universal"), ("view", "line"), ("augment", "moved")):
+        assert settings[part] == composed(f"{part}={name}")[part]
+    assert settings["optim"]["lr"] == 1e-3
+    assert "start: the universal reader" in capsys.readouterr().out
+
+
+def test_texts_of_one_length_with_another_symbol_are_read_by_a_cnn(
+    labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = chosen(relabelled(labelled, tmp_path / "other", {3: "12#4"}))
     assert settings["model"]["_target_"] == "capbench.models.cnn.CNN"
     assert settings["view"]["size"] == [50, 133]
     assert settings["augment"] == composed("augment=moved")["augment"]
     said = capsys.readouterr().out
-    assert "texts: 4 of 10 symbols, 0123456789\n" in said
+    assert "texts: 4 of 11 symbols, #0123456789\n" in said
     assert "view: images are 60×160; they are seen as 50×133, grey\n" in said
 
 
 def test_texts_of_free_lengths_are_read_over_time(labelled: Path, tmp_path: Path) -> None:
-    free = relabelled(labelled, tmp_path / "free", {number: "123456"[: 1 + number % 6] for number in range(40)})
+    free = relabelled(labelled, tmp_path / "free", {number: "12#456"[: 1 + number % 6] for number in range(40)})
     settings = chosen(free)
     assert settings["model"] == composed("model=crnn")["model"]
 
@@ -58,6 +71,7 @@ def test_what_is_given_is_kept(labelled: Path) -> None:
     assert choose(settings) is settings
     settings = chosen(labelled, "model=resnet")
     assert settings["model"] == composed("model=resnet")["model"]
+    assert settings["start"] is None
 
 
 def test_a_rare_case_is_folded(labelled: Path, tmp_path: Path) -> None:
@@ -76,9 +90,9 @@ def test_a_folder_and_nothing_else_gets_a_reader(
     assert "left out: " in said and "has no text" in said and "'12345' has 5 symbols, others 4" in said
     settings = run.settings()
     assert settings["optim"]["minutes"] == 0.02
-    assert settings["view"]["_target_"] == "capbench.data.views.Whole"
+    assert settings["start"] == "universal"
     image = next((labelled / "images").iterdir())
-    assert len(capbench.load(run.path).read(image).text) == 4
+    assert {*capbench.load(run.path).read(image).text} <= {*"0123456789"}
 
 
 def test_one_symbol_in_all_texts_ends_in_one_line(labelled: Path, tmp_path: Path) -> None:
