@@ -27,7 +27,7 @@ NAME = f"{Chosen.__module__}.{Chosen.__qualname__}"
 
 def choose(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings with each open part chosen by looking at the images, and tell what was chosen."""
-    left_open = [part for part in ("view", "augment", "model") if settings[part].get(TARGET) == NAME]
+    left_open = [part for part in ("view", "augment", "model") if _is_open(settings.get(part))]
     if not left_open:
         return settings
     check({"data": settings["data"], "alphabet": settings["alphabet"]}, _looked_at)
@@ -46,6 +46,11 @@ def choose(settings: dict[str, Any]) -> dict[str, Any]:
     if "model" in left_open:
         chosen["model"] = _model(source, chosen["view"].get("size"))
     return chosen
+
+
+def _is_open(part: object) -> bool:
+    """Return True for a part that is still to be chosen; an old or a stranger's run may lack parts."""
+    return isinstance(part, dict) and part.get(TARGET) == NAME
 
 
 def _is_known(alphabet: dict[str, Any], source: Source) -> bool:

@@ -24,7 +24,7 @@ from capbench.settings import build, conf_dir
 from tests.helpers.rounding import apart
 from tests.helpers.settings import composed
 
-NAMES = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
+NAMES = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml") if path.stem != "auto")
 
 
 def parameters(model: nn.Module) -> int:
