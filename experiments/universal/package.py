@@ -11,7 +11,7 @@ import yaml
 
 from capbench.runs import PACKAGED, RunFolder
 
-KEPT = ("metrics.csv", "model.safetensors", "predictions.csv")
+KEPT = ("metrics.csv", "model.safetensors", "predictions.csv", "seen.safetensors")
 COMMAND = "python -m capbench +experiment=universal"
 
 
