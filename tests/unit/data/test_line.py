@@ -95,3 +95,15 @@ def test_coloured_text_keeps_its_colour_against_paper_of_equal_brightness() -> N
     assert abs(int(grey[0, 0]) - int(grey[20, 50])) <= 2
     view = levelled(pixels).astype(int)
     assert np.abs(view[20, 50] - BACKGROUND).max() >= INK // 2
+
+
+def test_a_gradient_is_taken_away_and_the_text_on_it_stays() -> None:
+    pixels = np.linspace(90, 250, 120, dtype=np.float32)[None, :, None].repeat(40, axis=0).repeat(3, axis=2)
+    pixels = pixels.astype(np.uint8)
+    inked = np.zeros((40, 120), dtype=bool)
+    for left in range(20, 110, 20):
+        inked[8:32, left : left + 5] = True
+    pixels[inked] = 40
+    view = levelled(pixels)
+    assert np.abs(view[~inked].astype(int) - BACKGROUND).max() <= 20
+    assert view[inked].max() < BACKGROUND - 20
