@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from capbench.data.views import View, Whole, pick
+from capbench.decoding import untold
 from capbench.decoding.search import Search
 from capbench.decoding.told import Told
 from capbench.errors import BadImage, Mistake, printable
@@ -115,7 +116,9 @@ class Graph:
     def answer(self, prepared: Sequence[np.ndarray], search: Search | None = None) -> list[Read]:
         """Return the readings of images as `prepare` returns them."""
         parts = (prepared[start : start + self.batch] for start in range(0, len(prepared), self.batch))
-        return [read for part in parts for read in (self._searched(part, search) if search else self._batch(part))]
+        if search is None:
+            return [read for part in parts for read in self._batch(part)]
+        return [read for part in parts for read in self._searched(self.probabilities(part), search)]
 
     def probabilities(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
         """Return float32 [image, position or time, class]; raise BadImage where the graph fails on these images."""
@@ -126,16 +129,24 @@ class Graph:
                 f"cannot be read by {self.name}: onnxruntime does not run it ({first_words(error)})"
             ) from error
 
-    def _batch(self, prepared: Sequence[np.ndarray]) -> Iterator[Read]:
+    def _batch(self, prepared: Sequence[np.ndarray]) -> list[Read]:
         believed = probabilities(self.probabilities(prepared))
         best = believed.argmax(-1)
-        readings = self._codec.read(best, believed.max(-1))
-        for reading, row, classes in zip(readings, believed, best, strict=True):
-            yield Read(reading.text, reading.confidence, list(self._characters(row, classes)))
+        reads = [
+            Read(reading.text, reading.confidence, list(self._characters(row, classes)))
+            for reading, row, classes in zip(self._codec.read(best, believed.max(-1)), believed, best, strict=True)
+        ]
+        strange = untold.of_strange_length(self._codec, best)
+        if strange:
+            for number, read in zip(
+                strange, self._searched(believed[strange], untold.search(self._codec)), strict=True
+            ):
+                reads[number] = read
+        return reads
 
-    def _searched(self, prepared: Sequence[np.ndarray], search: Search) -> Iterator[Read]:
+    def _searched(self, believed: np.ndarray, search: Search) -> Iterator[Read]:
         symbols = search.codec.alphabet.symbols
-        for found in search.found(self.probabilities(prepared)):
+        for found in search.found(believed):
             characters = []
             for number, row in zip(found.numbers.tolist(), found.beliefs, strict=True):
                 others = np.where(np.arange(len(row)) == number, -1, row)

@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 
 from capbench import images
 from capbench.data.views import View
+from capbench.decoding import untold
 from capbench.decoding.search import Search
 from capbench.decoding.sums import solved
 from capbench.decoding.told import Told
@@ -155,7 +156,7 @@ class Reader:
 
     def _decoded(self, network: Network, views: np.ndarray, search: Search | None) -> list[Reading]:
         if search is None:
-            return self.codec.read(*_best(network, views))
+            return untold.read(self.codec, *_best(network, views), lambda some: _probabilities(network, views[some]))
         return search.read(_probabilities(network, views))
 
     @cached_property

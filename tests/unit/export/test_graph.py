@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 import capbench
+from capbench.decoding.search import Search
+from capbench.decoding.told import Told
 from capbench.errors import BadImage, Mistake
 from capbench.export import export
 from capbench.export.description import BATCH, Description
@@ -148,13 +150,21 @@ def test_readings_hold_the_runner_up_of_each_character(exported: Path) -> None:
 
 
 def test_a_reading_over_time_takes_the_best_step_of_each_character(exported: Path) -> None:
-    codec = Codec(Alphabet(symbols="ab", fold=None), 1, 2, "time")
+    codec = Codec(Alphabet(symbols="ab", fold=None), 1, 3, "time")
     steps = [[0.1, 0.0, 0.9], [0.6, 0.3, 0.1], [0.8, 0.1, 0.1], [0.2, 0.1, 0.7], [0.9, 0.05, 0.05], [0.1, 0.5, 0.4]]
     read = reading(exported, codec, steps)
     assert read.text == "aab"
     assert [c.symbol + c.runner_up for c in read.characters] == ["ab", "ab", "ba"]
     assert [c.confidence for c in read.characters] == pytest.approx([0.8, 0.9, 0.5])
     assert [c.runner_up_confidence for c in read.characters] == pytest.approx([0.3, 0.05, 0.1])
+
+
+def test_a_reading_over_time_has_the_one_length_that_was_met(exported: Path) -> None:
+    codec = Codec(Alphabet(symbols="ab", fold=None), 2, 2, "time")
+    steps = [[0.6, 0.3, 0.1], [0.2, 0.1, 0.7], [0.9, 0.05, 0.05], [0.4, 0.35, 0.25], [0.1, 0.1, 0.8], [0.1, 0.5, 0.4]]
+    read = reading(exported, codec, steps)
+    assert len(read.text) == len(read.characters) == 2
+    assert read.text == Search(codec, Told(lengths=(2, 2))).read(np.array([steps]))[0].text
 
 
 def test_an_alphabet_of_one_symbol_has_no_runner_up(exported: Path) -> None:

@@ -19,6 +19,7 @@ from tests.helpers.tables import read_csv
 
 MODELS = [
     ["model=cnn"],
+    ["model=crnn"],
     ["model=crnn", "data.length=[3,5]"],
     ["model=ensemble"],
     ["model=resnet", "view.size=[30,80]"],
@@ -27,7 +28,7 @@ MODELS = [
 ]
 
 
-@pytest.mark.parametrize("overrides", MODELS, ids=lambda overrides: overrides[0])
+@pytest.mark.parametrize("overrides", MODELS, ids=" ".join)
 def test_evaluating_the_own_test_part_repeats_the_results_of_training(
     overrides: list[str], train: Train, cli: Cli
 ) -> None:
@@ -43,6 +44,8 @@ def test_evaluating_the_own_test_part_repeats_the_results_of_training(
         (r["filename"], r["answer"]) for r in read_csv(folder.predictions)
     ]
     assert "exact is" in out
+    if own["length"] == [4, 4]:
+        assert {len(row["answer"]) for row in read_csv(folder.predictions)} == {4}
     reader, captchas = capbench.load(folder.path), list(painter().pictures(np.arange(8)))
     together = reader.read(captchas)
     for captcha, expected in zip(captchas, together, strict=True):
