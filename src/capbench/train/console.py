@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from tqdm import tqdm
 
 from capbench.data.look.labels import Labels
 from capbench.data.sources.folder import Folder
@@ -84,8 +85,9 @@ def _longer(optim: Optim, epochs: int, seconds: float) -> str | None:
 
 @rank_zero_only
 def say(*rows: str) -> None:
-    """Print lines, from rank zero only."""
-    print(lines(rows), flush=True)
+    """Print lines, from rank zero only, above a progress bar that is shown."""
+    with tqdm.external_write_mode():
+        print(lines(rows), flush=True)
 
 
 def quieten() -> None:

@@ -25,6 +25,7 @@ from capbench.train.build import Callbacks, Experiment, Metrics, check_callbacks
 from capbench.train.callbacks import Checkpoints, Curves, callback
 from capbench.train.choose import choose
 from capbench.train.console import advise, introduce, is_rank_zero, quieten, say
+from capbench.train.duration import Duration
 from capbench.train.fit import learn, test_by_folds, trial_of
 from capbench.train.loggers import Logging
 from capbench.train.optim import Optim
@@ -127,7 +128,8 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
         record.draw_inputs(material, experiment.codec, data, folder)
     predictions = test_by_folds(experiment, folder) if material.folds else None
     trainer = experiment.trainer(folder, loggers)
-    trial = trial_of(experiment, trainer, folder)
+    trial, duration = trial_of(experiment, trainer, folder), Duration(experiment)
+    trainer.callbacks.append(duration)  # type: ignore[attr-defined]
     learn(experiment, trainer, folder)
     if material.validates:
         trainer.validate(recognizer, datamodule=data, verbose=False)
@@ -149,6 +151,7 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
     folder.write_result(report.result)  # written last: its presence marks a finished run
     where = os.path.relpath(folder.path)
     say(*table.results(report.result).split("\n"))
+    duration.correct()
     advise(experiment, curves.rows)
     say("", f"run folder: {where}", f"pictures:   {where}/{folder.pictures.name}")
     return worth(report.result)

@@ -17,6 +17,7 @@ from capbench.sweep.study import Trial
 from capbench.train import record
 from capbench.train.build import Experiment
 from capbench.train.callbacks import Pruning
+from capbench.train.duration import Duration
 from capbench.train.progress import bar
 
 
@@ -56,11 +57,15 @@ def test_by_folds(experiment: Experiment, folder: RunFolder) -> list[Prediction]
     material = experiment.material
     names = np.array([sample.name for sample in material.parts["test"].samples])
     read = {prediction.filename: prediction for prediction in folder.read_predictions()}
+    untrained = [n for n in range(material.folds) if not read.keys() >= set(names[material.fold_of == n].tolist())]
     epochs = 1 if experiment.recognizer.model.gradient_free else experiment.optim.epochs or 0
     with bar(material.folds * epochs, "folds", "epoch", wanted=experiment.trainer_settings.progress) as shown:
         for number in range(material.folds):
-            if not read.keys() >= set(names[material.fold_of == number].tolist()):
-                for prediction in _test_fold(experiment.fold(number), folder.fold(number), shown):
+            if number in untrained:
+                fold = experiment.fold(number)
+                # The first tells the duration of all, with the training on all images that comes after the folds.
+                told = [Duration(fold, len(untrained) + 1)] if number == untrained[0] else []
+                for prediction in _test_fold(fold, folder.fold(number), [*told, _counts(shown)]):
                     read[prediction.filename] = prediction
                 folder.write_predictions([read[name] for name in names.tolist() if name in read])
                 shutil.rmtree(folder.fold(number).path)
@@ -72,11 +77,16 @@ def test_by_folds(experiment: Experiment, folder: RunFolder) -> list[Prediction]
     return folder.read_predictions()
 
 
-def _test_fold(experiment: Experiment, folder: RunFolder, shown: tqdm) -> list[Prediction]:
+def _counts(shown: tqdm) -> pl.Callback:
+    """Return the callback that moves the bar on after each epoch."""
+    return LambdaCallback(on_train_epoch_end=lambda *_: shown.update())
+
+
+def _test_fold(experiment: Experiment, folder: RunFolder, callbacks: list[pl.Callback]) -> list[Prediction]:
     """Train on the other folds and return the predictions for this fold."""
     folder.path.mkdir(parents=True, exist_ok=True)
     trainer = experiment.trainer(folder, [])
-    trainer.callbacks.append(LambdaCallback(on_train_epoch_end=lambda *_: shown.update()))  # type: ignore[attr-defined]
+    trainer.callbacks.extend(callbacks)  # type: ignore[attr-defined]
     learn(experiment, trainer, folder)
     trainer.test(experiment.recognizer, datamodule=experiment.data, verbose=False)
     return record.tested(experiment.material, experiment.recognizer)
