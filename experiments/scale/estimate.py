@@ -40,7 +40,7 @@ INPUTS = {
     "spelt": Input(
         122, "bytes of a text and of what was read, as Python keeps them", "counted: two strings, two places"
     ),
-    "macs": Input(1_370e6, "multiplications of ResNet-18 for an image", "counted: `+experiment=resnet_62`, 60×160"),
+    "macs": Input(1_370e6, "multiplications of ResNet-18 for an image", "counted: `+experiment=resnet_62_gpu`, 60×160"),
     "params": Input(11.26e6, "parameters of ResNet-18", "counted"),
     "peak": Input(989e12, "bf16 operations/s of a GPU at best", "the maker's figure for an H200, without sparsity"),
     "share": Input(0.25, "of that which a training reaches", "ASSUMED until a GPU was at hand"),

@@ -33,7 +33,7 @@ verbs (without one: train)
 
 examples
   python -m capbench +experiment=quickstart            four digits, a few minutes on a laptop
-  python -m capbench +experiment=resnet_62 trainer=gpu 62 symbols on a GPU
+  python -m capbench +experiment=resnet_62             62 symbols, an hour or two on a laptop
   python -m capbench data=csv data.root=DIR alphabet=auto
                                                        your own labelled images
   python -m capbench -m model=cnn,resnet seed=1,2 +experiment=quickstart

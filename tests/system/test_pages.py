@@ -85,7 +85,7 @@ def test_every_command_of_a_page_runs(command: str, cli: Cli, labelled: Path, tr
     for argument, reason in ELSEWHERE.items():
         if argument in arguments:
             pytest.skip(reason)
-    if "trainer=gpu" in arguments and not torch.cuda.is_available():
+    if {"trainer=gpu", "+experiment=resnet_62_gpu"} & {*arguments} and not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
     arguments = [argument.replace("DIR", str(labelled)) for argument in arguments]
     if any("RUN" in argument for argument in arguments):
@@ -105,7 +105,7 @@ def test_every_command_of_a_page_runs(command: str, cli: Cli, labelled: Path, tr
         # A preset of debug= sets sizes of parts, which folds do not have.
         arguments += [] if any(a.startswith(("debug=", "data/split=")) for a in arguments) else ["debug=fast"]
         arguments += ["trainer.limit_batches=1", "optim.epochs=1", "trainer.progress=false"]
-        arguments += ["view.size=[30,80]"] if "+experiment=resnet_62" in arguments else []
+        arguments += ["view.size=[30,80]"] if "+experiment=resnet_62_gpu" in arguments else []
         arguments += ["hydra.sweeper.trials=2"] if "+experiment=search_cnn_4" in arguments else []
     code, _, err = cli(*arguments)
     assert code == 0, err

@@ -39,7 +39,9 @@ HEAVY = {
     "model/trunk_article",
     "model/cnn_article",
     "experiment/resnet_62",
+    "experiment/resnet_62_gpu",
 }
+NEED_A_GPU = {"trainer/gpu", "experiment/resnet_62_gpu"}
 NAMED_BY_THE_USER = {
     "callbacks"
 }  # its keys are names; tests/unit/train/test_lightning.py misspells settings below them
@@ -76,7 +78,7 @@ def overrides_of(option: str, root: Path) -> list[str]:
 def test_every_option_trains(option: str, labelled: Path, train: Train) -> None:
     if option in SEVERAL_PROCESSES:
         pytest.skip("starts several processes: test_ddp.py runs it")
-    if option == "trainer/gpu" and not torch.cuda.is_available():
+    if option in NEED_A_GPU and not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
     if option == "trainer/mps" and not torch.backends.mps.is_available():
         pytest.skip("no GPU of Apple on this machine")
