@@ -38,7 +38,7 @@ def kind(values: Sequence[str]) -> Kind:
     if Counter(values).most_common(1)[0][1] > max(MOST_REPEATS, len(values) / SEVERAL):
         return Kind.OTHER
     unique = len(different) == len(values)
-    if unique and _counts(values):
+    if unique and counts(values):
         return Kind.COUNTER
     symbols = {symbol for value in different for symbol in value.lower()}
     alike = len({len(value) for value in different}) == 1
@@ -47,7 +47,7 @@ def kind(values: Sequence[str]) -> Kind:
     return Kind.TEXT
 
 
-def _counts(values: Sequence[str]) -> bool:
+def counts(values: Sequence[str]) -> bool:
     """Return True for numbers one after another, with the same word before each."""
     before = values[0].rstrip("".join(DIGITS))
     after = [value.removeprefix(before) for value in values]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from capbench.data.look.kinds import Kind, kind, likeness
+from capbench.data.look.kinds import Kind, counts, kind, likeness
 from capbench.data.naming import APART
 
 MOST_PIECES = 8  # of a name, from its beginning and from its end
@@ -50,9 +51,18 @@ def places(names: Sequence[str]) -> list[Place]:
     ranked = {}
     for texts, place in found.items():
         named = [text for text in texts if text]
-        if kind(named) < Kind.COUNTER:
+        if kind(named) < Kind.COUNTER and not _counts_in_folders(names, texts):
             ranked[place] = likeness(named)
     return [place for place, rank in ranked.items() if rank == min(ranked.values())]
+
+
+def _counts_in_folders(names: Sequence[str], texts: Sequence[str]) -> bool:
+    """Return True where the images of each folder are numbered, so that numbers occur once in several folders."""
+    folders = defaultdict(list)
+    for name, text in zip(names, texts, strict=True):
+        folders[PurePosixPath(name).parent].append(text)
+    several = [values for values in folders.values() if len(values) > 1]
+    return bool(several) and all(len({*values}) == len(values) and counts(values) for values in several)
 
 
 def separators(names: Sequence[str]) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import posixpath
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -18,8 +20,12 @@ from capbench.images.folder import Files
 SUFFIXES = (".csv", ".tsv", ".txt")
 DELIMITERS = (",", ";", "\t", "|", " ")
 MOST_TEXTS = 20  # .txt files in a folder; where there are more, they are images or texts of single images
-ENOUGH = 0.5  # share of the rows that must name an image that is there
+ENOUGH = 0.5  # share of the rows that must name an image that is there, or of the images that must be named
 USUAL = ("label", "labels", "text", "texts", "solution", "answer", "captcha", "value", "code", "word")
+
+
+Find = Callable[[str], str | None]
+"""Function that returns the image that is meant by what is written in a table."""
 
 
 class Row(NamedTuple):
@@ -40,23 +46,39 @@ class Table(NamedTuple):
 
 
 class Images:
-    """Names of images as a table may write them: the whole path, its end, or its end without the suffix."""
+    """Names of images as a table may write them: the whole path, its end, or its end without the suffix.
+
+    Where no name is the same to the letter, case is ignored, and so is the way in which accents are stored.
+    """
 
     def __init__(self, names: Sequence[str]) -> None:
-        ends = [(PurePosixPath(name).name, PurePosixPath(name).stem) for name in names]
-        counts = Counter(end for both in ends for end in {*both})
-        self._known = {end: name for name, both in zip(names, ends, strict=True) for end in both if counts[end] == 1}
-        self._known |= {name: name for name in names}
+        self.count = len(names)
+        self._exact = frozenset(names)
+        ends = [{*map(_alike, (name, PurePosixPath(name).name, PurePosixPath(name).stem))} for name in names]
+        counts = Counter(end for of_one in ends for end in of_one)
+        self._known = {
+            end: name for name, of_one in zip(names, ends, strict=True) for end in of_one if counts[end] == 1
+        }
 
-    def find(self, written: str) -> str | None:
-        """Return the image that is meant, or None."""
+    def find(self, written: str, folder: str = "") -> str | None:
+        """Return the image that is meant by a table in this folder, or None."""
         path = posixpath.normpath(written.strip().replace("\\", "/"))
-        return self._known.get(path) or self._known.get(posixpath.basename(path))
+        for exact in (posixpath.normpath(posixpath.join(folder, path)), path):
+            if exact in self._exact:
+                return exact
+        return self._known.get(_alike(path)) or self._known.get(_alike(posixpath.basename(path)))
 
 
-def tables(files: Files) -> list[Table]:
-    """Return the tables in a folder that name its images; raise Mistake where one may hold texts in two columns."""
-    images = Images(files.images)
+def _alike(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def tables(files: Files, names: Sequence[str]) -> list[Table]:
+    """Return the tables in a folder that name its images; raise Mistake where one may hold texts in two columns.
+
+    `names` are the images.
+    """
+    images = Images(names)
     texts = [name for name in files.names if PurePosixPath(name).suffix.lower() == ".txt"]
     skipped = texts if len(texts) > MOST_TEXTS else []
     named = [name for name in files.names if PurePosixPath(name).suffix.lower() in SUFFIXES and name not in skipped]
@@ -68,12 +90,13 @@ def _table(files: Files, name: str, images: Images) -> Table | None:
     try:
         content = _decoded(files.read(name))
     except BadImage as error:
-        raise Mistake(f"{files.root}/{name}: {error}; mend it, or split the folder") from error
+        raise Mistake(f"{files.root}/{name}: {error}; mend it, or take it out") from error
+    find = partial(images.find, folder=posixpath.dirname(name))
     for delimiter in DELIMITERS:
         rows = list(_rows(content, delimiter))
-        found = _column_of_files(rows, images)
+        found = _column_of_files(rows, find, images.count)
         if found is not None:
-            return _with_texts(f"{files.root}/{name}", name, rows, found, images)
+            return _with_texts(f"{files.root}/{name}", name, rows, found, find)
     return None
 
 
@@ -98,19 +121,19 @@ def _rows(content: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         return
 
 
-def _column_of_files(rows: Sequence[tuple[int, list[str]]], images: Images) -> int | None:
-    """Return the first column that names images in enough of the rows, or None."""
+def _column_of_files(rows: Sequence[tuple[int, list[str]]], find: Find, images: int) -> int | None:
+    """Return the first column that names images in enough of the rows, or enough of so many images; else None."""
     widths = Counter(len(cells) for _, cells in rows)
     for column in range(widths.most_common(1)[0][0] if widths else 0):
-        there = sum(len(cells) > column and images.find(cells[column]) is not None for _, cells in rows)
-        if len(rows) > 1 and widths.most_common(1)[0][0] > 1 and there >= ENOUGH * (len(rows) - 1):
+        there = sum(len(cells) > column and find(cells[column]) is not None for _, cells in rows)
+        if len(rows) > 1 and widths.most_common(1)[0][0] > 1 and there >= ENOUGH * min(len(rows) - 1, images):
             return column
     return None
 
 
-def _with_texts(place: str, name: str, rows: list[tuple[int, list[str]]], files: int, images: Images) -> Table:
+def _with_texts(place: str, name: str, rows: list[tuple[int, list[str]]], files: int, find: Find) -> Table:
     """Return the table with the texts of the column that looks most like texts."""
-    heading = rows[0][1] if images.find(rows[0][1][files] if len(rows[0][1]) > files else "") is None else None
+    heading = rows[0][1] if find(rows[0][1][files] if len(rows[0][1]) > files else "") is None else None
     body = rows[1:] if heading is not None else rows
     width = Counter(len(cells) for _, cells in body).most_common(1)[0][0]
     names = heading if heading is not None and len(heading) >= width else [str(i + 1) for i in range(width)]
@@ -132,7 +155,7 @@ def _with_texts(place: str, name: str, rows: list[tuple[int, list[str]]], files:
     return Table(
         name,
         [names[column] for column in likely],
-        [Row(line, images.find(file), file, text) for line, file, text in cells_of],
+        [Row(line, find(file), file, text) for line, file, text in cells_of],
     )
 
 

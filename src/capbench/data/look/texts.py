@@ -13,6 +13,13 @@ LOST = 0.2  # most texts of which a spreadsheet removes zeros: a tenth of them b
 ENOUGH = 20  # texts, below which nothing is taken for a mistake
 
 
+def without_fraction(texts: Sequence[str]) -> list[str] | None:
+    """Return whole numbers that were all written as `1234.0`, as programs write a column with gaps; else None."""
+    numbers = [text.removesuffix(".0") for text in texts]
+    all_are = all(number != text and number.isdecimal() for number, text in zip(numbers, texts, strict=True))
+    return numbers if all_are else None
+
+
 def lost_zeros(texts: Sequence[str]) -> int | None:
     """Return the length to which numbers are to be filled up with zeros at their beginning, or None.
 

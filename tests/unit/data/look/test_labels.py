@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -138,13 +139,89 @@ def test_labels_for_half_of_the_images_are_used(tmp_path: Path) -> None:
     assert known.told[1] == f"60 of {len(NAMES) + 60} images have no label and are not used"
 
 
-def test_labels_csv_wins_over_other_tables_and_others_are_named(tmp_path: Path) -> None:
+def test_labels_csv_wins_over_other_tables_and_others_that_differ_are_named(tmp_path: Path) -> None:
     other = table("{name},zzz{text}", "filename,label")
     files = folder_of(tmp_path, NAMES, labels=table("{name},{text}", "filename,label"), old=other)
     assert found(files) == KNOWN
     (tmp_path / "labels.csv").rename(tmp_path / "new.csv")
-    with pytest.raises(Mistake, match=r"both new\.csv and old\.csv in .* say which, as data=csv data\.labels=new\.csv"):
+    told = rf"both new\.csv and old\.csv in .* and '.*' is '{TEXTS[0]}' and 'zzz{TEXTS[0]}'; say which, as data=csv data\.labels=new"
+    with pytest.raises(Mistake, match=told):
         labels.find(Files(str(tmp_path), "data.root"))
+
+
+def test_tables_that_do_not_differ_are_used_together(tmp_path: Path) -> None:
+    """Each part has its own table, with names as in its folder; a third table repeats some rows."""
+    names = [f"{'train' if number % 3 else 'test'}/{number // 3}-{number % 3 == 2}.png" for number in range(len(TEXTS))]
+    known = dict(zip(names, TEXTS, strict=True))
+    files = folder_of(tmp_path, names, some="".join(f"{name},{known[name]}\n" for name in names[:20]))
+    for part in ("train", "test"):
+        own = "".join(f"{name.rpartition('/')[2]},{text}\n" for name, text in known.items() if name.startswith(part))
+        (tmp_path / part / "own.csv").write_text("filename,label\n" + own)
+    assert found(Files(str(files.root), "data.root")) == known
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".gt.txt"])
+def test_texts_in_files_beside_the_images_are_read(suffix: str, tmp_path: Path) -> None:
+    files = folder_of(tmp_path, NAMES)
+    for name, text in KNOWN.items():
+        (tmp_path / name.replace(".png", suffix)).write_text(f"{text}\r\n")
+    assert found(files) == KNOWN
+    (tmp_path / NAMES[0].replace(".png", suffix)).write_text("two words")
+    (tmp_path / NAMES[1].replace(".png", suffix)).unlink()
+    known = labels.find(Files(str(tmp_path), "data.root"))
+    assert {sample.name for sample in known.samples} == {*NAMES[2:]}
+    assert known.left_out == [f"{tmp_path}/images/0{suffix}: is not one word of text"]
+
+
+def test_other_files_beside_the_images_are_no_texts(tmp_path: Path) -> None:
+    names = {f"{number}_{text}.png": text for number, text in enumerate(TEXTS)}
+    files = folder_of(tmp_path, list(names))
+    for name in names:
+        (tmp_path / name).with_suffix(".txt").write_text("0 0.5 0.5 0.1 0.2\n1 0.7 0.5 0.1 0.2\n")
+    assert found(files) == names
+
+
+def test_names_in_a_table_may_differ_in_case_and_in_the_form_of_accents(tmp_path: Path) -> None:
+    names = [unicodedata.normalize("NFD", f"Prüfbild {number}.PNG") for number in range(len(TEXTS))]
+    rows = [f"{unicodedata.normalize('NFC', name).lower()},{text}" for name, text in zip(names, TEXTS, strict=True)]
+    files = folder_of(tmp_path, names, labels="\n".join(["filename,label", *rows]) + "\n")
+    assert [sample.text for sample in labels.find(files).samples] == TEXTS
+
+
+def test_numbers_that_begin_anew_in_each_folder_are_no_texts(tmp_path: Path) -> None:
+    names = [f"{folder}/{number}.png" for folder in "abc" for number in range(20)]
+    with pytest.raises(Mistake, match=r"'a/0\.png', hold no texts"):
+        labels.find(folder_of(tmp_path, names))
+
+
+def test_a_table_for_more_images_than_there_are_is_used(tmp_path: Path) -> None:
+    files = folder_of(tmp_path, NAMES[:12], labels=table("{name},{text}", "filename,label"))
+    assert len(found(files)) == 12
+
+
+def test_a_table_that_names_other_images_is_told(tmp_path: Path) -> None:
+    other = "filename,label\n" + "".join(f"x{number}.png,abcd\n" for number in range(99))
+    told = "labels.csv names less than half of the images and is not used"
+    with pytest.raises(Mistake, match=rf"has no labels: {told}, and their names, such as 'images/0\.png'"):
+        labels.find(folder_of(tmp_path / "numbered", NAMES, labels=other))
+    known = labels.find(folder_of(tmp_path / "named", [f"{text}.png" for text in TEXTS], labels=other))
+    assert known.told[1] == told
+
+
+def test_texts_that_cannot_be_drawn_are_left_out(tmp_path: Path) -> None:
+    rows = [f"{name},{text}{chr(0) if number < 3 else ''}" for number, (name, text) in enumerate(KNOWN.items())]
+    known = labels.find(folder_of(tmp_path, NAMES, labels="\n".join(["filename,label", *rows]) + "\n"))
+    assert len(known.samples) == len(TEXTS) - 3
+    assert known.left_out[0].endswith(f"'{TEXTS[0]}\\x00' has a symbol that cannot be drawn")
+
+
+def test_fractions_that_a_program_added_are_removed(tmp_path: Path) -> None:
+    numbers = made(DIGITS, 60)
+    rows = "".join(f"{number}.png,{float(text)}\n" for number, text in enumerate(numbers))
+    known = labels.find(
+        folder_of(tmp_path, [f"{number}.png" for number in range(60)], labels="filename,label\n" + rows)
+    )
+    assert [sample.text for sample in known.samples] == numbers
 
 
 def test_two_columns_that_may_hold_the_texts_are_named(tmp_path: Path) -> None:
@@ -157,19 +234,25 @@ def test_two_columns_that_may_hold_the_texts_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "tables", "told"),
     [
-        ([], {}, r"^data\.root: .* holds no image; give"),
-        (["a.txt.png"] * 1, {}, r"has no labels: no table names its images, and their names, such as 'a\.txt\.png'"),
+        ([], {}, r"^data\.root: .* holds no image; images are \.b64, .* in the folder or the zip file itself$"),
+        (["a.tif", "b.tif", "c.zip"], {}, r"holds no image but 2 \.tif, 1 \.zip; images are \.b64"),
+        (["7136.png"], {}, r"holds 1 image; a reader needs at least 10, better some hundred$"),
+        (["7136.png", "5183.png"], {}, r"holds 2 images; a reader needs"),
         ([f"photo {i}.png" for i in range(20)], {}, r"has no labels: .* add a labels\.csv with the columns"),
         ([f"img{i:04}.png" for i in range(20)], {}, r"has no labels: .*'img0000\.png', hold no texts"),
-        (["1.png"], {"labels": "filename,label\n1.png,abcd\n"}, r"holds 1 labelled image; a reader needs at least 10"),
         (
-            ["1.png"],
-            {"labels": "filename,width,height\n1.png,9,9\n2.png,9,9\n"},
+            [f"{i}.png" for i in range(20)],
+            {"labels": "filename,label\n1.png,abcd\n" + "".join(f"{i}.png,\n" for i in range(2, 20))},
+            r"holds 1 labelled image \(.*labels\.csv:3: '2\.png' has no text\); a reader needs at least 10",
+        ),
+        (
+            [f"{i}.png" for i in range(20)],
+            {"labels": "filename,width,height\n" + "".join(f"{i}.png,9,9\n" for i in range(20))},
             r"no column of it holds their texts; add one",
         ),
         (
-            [f"{i}.png" for i in range(9)],
-            {"labels": "f,l\n" + "".join(f"{i}.png,{i}{i}\n" for i in range(9))},
+            [f"{i}.png" for i in range(19)],
+            {"labels": "f,l\n" + "".join(f"{i}.png,{i}{i}\n" for i in range(9)) + "10.png,\n"},
             "9 labelled images",
         ),
     ],
