@@ -12,8 +12,11 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from capbench.errors import Mistake
+from capbench.types import Count
 
 PARTS = ("train", "val", "test")
+
+MOST_OF_FEW = 0.2  # share of the images that validation, and test, may take to have enough
 
 Size = Annotated[int, Ge(1)] | Annotated[float, Gt(0), Lt(1)]
 
@@ -41,6 +44,8 @@ class Split(Rule):
     train: Size | None
     val: Size | None
     test: Size
+    least: Count | None = None
+    """Images that validation and test have at least where they are fractions, as far as a fifth of all allows"""
 
     def assign(self, digests: np.ndarray) -> np.ndarray:
         """Return the part's name of each image, <U5 [image], from the digests of the pixels, uint64 [image].
@@ -54,8 +59,8 @@ class Split(Rule):
         position = digests.astype(np.float64) / 2.0**64
         end = 0.0  # end of the last part, as a share of the digests' range
         for name in ("test", "val", "train"):
-            size = getattr(self, name)
             free = parts == ""
+            size = self._size(name, digests, free)
             if size is None:
                 parts[free] = name if name == "train" else ""
             elif isinstance(size, float):
@@ -66,6 +71,18 @@ class Split(Rule):
                 parts[taken] = name
                 end = position[taken].max()
         return parts
+
+    def _size(self, name: str, digests: np.ndarray, free: np.ndarray) -> Size | None:
+        """Return the size of a part: a number in place of a fraction of few images, which chance would decide.
+
+        Copies of an image count once there. `free`, bool [image], are the images that no part has yet.
+        """
+        size: Size | None = getattr(self, name)
+        different = len(np.unique(digests))
+        if self.least is None or not isinstance(size, float) or size * different >= self.least or name == "train":
+            return size
+        few = max(1, min(self.least, int(MOST_OF_FEW * different)))
+        return int(np.unique(digests[free], return_counts=True)[1][:few].sum())
 
 
 @dataclass(frozen=True, kw_only=True)

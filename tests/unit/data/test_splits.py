@@ -165,3 +165,29 @@ def test_more_folds_than_images_are_refused() -> None:
         Folds(folds=9, val=None).numbers(np.tile(digests(8), 2))
     with pytest.raises(Mistake, match=r"data\.split\.folds: all folds cannot be made of 1 different images"):
         Folds(folds="all", val=None).numbers(np.tile(digests(1), 3))
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"), [(10, (2, 2)), (60, (12, 12)), (100, (20, 20)), (149, (29, 29)), (200, (None, 30))]
+)
+def test_small_sets_have_enough_validation_images(images: int, expected: tuple[int | None, int]) -> None:
+    digests = np.random.default_rng(images).integers(0, 2**64, images, dtype=np.uint64)
+    parts = Split(train=None, val=0.1, test=0.2, least=30).assign(digests)
+    test, val = ((parts == name).sum() for name in ("test", "val"))
+    assert val == expected[1]
+    assert test == expected[0] or (expected[0] is None and 0.1 * images < test < 0.3 * images)
+    assert (parts == "train").sum() == images - test - val
+
+
+def test_copies_of_an_image_count_once_in_small_sets() -> None:
+    different = np.random.default_rng(1).integers(0, 2**64, 10, dtype=np.uint64)
+    for copied in different:
+        digests = np.concatenate([different, np.repeat(copied, 90)])
+        parts = Split(train=None, val=0.1, test=0.2, least=30).assign(digests)
+        assert [len(np.unique(digests[parts == name])) for name in ("train", "val", "test")] == [6, 2, 2]
+
+
+def test_large_sets_are_split_by_fractions() -> None:
+    digests = np.random.default_rng(1).integers(0, 2**64, 1000, dtype=np.uint64)
+    plain = Split(train=None, val=0.1, test=0.2)
+    assert (plain.assign(digests) == Split(train=None, val=0.1, test=0.2, least=30).assign(digests)).all()
