@@ -33,13 +33,15 @@ def choose(settings: dict[str, Any]) -> dict[str, Any]:
     check({"data": settings["data"], "alphabet": settings["alphabet"]}, _looked_at)
     source: Source = build(settings["data"])
     chosen = {**settings, "alphabet": _alphabet(settings["alphabet"], source)}
-    if {"view", "model"} <= {*left_open} and settings["start"] is None and _is_known(chosen["alphabet"], source):
+    view, told = sight.view(source) if "view" in left_open else (settings["view"], "")
+    free = {"view", "model"} <= {*left_open} and settings["start"] is None
+    if free and view["channel"] != "alpha" and _is_known(chosen["alphabet"], source):
         say(f"start: the universal reader, {RATE} as the highest learning rate")
         parts = {"view": option("view", "line"), "model": option("model", "universal")}
         chosen |= parts | {"start": UNIVERSAL, "optim": {**settings["optim"], "lr": RATE}}
         left_open = [part for part in left_open if part == "augment"]
     if "view" in left_open:
-        chosen["view"], told = sight.view(source)
+        chosen["view"] = view
         say(f"view: {told}")
     if "augment" in left_open:
         chosen["augment"] = option("augment", "light" if len(source.samples) >= MANY else "moved")
@@ -54,10 +56,12 @@ def _is_open(part: object) -> bool:
 
 
 def _is_known(alphabet: dict[str, Any], source: Source) -> bool:
-    """Return True if the universal reader knows all symbols of the source's texts."""
+    """Return True if the universal reader has room for the source's texts and knows all their symbols."""
+    universal = RunFolder.named(UNIVERSAL).read_result()
     own: Alphabet = build(alphabet)
-    known = RunFolder.named(UNIVERSAL).read_result()["alphabet"]
-    return {*own.settled(sample.text for sample in source.samples).symbols} <= {*map(own.folded, known)}
+    symbols = own.settled(sample.text for sample in source.samples).symbols
+    width = universal["view/shape"][2]
+    return sight.least_width(source.lengths()[1]) <= width and {*symbols} <= {*map(own.folded, universal["alphabet"])}
 
 
 def _looked_at(*, data: Source, alphabet: Alphabet) -> None:

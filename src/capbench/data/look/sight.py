@@ -52,7 +52,12 @@ def _size(sizes: np.ndarray, longest: int) -> list[int]:
         width = height * np.percentile(sizes[:, 1] / sizes[:, 0], 75)
     scale = min(HIGHEST / height, WIDEST / width, 1.0)
     scale = max(scale, min(LOWEST / height, 1.0), LEAST / height)
-    return [round(height * scale), max(round(width * scale), PIXELS_OF_SYMBOL * longest)]
+    return [round(height * scale), max(round(width * scale), least_width(longest))]
+
+
+def least_width(longest: int) -> int:
+    """Return the pixels that a view must have in width to hold a text of so many symbols."""
+    return PIXELS_OF_SYMBOL * longest
 
 
 def _fit(sizes: np.ndarray) -> Literal["stretch", "pad"]:
