@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -169,8 +169,18 @@ class RunFolder:
                 raise Mistake(
                     f"{self.path}: holds a run already; continue with resume={self.path}, or choose another folder"
                 )
-            with replacing(self.config) as file:
-                yaml.safe_dump(dict(settings), file, sort_keys=False, allow_unicode=True)
+            self.settle(settings)
+
+    def settle(self, settings: Mapping[str, Any]) -> None:
+        """Write the settings of a run that has begun, when the parts that they left open are chosen."""
+        with replacing(self.config) as file:
+            yaml.safe_dump(dict(settings), file, sort_keys=False, allow_unicode=True)
+
+    def abandon(self) -> None:
+        """Remove the settings of a run that cannot be trained, and its folder if it holds nothing else."""
+        self.config.unlink()
+        with suppress(OSError):
+            self.path.rmdir()
 
     @contextmanager
     def held(self) -> Iterator[None]:

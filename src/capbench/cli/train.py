@@ -83,5 +83,7 @@ def _remove_if_empty(folder: Path) -> None:
     for empty in (folder, *folder.parents[:2]):
         try:
             empty.rmdir()
+        except FileNotFoundError:  # a run that is refused removes its own folder
+            continue
         except OSError:
             return

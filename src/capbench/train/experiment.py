@@ -65,10 +65,7 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
     if resumed and folder.result.exists():
         say(f"{folder.path} is finished already", *table.results(folder.read_result()).split("\n"))
         return worth(folder.read_result())
-    settings = choose(settings)
-    experiment = prepare(settings, sweeping=sweeping)
-    if not resumed and is_rank_zero():
-        folder.begin(settings)
+    experiment = _begun(settings, folder, resumed=resumed, sweeping=sweeping)
     failed = True
     try:
         with folder.held() if is_rank_zero() else nullcontext():
@@ -89,6 +86,26 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping:
         ) from error
     finally:
         experiment.logging.close(failed)
+
+
+def _begun(settings: dict[str, Any], folder: RunFolder, *, resumed: bool, sweeping: bool) -> Experiment:
+    """Return the experiment in its folder, which has the settings before the images are looked at and read.
+
+    So a training that is killed meanwhile can be resumed. One that is refused leaves nothing.
+    """
+    begins = is_rank_zero() and not resumed
+    if begins:
+        folder.begin(settings)
+    try:
+        chosen = choose(settings)
+        experiment = prepare(chosen, sweeping=sweeping)
+    except BaseException:
+        if begins:
+            folder.abandon()
+        raise
+    if is_rank_zero() and chosen != settings:
+        folder.settle(chosen)
+    return experiment
 
 
 def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
