@@ -7,6 +7,7 @@ from typing import Any
 
 from capbench.errors import lines
 
+CONFUSED = 3  # pairs of symbols that are told
 SHOWN = ("exact", "exact_nocase", "char", "cer", "confidence", "ece", "loss")
 
 
@@ -70,7 +71,13 @@ def _cost(result: Mapping[str, Any]) -> str:
 
 
 def _confused(result: Mapping[str, Any]) -> list[str]:
-    if not result["test/confused"]:
-        return []
-    pairs = (f"{true or '∅'}→{read or '∅'} ×{count}" for true, read, count in result["test/confused"][:6])
-    return [f"most confused: {', '.join(pairs)}"]
+    """Return a line on the symbols that are confused most often, else none."""
+    pairs = [_in_words(*pair) for pair in result["test/confused"][:CONFUSED]]
+    return [f"most confused: {', '.join(pairs)}"] if pairs else []
+
+
+def _in_words(true: str, read: str, count: int) -> str:
+    times = "once" if count == 1 else f"{count:,} times"
+    if not read:
+        return f"{true} is left out {times}"
+    return f"{true} is read as {read} {times}" if true else f"{read} is read where nothing is {times}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Mapping, Sequence
 
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from tqdm import tqdm
@@ -15,8 +14,6 @@ from capbench.data.sources.folder import Folder
 from capbench.data.sources.found import Found
 from capbench.errors import lines
 from capbench.train.build import Experiment
-from capbench.train.curve import improvement
-from capbench.train.optim import Optim
 
 EXAMPLES = 3  # labels printed before training begins
 MOST_TOLD = 10  # labels that were left out
@@ -59,28 +56,6 @@ def tell(labels: Labels) -> None:
     more = len(labels.left_out) - MOST_TOLD
     if more > 0:
         say(f"left out: {more:,} more")
-
-
-def advise(experiment: Experiment, rows: Sequence[Mapping[str, float]]) -> None:
-    """Say if the training was still improving when it came to its planned end, and what makes it longer.
-
-    `rows` are those of metrics.csv.
-    """
-    improved = improvement(rows, len(experiment.material.parts["val"]))
-    if len(rows) == 1 and experiment.optim.epochs is None:
-        improved = "its time was over within the first epoch"
-    longer = None if improved is None else _longer(experiment.optim, len(rows), rows[-1]["seconds"])
-    if longer is not None:
-        say("", f"still improving when the training ended: {improved}; train longer with {longer}")
-
-
-def _longer(optim: Optim, epochs: int, seconds: float) -> str | None:
-    """Return the setting that makes a training longer, or None for one that ended before its planned end."""
-    if epochs == optim.epochs:
-        return f"optim.epochs={2 * epochs}"
-    if optim.minutes is not None and seconds >= 60 * optim.minutes:
-        return f"minutes={2 * optim.minutes:g}"
-    return None
 
 
 @rank_zero_only

@@ -24,7 +24,8 @@ from capbench.train import record
 from capbench.train.build import Callbacks, Experiment, Metrics, check_callbacks, check_sharing
 from capbench.train.callbacks import Checkpoints, Curves, callback
 from capbench.train.choose import choose
-from capbench.train.console import advise, introduce, is_rank_zero, quieten, say
+from capbench.train.closing import advice, commands
+from capbench.train.console import introduce, is_rank_zero, quieten, say
 from capbench.train.duration import Duration
 from capbench.train.fit import learn, test_by_folds, trial_of
 from capbench.train.loggers import Logging
@@ -167,8 +168,9 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
     experiment.logging.report(report)
     folder.write_result(report.result)  # written last: its presence marks a finished run
     where = os.path.relpath(folder.path)
-    say(*table.results(report.result).split("\n"))
+    told = advice(experiment, curves.rows)
+    say(*table.results(report.result).split("\n"), *([""] if told else []), *told)
     duration.correct()
-    advise(experiment, curves.rows)
-    say("", f"run folder: {where}", f"pictures:   {where}/{folder.pictures.name}")
+    say("", f"run folder:  {where}", f"pictures:    {where}/{folder.pictures.name}")
+    say(*commands(where, experiment.settings))
     return worth(report.result)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from capbench.train import console
-from capbench.train.curve import improvement
+from capbench.train import closing
+from capbench.train.curve import gap, improvement
 from tests.helpers.protocols import Train
 from tests.helpers.settings import FAST
 
@@ -51,11 +51,36 @@ def test_nothing_is_said_of_one_epoch_or_without_validation() -> None:
     assert improvement([{"train/exact": value} for value in RISING], 100) is None
 
 
+def with_training(taught: float, read: float) -> list[dict[str, float]]:
+    return [{**row, "train/exact": taught} for row in rows([0.1, read])]
+
+
+def test_a_gap_to_the_training_images_is_told_where_chance_does_not_explain_it() -> None:
+    told = "0.9900 of the training images are read, and 0.8000 of others"
+    assert gap(with_training(0.99, 0.8), 1000) == told
+    assert gap(with_training(0.99, 0.8), 10) is None
+    assert gap(with_training(0.99, 0.98), 10000) is None
+    assert gap(with_training(0.7, 0.8), 10000) is None
+    assert gap(rows([0.1, 0.2]), 1000) is None
+    assert gap([], 1000) is None
+
+
+def test_the_commands_that_come_next_can_be_pasted() -> None:
+    assert closing.commands("runs/a/1", {"data": {"root": "captchas/set.zip"}}) == [
+        "read images: python -m capbench predict run=runs/a/1 images=captchas/set.zip",
+        "serve:       python -m capbench serve run=runs/a/1",
+        "export:      python -m capbench export run=runs/a/1 out=model.onnx",
+    ]
+    read, serve, _ = closing.commands("runs/a (1)", {"data": {}})
+    assert read.endswith(""" predict "run='runs/a (1)'" images=DIR""")
+    assert serve.endswith(""" serve "run='runs/a (1)'\"""")
+
+
 def test_a_training_that_ends_too_soon_says_what_to_set(
     train: Train, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = "still improving when the training ended: x rose; train longer with optim.epochs=4\n"
-    monkeypatch.setattr(console, "improvement", lambda *_: "x rose")
+    monkeypatch.setattr(closing, "improvement", lambda *_: "x rose")
     train(*FAST, "optim.epochs=2")
     assert told in capsys.readouterr().out
     train(*FAST, "optim.epochs=9", "optim.lr=1e-12", "trainer.patience=2", at="stopped")
