@@ -16,9 +16,7 @@ from tests.helpers.runs import curve
 from tests.helpers.tables import read_csv
 
 BUDGET = ("minutes=0.1", "optim.epoch_images=256", "trainer.threads=1", "trainer.progress=false", "logger=none")
-READ = (
-    0.5  # exact accuracy of a reader that was not harmed: the universal reader reads more of these before any training
-)
+READ = 0.2  # exact accuracy of an unharmed reader on any machine; an untrained one reads one text of 10,000
 
 MOMENTS = {
     "looking at the images": (1, "capbench.data.look.sight:view"),
