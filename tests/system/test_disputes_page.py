@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from capbench.data.corrections import digest_of
 from capbench.images.folder import Files
 from capbench.label import disputes
 from capbench.label.agreement import Decision
-from capbench.label.journal import digest_of
 from capbench.text import Reading
 from tests.helpers.browser import Visit, chromium, needs_chromium
 

@@ -12,10 +12,11 @@ import cv2
 from tqdm import tqdm
 
 from capbench import images
+from capbench.data.corrections import digest_of
 from capbench.images import Exif, Frames
 from capbench.images.folder import Files
 from capbench.label.engines.base import Engine, Read, Unread
-from capbench.label.journal import Answer, Journal, digest_of
+from capbench.label.journal import Answer, Journal
 from capbench.text import Alphabet, Reading
 from capbench.utils import processes
 from capbench.utils.portable import cores

@@ -5,26 +5,15 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from pathlib import Path
 
-from capbench.data import tables
+from capbench.data import corrections, tables
+from capbench.data.corrections import COLUMNS, Correction, digest_of
 from capbench.errors import BadImage, Mistake, nearest, printable
 from capbench.images.folder import Files
-from capbench.label.journal import digest_of
 from capbench.text import Codec, Reading, with_zeros
 
-COLUMNS = ("filename", "label", "image")
 NAMED = 3  # files that a message lists by name
-
-
-class Row(NamedTuple):
-    """One row of a file of labels; an empty label leaves the image out."""
-
-    name: str
-    label: str
-    image: str
-    """The digest of the image that the person saw, empty where the file has no such column."""
 
 
 def read_gold(path: Path, codec: Codec, names: Iterable[str]) -> dict[str, str]:
@@ -33,7 +22,7 @@ def read_gold(path: Path, codec: Codec, names: Iterable[str]) -> dict[str, str]:
     Raise Mistake where a file has two labels, or where none of the labelled files is among `names`.
     """
     gold: dict[str, str] = {}
-    for row in _rows(path, "gold"):
+    for row in corrections.read(path, "gold"):
         text = _text(row, codec)
         if text and gold.setdefault(row.name, text) != text:
             raise Mistake(f"gold: {path} has {row.name!r} as {gold[row.name]!r} and as {text!r}; keep one row")
@@ -53,11 +42,13 @@ class Corrections:
         self.notices: list[str] = []
         """Messages about corrections that were changed or not taken."""
         if path.exists():
-            self.texts = self._said(path, [row for row in _rows(path, "corrections") if row.name in self._names])
+            self.texts = self._said(
+                path, [row for row in corrections.read(path, "corrections") if row.name in self._names]
+            )
 
     def merge(self, path: Path) -> None:
         """Add the corrections of another file; where the two differ, the newer file wins."""
-        rows = _rows(path, "corrections")
+        rows = corrections.read(path, "corrections")
         for row in rows:
             if row.name not in self._names:
                 raise Mistake(f"{path}: {row.name!r} is not one of the images; {nearest(row.name, self._names)}")
@@ -99,7 +90,7 @@ class Corrections:
             if text:
                 self._append({name: "" if text == "-" else self._codec.alphabet.folded(text)})
 
-    def _said(self, path: Path, rows: list[Row]) -> dict[str, str]:
+    def _said(self, path: Path, rows: list[Correction]) -> dict[str, str]:
         """Return the texts of the rows whose images have not changed since the person saw them."""
         texts, others = {}, []
         for row in rows:
@@ -146,17 +137,6 @@ def _time(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-def _rows(path: Path, key: str) -> list[Row]:
-    """Return the rows of a CSV file with the columns filename and label; messages name the setting `key`."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise Mistake(f"{key}: {path} cannot be read ({error.strerror})") from error
-    table = tables.rows(str(path), content, COLUMNS[:2])
-    rows = [Row(*((row.get(column) or "").strip() for column in COLUMNS)) for _, row in table]
-    return [row._replace(name=PurePosixPath(row.name).as_posix()) for row in rows if row.name or row.label]
-
-
-def _text(row: Row, codec: Codec) -> str:
+def _text(row: Correction, codec: Codec) -> str:
     text = codec.alphabet.folded(row.label)
     return with_zeros(text, codec.longest) if text and codec.shortest == codec.longest else text

@@ -1,8 +1,14 @@
-// The page of disputed images: Enter moves to the next image, and a button saves what was typed as a CSV file.
+// The page of disputed images: a click takes a text, Enter moves to the next image, and a button saves what was typed as a CSV file.
 const inputs = [...document.querySelectorAll("td input")];
 
 inputs.forEach((input, place) => input.addEventListener("keydown", event => {
   if (event.key === "Enter" && inputs[place + 1]) inputs[place + 1].focus();
+}));
+
+document.querySelectorAll("button.choice").forEach(button => button.addEventListener("click", () => {
+  const input = button.closest("tr").querySelector("input");
+  input.value = button.textContent === "∅" ? "-" : button.textContent;
+  (inputs[inputs.indexOf(input) + 1] ?? input).focus();
 }));
 
 at("save").addEventListener("click", () => {

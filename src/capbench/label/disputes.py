@@ -1,19 +1,19 @@
-"""HTML page of the images on which the engines disagree, for a person to label."""
+"""HTML page of images whose texts are in doubt, for a person to label: engines disagree, or a label is probably wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from capbench import images
+from capbench.data.corrections import digest_of
 from capbench.data.views import pick, resize
 from capbench.errors import BadImage
 from capbench.images.folder import Files
 from capbench.label.agreement import Decision
-from capbench.label.journal import digest_of
 from capbench.report.embedded import data_uri
 from capbench.report.html import single_file
 from capbench.text import Reading
@@ -48,16 +48,27 @@ def page(
     """
     disputed = [name for name, decision in decisions.items() if not decision.label]
     disputed.sort(key=lambda name: (-max(r.confidence for r in readings[name].values()), name))
-    rows = [_row(files, name, decisions[name], readings[name]) for name in disputed[:MOST]]
+    rows = [_row(files, name, decisions[name].reason, readings[name]) for name in disputed[:MOST]]
+    then = "Then run the labelling again with corrections=FILE. All later labellings keep these corrections."
+    _write(path, rows, "disputed images", then, len(disputed))
+
+
+def doubtful(path: Path, files: Files, readings: Mapping[str, Mapping[str, Reading]]) -> None:
+    """Write the page of labels that are probably wrong, at most MOST, with the label and the reading of each."""
+    rows = [_row(files, name, "", choices) for name, choices in list(readings.items())[:MOST]]
+    then = "Then train again with data.corrections=FILE."
+    _write(path, rows, "labels that are probably wrong", then, len(readings))
+
+
+def _write(path: Path, rows: Sequence[Row], what: str, then: str, count: int) -> None:
     style, script = HERE / "disputes.css", HERE / "disputes.js"
+    values = {"rows": rows, "what": what, "then": then, "count": count}
     with replacing(path) as file:
-        file.write(
-            single_file(HERE / "disputes.html.jinja", style, [script], "img-src data:", rows=rows, count=len(disputed))
-        )
+        file.write(single_file(HERE / "disputes.html.jinja", style, [script], "img-src data:", **values))
 
 
-def _row(files: Files, name: str, decision: Decision, readings: Mapping[str, Reading]) -> Row:
-    row = Row(name, readings, decision.reason)
+def _row(files: Files, name: str, reason: str, readings: Mapping[str, Reading]) -> Row:
+    row = Row(name, readings, reason)
     try:
         content = files.read(name)
         picture = data_uri(_fitted(pick(images.decode(content), "colour")))

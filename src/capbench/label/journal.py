@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,11 +10,6 @@ from typing import NamedTuple
 from capbench.errors import Mistake
 from capbench.text import Reading
 from capbench.utils.locks import claim
-
-
-def digest_of(content: bytes) -> str:
-    """Return a hash of a file's content, so that a renamed or copied image counts as the same one."""
-    return hashlib.sha256(content).hexdigest()[:32]
 
 
 class Answer(NamedTuple):

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from capbench import images
+from capbench.data.corrections import Correction, digest_of, read
 from capbench.data.sources.base import Sample, Source
 from capbench.data.splits import Rule
-from capbench.errors import Mistake
+from capbench.errors import Mistake, nearest
 from capbench.images.folder import Files, legible
 from capbench.text import Length, bounds
 from capbench.types import Count
@@ -32,6 +34,7 @@ class Folder(Source):
     exif: images.Exif
     frames: images.Frames = "first"
     on_bad: Literal["error", "skip"]
+    corrections: str | list[str] | None = None
 
     files: Files = field(init=False, repr=False)
 
@@ -57,7 +60,28 @@ class Folder(Source):
             raise Mistake(
                 f"data.root: {self.root} holds no labelled image; accepted are {', '.join(sorted(images.SUFFIXES))}"
             )
-        return samples
+        return [sample for sample in map(self._corrected, samples) if sample.text]
+
+    def _corrected(self, sample: Sample) -> Sample:
+        return sample._replace(text=self.corrected.get(sample.name, sample.text))
+
+    @cached_property
+    def corrected(self) -> dict[str, str]:
+        """Texts by a person, by file name, which replace the labels; an empty one leaves the image out.
+
+        Of several files the last that names an image counts.
+        """
+        given = [self.corrections] if isinstance(self.corrections, str) else self.corrections or []
+        return {row.name: row.label for path in given for row in self._by_person(path)}
+
+    def _by_person(self, path: str) -> Iterator[Correction]:
+        """Yield the rows of a file of corrections; raise Mistake where an image is missing, or is not what was seen."""
+        for row in read(Path(path), "data.corrections"):
+            if row.name not in self.files.known:
+                raise Mistake(f"{path}: {row.name!r} is no file of {self.root}; {nearest(row.name, self.files.images)}")
+            if row.image and row.image != digest_of(self.files.read(row.name)):
+                raise Mistake(f"{path}: {row.name!r} is another image than the one corrected; remove the row")
+            yield row
 
     @cached_property
     def key(self) -> str:
