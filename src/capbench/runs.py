@@ -123,6 +123,11 @@ class RunFolder:
         return RunFolder(self.path / "folds" / str(number))
 
     @property
+    def doubtful(self) -> Path:
+        """Page of the labels that are probably wrong; missing where there are none."""
+        return self.path / "doubtful.html"
+
+    @property
     def pictures(self) -> Path:
         """Plots and sheets of images."""
         return self.path / "pictures"

@@ -16,6 +16,8 @@ from capbench.data.views import View
 from capbench.errors import Mistake
 from capbench.text import AUTO, Alphabet, Codec, Over
 
+HALVES = 2  # of the training images, each read by a recogniser that was taught the other
+
 
 class Request(NamedTuple):
     """Epoch and image numbers, int64 [image], from which a worker makes one batch."""
@@ -140,14 +142,36 @@ class Material:
         one._divide(rule.trained_without(number, self.kept.digests))
         return one
 
+    def half(self, number: int) -> Material:
+        """Return the same images with half `number` (0 or 1) of the training images as the test part.
+
+        All other images are in the training part, but for those of validation. Equal images share a half.
+        """
+        digests, train = self.kept.digests, self.parts["train"].places
+        different = np.unique(digests[train])
+        if len(different) < HALVES:
+            raise Mistake("doubts: one training image has no halves; label more images, or set doubts=false")
+        parts = np.full(len(digests), "", dtype="<U5")
+        for name in ("test", "train", "val"):
+            parts[self.parts[name].places] = "val" if name == "val" else "train"
+        parts[(parts == "train") & np.isin(digests, different[number::HALVES])] = "test"
+        one = copy.copy(self)
+        one.fold_of = self.fold_of[:0]
+        one._fill(parts)
+        return one
+
     def _divide(self, parts: np.ndarray, tests: np.ndarray | None = None) -> None:
         """Fill `self.parts` from the part's name of each image, <U5 [image].
 
         `tests`, int64 [image], are the indices of the test images where other parts may hold them as well.
         """
+        if self.source.train_size is not None:
+            parts = splits.keep_fewer(parts, self.kept.digests, self.source.train_size)
+        self._fill(parts, tests)
+
+    def _fill(self, parts: np.ndarray, tests: np.ndarray | None = None) -> None:
+        """Fill `self.parts` with exactly these parts, <U5 [image]."""
         source, kept = self.source, self.kept
-        if source.train_size is not None:
-            parts = splits.keep_fewer(parts, kept.digests, source.train_size)
         unvalidated = source.rule is not None and source.rule.val is None
         self.parts: dict[str, Part] = {}
         for name in splits.PARTS:

@@ -33,6 +33,17 @@ def search(probability: np.ndarray, shortest: int, longest: int) -> list[Found]:
     return found
 
 
+def logs_of(probability: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the probability of one text of each image, float64 [image].
+
+    `probability` is [image, position, class] and `numbers` [image, position], with the blank at all positions after a
+    text; a number that is no class has the smallest probability.
+    """
+    known = (numbers >= 0) & (numbers < probability.shape[-1])
+    at = np.take_along_axis(probability, np.where(known, numbers, 0)[..., None], axis=-1)[..., 0]
+    return np.log(np.maximum(np.where(known, at, 0), SMALLEST, dtype=np.float64)).sum(-1)
+
+
 def _sums(logs: np.ndarray) -> np.ndarray:
     """Return the sums of the first 0, 1, … numbers of each row, [image, number + 1]."""
     return np.concatenate([np.zeros((len(logs), 1)), logs.cumsum(1)], axis=1)

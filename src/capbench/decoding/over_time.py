@@ -45,6 +45,15 @@ def search(probability: np.ndarray, lengths: Lengths | None) -> list[Found]:
     return [found for part in parts for found in _search(_Logs.of(part, lengths))]
 
 
+def logs_of(probability: np.ndarray, texts: Texts) -> np.ndarray:
+    """Return the logarithm of the probability of one text of each image, float64 [image].
+
+    `probability` is [image, step, class].
+    """
+    forward = _Forward.of(_Logs.of(probability, None), texts)
+    return forward.before[-1, np.arange(len(probability)), forward.lengths]
+
+
 class _Logs(NamedTuple):
     """Logarithms that the search adds up."""
 

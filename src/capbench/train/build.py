@@ -103,6 +103,11 @@ class Experiment:
         material = self.material.fold(number)
         return self.on(material, self.data.augment, self.optim, trainer_settings, self.logging, self.settings)
 
+    def half(self, number: int, optim: Optim) -> Experiment:
+        """Return the same experiment, newly built, with half `number` of the training images as the test part."""
+        material = self.material.half(number)
+        return self.on(material, self.data.augment, optim, self.trainer_settings, self.logging, self.settings)
+
     def trainer(self, folder: RunFolder, loggers: list[Logger]) -> pl.Trainer:
         """Return the Lightning Trainer that writes into `folder` and logs to `loggers`."""
         return self.trainer_settings.trainer(

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from capbench.train.build import Experiment
 from capbench.train.curve import best, gap, improvement
-from capbench.train.optim import Optim
 from capbench.utils.overrides import pasted
 
 GOOD = 0.95  # exact accuracy on validation, below which another recogniser may be worth a try
@@ -21,7 +20,7 @@ def advice(experiment: Experiment, rows: Sequence[Mapping[str, float]]) -> list[
     improved = improvement(rows, images)
     if len(rows) == 1 and experiment.optim.epochs is None:
         improved = "its time was over within the first epoch"
-    longer = None if improved is None else _longer(experiment.optim, len(rows), rows[-1]["seconds"])
+    longer = None if improved is None else _longer(experiment, len(rows), rows[-1]["seconds"])
     told = (
         [] if longer is None else [f"still improving when the training ended: {improved}; train longer with {longer}"]
     )
@@ -39,12 +38,13 @@ def _level(rows: Sequence[Mapping[str, float]]) -> Iterator[str]:
     yield f"more minutes, or more images like these, would bring little: validation is level at {exact:.4f}{other}"
 
 
-def _longer(optim: Optim, epochs: int, seconds: float) -> str | None:
+def _longer(experiment: Experiment, epochs: int, seconds: float) -> str | None:
     """Return the setting that makes a training longer, or None for one that ended before its planned end."""
+    optim = experiment.optim
     if epochs == optim.epochs:
         return f"optim.epochs={2 * epochs}"
     if optim.minutes is not None and seconds >= 60 * optim.minutes:
-        return f"minutes={2 * optim.minutes:g}"
+        return f"minutes={2 * experiment.settings['optim']['minutes']:g}"
     return None
 
 

@@ -44,6 +44,8 @@ class Duration(pl.Callback):
         self._experiment = experiment
         self._trainings = trainings
         self._resumed = False
+        self._measures = True
+        """False once the duration is told"""
         self._start = 0.0
         self._batches = 0  # batches of this process so far
         self._measured = (0, 0.0)  # batches, and the seconds that they took together
@@ -61,8 +63,7 @@ class Duration(pl.Callback):
         self._resumed = trainer.global_step > 0
         for clock in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(clock, Clock) and not trainer.should_stop:
-                budget = f"minutes={self._experiment.optim.minutes:g}, then validation and test"
-                self._tell(clock.total - clock.spent, budget)
+                self._tell(clock.total - clock.spent, self._budget())
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -75,7 +76,7 @@ class Duration(pl.Callback):
     ) -> None:
         now = time.monotonic()
         self._batches += 1
-        if self.told is not None or self._experiment.recognizer.model.gradient_free:
+        if not self._measures or self._experiment.recognizer.model.gradient_free:
             return
         batches, seconds = self._measured
         if self._batches > WARM_UP:
@@ -96,11 +97,18 @@ class Duration(pl.Callback):
         size = self._experiment.optim.batch_size
         return sum(int(min(math.ceil(len(material.parts[name]) / size), most)) * times for name, times in parts.items())
 
+    def _budget(self) -> str:
+        """Return what a time budget is for; a part of it may be kept for finding wrong labels."""
+        asked, own = self._experiment.settings["optim"]["minutes"], self._experiment.optim.minutes
+        kept = "" if asked == own else f", of which {asked - own:g} find wrong labels"
+        return f"minutes={asked:g}{kept}, then validation and test"
+
     def _tell(self, seconds: float, of_what: str) -> None:
         """Print the duration, and settings that are quicker than a long training.
 
         A resumed training keeps its settings, so that none are told.
         """
+        self._measures = False
         most = "at most " if self._at_most else ""
         trainings = f" in {self._trainings} trainings" if self._trainings > 1 else ""
         line = f"takes {most}{about(seconds)} {'more' if self._resumed else 'here'}{trainings} ({of_what})"

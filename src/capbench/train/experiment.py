@@ -20,7 +20,7 @@ from capbench.runs import RunFolder
 from capbench.settings import build, check
 from capbench.sweep.results import worth
 from capbench.text import Alphabet
-from capbench.train import record
+from capbench.train import doubts, record
 from capbench.train.build import Callbacks, Experiment, Metrics, check_callbacks, check_sharing
 from capbench.train.callbacks import Checkpoints, Curves, callback
 from capbench.train.choose import choose
@@ -56,6 +56,7 @@ def schema(
     callbacks: Callbacks | None = None,
     metrics: Metrics | None = None,
     self_train: SelfTraining | None,
+    doubts: bool = False,
 ) -> None:
     """Names and types of an experiment's settings; `check` reads this signature."""
 
@@ -131,6 +132,9 @@ def prepare(settings: dict[str, Any], *, sweeping: bool = False) -> Experiment:
         raise Mistake("trainer.patience: needs validation images; set data.split.val, or trainer.patience=null")
     logging: Logging = build(settings["logger"])
     check_callbacks(settings, trainer_settings, logging, material)
+    if settings.get("doubts"):
+        doubts.check(material, trainer_settings.devices * trainer_settings.nodes)
+        optim = doubts.without_halves(optim)
     experiment = Experiment.on(material, augment, optim, trainer_settings, logging, settings)
     check_sharing(trainer_settings, optim, material, experiment.recognizer.model)
     return experiment
@@ -165,12 +169,18 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
         report.result.update({"trial": trial.number, "pruned": trial.pruned})
         if trial.pruned is not None:
             say(f"stopped early after epoch {trial.pruned}: the median of the other trials was better")
+    doubtful = None
+    if experiment.settings.get("doubts"):
+        doubtful = doubts.find(experiment, build(experiment.settings["optim"]), folder)
+        report.result["data/doubtful"] = len(doubtful)
     experiment.logging.report(report)
     folder.write_result(report.result)  # written last: its presence marks a finished run
     where = os.path.relpath(folder.path)
     told = advice(experiment, curves.rows)
     say(*table.results(report.result).split("\n"), *([""] if told else []), *told)
     duration.correct()
+    if doubtful is not None:
+        doubts.tell(doubtful, folder)
     say("", f"run folder:  {where}", f"pictures:    {where}/{folder.pictures.name}")
     say(*commands(where, experiment.settings))
     return worth(report.result)

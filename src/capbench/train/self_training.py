@@ -53,6 +53,7 @@ def run(settings: dict[str, Any], folder: RunFolder, *, resumed: bool) -> float:
         round_settings = {**settings, "data": data, "self_train": plan if last else None}
         if not last:
             round_settings["trial"] = None  # a search judges only the last round
+            round_settings["doubts"] = False
         exact = experiment.run(round_settings, training, resumed=training.config.exists())
     return exact
 

@@ -117,7 +117,7 @@ def test_a_time_budget_is_told_at_the_start(
 ) -> None:
     clock = Clock(10, None)
     clock.load_state_dict({**clock.state_dict(), "spent": float(spent)})
-    trains(Duration(prepared("minutes=10", *overrides)), now, 0, 0, callbacks=[clock], global_step=spent)
+    trains(Duration(prepared("minutes=10", *overrides)), now, 6, callbacks=[clock], global_step=spent)
     assert capsys.readouterr().out == told
 
 
