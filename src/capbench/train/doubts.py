@@ -125,11 +125,8 @@ class _Kept:
         if path.exists():
             with path.open(newline="", encoding="utf-8") as file:
                 for row in csv.DictReader(file):
-                    texts, numbers = (
-                        (row[name] for name in HeldOut._fields[:3]),
-                        (row[name] for name in HeldOut._fields[3:]),
-                    )
-                    self.rows[row["filename"]] = HeldOut(*texts, *map(float, numbers))
+                    name, label, reading, *numbers = (row[column] for column in HeldOut._fields)
+                    self.rows[name] = HeldOut(name, label, reading, *map(float, numbers))
 
     def has(self, part: Part) -> bool:
         """Return True if all images of the part were read."""
