@@ -9,6 +9,8 @@ from numba import njit
 
 from capbench.render.kernel.draws import DISTORT, between, draw_picture
 
+TURNS = 512  # steps of a swirl from its edge to its middle
+
 
 @njit
 def distort(look, sample, planes, still):
@@ -23,12 +25,16 @@ def distort(look, sample, planes, still):
     _, height, width = planes.shape
     before = still[: planes.size].reshape(planes.shape)
     before[:] = planes
+    turns = np.empty((TURNS + 1, 2))  # cosine and sine, from the edge of the swirl to its middle
+    for turn in range(TURNS + 1):
+        turns[turn, 0], turns[turn, 1] = math.cos(swirl * turn / TURNS), math.sin(swirl * turn / TURNS)
     for y in range(height):
         for x in range(width):
             across, down = x + 0.5 - width / 2, y + 0.5 - height / 2
             if swirl != 0.0:
-                inside = max(0.0, 1.0 - math.hypot(across, down) / (width / 2))
-                cos, sin = math.cos(swirl * inside), math.sin(swirl * inside)
+                far = math.sqrt(across * across + down * down) / (width / 2)
+                turn = int(max(0.0, 1.0 - far) * TURNS)
+                cos, sin = turns[turn, 0], turns[turn, 1]
                 across, down = cos * across - sin * down, sin * across + cos * down
             aside = 2.0 * across / width
             down = (down + bend * height * (aside * aside - 1.0 / 3.0)) * (1.0 + taper * aside)

@@ -55,20 +55,28 @@ def _shrink(source, target):
 def _enlarge(source, target):
     channels, rows, columns = source.shape
     _, height, width = target.shape
-    for y in range(height):
-        top, below, low_part = _between(y, height, rows)
-        for x in range(width):
-            left, right, right_part = _between(x, width, columns)
-            for channel in range(channels):
-                plane = source[channel]
-                upper = plane[top, left] * (256 - right_part) + plane[top, right] * right_part
-                lower = plane[below, left] * (256 - right_part) + plane[below, right] * right_part
-                target[channel, y, x] = np.uint8((upper * (256 - low_part) + lower * low_part + 32768) >> 16)
+    lefts, parts = np.empty(width, dtype=np.int32), np.empty(width, dtype=np.int32)
+    for x in range(width):
+        lefts[x], parts[x] = _between(x, width, columns)
+    line = np.empty(columns + 1, dtype=np.int32)  # two rows mixed; the last pixel stands there twice
+    for channel in range(channels):
+        for y in range(height):
+            top, part = _between(y, height, rows)
+            upper, lower = source[channel, top], source[channel, min(top + 1, rows - 1)]
+            for x in range(columns):
+                line[x] = upper[x] * (256 - part) + lower[x] * part
+            line[columns] = line[columns - 1]
+            filled = target[channel, y]
+            for x in range(width):
+                left = lefts[x]
+                filled[x] = np.uint8((line[left] * (256 - parts[x]) + line[left + 1] * parts[x] + 32768) >> 16)
 
 
 @njit(inline="always")
 def _between(place, wide, narrow):
-    """Return the two pixels around a place, of `narrow` that are enlarged to `wide`, and the second's part in 256ths."""
+    """Return the first of the two pixels around a place, of `narrow` that are enlarged to `wide`, and the other's part.
+
+    The part is in 256ths.
+    """
     at = min(max(((2 * place + 1) * narrow * 128) // wide - 128, 0), (narrow - 1) * 256)
-    before = at >> 8
-    return before, min(before + 1, narrow - 1), at & 255
+    return at >> 8, at & 255
