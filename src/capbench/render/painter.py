@@ -50,11 +50,11 @@ class Painter:
     def __post_init__(self) -> None:
         for font in self.style.font_files:
             check_font(font, self.symbols, self.style.forms)
-        texels = (ENLARGED * max(self.style.font_sizes)) ** 2
-        if self.style.faces * len(self.symbols) * texels > glyphs.MOST_TEXELS:
+        points = (ENLARGED * max(self.style.font_sizes)) ** 2
+        if self.style.faces * len(self.symbols) * points > glyphs.MOST_POINTS:
             raise Mistake(
                 f"style.font_sizes: {len(self.symbols):,} symbols in {self.style.faces:,} faces of up to "
-                f"{max(self.style.font_sizes)} pixels take more than {glyphs.MOST_TEXELS:,} bytes; give fewer or smaller sizes"
+                f"{max(self.style.font_sizes)} pixels take more than {glyphs.MOST_POINTS:,} points; give fewer or smaller sizes"
             )
         if isinstance(self.style, Mixture):
             self._check_sizes(self.style.sizes)
@@ -108,7 +108,7 @@ class Painter:
     @cached_property
     def _looks(self) -> Looks | Mixing:
         """The look of all samples, or what gives each its own."""
-        faces = len(self._atlas.start) // (2 if self.style.outline > 0 else 1)
+        faces = len(self._atlas.glyphs) // (2 if self.style.outline > 0 else 1)
         return Mixing(self.style, faces, self.seed) if isinstance(self.style, Mixture) else looks_of(self.style, faces)
 
     def _looks_of(self, indices: np.ndarray, lengths: np.ndarray) -> Looks:

@@ -246,7 +246,7 @@ class LineFace:
         return max(1, round(FINE * self._pen(symbol, pen)))
 
     def penned(self, symbol: str, wide: float, pen: float | None) -> np.ndarray:
-        """Return the glyph's coverage, uint8 [height, width], drawn by a pen of `pen` pixels.
+        """Return where a pen of `pen` pixels draws the glyph: 255 in uint8 [height, width], FINE points per pixel.
 
         None stands for the font's own stroke width; `wide` is a factor on the glyph's width.
         """
@@ -255,9 +255,6 @@ class LineFace:
             return lines
         tip = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (self._tip(symbol, pen),) * 2)
         room = FINE * math.ceil(self._pen(symbol, pen))
-        rows, columns = (-(-(side + 2 * room) // FINE) for side in lines.shape)
-        canvas = np.zeros((rows * FINE, columns * FINE), dtype=np.uint8)
-        canvas[room : room + lines.shape[0], room : room + lines.shape[1]] = lines
-        ink = cv2.resize(cv2.dilate(canvas, tip), (columns, rows), interpolation=cv2.INTER_AREA)
+        ink = cv2.dilate(np.pad(lines, room), tip)
         left, top, width, height = cv2.boundingRect(ink)
         return ink[top : top + height, left : left + width]

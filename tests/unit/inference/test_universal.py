@@ -24,7 +24,7 @@ from tests.helpers.settings import composed
 DIGITS = "0123456789"
 IMAGES = np.arange(5000, 5060)
 SAMPLE_TEXT = "qf4ry"
-ENOUGH = 0.8  # of plain digits; it reads nearly all
+ENOUGH = 0.9  # of plain digits; of 800 it reads 0.9975
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def reader() -> Reader:
 @pytest.fixture(scope="module")
 def drawn() -> tuple[list[np.ndarray], list[str]]:
     """Pictures of four digits in a plain style, and their texts."""
-    painter = Painter(build(composed("style=clean", verb="render")["style"]), DIGITS, 4, 4, 1)
+    painter = Painter(build(composed("style=monochrome", verb="render")["style"]), DIGITS, 4, 4, 1)
     return painter.each(IMAGES), painter.texts(IMAGES)
 
 

@@ -121,8 +121,8 @@ def test_outline_fonts_beside_a_single_line_font_are_drawn_unchanged(font: str) 
     """Compare stems: those of a bold font are wider than the pen."""
     mixed = alone("l", f"style.fonts=['{font}', DejaVuSans-Bold.ttf]")
     widths = {box(covered(mixed, index))[1] for index in range(30)}
-    assert len(widths) == 2
     assert min(widths) <= 4 < 8 <= max(widths)
+    assert not any(4 < width < 8 for width in widths)
 
 
 def test_a_symbol_missing_in_a_single_line_font_is_named(font: str) -> None:

@@ -8,13 +8,14 @@ import numpy as np
 from numba import njit
 
 from capbench.render.kernel.draws import DISTORT, between, draw_picture
+from capbench.render.kernel.mask import copy
 
 TURNS = 512  # steps of a swirl from its edge to its middle
 
 
 @njit
-def distort(look, sample, planes, still):
-    """Move the pixels of the planes; `still` is a buffer for a copy of them, uint8 [at least as many].
+def distort(look, sample, scratch):
+    """Move the pixels of the planes.
 
     Each pixel shows the point of the undistorted picture that perspective, bend and swirl, in this order, bring to it.
     Points beyond an edge repeat it.
@@ -22,10 +23,11 @@ def distort(look, sample, planes, still):
     bent, tapered, swirled, _ = draw_picture(sample, DISTORT)
     bend, taper = between(look.bend, bent), between(look.taper, tapered)
     swirl = math.radians(between(look.swirl, swirled))
-    _, height, width = planes.shape
-    before = still[: planes.size].reshape(planes.shape)
-    before[:] = planes
-    turns = np.empty((TURNS + 1, 2))  # cosine and sine, from the edge of the swirl to its middle
+    planes, width, turns = scratch.planes, scratch.width, scratch.turns
+    height = planes.shape[1]
+    before = scratch.spare[: planes.size].reshape(planes.shape)
+    flat = planes.reshape(planes.size)
+    copy(flat, before.reshape(planes.size), planes.size)
     for turn in range(TURNS + 1):
         turns[turn, 0], turns[turn, 1] = math.cos(swirl * turn / TURNS), math.sin(swirl * turn / TURNS)
     for y in range(height):
@@ -38,13 +40,13 @@ def distort(look, sample, planes, still):
                 across, down = cos * across - sin * down, sin * across + cos * down
             aside = 2.0 * across / width
             down = (down + bend * height * (aside * aside - 1.0 / 3.0)) * (1.0 + taper * aside)
-            _show(before, across + width / 2 - 0.5, down + height / 2 - 0.5, planes, y, x)
+            _show(before, width, across + width / 2 - 0.5, down + height / 2 - 0.5, planes, y, x)
 
 
 @njit(inline="always")
-def _show(before, x, y, planes, to_y, to_x):
+def _show(before, width, x, y, planes, to_y, to_x):
     """Fill a pixel of the planes with the mean of the four pixels around a point of `before`, in 256ths of a pixel."""
-    channels, height, width = before.shape
+    channels, height, _ = before.shape
     u = math.floor(min(max(x, 0.0), width - 1.0) * 256.0 + 0.5)
     v = math.floor(min(max(y, 0.0), height - 1.0) * 256.0 + 0.5)
     left, top, right_part, low_part = u >> 8, v >> 8, u & 255, v & 255

@@ -1,4 +1,4 @@
-"""Geometry of a character: from points of the picture to points of its glyph."""
+"""Geometry of a character: from points of its glyph to points of the picture."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import NamedTuple
 
 from numba import njit
 
-from capbench.render.kernel.atlas import BORDER, ENLARGED
+from capbench.render.kernel.atlas import Outline
 from capbench.render.kernel.draws import CORNERS, SLANT, TURN, Range, between, draw_character
-from capbench.render.kernel.points import Points, seen
 
 POSE = 8  # numbers of a Pose without its lift, the last one
-NATURAL_ROOM = 0.35  # share of the tile by which a warped glyph may extend beyond it
 
 
 class Pose(NamedTuple):
@@ -75,7 +73,10 @@ def pose_of(look, size, sample, place):
     """Return the pose of the character at a place in the text, of a glyph with these measures."""
     turn, move_x, move_y, lift = draw_character(sample, place, TURN)
     corner_x1, corner_y1, corner_x2, corner_y2 = draw_character(sample, place, CORNERS)
-    lean, _, _, _ = draw_character(sample, place, SLANT)
+    slant = 0.0
+    if look.slant.low < look.slant.high or look.slant.low != 0:
+        lean, _, _, _ = draw_character(sample, place, SLANT)
+        slant = between(look.slant, lean)
     angle = math.radians(between(look.tilt, turn))
     width, height = size.tile_w, size.tile_h
     if not look.stretch:
@@ -87,7 +88,7 @@ def pose_of(look, size, sample, place):
         width=width,
         height=height,
         angle=angle,
-        slant=between(look.slant, lean),
+        slant=slant,
         x1=float(math.trunc(between(aside, corner_x1))),
         y1=float(math.trunc(between(down, corner_y1))),
         x2=float(math.trunc(between(aside, corner_x2))),
@@ -107,84 +108,99 @@ def frame_of(look, size, pose, spot, height):
 
 
 @njit
-def clip_of(look, pose, frame, height, width):
-    """Return the pixels of a picture of that height and width that a character may touch."""
-    room = 0.0 if look.stretch else NATURAL_ROOM
-    left, top = frame.left, frame.top
-    room_x = room * pose.width + abs(pose.slant) * pose.height / 2
-    return Clip(
-        left=max(0, math.floor((left - room_x) * frame.squeeze)),
-        top=max(0, math.floor(top - room * pose.height)),
-        right=min(width, math.ceil((left + pose.width + room_x) * frame.squeeze)),
-        bottom=min(height, math.ceil(top + (1.0 + room) * pose.height)),
-    )
-
-
-@njit
 def full_size(pose):
     """Return width and height of a character's quadrilateral: its tile with the corners moved."""
     return pose.width + abs(pose.x1) + abs(pose.x2), pose.height + abs(pose.y1) + abs(pose.y2)
 
 
 @njit
-def find_runs(fade, size, pose, turn, frame, clip, texels, runs):
-    """Fill `runs`, RUN [row], with the pixels that show a character, and return the number of rows.
+def in_picture(outline, size, turn, pose, frame, placed):
+    """Return a character's outline in the picture; `placed` holds its points.
 
-    The mapping from picture to glyph passes through the tile, its quadrilateral with moved corners, the turned ink
-    stretched to the quadrilateral's size, and the turn. Along a row, both coordinates of the glyph change at a constant
-    rate. With `fade` the texels are those of the stretched ink.
+    The ink leans, is turned and stretched to the character's tile, whose corners then move. A corner moves against the
+    move of the pose, which is that of the point that comes to lie there.
     """
+    count = len(outline.x)
+    across, down = _sides(pose, turn)
+    for point in range(count):
+        y = outline.y[point] * size.scale_y
+        x = outline.x[point] * size.scale_x + pose.slant * y
+        right, low = (turn.cos * x - turn.sin * y) / turn.width + 0.5, (turn.sin * x + turn.cos * y) / turn.height + 0.5
+        at_x = across.start + across.right * right + across.down * low + across.both * right * low
+        placed[0, point] = (at_x + frame.left) * frame.squeeze
+        placed[1, point] = down.start + down.right * right + down.down * low + down.both * right * low + frame.top
+    return Outline(placed[0][:count], placed[1][:count], outline.contours)
+
+
+class Side(NamedTuple):
+    """One coordinate within a tile whose corners are moved, as a function of two shares of its width and height."""
+
+    start: float
+    right: float
+    down: float
+    both: float
+
+
+@njit
+def _sides(pose, turn):
+    """Return the horizontal and the vertical coordinate within a character's tile."""
+    width, height = pose.width, pose.height
     full_w, full_h = full_size(pose)
-    wide, high, columns = texels.columns, texels.rows, Range(float(clip.left), float(clip.right))
-    count = 0
-    for y in range(clip.top, clip.bottom):
-        points = _points_of_tile(pose, full_w, full_h, y + 0.5 - frame.top)
-        if not fade:
-            points = _points_of_glyph(points, full_w, full_h, turn, pose.slant, size)
-        points = _points_of_picture(points, frame)
-        first, beyond = seen(points, wide, high, columns)
-        beyond = min(beyond, clip.right)
-        if first < beyond:
-            run = runs[count]
-            run.y, run.first, run.beyond = y, first, beyond
-            run.u, run.v, run.du, run.dv = points.u, points.v, points.du, points.dv
-            count += 1
-    return count
-
-
-@njit
-def _points_of_tile(pose, full_w, full_h, down):
-    """Return the points of a character's quadrilateral along a row of its tile, `down` pixels below the tile's top."""
-    width, height, x1, y1, x2, y2 = pose.width, pose.height, pose.x1, pose.y1, pose.x2, pose.y2
-    return Points(
-        u=x1 - 2.0 * x1 * down / height,
-        v=y1 + (full_h - y2 - y1) * down / height,
-        du=(full_w - x2 - x1) / width + 2.0 * (x1 + x2) * down / (width * height),
-        dv=-2.0 * y1 / width + 2.0 * (y1 + y2) * down / (width * height),
+    move_x, move_y = pose.x1 + pose.x2, pose.y1 + pose.y2
+    upper, lower = width / (full_w - move_x), width / (full_w + move_x)
+    left, right = height / (full_h - move_y), height / (full_h + move_y)
+    return (
+        _side(-pose.x1 * upper, width + pose.x2 * upper, pose.x1 * lower, width - pose.x2 * lower),
+        _side(-pose.y1 * left, pose.y1 * right, height + pose.y2 * left, height - pose.y2 * right),
     )
 
 
 @njit
-def _points_of_glyph(points, full_w, full_h, turn, slant, size):
-    """Return the texels of a glyph, from points of its quadrilateral.
+def _side(upper_left, upper_right, lower_left, lower_right):
+    """Return a coordinate within a tile from its values at the corners."""
+    both = upper_left - upper_right - lower_left + lower_right
+    return Side(upper_left, upper_right - upper_left, lower_left - upper_left, both)
 
-    The quadrilateral is shrunk to the turned ink, the turn and the slant are undone, and pixels enlarged to texels.
-    """
-    at_x, at_y = points.u * turn.width / full_w - turn.width / 2, points.v * turn.height / full_h - turn.height / 2
-    step_x, step_y = points.du * turn.width / full_w, points.dv * turn.height / full_h
-    u, v = turn.cos * at_x + turn.sin * at_y, turn.cos * at_y - turn.sin * at_x
-    du, dv = turn.cos * step_x + turn.sin * step_y, turn.cos * step_y - turn.sin * step_x
-    return Points(
-        u=(u - slant * v + size.ink_w / 2) * ENLARGED + BORDER,
-        v=(v + size.ink_h / 2) * ENLARGED + BORDER,
-        du=(du - slant * dv) * ENLARGED,
-        dv=dv * ENLARGED,
+
+@njit
+def clip_of_tile(pose, frame, height, width):
+    """Return the pixels of a picture of that height and width whose middle lies in a character's tile."""
+    left, right = frame.left * frame.squeeze, (frame.left + pose.width) * frame.squeeze
+    return Clip(
+        left=max(0, math.ceil(left - 0.5)),
+        top=max(0, math.ceil(frame.top - 0.5)),
+        right=min(width, math.ceil(right - 0.5)),
+        bottom=min(height, math.ceil(frame.top + pose.height - 0.5)),
     )
 
 
 @njit
-def _points_of_picture(points, frame):
-    """Return points along a row of the picture, from points along a row of a tile."""
-    du, dv = points.du / frame.squeeze, points.dv / frame.squeeze
-    before = 0.5 - frame.left * frame.squeeze
-    return Points(points.u + du * before, points.v + dv * before, du, dv)
+def clip_of(outline, height, width):
+    """Return the pixels of a picture of that height and width that an outline touches."""
+    left, top, right, bottom = outline.x[0], outline.y[0], outline.x[0], outline.y[0]
+    for point in range(1, len(outline.x)):
+        left, right = min(left, outline.x[point]), max(right, outline.x[point])
+        top, bottom = min(top, outline.y[point]), max(bottom, outline.y[point])
+    return Clip(
+        left=int(min(max(left, 0.0), float(width))),
+        top=int(min(max(top, 0.0), float(height))),
+        right=int(min(max(right + 1.0, 0.0), float(width))),
+        bottom=int(min(max(bottom + 1.0, 0.0), float(height))),
+    )
+
+
+@njit
+def overlap(one, other):
+    """Return the pixels that both of two Clips hold."""
+    return Clip(
+        left=max(one.left, other.left),
+        top=max(one.top, other.top),
+        right=min(one.right, other.right),
+        bottom=min(one.bottom, other.bottom),
+    )
+
+
+@njit
+def is_empty(clip):
+    """Return whether a Clip holds no pixel."""
+    return clip.left >= clip.right or clip.top >= clip.bottom

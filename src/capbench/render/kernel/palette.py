@@ -14,12 +14,15 @@ SQUARE = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]
 
 
 @njit
-def reduce(look, sample, picture):
-    """Replace the levels of each channel of a picture, uint8 [height, width, channel], by few levels from 0 to 255."""
+def reduce(look, sample, errors, picture):
+    """Replace the levels of each channel of a picture, uint8 [height, width, channel], by few levels from 0 to 255.
+
+    `errors` is a buffer, int32 [two rows with two pixels to spare].
+    """
     drawn, _, _, _ = draw_picture(sample, REDUCE)
     steps = whole_between(look.palette, drawn) - 1
     if look.dither == DIFFUSED:
-        _diffuse(steps, picture)
+        _diffuse(steps, errors, picture)
         return
     height, width, channels = picture.shape
     for y in range(height):
@@ -31,13 +34,14 @@ def reduce(look, sample, picture):
 
 
 @njit
-def _diffuse(steps, picture):
+def _diffuse(steps, errors, picture):
     """Round each level to one of `steps` + 1, and pass the difference on to the pixels to the right and below.
 
     The shares are those of Floyd and Steinberg.
     """
     height, width, channels = picture.shape
-    errors = np.zeros((2, width + 2, channels), dtype=np.int64)  # 16ths of a level, of this row and of the next
+    errors = errors[: 2 * (width + 2) * channels].reshape(2, width + 2, channels)  # 16ths, of this row and of the next
+    errors[0] = 0
     for y in range(height):
         here, below = errors[y % 2], errors[1 - y % 2]
         below[:] = 0

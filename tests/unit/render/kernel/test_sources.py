@@ -25,10 +25,10 @@ def test_the_number_differs_with_any_file(tmp_path: Path) -> None:
 
 
 def test_machine_code_is_kept_apart_by_the_number() -> None:
-    own = painter()
+    own = painter("style=strokes")
     own.pictures(np.arange(1))
     own.poses(np.arange(1))
-    for entry in (kernel.texts, kernel.poses, kernel.paint):
+    for entry in (kernel.texts, kernel.poses, kernel.buffers, kernel.paint_with, kernel.compress):
         assert {signature[-1] for signature in entry.signatures} == {types.Omitted(SOURCES)}
 
 
@@ -40,7 +40,9 @@ def test_only_entry_points_and_draws_are_cached() -> None:
         for options, name in re.findall(r"^@njit\b(.*)\ndef (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
         if "cache" in options
     }
-    assert cached == {("__init__", name) for name in ("texts", "draws_of", "poses", "paint")} | {
+    assert cached == {
+        ("__init__", name) for name in ("texts", "draws_of", "poses", "buffers", "paint_with", "compress")
+    } | {
         ("draws", "draw"),
         ("draws", "between"),
     }
