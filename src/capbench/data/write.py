@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +36,7 @@ CHUNK = 128  # pictures
 SHEET = 48  # pictures
 # Captchas have flat areas, for which PNG without its filters is smaller and twice as fast.
 PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
+PNG_END = b"IEND\xaeB`\x82"  # last bytes of a whole PNG file
 SETTINGS = "render.json"  # file beside the images that holds the settings they were drawn with
 
 
@@ -182,23 +183,28 @@ def _begin(folder: Path, drawn_with: dict[str, Any]) -> None:
 
 
 def _write_pictures(painter: Painter, names: list[str], folder: Path) -> None:
+    """Write the pictures that are missing, and those that an interrupted run has written in part."""
     (folder / "images").mkdir(exist_ok=True)
-    there = {entry.name for entry in os.scandir(folder / "images")}
+    there = {path.name for path in (folder / "images").iterdir() if path.read_bytes().endswith(PNG_END)}
     missing = [number for number, name in enumerate(names) if name.rpartition("/")[2] not in there]
 
     def write(numbers: list[int]) -> int:
-        for number, picture in zip(numbers, painter.each(np.array(numbers), threads=1), strict=True):
-            _, content = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), PNG)
-            target = f"{folder}/{names[number]}"
-            with open(f"{target}.part", "wb") as file:  # noqa: PTH123 - a Path costs as much as the writing
-                file.write(content.data)
-            os.replace(f"{target}.part", target)  # noqa: PTH105
+        for number, content in zip(numbers, png_files(painter, numbers), strict=True):
+            # To write under another name first, and even a Path, would cost as much as the writing.
+            with open(f"{folder}/{names[number]}", "wb") as file:  # noqa: PTH123
+                file.write(content)
         return len(numbers)
 
     chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
     with ThreadPoolExecutor(cores()) as pool, _bar(len(names), len(missing)) as bar:
         for written in pool.map(write, chunks):
             bar.update(written)
+
+
+def png_files(painter: Painter, numbers: list[int]) -> Iterator[memoryview]:
+    """Yield the content of the PNG file of each sample."""
+    for picture in painter.each(np.array(numbers), threads=1):
+        yield cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), PNG)[1].data
 
 
 def _write_array(painter: Painter, count: int, path: Path) -> None:
