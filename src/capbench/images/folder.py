@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import zipfile
 import zlib
 from collections.abc import Iterator, Set
@@ -63,10 +64,10 @@ class Files:
         """Paths of all files but the hidden ones, sorted."""
         return sorted(name for name in self._stored if not _hidden(name))
 
-    @property
+    @cached_property
     def images(self) -> list[str]:
         """Paths with the suffix of an image or of base64 text; only decoding shows whether a file is an image."""
-        return [name for name in self.names if PurePosixPath(name).suffix.lower() in SUFFIXES]
+        return [name for name in self.names if posixpath.splitext(name)[1].lower() in SUFFIXES]
 
     def read(self, name: str) -> bytes:
         """Return a file's content, or raise BadImage.
@@ -120,6 +121,8 @@ def _packed_name(member: zipfile.ZipInfo) -> str:
 
 def _hidden(name: str) -> bool:
     """Return whether a file's name hides it, as do the names of the extra files that macOS adds to zip files."""
+    if "/." not in f"/{name}" and "__MACOSX" not in name:  # nearly all names; to part each takes longer
+        return False
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
@@ -139,8 +142,8 @@ def _below(root: Path) -> Iterator[str]:
                 folders.clear()
                 continue
             seen.add(identity)
-            paths = (here / name for name in files)
-            yield from (path.relative_to(root).as_posix() for path in paths if path.is_file())
+            below = "" if here == root else f"{here.relative_to(root).as_posix()}/"
+            yield from (below + name for name in files if (here / name).is_file())
             waiting += [here / name for name in sorted(folders) if (here / name).is_symlink()]
 
 
