@@ -32,6 +32,7 @@ from capbench.images.containers import MOST_PIXELS
 from capbench.inference.preprocess import Preprocessing
 from capbench.inference.sizing import sized
 from capbench.models import Model, PerCharacter, Shape
+from capbench.models.blocks import folded
 from capbench.runs import MOST_BYTES_OF_WEIGHTS, RunFolder, exif_of, frames_of
 from capbench.settings import build, check, target_class
 from capbench.text import Alphabet, Codec, Length, Lengths, Reading, Symbols
@@ -152,7 +153,7 @@ class Reader:
     def read_views(self, views: np.ndarray, search: Search | None = None) -> Iterator[Reading]:
         """Yield the readings of views, uint8 [image, ...view] as `preprocess` returns them."""
         for start in range(0, len(views), self.batch):
-            yield from self._decoded(self.model, views[start : start + self.batch], search)
+            yield from self._decoded(self._together, views[start : start + self.batch], search)
 
     def _decoded(self, network: Network, views: np.ndarray, search: Search | None) -> list[Reading]:
         if search is None:
@@ -174,6 +175,11 @@ class Reader:
     def _steps(self) -> int:
         """Number of positions or steps of time."""
         return _best(self.model, self._blank)[0].shape[1]
+
+    @cached_property
+    def _together(self) -> Network:
+        """Network for many images at a time, with the same readings and without its batch normalisation."""
+        return folded(self.model)
 
     @cached_property
     def _alone(self) -> Network:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+from itertools import pairwise
 from typing import Literal
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from capbench.errors import Mistake
 from capbench.models.base import Model, Shape
@@ -26,16 +29,36 @@ def output_shape(network: nn.Module, shape: Shape) -> Shape:
     return channels, height, width
 
 
-def conv_norm_relu(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+class ConvNorm(nn.Sequential):
+    """Chain with a convolution and, after it, its batch normalisation, which `folded` may replace by one convolution."""
+
+
+def conv_norm_relu(inputs: int, outputs: int, kernel: int, stride: int = 1) -> ConvNorm:
     """Return a padded convolution without bias, batch normalisation and ReLU: [n, inputs, h, w] to [n, outputs, h, w].
 
     With a stride, height and width are divided by it and rounded up.
     """
-    return nn.Sequential(
+    return ConvNorm(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
+
+
+def folded(model: Model) -> Model:
+    """Return a copy of a model in `eval` mode that gives the same scores, up to rounding, in less time.
+
+    The batch normalisation of each ConvNorm becomes a part of the convolution. All other weights are shared with the
+    model.
+    """
+    if not any(isinstance(part, ConvNorm) for part in model.modules()):
+        return model
+    copied = copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})
+    for chain in [part for part in copied.modules() if isinstance(part, ConvNorm)]:
+        for place, (layer, norm) in enumerate(pairwise(chain)):
+            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                chain[place], chain[place + 1] = fuse_conv_bn_eval(layer, norm), nn.Identity()
+    return copied
 
 
 class Residual(nn.Module):
@@ -44,16 +67,16 @@ class Residual(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int, pooled_shortcut: bool = True) -> None:
         super().__init__()
         self.first = conv_norm_relu(inputs, outputs, 3, stride)
-        self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs))
+        self.second = ConvNorm(nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs))
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 and pooled_shortcut:  # averaging keeps what a strided 1×1 convolution would skip
-            self.shortcut = nn.Sequential(
+            self.shortcut = ConvNorm(
                 nn.AvgPool2d(stride, ceil_mode=True),
                 nn.Conv2d(inputs, outputs, 1, bias=False),
                 nn.BatchNorm2d(outputs),
             )
         elif stride > 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            self.shortcut = ConvNorm(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return features [n, outputs, ⌈h/stride⌉, ⌈w/stride⌉]."""

@@ -16,6 +16,7 @@ from torch.nn.utils import parameters_to_vector
 from capbench.errors import Mistake
 from capbench.models import Model, PerCharacter
 from capbench.models.articles import DigitMember, PlainResNet, WholeImage
+from capbench.models.blocks import folded
 from capbench.models.committee import Committee
 from capbench.models.ensemble import Ensemble
 from capbench.models.mlp import MLP
@@ -43,6 +44,28 @@ def test_every_model_gives_scores_of_one_shape(name: str, channels: int) -> None
     assert scores.shape[0] == 2
     assert scores.shape[2] == 11
     assert scores.shape[1] == 5 if model.over == "positions" else scores.shape[1] >= 9
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_folded_model_gives_the_same_scores_and_leaves_the_model_as_it_is(name: str) -> None:
+    torch.manual_seed(1)
+    model = made(name, (1, 32, 96), 4, 10)
+    for norm in [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]:
+        for numbers in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+            assert numbers is not None
+            nn.init.uniform_(numbers, 0.5, 1.5)
+    views = torch.rand(3, 1, 32, 96)
+    with torch.no_grad():
+        scores = model.eval()(views)
+        assert apart(folded(model)(views), scores) < 1e-4
+        assert torch.equal(model(views), scores)
+
+
+def test_a_folded_model_has_no_batch_normalisation_and_shares_all_other_weights() -> None:
+    model = made("cnn", (1, 32, 96), 4, 10).eval()
+    light = folded(model)
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in light.modules())
+    assert all(a is b for a, b in zip(model.head.parameters(), light.head.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("crnn", "universal")])
