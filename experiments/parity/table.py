@@ -14,13 +14,14 @@ def rows(runs: Path) -> list[dict[str, object]]:
     """Return a row for each run and each renderer that it was tested on."""
     found: list[dict[str, object]] = []
     for run in sorted(runs.iterdir()):
-        alphabet, _, trained_on = run.name.rpartition("_")
+        alphabet, trained_on, seed = run.name.rsplit("_", 2)
         for tested_on, folder in ((trained_on, run), (OTHER[trained_on], run / f"on_{OTHER[trained_on]}")):
             result = json.loads((folder / "result.json").read_text())
             low, high = result["test/exact_ci"]
             found.append(
                 {
                     "alphabet": alphabet,
+                    "seed": seed,
                     "trained_on": trained_on,
                     "tested_on": tested_on,
                     "exact": f"{result['test/exact']:.4f}",
