@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -20,14 +21,16 @@ from capbench.errors import Mistake
 from capbench.render.installed import Family, families, folder
 from capbench.utils.atomic import replacing
 
+AT_ONCE = 4  # packages that are fetched; npm mostly waits for the network
+
 
 def main() -> int:
     """Install what is missing and return the exit status."""
     try:
-        for family in families():
-            if not all(family.file(face).is_file() for face in family.faces):
+        missing = [family for family in families() if not all(family.file(face).is_file() for face in family.faces)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for family, _ in zip(missing, pool.map(install, missing), strict=True):
                 print(f"{family.kind:12} {family.name} {family.version} ({family.licence})", flush=True)
-                install(family)
     except Mistake as mistake:
         print(mistake, file=sys.stderr)
         return 2

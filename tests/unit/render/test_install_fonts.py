@@ -11,6 +11,7 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from capbench.errors import Mistake
+from capbench.render import install_fonts
 from capbench.render.faces import bundled_fonts, check_font
 from capbench.render.install_fonts import install
 from capbench.render.installed import Family, families, folder
@@ -71,6 +72,21 @@ def test_a_machine_without_npm_is_told_what_to_install(npm: Path, monkeypatch: p
     monkeypatch.setenv("PATH", "")
     with pytest.raises(Mistake, match="npm: is not installed; install Node.js"):
         install(FAMILY)
+
+
+def test_all_families_are_installed_and_told_and_the_first_fault_ends_it(
+    npm: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    several = [FAMILY._replace(faces=(face,)) for face in FAMILY.faces] + [FAMILY._replace(name="other")]
+    monkeypatch.setattr(install_fonts, "families", lambda: several[:2])
+    assert install_fonts.main() == 0
+    assert all(FAMILY.file(face).is_file() for face in FAMILY.faces)
+    assert capsys.readouterr().out.count("made-up 1.2.3 (OFL-1.1)") == 2
+    assert install_fonts.main() == 0  # nothing is missing
+    assert "made-up" not in capsys.readouterr().out
+    monkeypatch.setattr(install_fonts, "families", lambda: several)
+    assert install_fonts.main() == 2
+    assert capsys.readouterr().err == "@fontsource/other: cannot be fetched (no @fontsource/other@1.2.3)\n"
 
 
 def test_the_list_names_open_licences_and_all_kinds() -> None:
