@@ -23,7 +23,7 @@ from study import write  # noqa: E402
 SETS = ("clean-4digit", "gradient-4alnum")
 SHARE = 0.02
 SEED = 1
-MINUTES = 5
+MINUTES = 3
 RATIOS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 CONFIDENCES = (0.5, 0.7, 0.9, 0.95, 0.99, 0.999)
 

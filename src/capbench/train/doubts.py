@@ -29,7 +29,7 @@ from capbench.train.recognizer import Recognizer
 from capbench.utils.atomic import replacing
 
 SHARE = 0.3  # of the minutes of a training: what the trainings on halves take
-DOUBTFUL = 1e-3  # probability of a label, divided by that of what was read, below which the label is doubtful
+DOUBTFUL = 1e-2  # probability of a label, divided by that of what was read, below which the label is doubtful
 AT_ONCE = 256  # images
 
 
