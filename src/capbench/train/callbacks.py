@@ -10,7 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Checkpoint, EMAWeightAveraging
+from pytorch_lightning.callbacks import Checkpoint, WeightAveraging
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from capbench.sweep.study import Trial
@@ -34,11 +34,22 @@ class WholeCheckpoints(TorchCheckpointIO):
             file.write(content.getbuffer())
 
 
-class Averaging(EMAWeightAveraging):
+class Averaging(WeightAveraging):
     """Exponential moving average of the weights, used for validation during training and in checkpoints.
+
+    After n steps the decay is at most (1 + n) / (10 + n). Otherwise the weights at the start would make up most of the average
+    for as many steps as the decay reaches back, and validation would read nothing for epochs.
 
     Lightning's own callback would also replace the weights in a validation that follows the training.
     """
+
+    def __init__(self, decay: float) -> None:
+        def mixed(average: torch.Tensor, weights: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+            n = float(steps)
+            kept = min(decay, (1 + n) / (10 + n))
+            return kept * average + (1 - kept) * weights
+
+        super().__init__(use_buffers=True, avg_fn=mixed)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._average_model = None

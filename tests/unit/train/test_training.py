@@ -138,6 +138,15 @@ def test_the_folder_of_a_run_rebuilds_its_recogniser(train: Train) -> None:
     assert again.material.hash == folder.read_result()["data/hash"]
 
 
+def test_a_slow_average_of_the_weights_does_not_stay_at_the_start(train: Train) -> None:
+    def weights(*overrides: str) -> torch.Tensor:
+        folder = train("debug=fast", "trainer.limit_batches=null", *QUIET, *overrides, at="-".join(overrides))
+        return torch.cat([tensor.float().flatten() for tensor in load_file(folder.weights).values()])
+
+    start, plain, averaged = weights("optim.lr=1e-9"), weights("optim.ema=0"), weights("optim.ema=0.9999")
+    assert 0 < (averaged - plain).norm() < 0.5 * (start - plain).norm()
+
+
 def test_result_json_is_flat_and_holds_metrics_and_provenance(train: Train) -> None:
     folder = train(*FAST, "group=study", "tags=[a]")
     result = json.loads(folder.result.read_text())
