@@ -74,7 +74,7 @@ def test_help_all_shows_choices_and_settings_with_their_comments(cli: Cli) -> No
     code, out, _ = cli("--help-all", "model=resnet", "optim.lr=0.5", "-m", "+hparams_search=cnn")
     assert code == 0
     assert "\n  model: auto, cnn, cnn_article, committee, crnn" in out
-    assert "\n  data/split: folds, leave_one_out, parts\n" in out
+    assert "\n  data/split: few, folds, leave_one_out, parts\n" in out
     assert re.search(r"\n  optim\.lr=0\.5 +# highest learning rate\n", out)
     assert "\n  model._target_=capbench.models.resnet.Timm\n" in out
     _, out, _ = cli("export", "--help-all")

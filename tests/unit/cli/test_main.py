@@ -120,7 +120,7 @@ MISTAKES = [
     (["+optim.lrr=1"], "optim.lrr: is not a setting (value 1); did you mean optim.lr"),
     (["modle=cnn"], "modle: is not a setting (value 'cnn'); did you mean model"),
     (["model=cnnn"], "model=cnnn: is not an option; did you mean cnn"),
-    (["+experiment=resnet62"], "experiment=resnet62: is not an option; did you mean resnet_62?"),
+    (["+experiment=resnet62"], "experiment=resnet62: is not an option; did you mean resnet_62 or resnet_62_gpu?"),
     (["debug=quick"], "debug=quick: is not an option; choose from fast, overfit"),
     (["+seed=1"], "seed: is a setting already; drop the + before it"),
     (["+model=knn"], "model: is a setting already; drop the + before it"),
