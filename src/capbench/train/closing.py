@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from capbench.train.build import Experiment
 from capbench.train.curve import best, gap, improvement
 from capbench.utils.overrides import pasted
 
-GOOD = 0.95  # exact accuracy on validation, below which another recogniser may be worth a try
+GOOD = 0.95  # exact accuracy on validation, from which little is left to gain
 
 
 def advice(experiment: Experiment, rows: Sequence[Mapping[str, float]]) -> list[str]:
@@ -28,14 +28,22 @@ def advice(experiment: Experiment, rows: Sequence[Mapping[str, float]]) -> list[
     if missing is not None:
         told.append(f"more labelled images would bring more: {missing}")
     if not told and improved is None and len(rows) > 1 and images:
-        told = [*_level(rows)]
+        told = [_level(experiment, rows)]
     return told
 
 
-def _level(rows: Sequence[Mapping[str, float]]) -> Iterator[str]:
-    exact = best(rows)["val/exact"]
-    other = "" if exact >= GOOD else "; another model or view may"
-    yield f"more minutes, or more images like these, would bring little: validation is level at {exact:.4f}{other}"
+def _level(experiment: Experiment, rows: Sequence[Mapping[str, float]]) -> str:
+    """Return a line on a training whose validation was level at the end.
+
+    As the learning rate falls to its end, validation is level in any case. So more of the same brings little only where
+    the images are read well.
+    """
+    exact, learned = best(rows)["val/exact"], rows[-1].get("train/exact", 0.0)
+    if exact >= GOOD:
+        return f"more minutes, or more images like these, would bring little: validation is level at {exact:.4f}"
+    longer = _longer(experiment, len(rows), rows[-1]["seconds"])
+    try_longer = "" if longer is None else f"train longer with {longer}, or "
+    return f"only {learned:.4f} of the training images are read at the end: {try_longer}try another model or view"
 
 
 def _longer(experiment: Experiment, epochs: int, seconds: float) -> str | None:

@@ -30,6 +30,9 @@ from capbench.utils.atomic import replacing
 
 SHARE = 0.3  # of the minutes of a training: what the trainings on halves take
 DOUBTFUL = 1e-2  # probability of a label, divided by that of what was read, below which the label is doubtful
+ENOUGH = (
+    0.8  # share of labels that are read as they are; below, other readings say more about the reader than about labels
+)
 AT_ONCE = 256  # images
 
 
@@ -50,6 +53,15 @@ class HeldOut(NamedTuple):
         return self.label != self.reading and self.ratio < DOUBTFUL
 
 
+class Doubts(NamedTuple):
+    """Labels of a training's folder that are probably wrong."""
+
+    found: list[HeldOut]
+    """The most doubtful first; none where too few labels were read as they are"""
+    read: float
+    """Share of all labels that were read as they are"""
+
+
 def check(material: Material, processes: int) -> None:
     """Raise Mistake where no labels can be doubted: images that are drawn, or several processes."""
     if not isinstance(material.source, Folder):
@@ -63,8 +75,8 @@ def without_halves(optim: Optim) -> Optim:
     return optim if optim.minutes is None else replace(optim, minutes=(1 - SHARE) * optim.minutes)
 
 
-def find(experiment: Experiment, whole: Optim, folder: RunFolder) -> list[HeldOut]:
-    """Return the doubtful labels, the most doubtful first; write held_out.csv, doubtful.csv and doubtful.html.
+def find(experiment: Experiment, whole: Optim, folder: RunFolder) -> Doubts:
+    """Return the doubtful labels; write held_out.csv, doubtful.csv and doubtful.html.
 
     The trained recogniser of `experiment` reads validation and test. Each half of the training images is read by a
     training on all others but those of validation. Readings made before an interruption are kept.
@@ -92,9 +104,10 @@ def find(experiment: Experiment, whole: Optim, folder: RunFolder) -> list[HeldOu
     source = experiment.material.source
     assert isinstance(source, Folder)
     unsaid = [row for row in kept.rows.values() if row.filename not in source.corrected]
-    doubtful = sorted((row for row in unsaid if row.doubtful), key=lambda row: row.ratio)
+    read = float(np.mean([row.label == row.reading for row in kept.rows.values()]))
+    doubtful = sorted((row for row in unsaid if row.doubtful), key=lambda row: row.ratio) if read >= ENOUGH else []
     _show(doubtful, source, folder)
-    return doubtful
+    return Doubts(doubtful, read)
 
 
 def _tell_taught(experiment: Experiment) -> None:
@@ -107,13 +120,16 @@ def _tell_taught(experiment: Experiment) -> None:
         say(f"doubts: start= was taught {taught:,} of the images; wrong labels that it learned are not found")
 
 
-def tell(doubtful: Sequence[HeldOut], folder: RunFolder) -> None:
+def tell(doubts: Doubts, folder: RunFolder) -> None:
     """Print how many labels are probably wrong, and where a person confirms or corrects them."""
-    if not doubtful:
+    count = len(doubts.found)
+    if doubts.read < ENOUGH:
+        say(f"labels are not doubted: untaught recognisers read only {doubts.read:.2f} of them; {ENOUGH} are needed")
+    elif not count:
         say("no label is probably wrong")
-        return
-    many = "1 label is" if len(doubtful) == 1 else f"{len(doubtful):,} labels are"
-    say(f"{many} probably wrong: confirm or correct them on {folder.doubtful}, and train again")
+    else:
+        many = "1 label is" if count == 1 else f"{count:,} labels are"
+        say(f"{many} probably wrong: confirm or correct them on {folder.doubtful}, and train again")
 
 
 class _Kept:

@@ -172,7 +172,7 @@ def train_and_record(experiment: Experiment, folder: RunFolder) -> float:
     doubtful = None
     if experiment.settings.get("doubts"):
         doubtful = doubts.find(experiment, build(experiment.settings["optim"]), folder)
-        report.result["data/doubtful"] = len(doubtful)
+        report.result["data/doubtful"] = len(doubtful.found)
     experiment.logging.report(report)
     folder.write_result(report.result)  # written last: its presence marks a finished run
     where = os.path.relpath(folder.path)

@@ -31,6 +31,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 @pytest.fixture
 def everything_doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doubts, "DOUBTFUL", float("inf"))
+    monkeypatch.setattr(doubts, "ENOUGH", 0.0)
 
 
 def short(labelled: Path, *more: str) -> tuple[str, ...]:
@@ -60,6 +61,16 @@ def test_each_image_is_read_by_a_recogniser_that_was_not_taught_it(
     assert "data.corrections=FILE" in page
     assert digest_of((labelled / found[0]["filename"]).read_bytes()) in page
     assert not (run.path / "halves").exists()
+
+
+def test_a_reader_that_reads_too_little_doubts_no_label(
+    labelled: Path, train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doubts, "DOUBTFUL", float("inf"))
+    run = train(*short(labelled))
+    assert re.search(r"labels are not doubted: untaught recognisers read only 0\.\d\d of them", capsys.readouterr().out)
+    assert run.read_result()["data/doubtful"] == 0
+    assert not run.doubtful.exists()
 
 
 def test_halves_share_no_image_and_teach_all_others(labelled: Path) -> None:
@@ -111,6 +122,7 @@ def test_no_page_where_no_label_is_doubtful(
     labelled: Path, train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(doubts, "DOUBTFUL", 0.0)
+    monkeypatch.setattr(doubts, "ENOUGH", 0.0)
     run = train(*short(labelled))
     assert not run.doubtful.exists() and not (run.path / "doubtful.csv").exists()
     assert "no label is probably wrong\n" in capsys.readouterr().out
