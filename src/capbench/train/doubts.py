@@ -30,9 +30,7 @@ from capbench.utils.atomic import replacing
 
 SHARE = 0.3  # of the minutes of a training: what the trainings on halves take
 DOUBTFUL = 1e-2  # probability of a label, divided by that of what was read, below which the label is doubtful
-ENOUGH = (
-    0.8  # share of labels that are read as they are; below, other readings say more about the reader than about labels
-)
+ENOUGH = 0.8  # share of labels that are read as they are; below, the reader is too poor to doubt a label
 AT_ONCE = 256  # images
 
 
