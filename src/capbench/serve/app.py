@@ -6,6 +6,7 @@ import asyncio
 import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,7 +77,7 @@ class Service:
     async def read(self, request: Request) -> Response:
         """Answer POST /read: the readings of the images in the body."""
         self._check_access(request)
-        asked = Asked.of(request.query_params)
+        asked = Asked.of(request.query_params) if request.scope["query_string"] else Asked()
         async with self._body_parser.uploads(request) as uploads:
             try:
                 async with asyncio.timeout(self._body_parser.seconds):
@@ -103,8 +104,6 @@ class Service:
 
     async def health(self, _: Request) -> Response:
         """Answer GET /health: the state of the service, its runs and its limits."""
-        if not self._queue.works:
-            raise busy("the service has stopped reading; its log says why")
         runs = [{"name": name, "alphabet": graph.alphabet} for name, graph in self._queue.graphs.items()]
         limits = {"body": self._body_parser.body, "files": self._body_parser.files}
         return json_response({"status": "ok", "runs": runs, "limits": limits, "token": self._token is not None})
@@ -140,6 +139,7 @@ class Service:
             )
 
 
+@lru_cache(maxsize=16)
 def _is_local(host: str) -> bool:
     """Return whether a Host header names this machine.
 

@@ -3,18 +3,22 @@
 A large image takes hundreds of times the work of a captcha, though its file may be as small. So images wait in two
 pools, each with its own threads and its own limit on the number of images. All images enter the first pool; those that
 turn out to be much work move to the second.
+
+The thread that has decoded an image also reads it, with all others that are ready by then: to wake another thread for
+it would take longer than reading most images. One thread reads at a time, while the others decode.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock
 from types import TracebackType
 
 import numpy as np
@@ -104,15 +108,14 @@ class BatchingQueue:
         self._batch = batch
         self._metrics = metrics
         threads = cores()
-        self._small = DecodingPool("decode", threads, queue, SMALL_WORK)
+        self._small = DecodingPool("decode", threads, queue, SMALL_WORK)  # one of which may be reading
         self._large = DecodingPool("decode-large", min(MOST_LARGE, max(1, threads // 2)), queue, None)
         metrics.queue.set_function(lambda: self.waiting)
-        self._ready: SimpleQueue[Job | None] = SimpleQueue()
-        self._reader = Thread(target=self._read_batches, name="read", daemon=True)
+        self._ready: SimpleQueue[Job] = SimpleQueue()
+        self._reading = Lock()
 
     async def __aenter__(self) -> BatchingQueue:
         self._loop = asyncio.get_running_loop()
-        self._reader.start()
         return self
 
     async def __aexit__(
@@ -120,13 +123,6 @@ class BatchingQueue:
     ) -> None:
         await self._small.close()  # closed first, because its last images may move to the other pool
         await self._large.close()
-        self._ready.put(None)
-        await asyncio.to_thread(self._reader.join)
-
-    @property
-    def works(self) -> bool:
-        """True while the reading thread is alive."""
-        return self._reader.is_alive()
 
     @property
     def waiting(self) -> int:
@@ -169,6 +165,7 @@ class BatchingQueue:
         else:
             job.content = b""
             self._ready.put(job)
+            self._read_ready()
 
     def _move_to_large(self, job: Job) -> None:
         """Move a job to the pool of large images."""
@@ -182,31 +179,35 @@ class BatchingQueue:
         else:
             self._large.submit(job, self._decode)
 
-    def _read_batches(self) -> None:
-        """Read batches until the queue is closed."""
-        for taken in self._batches():
-            jobs = [job for job in taken if not job.outcome.done()]
-            self._metrics.batches.observe(len(jobs))
-            try:
-                by_run = [self._read(number, name, jobs) for number, name in enumerate(self.graphs)]
-                self._deliver([(job, list(readings)) for job, *readings in zip(jobs, *by_run, strict=True)])
-            except Exception as error:
-                self._deliver([(job, error) for job in jobs])
+    def _read_ready(self) -> None:
+        """Read batches until no image is ready, unless another thread is reading.
 
-    def _batches(self) -> Iterator[list[Job]]:
-        """Yield batches of the images that are ready, as soon as there are any, until the queue is closed."""
-        while first := self._ready.get():
-            jobs = [first]
+        That thread looks for more images after it has let go of the lock, so that none is left behind.
+        """
+        while not self._ready.empty() and self._reading.acquire(blocking=False):
             try:
-                while len(jobs) < self._batch:
-                    job = self._ready.get_nowait()
-                    if job is None:
-                        yield jobs
-                        return
-                    jobs.append(job)
-            except Empty:
-                pass
-            yield jobs
+                while jobs := self._next_batch():
+                    self._read_batch(jobs)
+            finally:
+                self._reading.release()
+
+    def _next_batch(self) -> list[Job]:
+        """Return the images that are ready, at most `batch`."""
+        jobs: list[Job] = []
+        with suppress(Empty):
+            while len(jobs) < self._batch:
+                jobs.append(self._ready.get_nowait())
+        return jobs
+
+    def _read_batch(self, taken: Sequence[Job]) -> None:
+        """Read a batch with every run and deliver the outcomes."""
+        jobs = [job for job in taken if not job.outcome.done()]
+        self._metrics.batches.observe(len(jobs))
+        try:
+            by_run = [self._read(number, name, jobs) for number, name in enumerate(self.graphs)]
+            self._deliver([(job, list(readings)) for job, *readings in zip(jobs, *by_run, strict=True)])
+        except Exception as error:
+            self._deliver([(job, error) for job in jobs])
 
     def _read(self, number: int, name: str, jobs: Sequence[Job]) -> list[Reading]:
         """Return the readings of a batch by one run; images that do not fit the run keep their error."""

@@ -23,7 +23,7 @@ def document(parser: BodyParser, token: bool) -> dict[str, Any]:
     guard: dict[str, Any] = {"security": [{"token": []}]} if token else {}
     denied = {401: error("The token is missing or wrong", ASKED)} if token else {}
     schemes = {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if token else {}
-    health = {200: answer("The service works", "Health"), 503: error("The service has stopped reading", RETRY)}
+    health = {200: answer("The service works", "Health")}
     metrics = {200: content("Metrics", "text/plain", {"type": "string"}), **denied}
     description = {200: content("OpenAPI document", JSON, {"type": "object"})}
     page = {200: content("HTML page", "text/html", {"type": "string"})}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import resource
 from asyncio import TimerHandle, Transport
+from functools import cache
 from heapq import nsmallest
 from typing import cast
 
@@ -32,8 +33,9 @@ def backlog() -> int:
     return MOST_BACKLOG if files == resource.RLIM_INFINITY else min(MOST_BACKLOG, files // 8)
 
 
+@cache
 def most_connections() -> int:
-    """Return the number of connections that are kept open at once.
+    """Return the number of connections that are kept open at once; called after `raise_file_limit`.
 
     The file descriptors must suffice for these and for accepted connections that are not closed yet.
     """
