@@ -131,18 +131,11 @@ class Graph:
 
     def _batch(self, prepared: Sequence[np.ndarray]) -> list[Read]:
         believed = probabilities(self.probabilities(prepared))
-        best = believed.argmax(-1)
-        reads = [
+        best, highest = untold.best(self._codec, believed)
+        return [
             Read(reading.text, reading.confidence, list(self._characters(row, classes)))
-            for reading, row, classes in zip(self._codec.read(best, believed.max(-1)), believed, best, strict=True)
+            for reading, row, classes in zip(self._codec.read(best, highest), believed, best, strict=True)
         ]
-        strange = untold.of_strange_length(self._codec, best)
-        if strange:
-            for number, read in zip(
-                strange, self._searched(believed[strange], untold.search(self._codec)), strict=True
-            ):
-                reads[number] = read
-        return reads
 
     def _searched(self, believed: np.ndarray, search: Search) -> Iterator[Read]:
         symbols = search.codec.alphabet.symbols

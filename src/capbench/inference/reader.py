@@ -85,7 +85,7 @@ class Reader:
         reader = cls(view, model, codec, shape, settings["exif"], settings["frames"], batch)
         try:
             model.load_state_dict(_finite(load_file(folder.weights), folder))
-            _best(model, reader._blank)
+            _probabilities(model, reader._blank)
         except (OSError, SafetensorError, RuntimeError, IndexError) as error:
             raise Mistake(f"{folder.weights}: does not fit the run ({first_line(error)})") from error
         return reader
@@ -156,9 +156,8 @@ class Reader:
             yield from self._decoded(self._together, views[start : start + self.batch], search)
 
     def _decoded(self, network: Network, views: np.ndarray, search: Search | None) -> list[Reading]:
-        if search is None:
-            return untold.read(self.codec, *_best(network, views), lambda some: _probabilities(network, views[some]))
-        return search.read(_probabilities(network, views))
+        probability = _probabilities(network, views)
+        return untold.read(self.codec, probability) if search is None else search.read(probability)
 
     @cached_property
     def preprocess(self) -> Preprocessing:
@@ -174,7 +173,7 @@ class Reader:
     @cached_property
     def _steps(self) -> int:
         """Number of positions or steps of time."""
-        return _best(self.model, self._blank)[0].shape[1]
+        return _probabilities(self.model, self._blank).shape[1]
 
     @cached_property
     def _together(self) -> Network:
@@ -198,23 +197,15 @@ def _seen(preprocess: Preprocessing, image: Picture, name: str) -> np.ndarray:
         raise BadImage(f"{image if isinstance(image, str | PathLike) else name} {error}") from error
 
 
-def _best(network: Network, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the best classes and their probabilities, each [image, position or time]."""
-    with torch.inference_mode():
-        probability, best = _believed(network, torch.from_numpy(np.array(views)))
-    return best.numpy(), probability.numpy()
-
-
 def _probabilities(network: Network, views: np.ndarray) -> np.ndarray:
     """Return the probability of each class, float32 [image, position or time, class]."""
     with torch.inference_mode():
-        return network(_floats(torch.from_numpy(np.array(views)))).softmax(-1).numpy()
+        return _believed(network, torch.from_numpy(np.array(views))).numpy()
 
 
-def _believed(network: Network, views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The highest probabilities, and of which classes, each [image, position or time]."""
-    probability, best = network(_floats(views)).softmax(-1).max(-1)
-    return probability, best
+def _believed(network: Network, views: torch.Tensor) -> torch.Tensor:
+    """Return the probability of each class, float32 [image, position or time, class]."""
+    return network(_floats(views)).softmax(-1)
 
 
 def _recorded(model: Model, view: np.ndarray) -> Network:
@@ -230,7 +221,7 @@ def _recorded(model: Model, view: np.ndarray) -> Network:
         try:
             played = torch.jit.freeze(torch.jit.trace(model, _floats(torch.from_numpy(view)), check_trace=False))
             for _ in range(3):  # it looks at what comes by before it settles
-                _best(played, view)
+                _probabilities(played, view)
         finally:
             torch.jit.enable_onednn_fusion(before)
     return played

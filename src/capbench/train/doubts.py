@@ -185,7 +185,7 @@ def _read(recognizer: Recognizer, part: Part) -> Iterator[HeldOut]:
             probability = recognizer(batch.views.to(recognizer.device)).float().softmax(-1).cpu().numpy()
         samples = part.samples[start : start + AT_ONCE]
         labels = [codec.alphabet.folded(sample.text) for sample in samples]
-        readings = untold.read(codec, probability.argmax(-1), probability.max(-1), probability.__getitem__)
+        readings = untold.read(codec, probability)
         ratios = _logs(probability, labels, codec) - _logs(probability, [reading.text for reading in readings], codec)
         for sample, label, reading, ratio in zip(samples, labels, readings, ratios.tolist(), strict=True):
             yield HeldOut(sample.name, label, reading.text, reading.confidence, math.exp(min(ratio, 0.0)))

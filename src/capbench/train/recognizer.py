@@ -67,7 +67,6 @@ class Recognizer(pl.LightningModule):
         self.measured: dict[str, float] = {}
         self.confused: dict[str, list[tuple[str, str, int]]] = {}
         self._seen: list[_Seen] = []
-        self._strange: list[tuple[np.ndarray, np.ndarray]] = []
         self._of_training: list[_Seen] = []
         # Gradient-free models have nothing to optimise.
         self.automatic_optimization = not model.gradient_free
@@ -136,23 +135,13 @@ class Recognizer(pl.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Record the best classes, their probabilities and the loss of one batch."""
-        self._record(batch)
-
-    def test_step(self, batch: Batch, _: int) -> None:
-        """Record the same, and all probabilities of the images whose text has a strange length."""
-        probability = self._record(batch)
-        strange = untold.of_strange_length(self.codec, self._seen[-1].best.cpu().numpy())
-        self._strange.append((batch.numbers[strange].cpu().numpy(), probability[strange].cpu().numpy()))
-
-    def _record(self, batch: Batch) -> torch.Tensor:
-        """Record one batch; return its probabilities [image, position or time, class]."""
         scores = self(batch.views)
-        probability = scores.float().softmax(-1)
-        highest, best = probability.max(-1)
+        best, highest = map(torch.from_numpy, untold.best(self.codec, scores.float().softmax(-1).cpu().numpy()))
         self._seen.append(
             _Seen(batch.numbers, batch.targets, best.to(torch.int16), highest, self.loss(scores, batch.targets))
         )
-        return probability
+
+    test_step = validation_step
 
     def on_train_epoch_end(self) -> None:
         if not self._seen:
@@ -185,9 +174,6 @@ class Recognizer(pl.LightningModule):
         columns: list[Any] = [numbers.cpu().numpy(), targets, read, float(losses @ weights)]
         if part != "train":
             columns.append(torch.cat([s.probability for s in seen if s.probability is not None]).cpu().numpy())
-        if part == "test":
-            columns += [np.concatenate(arrays) for arrays in zip(*self._strange, strict=True)]
-            self._strange = []
         numbers, targets, best, loss, *rest = self._of_all_ranks(columns)
         if not math.isfinite(loss):
             raise self._diverged(seen if part == "train" else self._of_training)
@@ -199,8 +185,7 @@ class Recognizer(pl.LightningModule):
         else:
             texts = [self.texts[part][number] for number in numbers[order]]
         if rest:
-            whole = dict(zip(rest[1].tolist(), rest[2], strict=True)) if part == "test" else None
-            self.readings = self._readings(numbers[order], best[order], rest[0][order], whole)
+            self.readings = self.codec.read(best[order], rest[0][order])
             answers = [reading.text for reading in self.readings]
             measured = metrics.of_readings(texts, answers, [reading.confidence for reading in self.readings])
         else:
@@ -211,20 +196,6 @@ class Recognizer(pl.LightningModule):
         self.measured |= named
         self.confused[part] = metrics.most_confused(metrics.confusions(texts, answers))
         self.log_dict(named)
-
-    def _readings(
-        self, numbers: np.ndarray, best: np.ndarray, probability: np.ndarray, whole: dict[int, np.ndarray] | None
-    ) -> list[Reading]:
-        """Return the readings of images by their numbers; `whole` holds all probabilities of those that need a search.
-
-        In validation it is None: a network that has not learned yet gives few texts of a right length, and a search for each
-        image takes long.
-        """
-        if whole is None:
-            return self.codec.read(best, probability)
-        return untold.read(
-            self.codec, best, probability, lambda some: np.stack([whole[n] for n in numbers[some].tolist()])
-        )
 
     def _diverged(self, trained: list[_Seen]) -> Mistake:
         """Return a Mistake that names the first step of this epoch whose loss was not finite, if any."""
