@@ -19,7 +19,8 @@ def best(codec: Codec, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """Return the best classes and their probabilities, each [image, position or time], for those of all classes.
 
     Over time, where all texts that the recogniser met have one length, a text of another length is wrong. Instead of
-    the best class at each step, the image then has the classes of the best path that gives a text of that length.
+    the best class at each step, the image then has the classes of the best path that gives a text of that length. An
+    image in which no symbol is seen keeps its empty text.
     """
     classes, highest = probability.argmax(-1), probability.max(-1)
     strange = _of_strange_length(codec, classes)
@@ -30,13 +31,14 @@ def best(codec: Codec, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _of_strange_length(codec: Codec, best: np.ndarray) -> np.ndarray:
-    """Return the numbers of the images whose best classes [image, position or time] have not the one length that was met.
+    """Return the numbers of the images whose best classes [image, position or time] have symbols, but not of the one length.
 
     There are none where several lengths were met, nor for a recogniser with too few steps for that length.
     """
     if codec.shortest < codec.longest or fewest_steps(codec.longest, len(codec.alphabet.symbols)) > best.shape[1]:
         return np.array([], np.int64)
-    return np.flatnonzero(codec.kept(best).sum(1) != codec.longest)
+    counts = codec.kept(best).sum(1)
+    return np.flatnonzero((counts > 0) & (counts != codec.longest))
 
 
 def path_of_length(probability: np.ndarray, length: int) -> np.ndarray:

@@ -38,6 +38,12 @@ def test_a_text_of_another_length_gets_the_path_of_that_length_and_the_others_st
     assert np.array_equal(highest, np.take_along_axis(probability, best[..., None], -1)[..., 0])
 
 
+def test_an_image_without_symbols_keeps_its_empty_text() -> None:
+    probability = np.full((1, 8, 4), 0.1)
+    probability[..., -1] = 0.7
+    assert [reading.text for reading in untold.read(Codec(ABC, 3, 3, "time"), probability)] == [""]
+
+
 def test_probabilities_that_are_no_numbers_still_give_a_text_of_the_length() -> None:
     probability = np.full((2, 8, 4), np.nan, np.float32)
     probability[1] = 0
