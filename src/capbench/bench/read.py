@@ -31,7 +31,7 @@ from capbench.label.engines.networks import Dddd, Rapid
 from capbench.models import Model
 from capbench.render.painter import Painter
 from capbench.runs import RunFolder
-from capbench.settings import build, check
+from capbench.settings import build, check, target_class
 from capbench.text import Alphabet
 from capbench.train import experiment
 from capbench.utils.extras import needed
@@ -39,6 +39,7 @@ from capbench.utils.extras import needed
 READS = 100  # reads of one image in each round
 TOGETHER = 64  # images of a batch
 TRAINED_ON = 256  # images; a network's speed does not depend on its training, that of nearest neighbours does
+LENGTHS = [3, 5]  # of texts over time; of one length, a network that has learned little has a path to search for
 SPLIT = {"train": TRAINED_ON, "val": 32, "test": 32}
 
 
@@ -58,8 +59,10 @@ def pairs(settings: dict[str, Any], own: dict[str, Any], folder: Path) -> list[P
     @cache
     def reader(name: str) -> Reader:
         run = folder / "readers" / name
-        data = settings["data"] | {"fresh": False, "split": settings["data"]["split"] | SPLIT}
-        described = {"data": data, "view": views[name], "model": (own["whole"] | own["cut"])[name], "cache": None}
+        model = (own["whole"] | own["cut"])[name]
+        lengths = {"length": LENGTHS} if target_class(model).over == "time" else {}
+        data = settings["data"] | lengths | {"fresh": False, "split": settings["data"]["split"] | SPLIT}
+        described = {"data": data, "view": views[name], "model": model, "cache": None}
         with silence():
             experiment.run(settings | described, RunFolder(run), resumed=False)
         return capbench.load(run)
