@@ -108,7 +108,7 @@ class BatchingQueue:
         self._batch = batch
         self._metrics = metrics
         threads = cores()
-        self._small = DecodingPool("decode", threads, queue, SMALL_WORK)  # one of which may be reading
+        self._small = DecodingPool("decode", max(2, threads), queue, SMALL_WORK)  # one of them may be reading
         self._large = DecodingPool("decode-large", min(MOST_LARGE, max(1, threads // 2)), queue, None)
         metrics.queue.set_function(lambda: self.waiting)
         self._ready: SimpleQueue[Job] = SimpleQueue()
