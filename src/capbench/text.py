@@ -162,8 +162,11 @@ class Codec:
 
     def texts(self, best: np.ndarray) -> list[str]:
         """Return the texts of the best classes [image, position or time]."""
+        return self._spelled(best, self.kept(best))
+
+    def _spelled(self, best: np.ndarray, kept: np.ndarray) -> list[str]:
         symbols = np.array([*self.alphabet.symbols, ""])[best]
-        symbols[~self.kept(best)] = ""
+        symbols[~kept] = ""
         return ["".join(row) for row in symbols.tolist()]
 
     def read(self, best: np.ndarray, probability: np.ndarray) -> list[Reading]:
@@ -177,12 +180,15 @@ class Codec:
         probability. So it is at most the product of the characters' confidences, and less where blanks are unsure.
         """
         probability = probabilities(probability)
-        counted = np.ones_like(best, dtype=bool)
         if self.over == "time":
-            counted[:, 1:] = best[:, 1:] != best[:, :-1]
+            first = np.ones_like(best, dtype=bool)
+            first[:, 1:] = best[:, 1:] != best[:, :-1]
             probability = _highest_of_run(best, probability)
-        whole = np.prod(probability, axis=1, where=counted)
-        rows = zip(self.texts(best), whole.tolist(), probability.tolist(), self.kept(best).tolist(), strict=True)
+            whole = probability.prod(1, where=first)
+        else:
+            whole = probability.prod(1)
+        kept = self.kept(best)
+        rows = zip(self._spelled(best, kept), whole.tolist(), probability.tolist(), kept.tolist(), strict=True)
         return [Reading(text, confidence, tuple(compress(row, keep))) for text, confidence, row, keep in rows]
 
 

@@ -23,6 +23,8 @@ def best(codec: Codec, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     image in which no symbol is seen keeps its empty text.
     """
     classes, highest = probability.argmax(-1), probability.max(-1)
+    if codec.over == "positions" or codec.shortest < codec.longest:
+        return classes, highest
     strange = _of_strange_length(codec, classes)
     if len(strange):
         classes[strange] = path_of_length(probability[strange], codec.longest)
@@ -31,11 +33,11 @@ def best(codec: Codec, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _of_strange_length(codec: Codec, best: np.ndarray) -> np.ndarray:
-    """Return the numbers of the images whose best classes [image, position or time] have symbols, but not of the one length.
+    """Return the numbers of the images whose best classes [image, time] have symbols, but not of the one length.
 
-    There are none where several lengths were met, nor for a recogniser with too few steps for that length.
+    There are none for a recogniser with too few steps for that length.
     """
-    if codec.shortest < codec.longest or fewest_steps(codec.longest, len(codec.alphabet.symbols)) > best.shape[1]:
+    if fewest_steps(codec.longest, len(codec.alphabet.symbols)) > best.shape[1]:
         return np.array([], np.int64)
     counts = codec.kept(best).sum(1)
     return np.flatnonzero((counts > 0) & (counts != codec.longest))

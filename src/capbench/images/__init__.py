@@ -156,7 +156,7 @@ def _every_frame(picture: Image.Image, count: int) -> Iterator[Image.Image]:
     shown = picture.tell()
     for number in range(count):
         picture.seek(number)
-        yield _whole(picture)
+        yield _whole(picture).copy()  # the next frame takes its place
     picture.seek(shown)
 
 
@@ -186,7 +186,8 @@ def _whole(picture: Image.Image) -> Image.Image:
     deep = ";16" in str(tile[0].args) if tile else False
     picture.load()
     whole = _eight_bits(picture, deep)
-    return whole.convert("RGBA" if "A" in whole.mode or "transparency" in whole.info else "RGB")
+    mode = "RGBA" if "A" in whole.mode or "transparency" in whole.info else "RGB"
+    return whole if whole.mode == mode else whole.convert(mode)  # which copies a picture that has this mode already
 
 
 def _eight_bits(picture: Image.Image, deep: bool) -> Image.Image:
