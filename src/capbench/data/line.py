@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Literal
 
 import cv2
@@ -17,6 +17,7 @@ LEAST_STRENGTH = 8  # difference from the background below which nothing is made
 MOST_OF_HEIGHT = 0.75  # share of the rows; text that needs more keeps them all
 SAMPLED = 3  # every third row and column is looked at for the background
 NEAREST = 0.6  # share of the pixels that the background is fitted to
+SINGLE = np.eye(3, dtype=np.float32)  # added to the sums of a fit, since a single row or column has no slope
 FITS = 3  # times that it is fitted
 BACKGROUND = 128  # level of the background in a view
 INK = 96  # difference of the text from the background in a view
@@ -64,7 +65,7 @@ def text_rows_and_columns(pixels: np.ndarray, most: float) -> tuple[slice, slice
     height, width = pixels.shape[:2]
     if width < 2:
         return slice(height), slice(width)
-    steps = reduce(cv2.max, cv2.split(cv2.absdiff(pixels[:, 1:], pixels[:, :-1])))
+    steps = _largest(cv2.absdiff(pixels[:, 1:], pixels[:, :-1]))
     edges = cv2.threshold(steps, max(LEAST_EDGE, _quantile(_counts(steps), 0.98) // 4), 1, cv2.THRESH_BINARY)[1]
     across = cv2.blur(cv2.reduce(edges, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F), (1, 1 + height // 16)).ravel()
     low = float(np.partition(across, height // 10)[height // 10])
@@ -95,8 +96,8 @@ def _columns(edges: np.ndarray, width: int, most: float) -> slice | np.ndarray:
 def levelled(pixels: np.ndarray) -> np.ndarray:
     """Return an image, uint8 [height, width, channel], with mid-grey background and dark text of full contrast."""
     plane = background(pixels)
-    apart = cv2.absdiff(pixels.astype(np.float32), plane)
-    strength = _quantile(_counts(_largest(apart).astype(np.uint8)), 0.95)
+    apart = _largest(cv2.absdiff(pixels.astype(np.float32), plane).astype(np.uint8))
+    strength = _quantile(_counts(apart), 0.95)
     gain = INK / max(strength, LEAST_STRENGTH)
     view = cv2.addWeighted(pixels, gain, plane, -gain, BACKGROUND, dtype=cv2.CV_8U)
     if view.mean() > BACKGROUND:  # the text is lighter than its background
@@ -110,27 +111,41 @@ def background(pixels: np.ndarray) -> np.ndarray:
     It is fitted to the pixels that are nearest to it, beginning with the median: a gradient takes part, text does not.
     """
     height, width, channels = pixels.shape
-    rows = np.linspace(-1, 1, height, dtype=np.float32)
-    columns = np.linspace(-1, 1, width, dtype=np.float32)
-    some = pixels[::SAMPLED, ::SAMPLED].astype(np.float32)
-    at = np.ones((*some.shape[:2], 3), dtype=np.float32)
-    at[:, :, 1], at[:, :, 2] = rows[::SAMPLED, None], columns[::SAMPLED]
-    some, at = some.reshape(-1, channels), at.reshape(-1, 3)
-    nearest = max(1, int(NEAREST * len(some)))
-    level = np.eye(3, dtype=np.float32) * 1e-3 * nearest  # a single row or column has no slope
+    at = _places(height, width)
+    some = pixels[::SAMPLED, ::SAMPLED].reshape(-1, channels).T.astype(np.float32, order="C")
+    both = np.concatenate([at, some])
+    pixel_count = some.shape[1]
+    nearest = max(1, int(NEAREST * pixel_count))
+    level = np.float32(1e-3 * nearest) * SINGLE
     plane = np.zeros((3, channels), dtype=np.float32)
-    plane[0] = np.partition(some, len(some) // 2, axis=0)[len(some) // 2]
+    plane[0] = np.partition(some, pixel_count // 2)[:, pixel_count // 2]
     for _ in range(FITS):
-        apart = some - at @ plane
-        near = np.argpartition(_largest(np.abs(apart)), nearest - 1)[:nearest]
-        chosen = at[near]
-        plane = plane + np.linalg.solve(chosen.T @ chosen + level, chosen.T @ apart[near])
-    return plane[0] + rows[:, None, None] * plane[1] + columns[:, None] * plane[2]
+        apart = np.abs(some - plane.T @ at).max(0)
+        near = apart <= np.partition(apart, nearest - 1)[nearest - 1]
+        sums = (at * near) @ both.T  # products of places with places, [3, 3], and of places with levels, [3, channel]
+        of_places = sums[:, :3]
+        plane += cv2.solve(of_places + level, sums[:, 3:] - of_places @ plane, flags=cv2.DECOMP_CHOLESKY)[1]
+    middle = plane[0] + _along(width)[:, None] * plane[2]  # of the row in the middle, [width, channel]
+    slopes = np.tile(plane[1], width)
+    return (middle.ravel() + _along(height)[:, None] * slopes).reshape(height, width, channels)
 
 
-def _largest(numbers: np.ndarray) -> np.ndarray:
-    """Return the largest value of the channels, [..., channel] to [...]."""
-    return reduce(np.maximum, np.moveaxis(numbers, -1, 0))
+@lru_cache(maxsize=512)
+def _places(height: int, width: int) -> np.ndarray:
+    """Return 1, the row and the column of each pixel that is looked at for the background, float32 [3, pixel]."""
+    down, across = np.meshgrid(_along(height)[::SAMPLED], _along(width)[::SAMPLED], indexing="ij")
+    return np.stack([np.ones_like(down), down, across]).reshape(3, -1)
+
+
+@lru_cache(maxsize=512)
+def _along(length: int) -> np.ndarray:
+    """Return the places of rows or columns, float32 from -1 to 1."""
+    return np.linspace(-1, 1, length, dtype=np.float32)
+
+
+def _largest(pixels: np.ndarray) -> np.ndarray:
+    """Return the largest value of the channels, uint8 [height, width, channel] to [height, width]."""
+    return reduce(cv2.max, cv2.split(pixels))
 
 
 def _counts(pixels: np.ndarray) -> np.ndarray:
@@ -140,5 +155,5 @@ def _counts(pixels: np.ndarray) -> np.ndarray:
 
 def _quantile(counts: np.ndarray, share: float) -> int:
     """Return the lowest level that at least `share` of the pixels are not above."""
-    below = np.cumsum(counts)
-    return int(np.searchsorted(below, share * below[-1]))
+    below = counts.cumsum()
+    return int(below.searchsorted(share * below[-1]))
