@@ -15,6 +15,7 @@ import yaml
 
 from tests.helpers.repository import ROOT, script
 from tests.helpers.tables import read_csv
+from tests.helpers.tesseract import tesseract
 
 PLANS = sorted((ROOT / "experiments").glob("*/plan.yaml"))
 
@@ -35,6 +36,8 @@ def shown(folder: Path, name: str, page: str = "README.md") -> list[str]:
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.parent.name)
 def test_a_quick_study_runs_every_cell(plan: Path, tmp_path: Path) -> None:
     pytest.importorskip("rapidocr", reason="needs the engines: make test installs them")
+    if "tesseract" in plan.read_text():
+        tesseract()
     done = study(plan.parent, "--quick")
     assert done.returncode == 0, done.stderr[-3000:]
     cells = [cell.name for cell in script("study.py").Study(plan.parent, tmp_path, "", True).cells()]

@@ -18,7 +18,7 @@ from capbench.label.asking import Question, ask
 from capbench.label.engines import base, networks
 from capbench.label.engines.base import Unread
 from capbench.label.engines.networks import Dddd, Masked, Rapid
-from capbench.label.engines.tesseract import Tesseract, _on_paper
+from capbench.label.engines.tesseract import _on_paper
 from capbench.label.engines.trained import Trained
 from capbench.label.journal import Journal
 from capbench.settings import build
@@ -26,6 +26,7 @@ from capbench.text import Alphabet
 from tests.helpers.protocols import Cli, Train
 from tests.helpers.settings import FAST, composed
 from tests.helpers.tables import read_csv
+from tests.helpers.tesseract import tesseract
 
 DIGITS = Alphabet(symbols="0123456789", fold=None)
 
@@ -158,18 +159,6 @@ def test_odd_images_are_labelled_or_rejected_with_a_reason(tmp_path: Path, cli: 
     assert "rapid: is 4000×20, too wide for a line of text" in reasons["white_4000x20.png"]
     assert "tesseract: is refused by Tesseract" in reasons["white_1x3999999.png"]
     assert "tesseract_characters: cannot be prepared" in reasons["black_1x1.png"]
-
-
-def tesseract(*overrides: str, option: str = "tesseract") -> Tesseract:
-    pytest.importorskip("tesserocr", reason="needs the engines: make test installs them")
-    settings = composed("images=x", f"+label/engine@label.engines.tess={option}", *overrides, verb="label")
-    made = build(settings["label"]["engines"]["tess"])
-    assert isinstance(made, Tesseract)
-    try:
-        made.open(DIGITS)
-    except Mistake as mistake:
-        pytest.skip(str(mistake))
-    return made
 
 
 @pytest.mark.parametrize("option", ["tesseract", "tesseract_characters"])
