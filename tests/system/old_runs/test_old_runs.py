@@ -130,7 +130,7 @@ def test_an_old_labelling_is_resumed(old: Path, tmp_path: Path, cli: Cli) -> Non
     assert code == 0, err
     now = read_csv(labelling / "labels.csv")
     assert [{**row, "confidence": ""} for row in now] == [{**row, "confidence": ""} for row in before]
-    # Engines whose settings or versions differ are asked again, and another processor rounds otherwise.
+    # The engines are asked again, and another processor rounds otherwise.
     assert [float(row["confidence"]) for row in now] == pytest.approx(
         [float(row["confidence"]) for row in before], rel=1e-3
     )
