@@ -71,7 +71,7 @@ def bombs() -> dict[str, list[bytes]]:
         ],
         "BMP": [
             saved(grey, "BMP"),
-            rle_bmp(1024, 1024, b"\x01\x01" * (2**19 - 1) + b"\0\x01"),
+            rle_bmp(512, 512, b"\x01\x01" * (2**17 - 1) + b"\0\x01"),
         ],
         "WebP": [
             saved(colour, "WEBP", lossless=True, quality=0),

@@ -23,7 +23,7 @@ MOST_PARTS = 5_000  # chunks, segments or extensions
 MOST_BLOCKS = 100_000  # data blocks of a GIF; a file of the most bytes has 41,000 full ones
 MOST_FILL = 256  # bytes between two segments of a JPEG
 MOST_HEAD = 2**18  # bytes of a JPEG before its pixels, without metadata; Pillow reads tables one by one
-MOST_RUNS = 2**20  # pixels, and bytes, of a run-length coded BMP; Pillow reads both one by one
+MOST_RUNS = 2**18  # pixels, and bytes, of a run-length coded BMP; Pillow reads both one by one
 MOST_SCANS = 64  # scans of a JPEG; each passes over the whole picture
 STEP = 16  # pixels that a decoder processes in the time of one step of Python
 

@@ -43,8 +43,8 @@ class Service:
         self._metrics = metrics
         self._token = token
         self._local = local
-        self._page = page()
-        self._document = openapi.document(parser, token is not None)
+        self._page = HTMLResponse(page(), headers={**PRIVATE, **HEADERS})
+        self._description = json_response(openapi.document(parser, token is not None))
 
     def application(self) -> Starlette:
         """Return the Starlette application with all routes, the middleware and the error handlers."""
@@ -115,11 +115,11 @@ class Service:
 
     async def description(self, _: Request) -> Response:
         """Answer GET /openapi.json: the OpenAPI description."""
-        return json_response(self._document)
+        return self._description
 
     async def page(self, _: Request) -> Response:
         """Answer GET /: the web page."""
-        return HTMLResponse(self._page, headers={**PRIVATE, **HEADERS})
+        return self._page
 
     def _check_access(self, request: Request) -> None:
         """Raise Refused for a request by a page of another site or with a wrong token."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,7 +34,7 @@ class RequestMiddleware:
             return
         begun = time.perf_counter()
         status = 0
-        body = Body(receive, expected=(b"expect", b"100-continue") in scope["headers"])
+        body = Body(receive, scope["headers"])
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -61,10 +61,11 @@ class RequestMiddleware:
 class Body:
     """Body of one request while it is received."""
 
-    def __init__(self, receive: Receive, expected: bool) -> None:
+    def __init__(self, receive: Receive, headers: Sequence[tuple[bytes, bytes]]) -> None:
         self._receive = receive
-        self._invited = not expected  # with `Expect: 100-continue` a client sends nothing until the body is asked for
-        self._arrived = False
+        # With `Expect: 100-continue` a client sends nothing until the body is asked for.
+        self._invited = (b"expect", b"100-continue") not in headers
+        self._arrived = not any(name in (b"content-length", b"transfer-encoding") for name, _ in headers)
 
     async def receive(self) -> Message:
         """Receive the next ASGI message."""
@@ -75,8 +76,8 @@ class Body:
 
     async def drained(self, most: int) -> bool:
         """Return whether the rest of the body arrived, at most `most` bytes and within LINGER seconds."""
-        if not self._invited:
-            return False
+        if self._arrived or not self._invited:
+            return self._arrived
         try:
             async with asyncio.timeout(LINGER):
                 while not self._arrived and most >= 0:

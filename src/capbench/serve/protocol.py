@@ -12,6 +12,7 @@ from typing import cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST_HEAD = 64 * 2**10  # bytes of a request before its body
+LEAST_PIECE = 16 * 2**10  # bytes of a body that are worth waking the request's task for, before the body is complete
 MOST_PIPELINED = 16  # requests that wait on one connection for the response to an earlier one
 MOST_CONNECTIONS = 1000
 MOST_BACKLOG = 2048  # connections that the system queues until they are accepted, and that are accepted in one go
@@ -64,20 +65,20 @@ class BoundedProtocol(HttpToolsProtocol):
         self._make_room()
 
     def _make_room(self) -> None:
-        """Close the connections whose clients are nearest to their timeout, where there are too many connections.
+        """Where there are too many connections, make room for a twentieth of them.
 
-        It closes a twentieth of them at a time: a search through all connections for every new one would take longer
-        than to answer it.
+        Connections that are closing already count no more; then those are closed whose clients are nearest to their
+        timeout. To search through all connections for every new one would take longer than to answer it.
         """
         most = most_connections()
         if len(self.connections) <= most:
             return
-        kept = [cast(BoundedProtocol, one) for one in self.connections if not one.transport.is_closing()]
-        if len(kept) > most:
-            for one in nsmallest(1 + most // 20, kept, key=lambda one: one._deadline):
-                if one._deadline < math.inf:
-                    one.transport.abort()
-                    self.connections.discard(one)  # connection_lost() is called only later
+        self.connections.difference_update([one for one in self.connections if one.transport.is_closing()])
+        kept = [cast(BoundedProtocol, one) for one in self.connections]
+        for one in nsmallest(len(kept) - most + most // 20, kept, key=lambda one: one._deadline):
+            if one._deadline < math.inf:
+                one.transport.abort()
+                self.connections.discard(one)  # connection_lost() is called only later
 
     def data_received(self, data: bytes) -> None:
         """Parse new bytes; refuse a head that is too long."""
@@ -98,6 +99,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
             raise OverflowError("too many requests wait on this connection")  # ends the parsing of these bytes
         super().on_message_begin()
+
+    def on_body(self, body: bytes) -> None:
+        """Pass a body on in large pieces, or complete: a client may send it byte by byte."""
+        if self.cycle.response_complete or len(self.cycle.body) + len(body) >= LEAST_PIECE:
+            super().on_body(body)
+        else:
+            self.cycle.body += body
 
     def send_400_response(self, msg: str) -> None:
         """Send the response and start the timeout for the client to read it."""

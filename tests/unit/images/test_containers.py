@@ -344,7 +344,7 @@ def runs(width: int, height: int, data: bytes) -> bytes:
 def test_a_bmp_over_the_limit_of_run_lengths_is_refused() -> None:
     assert decode(runs(4, 4, b"\4\1\0\0" * 4 + b"\0\1")).shape == (4, 4, 3)
     for content in (runs(4, 4, b"\4\1" * 2**20), runs(4_000_000, 1, b"\1\1\0\0")):
-        with pytest.raises(BadImage, match="over 1,048,576 pixels or bytes in run lengths"):
+        with pytest.raises(BadImage, match="over 262,144 pixels or bytes in run lengths"):
             decode(content)
 
 

@@ -124,3 +124,50 @@ def test_over_the_connection_limit_the_slowest_client_is_disconnected(
         assert [number for number, one in enumerate(transports) if one.ended.is_set()] == cut
 
     asyncio.run(connect())
+
+
+def test_over_the_connection_limit_room_is_made_for_a_twentieth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fill the connections, two of which are closing: those count no more, and no client is cut in their place."""
+    monkeypatch.setattr(punctual, "most_connections", lambda: 40)
+
+    async def connect() -> None:
+        config = Config(answer, http=BoundedProtocol, timeout_keep_alive=60, log_config=None)
+        config.load()
+        state, transports = ServerState(), [Transport() for _ in range(43)]
+        for number, transport in enumerate(transports):
+            BoundedProtocol(config, state, {}).connection_made(transport)  # type: ignore[arg-type]
+            if number == 39:
+                transports[5].close()
+                transports[7].close()
+        assert [number for number, one in enumerate(transports) if one.ended.is_set()] == [0]
+        assert len(state.connections) == 40  # 41 less 2 less 1, and the two after them
+
+    asyncio.run(connect())
+
+
+@pytest.mark.parametrize(("size", "pieces"), [(300, [300]), (20_000, [2**14, 20_000 - 2**14])])
+def test_a_body_that_arrives_byte_by_byte_is_passed_on_in_large_pieces(size: int, pieces: list[int]) -> None:
+    got: list[int] = []
+
+    async def collect(scope: Scope, receive: Receive, send: Send) -> None:
+        more = True
+        while more:
+            message = await receive()
+            got.append(len(message["body"]))
+            more = message["more_body"]
+        await answer(scope, receive, send)
+
+    async def connect() -> None:
+        config = Config(collect, http=BoundedProtocol, timeout_keep_alive=60, log_config=None)
+        config.load()
+        protocol, transport = BoundedProtocol(config, ServerState(), {}), Transport()
+        protocol.connection_made(transport)  # type: ignore[arg-type]
+        protocol.data_received(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size)
+        for _ in range(size):
+            protocol.data_received(b"x")
+            await asyncio.sleep(0)
+        while not transport.closing:
+            await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(connect(), DEADLINE))
+    assert got == pieces
