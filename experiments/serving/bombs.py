@@ -62,7 +62,7 @@ def bombs() -> dict[str, list[bytes]]:
         ],
         "JPEG": [
             saved(colour, "JPEG", quality=95),
-            slow[:-2] + scan * 50 + b"\xff\xd9",
+            slow[:-2] + scan * (16 - slow.count(b"\xff\xda")) + b"\xff\xd9",
         ],
         "GIF": [
             gif,

@@ -52,7 +52,9 @@ def pick(image: np.ndarray, channel: Channel) -> np.ndarray:
         return image[:, :, 3:]
     if channel in ("red", "green", "blue"):
         return image[:, :, [("red", "green", "blue").index(channel)]]
-    if image.shape[2] == 4:
+    if image.shape[2] == 4 and image[:, :, 3].min() == 255:
+        image = image[:, :, :3]
+    elif image.shape[2] == 4:
         alpha = image[:, :, 3:].astype(np.uint16)
         image = ((image[:, :, :3] * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
     if channel == "colour" or image.shape[2] == 1:

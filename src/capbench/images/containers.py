@@ -25,6 +25,7 @@ MOST_FILL = 256  # bytes between two segments of a JPEG
 MOST_HEAD = 2**18  # bytes of a JPEG before its pixels, without metadata; Pillow reads tables one by one
 MOST_RUNS = 2**18  # pixels, and bytes, of a run-length coded BMP; Pillow reads both one by one
 MOST_SCANS = 64  # scans of a JPEG; each passes over the whole picture
+MOST_SCANNED = 16 * MOST_PIXELS  # pixels that all scans pass over; a progressive picture has some ten scans
 STEP = 16  # pixels that a decoder processes in the time of one step of Python
 
 TOO_SHORT = "is truncated: its {} ends before the picture does"
@@ -220,6 +221,10 @@ def _jpeg(content: bytes, most: int | None) -> Outline:
     scans = 1 + pixels.count(b"\xff\xda")
     if scans > MOST_SCANS:
         raise BadImage(f"has over {MOST_SCANS} scans, the most that are accepted")
+    if scans * width * height > MOST_SCANNED:
+        raise BadImage(
+            f"has {scans} scans of {width}×{height} pixels; at most {MOST_SCANNED:,} pixels in all are accepted"
+        )
     check_work(scans * width * height, most)
     after = _AFTER_SCAN.search(pixels)
     if after is None:

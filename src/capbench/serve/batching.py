@@ -11,6 +11,8 @@ it would take longer than reading most images. One thread reads at a time, while
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from queue import Empty, SimpleQueue
-from threading import Lock
+from threading import Lock, get_native_id
 from types import TracebackType
 
 import numpy as np
@@ -62,11 +64,15 @@ class Job:
 class DecodingPool:
     """Images that wait to be read, and the threads that decode them in the order of arrival."""
 
-    def __init__(self, name: str, threads: int, places: int, work: int | None) -> None:
-        """Start the pool; `places` is its limit on images, and `work` the limit on work that `images.decode` gets."""
+    def __init__(self, name: str, threads: int, places: int, work: int | None, niceness: int = 0) -> None:
+        """Start the pool.
+
+        `places` is its limit on images, `work` the limit on work that `images.decode` gets, and `niceness` is added to
+        that of its threads, where the system has one for each thread.
+        """
         self.work = work
         self._places = places
-        self._threads = ThreadPoolExecutor(threads, name)
+        self._threads = ThreadPoolExecutor(threads, name, initializer=partial(_give_way, niceness))
         self._jobs: dict[Job, Future[None]] = {}  # by job, the future of its decoding
 
     def __len__(self) -> int:
@@ -109,7 +115,7 @@ class BatchingQueue:
         self._metrics = metrics
         threads = cores()
         self._small = DecodingPool("decode", max(2, threads), queue, SMALL_WORK)  # one of them may be reading
-        self._large = DecodingPool("decode-large", min(MOST_LARGE, max(1, threads // 2)), queue, None)
+        self._large = DecodingPool("decode-large", min(MOST_LARGE, max(1, threads // 2)), queue, None, niceness=5)
         metrics.queue.set_function(lambda: self.waiting)
         self._ready: SimpleQueue[Job] = SimpleQueue()
         self._reading = Lock()
@@ -228,6 +234,13 @@ class BatchingQueue:
     def _deliver(self, outcomes: Sequence[tuple[Job, Outcome | Exception]]) -> None:
         """Hand outcomes from a worker thread to the event loop."""
         self._loop.call_soon_threadsafe(_settle, outcomes)
+
+
+def _give_way(niceness: int) -> None:
+    """Let other threads go first, those of this process included."""
+    if sys.platform == "linux":
+        own = get_native_id()
+        os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + niceness)
 
 
 def _answers(graph: Graph, prepared: Sequence[np.ndarray], told: Told) -> Sequence[Reading]:

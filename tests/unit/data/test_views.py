@@ -28,6 +28,13 @@ def test_a_single_channel_is_picked() -> None:
     assert (pick(with_alpha, "alpha")[:, :, 0] == RANDOM[:, :, 0]).all()
 
 
+def test_opaque_pixels_keep_their_colours() -> None:
+    opaque = np.dstack([RANDOM, np.full_like(RANDOM[:, :, 0], 255)])
+    assert (pick(opaque, "colour") == RANDOM).all()
+    opaque[0, 0, 3] = 254
+    assert (pick(opaque, "colour")[1:] == RANDOM[1:]).all()
+
+
 def test_transparent_pixels_become_white() -> None:
     black = np.zeros((2, 2, 4), dtype=np.uint8)
     black[0, :, 3] = 255

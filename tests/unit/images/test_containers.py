@@ -165,6 +165,10 @@ def test_files_over_the_limits_of_parts_and_scans_are_refused() -> None:
     scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
     with pytest.raises(BadImage, match="over 64 scans"):
         decode(jpeg[:-2] + scan * 64 + b"\xff\xd9")
+    large = saved("JPEG", Image.new("L", (2000, 2000)), progressive=True)
+    scan = large[large.rindex(b"\xff\xda") : -2]
+    with pytest.raises(BadImage, match="has 17 scans of 2000×2000 pixels; at most 64,000,000 pixels in all"):
+        decode(large[:-2] + scan * (17 - large.count(b"\xff\xda")) + b"\xff\xd9")
     png = saved("PNG")
     with pytest.raises(BadImage, match="over 5,000 parts"):
         decode(png[:33] + (b"\0\0\0\0teSt" + struct.pack(">I", zlib.crc32(b"teSt"))) * 5_000 + png[33:])

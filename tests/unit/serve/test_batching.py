@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from capbench import images
 from capbench.errors import BadImage
 from capbench.export.graph import Graph, Read
 from capbench.serve.app import Service
-from capbench.serve.batching import BatchingQueue, Full, Job, Outcome
+from capbench.serve.batching import BatchingQueue, DecodingPool, Full, Job, Outcome
 from capbench.serve.metrics import ServiceMetrics
 from capbench.serve.requests import BodyParser
 from capbench.serve.server import Server, listening
@@ -283,6 +284,23 @@ def test_large_images_do_not_delay_small_ones(small: Path, let_large: threading.
 
     ((read,),) = cast(list[list[Read]], asyncio.run(beside_large_ones()))
     assert read.text == offline(small, picture(1))[0].text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+def test_threads_of_large_images_let_others_go_first() -> None:
+    def niceness(_: Job, pool: DecodingPool) -> None:
+        seen[pool] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async def decoded() -> None:
+        for pool in pools:
+            pool.submit(Job(b"", asyncio.get_running_loop().create_future()), niceness)
+            await pool.close()
+
+    seen: dict[DecodingPool, int] = {}
+    pools = DecodingPool("small", 1, 1, None), DecodingPool("large", 1, 1, None, niceness=2)
+    asyncio.run(decoded())
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert [seen[pool] for pool in pools] == [own, min(19, own + 2)]
 
 
 def test_large_images_have_a_queue_of_their_own(small: Path, let_large: threading.Event) -> None:
