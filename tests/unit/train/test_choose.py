@@ -11,6 +11,7 @@ import pytest
 import capbench
 from capbench.errors import Mistake
 from capbench.settings import check
+from capbench.train import choose as choosing
 from capbench.train import experiment
 from capbench.train.choose import choose
 from tests.helpers.protocols import Train
@@ -45,6 +46,33 @@ def test_texts_of_known_symbols_begin_with_the_universal_reader(
         assert settings[part] == composed(f"{part}={name}")[part]
     assert settings["optim"]["lr"] == 1e-3
     assert "start: the universal reader" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("texts", "given", "start"),
+    [
+        ({}, (), None),
+        ({}, ("data.train_size=100",), "universal"),
+        ({number: "1234"[: 3 + number % 2] for number in range(160)}, (), "universal"),
+    ],
+    ids=["enough", "too few are kept", "free lengths"],
+)
+def test_enough_texts_of_one_length_begin_with_nothing(
+    texts: dict[int, str],
+    given: tuple[str, ...],
+    start: str | None,
+    labelled: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(choosing, "ENOUGH", 160)
+    settings = chosen(relabelled(labelled, tmp_path / "enough", texts), *given)
+    assert settings["start"] == start
+    name = "cnn.CNN" if start is None else "crnn.CRNN"
+    assert settings["model"]["_target_"] == f"capbench.models.{name}"
+    enough = "start: random weights, since 160 texts of one length are enough for a small network\n"
+    assert (enough in capsys.readouterr().out) == (start is None)
 
 
 def test_texts_of_one_length_with_another_symbol_are_read_by_a_cnn(
