@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -58,14 +59,15 @@ class Averaging(WeightAveraging):
 class Checkpoints(Checkpoint):
     """Callback that writes `last.ckpt` after each epoch, and `best.ckpt` when that epoch is the best so far.
 
-    The best epoch has the highest exact accuracy on validation, with the lowest loss among equals; without validation
-    it is the last epoch. `over` is saved in the checkpoint and is True if training stopped with this epoch, however
-    many epochs were planned.
+    The best epoch is the latest one whose exact accuracy on validation is as high as the highest, but for what chance
+    may take: of many epochs one is always lucky on a few images, and the last ones, at a low learning rate, are better.
+    Without validation it is the last epoch. `over` is saved in the checkpoint and is True if training stopped with this
+    epoch, however many epochs were planned.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.best: tuple[float, float] | None = None
+        self.highest = 0.0
         self.best_epoch = 0
         self.over = False
 
@@ -73,13 +75,14 @@ class Checkpoints(Checkpoint):
         trainer.should_stop |= self.over
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        better = True
         if WATCHED in pl_module.measured:
-            score = (pl_module.measured[WATCHED], -pl_module.measured["val/loss"])
-        else:
-            score = (0.0, float(trainer.current_epoch))
-        better = self.best is None or score > self.best
+            exact = pl_module.measured[WATCHED]
+            self.highest = max(self.highest, exact)
+            validated = len(trainer.datamodule.material.parts["val"])  # type: ignore[attr-defined]
+            better = exact >= self.highest - by_chance(self.highest, validated)
         if better:
-            self.best, self.best_epoch = score, trainer.current_epoch + 1
+            self.best_epoch = trainer.current_epoch + 1
         self.over = trainer.should_stop
         last, best = self.folder / "last.ckpt", self.folder / "best.ckpt"
         # best.ckpt is written first: a training killed before last.ckpt repeats this epoch, and finds it best again.
@@ -89,12 +92,18 @@ class Checkpoints(Checkpoint):
         trainer.strategy.barrier("checkpoints")  # other processes read the files as soon as training ends
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": list(self.best or ()), "best_epoch": self.best_epoch, "over": self.over}
+        return {"highest": self.highest, "best_epoch": self.best_epoch, "over": self.over}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        exact, loss = state_dict["best"]
-        self.best, self.best_epoch = (exact, loss), state_dict["best_epoch"]
+        self.best_epoch = state_dict["best_epoch"]
+        # An older checkpoint has the accuracy and the loss of its best epoch.
+        self.highest = state_dict["highest"] if "highest" in state_dict else max(0.0, state_dict["best"][0])
         self.over = state_dict.get("over", False)  # absent in older checkpoints
+
+
+def by_chance(exact: float, images: int) -> float:
+    """Return what chance may take from an accuracy on so many images: its standard error, and one image at least."""
+    return math.sqrt(max(1.0, images * (1 - exact))) / images
 
 
 class Pruning(pl.Callback):

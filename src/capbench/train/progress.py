@@ -87,9 +87,9 @@ class Progress(ProgressBar):
         if outputs is not None:
             shown["loss"] = f"{float(outputs['loss']):.3f}"
         if WATCHED in trainer.callback_metrics:
-            now, known = float(trainer.callback_metrics[WATCHED]), callback(trainer, Checkpoints).best
+            now = float(trainer.callback_metrics[WATCHED])
             shown[WATCHED] = f"{now:.4f}"
-            shown["best"] = f"{now if known is None else max(now, known[0]):.4f}"
+            shown["best"] = f"{max(now, callback(trainer, Checkpoints).highest):.4f}"
         self._bar.set_postfix(shown, refresh=False)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
